@@ -1,0 +1,57 @@
+package history
+
+import "syscall"
+
+// Time is a reading of CLOCK_MONOTONIC in nanoseconds. Containers and processes of one machine share that clock.
+type Time int64
+
+// Kind says what an operation does. Each is a whole session: a Read opens, reads to the end and closes.
+type Kind uint8
+
+// The kinds of operations.
+const (
+	Read            Kind = iota + 1 // open, read everything, close
+	Write                           // open (making the file where needed), replace everything, close
+	Remove                          // unlink
+	MakeDirectory                   // mkdir
+	RemoveDirectory                 // rmdir
+	Rename                          // Path to Target
+	Link                            // Target is the new name of Path
+	Symlink                         // Path is the new symlink, Target its text
+	List                            // readdir
+	Stat                            // lstat
+	Page                            // a page fetched from a web server that reads it from the mount
+)
+
+// Outcome says how an operation ended.
+type Outcome uint8
+
+// The outcomes.
+const (
+	OK            Outcome = iota + 1 // it took effect
+	Failed                           // it had no effect, Errno says why
+	Indeterminate                    // it may or may not have taken effect, now or later
+)
+
+// A Nonce names one write, world-wide. The zero Nonce names none.
+type Nonce [16]byte
+
+// An Operation is one completed, or abandoned, call of a workload.
+type Operation struct {
+	Node      string        // the client it ran on
+	Worker    uint32        // operations of one worker of one node never overlap
+	Number    uint64        // rises in a node in the order of invocation
+	Kind      Kind          //
+	Path      string        // slash-separated, relative to the volume's root
+	Target    string        // of Rename, Link and Symlink
+	Invoked   Time          //
+	Completed Time          // zero while it never returned
+	Outcome   Outcome       //
+	Errno     syscall.Errno // of Failed and Indeterminate; 0 where there is none
+	HTTP      uint16        // the status of a Page
+	Content   Nonce         // what a Write wrote, or what a Read or Page saw
+	Parents   []Nonce       // the versions that a Write's worker had read of that file before
+	Length    int64         // bytes written or seen; of a List, the number of names
+	Problem   string        // what is wrong with the content that was seen; "" where nothing is
+	Synced    bool          // a Write that was fsynced before its close
+}

@@ -1,0 +1,141 @@
+package history
+
+import "time"
+
+// A Step is one numbered line of a run's plan: a task of a workload or a fault. The plan is on disk before anything starts.
+type Step struct {
+	Number int               `yaml:"number" json:"number"`
+	Phase  string            `yaml:"phase" json:"phase"`                       // prepare (in order, before everything), load, or fault (both by their start)
+	Kind   string            `yaml:"kind" json:"kind"`                         // workload or fault
+	Name   string            `yaml:"name" json:"name"`                         // of the workload or fault in the catalog
+	Task   string            `yaml:"task,omitempty" json:"task,omitempty"`     // what the workload does here
+	Nodes  []string          `yaml:"nodes" json:"nodes"`                       // where; of a partition, both ends
+	Start  time.Duration     `yaml:"start" json:"start"`                       // after the start of the load
+	Length time.Duration     `yaml:"length,omitempty" json:"length,omitempty"` // until a fault is healed or a task ends by itself
+	Seed   uint64            `yaml:"seed" json:"seed"`                         // of everything random in the step
+	Args   map[string]string `yaml:"args,omitempty" json:"args,omitempty"`
+}
+
+// A Fault is the record of one injected fault. Times that never came are zero.
+type Fault struct {
+	Step       int      `json:"step"`
+	Name       string   `json:"name"`
+	Nodes      []string `json:"nodes"`
+	Injecting  Time     `json:"injecting"`  // just before
+	Injected   Time     `json:"injected"`   // the injection returned
+	Proven     Time     `json:"proven"`     // it was seen to have taken effect
+	Recovering Time     `json:"recovering"` // just before healing
+	Recovered  Time     `json:"recovered"`  // it was seen to be healed
+	Proof      string   `json:"proof"`      // what was seen
+	Problem    string   `json:"problem"`    // why it was not proven or not healed; "" where all is well
+	Cuts       []Cut    `json:"cuts"`       // what it may excuse
+}
+
+// A Cut says which daemon cannot work, or which link cannot carry, while a fault lasts.
+type Cut struct {
+	Node string `json:"node"` // whose daemon stands still; or with Peer, one end of the link
+	Peer string `json:"peer"` // "" for a daemon
+}
+
+// An Event is something that happened to a node's daemon.
+type Event struct {
+	Node     string `json:"node"`
+	Daemon   string `json:"daemon"` // codasrv, venus, web, agent, proxy
+	What     string `json:"what"`   // started, ready, exited, killed, paused, resumed
+	Time     Time   `json:"time"`
+	Expected bool   `json:"expected"` // a fault or the teardown asked for it
+	Detail   string `json:"detail"`   // exit status, last lines of output with a panic
+}
+
+// Load counts what a workload's task did, for the question whether the run proved anything.
+type Load struct {
+	Step   int    `json:"step"`
+	Node   string `json:"node"`
+	Done   uint64 `json:"done"`   // operations completed
+	Missed uint64 `json:"missed"` // operations that should have been started and could not
+	Wanted uint64 `json:"wanted"` // the fewest that make the task count
+}
+
+// A Stall is an operation that had not returned when its time was up, seen while the run went on.
+type Stall struct {
+	Node    string   `json:"node"`
+	Worker  uint32   `json:"worker"`
+	Kind    Kind     `json:"kind"`
+	Path    string   `json:"path"`
+	Invoked Time     `json:"invoked"`
+	Seen    Time     `json:"seen"`
+	Files   []string `json:"files"` // evidence in the run directory
+}
+
+// An Observation is the state of one node after healing. The last one of each node and source counts.
+type Observation struct {
+	Node      string     `json:"node"`
+	Source    string     `json:"source"` // mount (a client's tree), server (codasrv's own tree)
+	Time      Time       `json:"time"`
+	Objects   []Object   `json:"objects"`   // sorted by path
+	Pending   uint64     `json:"pending"`   // modify-log records of a client
+	State     string     `json:"state"`     // of a client's volume
+	Conflicts []Conflict `json:"conflicts"` // local versions that a client keeps
+	Problems  []string   `json:"problems"`  // what fsck found on a server
+	Error     string     `json:"error"`     // why it could not be observed
+}
+
+// An Object is one name in an observed tree.
+type Object struct {
+	Path    string `json:"path"`
+	Kind    string `json:"kind"` // file, directory, symlink
+	Mode    uint32 `json:"mode"`
+	Length  int64  `json:"length"` // of a directory: 0
+	Links   uint32 `json:"links"`  // of a directory: 0, since front ends count differently
+	Digest  string `json:"digest"` // SHA-256 of a file's content in hex, or a symlink's text
+	Content Nonce  `json:"content"`
+	Problem string `json:"problem"` // what is wrong with the content
+}
+
+// A Conflict is a local version that a client keeps because the server refused it.
+type Conflict struct {
+	Path      string `json:"path"`
+	Operation string `json:"operation"`
+	Why       string `json:"why"`
+	Content   Nonce  `json:"content"`
+}
+
+// A Verdict is what a check says of a run.
+type Verdict struct {
+	Check    string     `json:"check"`
+	Result   Result     `json:"result"`
+	Summary  string     `json:"summary"`  // one line
+	Evidence []Evidence `json:"evidence"` // the fewest that show it, at most 20
+	Figures  []Figure   `json:"figures"`
+}
+
+// Result is a verdict's value. Merged, the larger wins.
+type Result uint8
+
+// The results.
+const (
+	Pass Result = iota
+	Undecided
+	Fail
+)
+
+// Evidence is one thing that shows why a verdict is what it is.
+type Evidence struct {
+	Text       string      `json:"text"`
+	Operations []Operation `json:"operations,omitempty"`
+	Faults     []int       `json:"faults,omitempty"` // steps of the faults around it
+	Files      []string    `json:"files,omitempty"`  // in the run directory
+}
+
+// A Figure is a measured number that a check reports, whatever its result.
+type Figure struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"`
+}
+
+// Limits are the bounds of a scenario that checks hold a run against.
+type Limits struct {
+	Hang     time.Duration `yaml:"hang" json:"hang"`         // the longest that a call may take
+	Converge time.Duration `yaml:"converge" json:"converge"` // from healing to equal trees
+}
