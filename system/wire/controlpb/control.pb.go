@@ -1111,7 +1111,7 @@ func (x *TreeRequest) GetVolume() string {
 // TreeReply describes one object at one path; directories before what they hold.
 type TreeReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"` // relative to the volume's root; "" for the root
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"` // relative to the volume's root; "" for the root; quoted as Go does where it is not UTF-8
 	Status        *vicepb.Status         `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
