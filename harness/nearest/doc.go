@@ -1,0 +1,2 @@
+// Package nearest answers a mistyped name with the one that was probably meant.
+package nearest
