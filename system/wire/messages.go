@@ -50,24 +50,36 @@ func BatchFromProto(p *vicepb.ReintegrateHead) (Batch, error) {
 type Answer struct {
 	Done     uint64         // every record up to this number has been answered for good
 	Refusals []coda.Refusal // in order of their numbers
-	Changed  []coda.Status  // of every object that the batch changed and that still exists
+	Changed  []Changed      // every object that the batch changed and that still exists
+	Breaks   uint64         // the number of the last break sent to the session when the batch was committed
+}
+
+// Changed is an object that a batch changed.
+type Changed struct {
+	Status   coda.Status
+	Before   coda.VersionVector // its version before the batch, zero for an object that the batch made
+	Promised bool               // the session will be told when the object changes from here on
 }
 
 // AnswerToProto encodes the answer to a batch.
 func AnswerToProto(a Answer) *vicepb.ReintegrateReply {
-	p := &vicepb.ReintegrateReply{Done: a.Done}
+	p := &vicepb.ReintegrateReply{Done: a.Done, Breaks: a.Breaks}
 	for _, r := range a.Refusals {
 		p.Refusals = append(p.Refusals, &vicepb.Refusal{Number: r.Number, Kind: vicepb.ErrorKind(r.Kind), Why: printable(r.Why)})
 	}
-	for _, s := range a.Changed {
-		p.Changed = append(p.Changed, StatusToProto(s))
+	for _, c := range a.Changed {
+		p.Changed = append(p.Changed, StatusToProto(c.Status))
+		p.Details = append(p.Details, &vicepb.ChangedDetail{Before: VersionToProto(c.Before), Promised: c.Promised})
 	}
 	return p
 }
 
 // AnswerFromProto decodes the answer to a batch.
 func AnswerFromProto(p *vicepb.ReintegrateReply) (Answer, error) {
-	a := Answer{Done: p.GetDone()}
+	a := Answer{Done: p.GetDone(), Breaks: p.GetBreaks()}
+	if len(p.GetDetails()) != len(p.GetChanged()) {
+		return Answer{}, invalid("answer", "%d details of %d changed objects", len(p.GetDetails()), len(p.GetChanged()))
+	}
 	for _, r := range p.GetRefusals() {
 		kind, err := errorKindFromProto(r.GetKind())
 		if err != nil {
@@ -78,12 +90,16 @@ func AnswerFromProto(p *vicepb.ReintegrateReply) (Answer, error) {
 		}
 		a.Refusals = append(a.Refusals, coda.Refusal{Number: r.Number, Kind: kind, Why: r.Why})
 	}
-	for _, s := range p.GetChanged() {
+	for i, s := range p.GetChanged() {
 		status, err := StatusFromProto(s)
 		if err != nil {
 			return Answer{}, within("answer", err)
 		}
-		a.Changed = append(a.Changed, status)
+		before, err := VersionFromProto(p.Details[i].GetBefore())
+		if err != nil {
+			return Answer{}, within("answer", err)
+		}
+		a.Changed = append(a.Changed, Changed{Status: status, Before: before, Promised: p.Details[i].GetPromised()})
 	}
 	return a, nil
 }

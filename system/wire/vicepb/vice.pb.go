@@ -789,9 +789,10 @@ func (x *AllocateVnodesReply) GetCount() uint32 {
 type FetchRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Fid           *Fid                   `protobuf:"bytes,1,opt,name=fid,proto3" json:"fid,omitempty"`
-	Session       uint64                 `protobuf:"varint,2,opt,name=session,proto3" json:"session,omitempty"`   // of the Callbacks stream; 0 asks for no promise
-	Contents      bool                   `protobuf:"varint,3,opt,name=contents,proto3" json:"contents,omitempty"` // also the contents, not only the status
-	Have          *VersionVector         `protobuf:"bytes,4,opt,name=have,proto3" json:"have,omitempty"`          // the version whose contents the client has; nothing is sent when it is current
+	Session       uint64                 `protobuf:"varint,2,opt,name=session,proto3" json:"session,omitempty"`                        // of the Callbacks stream; 0 asks for no promise
+	Contents      bool                   `protobuf:"varint,3,opt,name=contents,proto3" json:"contents,omitempty"`                      // also the contents, not only the status
+	Have          *VersionVector         `protobuf:"bytes,4,opt,name=have,proto3" json:"have,omitempty"`                               // the version whose contents the client has; nothing is sent when it is current
+	HaveDigest    []byte                 `protobuf:"bytes,5,opt,name=have_digest,json=haveDigest,proto3" json:"have_digest,omitempty"` // SHA-256 of the contents of a file that the client has; nothing is sent when they are current
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -850,6 +851,13 @@ func (x *FetchRequest) GetContents() bool {
 func (x *FetchRequest) GetHave() *VersionVector {
 	if x != nil {
 		return x.Have
+	}
+	return nil
+}
+
+func (x *FetchRequest) GetHaveDigest() []byte {
+	if x != nil {
+		return x.HaveDigest
 	}
 	return nil
 }
@@ -2324,6 +2332,8 @@ type ReintegrateReply struct {
 	Done          uint64                 `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"`        // every record up to this number has been answered for good
 	Refusals      []*Refusal             `protobuf:"bytes,2,rep,name=refusals,proto3" json:"refusals,omitempty"` // records that were not applied, because they conflict
 	Changed       []*Status              `protobuf:"bytes,3,rep,name=changed,proto3" json:"changed,omitempty"`   // the new status of every object that the batch changed and that still exists
+	Breaks        uint64                 `protobuf:"varint,4,opt,name=breaks,proto3" json:"breaks,omitempty"`    // the number of the last break sent to the session when the batch was committed, as in FetchHead
+	Details       []*ChangedDetail       `protobuf:"bytes,5,rep,name=details,proto3" json:"details,omitempty"`   // one for each of changed, in the same order
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2379,6 +2389,74 @@ func (x *ReintegrateReply) GetChanged() []*Status {
 	return nil
 }
 
+func (x *ReintegrateReply) GetBreaks() uint64 {
+	if x != nil {
+		return x.Breaks
+	}
+	return 0
+}
+
+func (x *ReintegrateReply) GetDetails() []*ChangedDetail {
+	if x != nil {
+		return x.Details
+	}
+	return nil
+}
+
+// A ChangedDetail says what the client may conclude from a changed status.
+type ChangedDetail struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Before *VersionVector         `protobuf:"bytes,1,opt,name=before,proto3" json:"before,omitempty"` // the object's version before the batch, empty for an object that the batch made: a client whose cached
+	// directory was at this version has the new contents when it applies its own records
+	Promised      bool `protobuf:"varint,2,opt,name=promised,proto3" json:"promised,omitempty"` // the server will break a callback when the object changes from here on
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangedDetail) Reset() {
+	*x = ChangedDetail{}
+	mi := &file_vice_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangedDetail) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangedDetail) ProtoMessage() {}
+
+func (x *ChangedDetail) ProtoReflect() protoreflect.Message {
+	mi := &file_vice_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangedDetail.ProtoReflect.Descriptor instead.
+func (*ChangedDetail) Descriptor() ([]byte, []int) {
+	return file_vice_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ChangedDetail) GetBefore() *VersionVector {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+func (x *ChangedDetail) GetPromised() bool {
+	if x != nil {
+		return x.Promised
+	}
+	return false
+}
+
 // A Refusal names a record that conflicts with what others did meanwhile. The records after it that do not depend on it were applied.
 type Refusal struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2391,7 +2469,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_vice_proto_msgTypes[30]
+	mi := &file_vice_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2403,7 +2481,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[30]
+	mi := &file_vice_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2416,7 +2494,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{30}
+	return file_vice_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Refusal) GetNumber() uint64 {
@@ -2453,7 +2531,7 @@ type CallbackRequest struct {
 
 func (x *CallbackRequest) Reset() {
 	*x = CallbackRequest{}
-	mi := &file_vice_proto_msgTypes[31]
+	mi := &file_vice_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2465,7 +2543,7 @@ func (x *CallbackRequest) String() string {
 func (*CallbackRequest) ProtoMessage() {}
 
 func (x *CallbackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[31]
+	mi := &file_vice_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2478,7 +2556,7 @@ func (x *CallbackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallbackRequest.ProtoReflect.Descriptor instead.
 func (*CallbackRequest) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{31}
+	return file_vice_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CallbackRequest) GetPart() isCallbackRequest_Part {
@@ -2532,7 +2610,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_vice_proto_msgTypes[32]
+	mi := &file_vice_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2544,7 +2622,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[32]
+	mi := &file_vice_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2557,7 +2635,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{32}
+	return file_vice_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Hello) GetClient() []byte {
@@ -2588,7 +2666,7 @@ type CallbackEvent struct {
 
 func (x *CallbackEvent) Reset() {
 	*x = CallbackEvent{}
-	mi := &file_vice_proto_msgTypes[33]
+	mi := &file_vice_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2600,7 +2678,7 @@ func (x *CallbackEvent) String() string {
 func (*CallbackEvent) ProtoMessage() {}
 
 func (x *CallbackEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[33]
+	mi := &file_vice_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2613,7 +2691,7 @@ func (x *CallbackEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallbackEvent.ProtoReflect.Descriptor instead.
 func (*CallbackEvent) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{33}
+	return file_vice_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CallbackEvent) GetPart() isCallbackEvent_Part {
@@ -2683,7 +2761,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_vice_proto_msgTypes[34]
+	mi := &file_vice_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2695,7 +2773,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[34]
+	mi := &file_vice_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2708,7 +2786,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{34}
+	return file_vice_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Welcome) GetSession() uint64 {
@@ -2744,7 +2822,7 @@ type Break struct {
 
 func (x *Break) Reset() {
 	*x = Break{}
-	mi := &file_vice_proto_msgTypes[35]
+	mi := &file_vice_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2756,7 +2834,7 @@ func (x *Break) String() string {
 func (*Break) ProtoMessage() {}
 
 func (x *Break) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[35]
+	mi := &file_vice_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2769,7 +2847,7 @@ func (x *Break) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Break.ProtoReflect.Descriptor instead.
 func (*Break) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{35}
+	return file_vice_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Break) GetNumber() uint64 {
@@ -2806,7 +2884,7 @@ type DirectoryChange struct {
 
 func (x *DirectoryChange) Reset() {
 	*x = DirectoryChange{}
-	mi := &file_vice_proto_msgTypes[36]
+	mi := &file_vice_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2818,7 +2896,7 @@ func (x *DirectoryChange) String() string {
 func (*DirectoryChange) ProtoMessage() {}
 
 func (x *DirectoryChange) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[36]
+	mi := &file_vice_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2831,7 +2909,7 @@ func (x *DirectoryChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DirectoryChange.ProtoReflect.Descriptor instead.
 func (*DirectoryChange) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{36}
+	return file_vice_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *DirectoryChange) GetFrom() *VersionVector {
@@ -2870,7 +2948,7 @@ type ProbeRequest struct {
 
 func (x *ProbeRequest) Reset() {
 	*x = ProbeRequest{}
-	mi := &file_vice_proto_msgTypes[37]
+	mi := &file_vice_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2882,7 +2960,7 @@ func (x *ProbeRequest) String() string {
 func (*ProbeRequest) ProtoMessage() {}
 
 func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[37]
+	mi := &file_vice_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2895,7 +2973,7 @@ func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeRequest.ProtoReflect.Descriptor instead.
 func (*ProbeRequest) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{37}
+	return file_vice_proto_rawDescGZIP(), []int{38}
 }
 
 type ProbeReply struct {
@@ -2907,7 +2985,7 @@ type ProbeReply struct {
 
 func (x *ProbeReply) Reset() {
 	*x = ProbeReply{}
-	mi := &file_vice_proto_msgTypes[38]
+	mi := &file_vice_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2919,7 +2997,7 @@ func (x *ProbeReply) String() string {
 func (*ProbeReply) ProtoMessage() {}
 
 func (x *ProbeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[38]
+	mi := &file_vice_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2932,7 +3010,7 @@ func (x *ProbeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeReply.ProtoReflect.Descriptor instead.
 func (*ProbeReply) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{38}
+	return file_vice_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ProbeReply) GetServerEpoch() uint64 {
@@ -2953,7 +3031,7 @@ type ErrorDetail struct {
 
 func (x *ErrorDetail) Reset() {
 	*x = ErrorDetail{}
-	mi := &file_vice_proto_msgTypes[39]
+	mi := &file_vice_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2965,7 +3043,7 @@ func (x *ErrorDetail) String() string {
 func (*ErrorDetail) ProtoMessage() {}
 
 func (x *ErrorDetail) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[39]
+	mi := &file_vice_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2978,7 +3056,7 @@ func (x *ErrorDetail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorDetail.ProtoReflect.Descriptor instead.
 func (*ErrorDetail) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{39}
+	return file_vice_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ErrorDetail) GetKind() ErrorKind {
@@ -3039,12 +3117,14 @@ const file_vice_proto_rawDesc = "" +
 	"\x05count\x18\x02 \x01(\rR\x05count\"A\n" +
 	"\x13AllocateVnodesReply\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\x04R\x05first\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\rR\x05count\"\x9a\x01\n" +
+	"\x05count\x18\x02 \x01(\rR\x05count\"\xbb\x01\n" +
 	"\fFetchRequest\x12#\n" +
 	"\x03fid\x18\x01 \x01(\v2\x11.coda.vice.v1.FidR\x03fid\x12\x18\n" +
 	"\asession\x18\x02 \x01(\x04R\asession\x12\x1a\n" +
 	"\bcontents\x18\x03 \x01(\bR\bcontents\x12/\n" +
-	"\x04have\x18\x04 \x01(\v2\x1b.coda.vice.v1.VersionVectorR\x04have\"\x8c\x01\n" +
+	"\x04have\x18\x04 \x01(\v2\x1b.coda.vice.v1.VersionVectorR\x04have\x12\x1f\n" +
+	"\vhave_digest\x18\x05 \x01(\fR\n" +
+	"haveDigest\"\x8c\x01\n" +
 	"\n" +
 	"FetchReply\x12-\n" +
 	"\x04head\x18\x01 \x01(\v2\x17.coda.vice.v1.FetchHeadH\x00R\x04head\x12\x14\n" +
@@ -3154,11 +3234,16 @@ const file_vice_proto_rawDesc = "" +
 	"\x05owner\x18\x05 \x01(\rH\x02R\x05owner\x88\x01\x01B\a\n" +
 	"\x05_modeB\v\n" +
 	"\t_modifiedB\b\n" +
-	"\x06_owner\"\x89\x01\n" +
+	"\x06_owner\"\xd8\x01\n" +
 	"\x10ReintegrateReply\x12\x12\n" +
 	"\x04done\x18\x01 \x01(\x04R\x04done\x121\n" +
 	"\brefusals\x18\x02 \x03(\v2\x15.coda.vice.v1.RefusalR\brefusals\x12.\n" +
-	"\achanged\x18\x03 \x03(\v2\x14.coda.vice.v1.StatusR\achanged\"`\n" +
+	"\achanged\x18\x03 \x03(\v2\x14.coda.vice.v1.StatusR\achanged\x12\x16\n" +
+	"\x06breaks\x18\x04 \x01(\x04R\x06breaks\x125\n" +
+	"\adetails\x18\x05 \x03(\v2\x1b.coda.vice.v1.ChangedDetailR\adetails\"`\n" +
+	"\rChangedDetail\x123\n" +
+	"\x06before\x18\x01 \x01(\v2\x1b.coda.vice.v1.VersionVectorR\x06before\x12\x1a\n" +
+	"\bpromised\x18\x02 \x01(\bR\bpromised\"`\n" +
 	"\aRefusal\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12+\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x17.coda.vice.v1.ErrorKindR\x04kind\x12\x10\n" +
@@ -3243,7 +3328,7 @@ func file_vice_proto_rawDescGZIP() []byte {
 }
 
 var file_vice_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_vice_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_vice_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_vice_proto_goTypes = []any{
 	(ObjectKind)(0),               // 0: coda.vice.v1.ObjectKind
 	(ErrorKind)(0),                // 1: coda.vice.v1.ErrorKind
@@ -3278,16 +3363,17 @@ var file_vice_proto_goTypes = []any{
 	(*Rename)(nil),                // 30: coda.vice.v1.Rename
 	(*SetAttributes)(nil),         // 31: coda.vice.v1.SetAttributes
 	(*ReintegrateReply)(nil),      // 32: coda.vice.v1.ReintegrateReply
-	(*Refusal)(nil),               // 33: coda.vice.v1.Refusal
-	(*CallbackRequest)(nil),       // 34: coda.vice.v1.CallbackRequest
-	(*Hello)(nil),                 // 35: coda.vice.v1.Hello
-	(*CallbackEvent)(nil),         // 36: coda.vice.v1.CallbackEvent
-	(*Welcome)(nil),               // 37: coda.vice.v1.Welcome
-	(*Break)(nil),                 // 38: coda.vice.v1.Break
-	(*DirectoryChange)(nil),       // 39: coda.vice.v1.DirectoryChange
-	(*ProbeRequest)(nil),          // 40: coda.vice.v1.ProbeRequest
-	(*ProbeReply)(nil),            // 41: coda.vice.v1.ProbeReply
-	(*ErrorDetail)(nil),           // 42: coda.vice.v1.ErrorDetail
+	(*ChangedDetail)(nil),         // 33: coda.vice.v1.ChangedDetail
+	(*Refusal)(nil),               // 34: coda.vice.v1.Refusal
+	(*CallbackRequest)(nil),       // 35: coda.vice.v1.CallbackRequest
+	(*Hello)(nil),                 // 36: coda.vice.v1.Hello
+	(*CallbackEvent)(nil),         // 37: coda.vice.v1.CallbackEvent
+	(*Welcome)(nil),               // 38: coda.vice.v1.Welcome
+	(*Break)(nil),                 // 39: coda.vice.v1.Break
+	(*DirectoryChange)(nil),       // 40: coda.vice.v1.DirectoryChange
+	(*ProbeRequest)(nil),          // 41: coda.vice.v1.ProbeRequest
+	(*ProbeReply)(nil),            // 42: coda.vice.v1.ProbeReply
+	(*ErrorDetail)(nil),           // 43: coda.vice.v1.ErrorDetail
 }
 var file_vice_proto_depIdxs = []int32{
 	4,  // 0: coda.vice.v1.VersionVector.store:type_name -> coda.vice.v1.StoreId
@@ -3343,37 +3429,39 @@ var file_vice_proto_depIdxs = []int32{
 	5,  // 50: coda.vice.v1.Rename.replaced_base:type_name -> coda.vice.v1.VersionVector
 	3,  // 51: coda.vice.v1.SetAttributes.fid:type_name -> coda.vice.v1.Fid
 	5,  // 52: coda.vice.v1.SetAttributes.base:type_name -> coda.vice.v1.VersionVector
-	33, // 53: coda.vice.v1.ReintegrateReply.refusals:type_name -> coda.vice.v1.Refusal
+	34, // 53: coda.vice.v1.ReintegrateReply.refusals:type_name -> coda.vice.v1.Refusal
 	6,  // 54: coda.vice.v1.ReintegrateReply.changed:type_name -> coda.vice.v1.Status
-	1,  // 55: coda.vice.v1.Refusal.kind:type_name -> coda.vice.v1.ErrorKind
-	35, // 56: coda.vice.v1.CallbackRequest.hello:type_name -> coda.vice.v1.Hello
-	37, // 57: coda.vice.v1.CallbackEvent.welcome:type_name -> coda.vice.v1.Welcome
-	38, // 58: coda.vice.v1.CallbackEvent.break:type_name -> coda.vice.v1.Break
-	3,  // 59: coda.vice.v1.Break.fid:type_name -> coda.vice.v1.Fid
-	39, // 60: coda.vice.v1.Break.change:type_name -> coda.vice.v1.DirectoryChange
-	5,  // 61: coda.vice.v1.DirectoryChange.from:type_name -> coda.vice.v1.VersionVector
-	6,  // 62: coda.vice.v1.DirectoryChange.status:type_name -> coda.vice.v1.Status
-	7,  // 63: coda.vice.v1.DirectoryChange.added:type_name -> coda.vice.v1.Entry
-	1,  // 64: coda.vice.v1.ErrorDetail.kind:type_name -> coda.vice.v1.ErrorKind
-	8,  // 65: coda.vice.v1.Vice.Volume:input_type -> coda.vice.v1.VolumeRequest
-	10, // 66: coda.vice.v1.Vice.AllocateVnodes:input_type -> coda.vice.v1.AllocateVnodesRequest
-	12, // 67: coda.vice.v1.Vice.Fetch:input_type -> coda.vice.v1.FetchRequest
-	16, // 68: coda.vice.v1.Vice.Validate:input_type -> coda.vice.v1.ValidateRequest
-	20, // 69: coda.vice.v1.Vice.Reintegrate:input_type -> coda.vice.v1.ReintegrateRequest
-	34, // 70: coda.vice.v1.Vice.Callbacks:input_type -> coda.vice.v1.CallbackRequest
-	40, // 71: coda.vice.v1.Vice.Probe:input_type -> coda.vice.v1.ProbeRequest
-	9,  // 72: coda.vice.v1.Vice.Volume:output_type -> coda.vice.v1.VolumeReply
-	11, // 73: coda.vice.v1.Vice.AllocateVnodes:output_type -> coda.vice.v1.AllocateVnodesReply
-	13, // 74: coda.vice.v1.Vice.Fetch:output_type -> coda.vice.v1.FetchReply
-	18, // 75: coda.vice.v1.Vice.Validate:output_type -> coda.vice.v1.ValidateReply
-	32, // 76: coda.vice.v1.Vice.Reintegrate:output_type -> coda.vice.v1.ReintegrateReply
-	36, // 77: coda.vice.v1.Vice.Callbacks:output_type -> coda.vice.v1.CallbackEvent
-	41, // 78: coda.vice.v1.Vice.Probe:output_type -> coda.vice.v1.ProbeReply
-	72, // [72:79] is the sub-list for method output_type
-	65, // [65:72] is the sub-list for method input_type
-	65, // [65:65] is the sub-list for extension type_name
-	65, // [65:65] is the sub-list for extension extendee
-	0,  // [0:65] is the sub-list for field type_name
+	33, // 55: coda.vice.v1.ReintegrateReply.details:type_name -> coda.vice.v1.ChangedDetail
+	5,  // 56: coda.vice.v1.ChangedDetail.before:type_name -> coda.vice.v1.VersionVector
+	1,  // 57: coda.vice.v1.Refusal.kind:type_name -> coda.vice.v1.ErrorKind
+	36, // 58: coda.vice.v1.CallbackRequest.hello:type_name -> coda.vice.v1.Hello
+	38, // 59: coda.vice.v1.CallbackEvent.welcome:type_name -> coda.vice.v1.Welcome
+	39, // 60: coda.vice.v1.CallbackEvent.break:type_name -> coda.vice.v1.Break
+	3,  // 61: coda.vice.v1.Break.fid:type_name -> coda.vice.v1.Fid
+	40, // 62: coda.vice.v1.Break.change:type_name -> coda.vice.v1.DirectoryChange
+	5,  // 63: coda.vice.v1.DirectoryChange.from:type_name -> coda.vice.v1.VersionVector
+	6,  // 64: coda.vice.v1.DirectoryChange.status:type_name -> coda.vice.v1.Status
+	7,  // 65: coda.vice.v1.DirectoryChange.added:type_name -> coda.vice.v1.Entry
+	1,  // 66: coda.vice.v1.ErrorDetail.kind:type_name -> coda.vice.v1.ErrorKind
+	8,  // 67: coda.vice.v1.Vice.Volume:input_type -> coda.vice.v1.VolumeRequest
+	10, // 68: coda.vice.v1.Vice.AllocateVnodes:input_type -> coda.vice.v1.AllocateVnodesRequest
+	12, // 69: coda.vice.v1.Vice.Fetch:input_type -> coda.vice.v1.FetchRequest
+	16, // 70: coda.vice.v1.Vice.Validate:input_type -> coda.vice.v1.ValidateRequest
+	20, // 71: coda.vice.v1.Vice.Reintegrate:input_type -> coda.vice.v1.ReintegrateRequest
+	35, // 72: coda.vice.v1.Vice.Callbacks:input_type -> coda.vice.v1.CallbackRequest
+	41, // 73: coda.vice.v1.Vice.Probe:input_type -> coda.vice.v1.ProbeRequest
+	9,  // 74: coda.vice.v1.Vice.Volume:output_type -> coda.vice.v1.VolumeReply
+	11, // 75: coda.vice.v1.Vice.AllocateVnodes:output_type -> coda.vice.v1.AllocateVnodesReply
+	13, // 76: coda.vice.v1.Vice.Fetch:output_type -> coda.vice.v1.FetchReply
+	18, // 77: coda.vice.v1.Vice.Validate:output_type -> coda.vice.v1.ValidateReply
+	32, // 78: coda.vice.v1.Vice.Reintegrate:output_type -> coda.vice.v1.ReintegrateReply
+	37, // 79: coda.vice.v1.Vice.Callbacks:output_type -> coda.vice.v1.CallbackEvent
+	42, // 80: coda.vice.v1.Vice.Probe:output_type -> coda.vice.v1.ProbeReply
+	74, // [74:81] is the sub-list for method output_type
+	67, // [67:74] is the sub-list for method input_type
+	67, // [67:67] is the sub-list for extension type_name
+	67, // [67:67] is the sub-list for extension extendee
+	0,  // [0:67] is the sub-list for field type_name
 }
 
 func init() { file_vice_proto_init() }
@@ -3403,11 +3491,11 @@ func file_vice_proto_init() {
 		(*Record_SetAttributes)(nil),
 	}
 	file_vice_proto_msgTypes[28].OneofWrappers = []any{}
-	file_vice_proto_msgTypes[31].OneofWrappers = []any{
+	file_vice_proto_msgTypes[32].OneofWrappers = []any{
 		(*CallbackRequest_Hello)(nil),
 		(*CallbackRequest_Ping)(nil),
 	}
-	file_vice_proto_msgTypes[33].OneofWrappers = []any{
+	file_vice_proto_msgTypes[34].OneofWrappers = []any{
 		(*CallbackEvent_Welcome)(nil),
 		(*CallbackEvent_Break)(nil),
 		(*CallbackEvent_Pong)(nil),
@@ -3418,7 +3506,7 @@ func file_vice_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vice_proto_rawDesc), len(file_vice_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   40,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
