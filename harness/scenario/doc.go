@@ -1,0 +1,34 @@
+// Package scenario says what to run: how large a cluster, which workload, which faults, and the limits that the run is held against.
+//
+// A scenario is a strict YAML file. Everything but the name and the workload has a default:
+//
+//	name: my-incident            # names the run directory, so only a-z, 0-9 and -
+//	doc: |                       # the first line is what `codastress list` shows
+//	  What happened to us.
+//	clients: 3
+//	servers: 1
+//	time_scale: 1                # divides the time constants of the file system
+//	load: 15s                    # how long the workload runs
+//	workload:
+//	  name: mass-delete
+//	  rate: 50                   # everything but the name is an argument of the workload
+//	faults:
+//	  must: [partition, kill-venus]   # each at least once, as often as it is named
+//	  gap: 500ms                 # the least time between two faults
+//	limits:
+//	  hang: 10s                  # the longest that a call may take
+//	  converge: 30s              # from healing to equal trees
+//
+// Instead of leaving the faults to the seed, their steps can be fixed, in the words of a run's plan.yaml:
+//
+//	faults:
+//	  steps:
+//	    - name: partition
+//	      nodes: [client2, server1]
+//	      start: 3s              # after the start of the load
+//	      length: 2s
+//	      args: {mode: reset}
+//
+// An unknown field is an error, and so is everything else that cannot be meant: it is reported with file, line and column, and with the
+// nearest name where a name is wrong. [Scenario.Marshal] writes a scenario with everything resolved, and that text alone repeats it.
+package scenario

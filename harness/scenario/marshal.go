@@ -1,0 +1,110 @@
+package scenario
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Marshal writes a scenario with everything resolved. [Parse] makes an equal scenario of it.
+func (s Scenario) Marshal() ([]byte, error) {
+	if err := s.Validate(); err != nil {
+		return nil, fmt.Errorf("writing a scenario that is not sound: %w", err)
+	}
+	var out bytes.Buffer
+	line := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
+	line("name: %s", plain(s.Name))
+	if s.Doc != "" {
+		line("doc: %s", block(s.Doc))
+	}
+	line("clients: %d", s.Clients)
+	line("servers: %d", s.Servers)
+	line("time_scale: %s", strconv.FormatFloat(s.TimeScale, 'f', -1, 64))
+	line("load: %v", s.Load)
+	line("workload:")
+	line("  name: %s", plain(s.Workload.Name))
+	for _, name := range keys(s.Workload.Args) {
+		line("  %s: %s", plain(name), value(s.Workload.Args[name]))
+	}
+	line("faults:")
+	line("  must: %s", flow(s.Faults.Must))
+	line("  gap: %v", s.Faults.Gap)
+	if len(s.Faults.Steps) > 0 {
+		line("  steps:")
+	}
+	for _, step := range s.Faults.Steps {
+		line("    - name: %s", plain(step.Name))
+		line("      nodes: %s", flow(step.Nodes))
+		line("      start: %v", step.Start)
+		line("      length: %v", step.Length)
+		if len(step.Args) > 0 {
+			line("      args:")
+		}
+		for _, name := range keys(step.Args) {
+			line("        %s: %s", plain(name), value(step.Args[name]))
+		}
+	}
+	line("limits:")
+	line("  hang: %v", s.Limits.Hang)
+	line("  converge: %v", s.Limits.Converge)
+	return out.Bytes(), nil
+}
+
+// word is text that means itself in YAML wherever it stands; number is a whole number that reads back as it was written.
+var (
+	word   = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]*$`)
+	number = regexp.MustCompile(`^(0|-?[1-9][0-9]{0,17})$`)
+	prose  = regexp.MustCompile(`^[!-~][ -~]*$`)
+)
+
+// reserved are words that YAML takes for something else than text.
+var reserved = regexp.MustCompile(`^(?i:y|n|yes|no|on|off|true|false|null|nan|inf)$`)
+
+// plain is a text in quotes where it needs them. What JSON calls a string is one in YAML too.
+func plain(text string) string {
+	if word.MatchString(text) && !reserved.MatchString(text) {
+		return text
+	}
+	var quoted bytes.Buffer
+	encoder := json.NewEncoder(&quoted)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(text); err != nil {
+		panic(fmt.Sprintf("encoding a string: %v", err)) // a string can always be encoded
+	}
+	return strings.TrimSuffix(quoted.String(), "\n")
+}
+
+// value is an argument: a number or a truth value is as good as a text.
+func value(text string) string {
+	if number.MatchString(text) || text == "true" || text == "false" {
+		return text
+	}
+	return plain(text)
+}
+
+func flow(texts []string) string {
+	items := make([]string, len(texts))
+	for i, text := range texts {
+		items[i] = plain(text)
+	}
+	return "[" + strings.Join(items, ", ") + "]"
+}
+
+// block is text over several lines, as it stands where that is possible.
+func block(text string) string {
+	var out strings.Builder
+	out.WriteString("|")
+	for line := range strings.SplitSeq(text, "\n") {
+		if line != "" && (!prose.MatchString(line) || strings.HasSuffix(line, " ")) {
+			return plain(text)
+		}
+		out.WriteString("\n")
+		if line != "" {
+			out.WriteString("  " + line)
+		}
+	}
+	return out.String()
+}

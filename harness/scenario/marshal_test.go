@@ -1,0 +1,144 @@
+package scenario_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/codastress/codastress/harness/history"
+	"github.com/codastress/codastress/harness/scenario"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+func TestMarshal(t *testing.T) {
+	sc, err := scenario.Parse("", []byte(`
+name: "no"
+doc: "One line.\n\nAnother: with a colon."
+workload: {name: mass-delete, files: 900, pattern: "[a-z]*", quick: true, empty: "", zeros: "007", word: "null"}
+faults:
+  must: [partition]
+  steps: [{name: partition, nodes: [client1, server1], length: 2s, args: {mode: reset}}]
+`))
+	require.NoError(t, err)
+	text, err := sc.Marshal()
+	require.NoError(t, err)
+	require.Equal(t, `name: "no"
+doc: |
+  One line.
+
+  Another: with a colon.
+clients: 3
+servers: 1
+time_scale: 1
+load: 15s
+workload:
+  name: mass-delete
+  empty: ""
+  files: 900
+  pattern: "[a-z]*"
+  quick: true
+  word: "null"
+  zeros: "007"
+faults:
+  must: [partition]
+  gap: 500ms
+  steps:
+    - name: partition
+      nodes: [client1, server1]
+      start: 0s
+      length: 2s
+      args:
+        mode: reset
+limits:
+  hang: 10s
+  converge: 30s
+`, string(text))
+	requireSameAgain(t, sc)
+}
+
+func TestMarshalRefusesWhatParseWouldRefuse(t *testing.T) {
+	_, err := scenario.Scenario{}.Marshal()
+	require.ErrorContains(t, err, "name: is missing")
+}
+
+func TestEveryScenarioSurvivesItsText(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		requireSameAgain(t, anyScenario().Draw(t, "scenario"))
+	})
+}
+
+// requireSameAgain demands that a scenario is equal to what its text says.
+func requireSameAgain(t require.TestingT, sc scenario.Scenario) {
+	text, err := sc.Marshal()
+	require.NoError(t, err)
+	again, err := scenario.Parse("", text)
+	require.NoError(t, err, "%s", text)
+	require.Equal(t, sc, again, "%s", text)
+}
+
+func anyScenario() *rapid.Generator[scenario.Scenario] {
+	return rapid.Custom(func(t *rapid.T) scenario.Scenario {
+		name := rapid.StringMatching(`[a-z0-9][a-z0-9-]{0,8}`)
+		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[ -~]{0,10}`), rapid.SampledFrom([]string{"true", "~", "1e3", "- a", "a: b", "\t", "\r\n", "\u2028", "#", "0x1f", "*a", "007"}))
+		duration := func(least, most time.Duration) *rapid.Generator[time.Duration] {
+			return rapid.Map(rapid.Int64Range(int64(least), int64(most)), func(n int64) time.Duration { return time.Duration(n) })
+		}
+		args := rapid.Custom(func(t *rapid.T) map[string]string {
+			drawn := rapid.MapOfN(rapid.StringMatching(`[a-z~: ]{1,6}`), text, 0, 3).Draw(t, "args")
+			delete(drawn, "name")
+			if len(drawn) == 0 {
+				return nil
+			}
+			return drawn
+		})
+		load := duration(time.Second, time.Hour).Draw(t, "load")
+		step := rapid.Custom(func(t *rapid.T) scenario.Step {
+			return scenario.Step{
+				Name: name.Draw(t, "fault"), Nodes: rapid.SliceOfN(text, 1, 3).Draw(t, "nodes"), Start: duration(0, load-1).Draw(t, "start"),
+				Length: duration(1, time.Hour).Draw(t, "length"), Args: args.Draw(t, "args"),
+			}
+		})
+		return scenario.Scenario{
+			Name:      name.Draw(t, "name"),
+			Doc:       rapid.StringMatching(`([!-~]([ -~\n]{0,20}[!-~])?)?`).Draw(t, "doc"),
+			Clients:   rapid.IntRange(1, 100).Draw(t, "clients"),
+			Servers:   rapid.IntRange(1, 100).Draw(t, "servers"),
+			TimeScale: rapid.Float64Range(0.001, 1000).Draw(t, "scale"),
+			Load:      load,
+			Workload:  scenario.Workload{Name: name.Draw(t, "workload"), Args: args.Draw(t, "args")},
+			Faults: scenario.Faults{
+				Must:  orNil(rapid.SliceOfN(name, 0, 4).Draw(t, "must")),
+				Gap:   duration(0, time.Hour).Draw(t, "gap"),
+				Steps: orNil(rapid.SliceOfN(step, 0, 2).Draw(t, "steps")),
+			},
+			Limits: history.Limits{Hang: duration(1, time.Hour).Draw(t, "hang"), Converge: duration(1, time.Hour).Draw(t, "converge")},
+		}
+	})
+}
+
+func orNil[T any](items []T) []T {
+	if len(items) == 0 {
+		return nil
+	}
+	return items
+}
+
+func FuzzParse(f *testing.F) {
+	all, err := scenario.Library()
+	require.NoError(f, err)
+	for _, sc := range all {
+		text, err := sc.Marshal()
+		require.NoError(f, err)
+		f.Add(text)
+	}
+	f.Add([]byte("name: a\nworkload: {name: b, c: !!str d}\nlimits: &x\n? [a]\n: *x\n"))
+	f.Add([]byte("name: [\x00\n---\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		sc, err := scenario.Parse("f.yaml", text)
+		if err != nil {
+			require.NotContains(t, err.Error(), "\n")
+			return
+		}
+		requireSameAgain(t, sc)
+	})
+}

@@ -1,0 +1,122 @@
+package scenario
+
+import (
+	"errors"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// Parse reads a scenario. The file only names it in errors, which are of the type [*Error]. With Names, unknown names are errors too.
+func Parse(file string, text []byte, known ...Names) (Scenario, error) {
+	sc := defaults()
+	d := &decoder{places: map[string]place{}}
+	err := d.parse(text, &sc)
+	if err == nil {
+		err = sc.Validate()
+	}
+	for _, names := range known {
+		if err == nil {
+			err = sc.lookUp(names)
+		}
+	}
+	if err == nil {
+		return sc, nil
+	}
+	var problem *Error
+	if errors.As(err, &problem) {
+		problem.File = file
+		if problem.Line == 0 {
+			at := d.nearestPlace(problem.Field)
+			problem.Line, problem.Column = at.line, at.column
+		}
+	}
+	return Scenario{}, err
+}
+
+// parse reads a whole document over what sc says already.
+func (d *decoder) parse(text []byte, sc *Scenario) error {
+	if !utf8.Valid(text) {
+		return wrong("", "this is not UTF-8 text")
+	}
+	body, err := document(text)
+	if err != nil {
+		return err
+	}
+	return d.scenario(body, sc)
+}
+
+func (d *decoder) scenario(node ast.Node, sc *Scenario) error {
+	return d.mapping("", node, []field{
+		{"name", d.text(&sc.Name)},
+		{"doc", d.prose(&sc.Doc)},
+		{"clients", d.integer(&sc.Clients)},
+		{"servers", d.integer(&sc.Servers)},
+		{"time_scale", d.number(&sc.TimeScale)},
+		{"load", d.duration(&sc.Load)},
+		{"workload", func(path string, node ast.Node) error { return d.workload(path, node, &sc.Workload) }},
+		{"faults", func(path string, node ast.Node) error { return d.faults(path, node, &sc.Faults) }},
+		{"limits", func(path string, node ast.Node) error {
+			return d.mapping(path, node, []field{
+				{"hang", d.duration(&sc.Limits.Hang)},
+				{"converge", d.duration(&sc.Limits.Converge)},
+			})
+		}},
+	})
+}
+
+// workload takes everything but the name as an argument. The arguments of another workload are forgotten.
+func (d *decoder) workload(path string, node ast.Node, w *Workload) error {
+	name, args := w.Name, map[string]string{}
+	err := d.each(path, node, func(path, key string, value ast.Node) error {
+		if key == "name" {
+			return d.text(&name)(path, value)
+		}
+		return d.argument(args, key)(path, value)
+	})
+	if name != w.Name {
+		w.Args = nil
+	}
+	w.Name = name
+	for key, value := range args {
+		if w.Args == nil {
+			w.Args = map[string]string{}
+		}
+		w.Args[key] = value
+	}
+	return err
+}
+
+func (d *decoder) faults(path string, node ast.Node, f *Faults) error {
+	return d.mapping(path, node, []field{
+		{"must", d.texts(&f.Must)},
+		{"gap", d.duration(&f.Gap)},
+		{"steps", func(path string, node ast.Node) error {
+			f.Steps = nil
+			return d.list(path, node, func(path string, node ast.Node) error {
+				step, err := d.step(path, node)
+				f.Steps = append(f.Steps, step)
+				return err
+			})
+		}},
+	})
+}
+
+func (d *decoder) step(path string, node ast.Node) (Step, error) {
+	var s Step
+	err := d.mapping(path, node, []field{
+		{"name", d.text(&s.Name)},
+		{"nodes", d.texts(&s.Nodes)},
+		{"start", d.duration(&s.Start)},
+		{"length", d.duration(&s.Length)},
+		{"args", func(path string, node ast.Node) error {
+			return d.each(path, node, func(path, key string, value ast.Node) error {
+				if s.Args == nil {
+					s.Args = map[string]string{}
+				}
+				return d.argument(s.Args, key)(path, value)
+			})
+		}},
+	})
+	return s, err
+}

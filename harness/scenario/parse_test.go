@@ -1,0 +1,210 @@
+package scenario_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/codastress/codastress/harness/history"
+	"github.com/codastress/codastress/harness/scenario"
+	"github.com/stretchr/testify/require"
+)
+
+var names = scenario.Names{
+	Workloads: map[string][]string{"mass-delete": {"files", "rate"}, "bulk-overwrite": nil},
+	Faults:    []string{"partition", "kill-venus", "kill-codasrv"},
+}
+
+func TestParse(t *testing.T) {
+	got, err := scenario.Parse("mine.yaml", []byte(`
+# What happened.
+name: mine
+doc: |
+  A summary.
+
+  More of it.
+clients: 5
+servers: 2
+time_scale: 2.5
+load: 1m30s
+workload:
+  name: mass-delete
+  files: 1200
+  rate: "50"
+faults:
+  must: [partition, kill-venus, partition]
+  gap: 250ms
+  steps:
+    - name: kill-codasrv
+      nodes: [server1]
+      start: 3s
+      length: 2s
+      args: {how: hard}
+limits: {hang: 20s}
+`), names)
+	require.NoError(t, err)
+	require.Equal(t, scenario.Scenario{
+		Name: "mine", Doc: "A summary.\n\nMore of it.",
+		Clients: 5, Servers: 2, TimeScale: 2.5, Load: 90 * time.Second,
+		Workload: scenario.Workload{Name: "mass-delete", Args: map[string]string{"files": "1200", "rate": "50"}},
+		Faults: scenario.Faults{
+			Must: []string{"partition", "kill-venus", "partition"},
+			Gap:  250 * time.Millisecond,
+			Steps: []scenario.Step{{
+				Name: "kill-codasrv", Nodes: []string{"server1"}, Start: 3 * time.Second, Length: 2 * time.Second,
+				Args: map[string]string{"how": "hard"},
+			}},
+		},
+		Limits: history.Limits{Hang: 20 * time.Second, Converge: 30 * time.Second},
+	}, got)
+}
+
+func TestDefaults(t *testing.T) {
+	got, err := scenario.Parse("", []byte("name: least\nworkload: {name: anything}\nfaults:\nlimits:\n"))
+	require.NoError(t, err)
+	require.Equal(t, scenario.Scenario{
+		Name: "least", Clients: 3, Servers: 1, TimeScale: 1, Load: 15 * time.Second,
+		Workload: scenario.Workload{Name: "anything"},
+		Faults:   scenario.Faults{Gap: 500 * time.Millisecond},
+		Limits:   history.Limits{Hang: 10 * time.Second, Converge: 30 * time.Second},
+	}, got)
+}
+
+func TestErrorsHaveAPlaceAndAWayOut(t *testing.T) {
+	const sound = "name: mine\nworkload:\n  name: mass-delete\n"
+	tests := []struct{ name, text, want string }{
+		{"an empty file", "", "f.yaml: name: is missing: it names the run directory"},
+		{"only a comment", "# nothing\n", "f.yaml: name: is missing: it names the run directory"},
+		{"not YAML", sound + "faults: [", `f.yaml:4:9: sequence end token ']' not found`},
+		{"not text", "name: \xff\n", "f.yaml: this is not UTF-8 text"},
+		{"a field twice", sound + "clients: 1\nclients: 2\n", `f.yaml:5:1: mapping key "clients" already defined at [4:1]`},
+		{"two documents", sound + "---\nname: other\n", `f.yaml:4:1: a second document begins here: a file holds one scenario`},
+		{"a list", "- name\n", "f.yaml:1:1: a list stands here: want fields, each with a value"},
+		{"an unknown field", sound + "cleints: 3\n", `f.yaml:4:1: cleints: unknown field "cleints": did you mean "clients"?`},
+		{"an unknown field inside", sound + "limits:\n  hnag: 1s\n", `f.yaml:5:3: limits.hnag: unknown field "hnag": did you mean "hang"?`},
+		{"a field of a step", sound + "faults:\n  steps:\n    - nmae: x\n", `f.yaml:6:7: faults.steps[0].nmae: unknown field "nmae": did you mean "name"?`},
+		{"a field that is a number", "1: x\n", `f.yaml:1:1: a single value cannot be the name of a field`},
+		{"no workload", "name: mine\n", "f.yaml: workload.name: is missing: `codastress list workloads` shows what there is"},
+		{"a workload without a name", "name: mine\nworkload:\n  rate: 5\n", "f.yaml:2:1: workload.name: is missing: `codastress list workloads` shows what there is"},
+		{"a name that is no folder", "name: ../mine\n" + sound[11:], `f.yaml:1:7: name: "../mine" cannot name a run directory: use a-z, 0-9 and -, and at most 100 of them`},
+		{"no clients", sound + "clients: 0\n", "f.yaml:4:10: clients: 0 is not possible: from 1 to 100 clients can be run"},
+		{"no servers", sound + "servers: -1\n", "f.yaml:4:10: servers: -1 is not possible: from 1 to 100 servers can be run"},
+		{"clients that are no number", sound + "clients: many\n", `f.yaml:4:10: clients: "many" is no whole number`},
+		{"clients that are a list", sound + "clients: [3]\n", `f.yaml:4:10: clients: a list stands here: want a single value`},
+		{"a scale of nothing", sound + "time_scale: 0\n", `f.yaml:4:13: time_scale: 0 is not possible: it divides time constants, by 0.001 to 1000`},
+		{"a scale that is no number", sound + "time_scale: .nan\n", `f.yaml:4:13: time_scale: ".nan" is no number`},
+		{"a time without a unit", sound + "load: 14\n", `f.yaml:4:7: load: "14" is no length of time: write a number with its unit, as in 10s, 500ms or 1m30s`},
+		{"no load", sound + "load: 0s\n", `f.yaml:4:7: load: 0s is not possible: it must be more than 0 and at most a week`},
+		{"a limit below zero", sound + "limits:\n  converge: -1s\n", `f.yaml:5:13: limits.converge: -1s is not possible: it must be more than 0 and at most a week`},
+		{"a gap below zero", sound + "faults:\n  gap: -1s\n", `f.yaml:5:8: faults.gap: -1s is not possible: it must be at least 0 and at most a week`},
+		{"faults that are no list", sound + "faults:\n  must: partition\n", `f.yaml:5:9: faults.must: a single value stands here: want a list, as in [one, two]`},
+		{"a fault without a name", sound + "faults:\n  must: [partition, '']\n", "f.yaml:5:21: faults.must[1]: is empty: `codastress list faults` shows what there is"},
+		{"a step without nodes", sound + "faults:\n  steps:\n    - name: partition\n", `f.yaml:6:7: faults.steps[0].nodes: is missing: say where, as in [client1]`},
+		{
+			"a step after the load", sound + "faults:\n  steps:\n    - {name: partition, nodes: [client1], start: 15s, length: 1s}\n",
+			`f.yaml:6:50: faults.steps[0].start: 15s is not within the load, which lasts 15s`,
+		},
+		{"a step without length", sound + "faults:\n  steps:\n    - {name: partition, nodes: [client1]}\n", `f.yaml:6:7: faults.steps[0].length: 0s is not possible: it must be more than 0 and at most a week`},
+		{"an argument that is a list", sound + "  files: [1]\n", `f.yaml:4:10: workload.files: a list stands here: want a single value`},
+		{"an argument without a value", sound + "  files:\n", `f.yaml:4:10: workload.files: nothing stands here: want a single value`},
+		{"an alias", "name: &n mine\nworkload: {name: *n}\n", `f.yaml:1:7: name: an anchor, an alias or a merge, which scenarios do not have, stands here: want a single value`},
+		{"an unknown workload", "name: mine\nworkload:\n  name: mass-delet\n", `f.yaml:3:9: workload.name: unknown workload "mass-delet": did you mean "mass-delete"?`},
+		{"an unknown argument", sound + "  filse: 5\n", `f.yaml:4:3: workload.filse: unknown parameter of mass-delete "filse": did you mean "files"?`},
+		{"an unknown fault", sound + "faults:\n  must:\n    - partition\n    - kil-venus\n", `f.yaml:7:7: faults.must[1]: unknown fault "kil-venus": did you mean "kill-venus"?`},
+		{
+			"an unknown fault in a step", sound + "faults:\n  steps:\n    - {name: kil-venus, nodes: [client1], length: 1s}\n",
+			`f.yaml:6:14: faults.steps[0].name: unknown fault "kil-venus": did you mean "kill-venus"?`,
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := scenario.Parse("f.yaml", []byte(test.text), names)
+			require.EqualError(t, err, test.want)
+			require.NotContains(t, err.Error(), "\n")
+			var problem *scenario.Error
+			require.ErrorAs(t, err, &problem)
+		})
+	}
+}
+
+func TestNamesAreOnlyLookedUpWhenTheyAreKnown(t *testing.T) {
+	_, err := scenario.Parse("f.yaml", []byte("name: mine\nworkload: {name: other, what: ever}\nfaults: {must: [any]}\n"))
+	require.NoError(t, err)
+}
+
+func TestSet(t *testing.T) {
+	base, err := scenario.Parse("", []byte("name: mine\nworkload: {name: mass-delete, files: 900}\nfaults: {must: [partition]}\n"))
+	require.NoError(t, err)
+	tests := []struct {
+		setting string
+		check   func(*scenario.Scenario)
+	}{
+		{"clients=7", func(s *scenario.Scenario) { s.Clients = 7 }},
+		{"load=1m", func(s *scenario.Scenario) { s.Load = time.Minute }},
+		{"limits.hang=2s", func(s *scenario.Scenario) { s.Limits.Hang = 2 * time.Second }},
+		{"workload.files=5", func(s *scenario.Scenario) { s.Workload.Args = map[string]string{"files": "5"} }},
+		{"workload.rate=50", func(s *scenario.Scenario) { s.Workload.Args = map[string]string{"files": "900", "rate": "50"} }},
+		{"workload.name=other", func(s *scenario.Scenario) { s.Workload = scenario.Workload{Name: "other"} }},
+		{"workload.pattern=a=b", func(s *scenario.Scenario) {
+			s.Workload.Args = map[string]string{"files": "900", "pattern": "a=b"}
+		}},
+		{"faults.must=[kill-venus, partition]", func(s *scenario.Scenario) { s.Faults.Must = []string{"kill-venus", "partition"} }},
+		{"faults.must=kill-venus, partition", func(s *scenario.Scenario) { s.Faults.Must = []string{"kill-venus", "partition"} }},
+		{"faults.must=kill-venus", func(s *scenario.Scenario) { s.Faults.Must = []string{"kill-venus"} }},
+		{"faults.must=", func(s *scenario.Scenario) { s.Faults.Must = nil }},
+		{"faults.must=[]", func(s *scenario.Scenario) { s.Faults.Must = nil }},
+	}
+	for _, test := range tests {
+		t.Run(test.setting, func(t *testing.T) {
+			want, got := base, base
+			test.check(&want)
+			require.NoError(t, got.Set(test.setting))
+			require.Equal(t, want, got)
+		})
+	}
+	for setting, want := range map[string]string{
+		"clients":          "write it as FIELD=VALUE",
+		"=3":               "write it as FIELD=VALUE",
+		"cleints=3":        `setting cleints=3: cleints: unknown field "cleints": did you mean "clients"?`,
+		"load=14":          `setting load=14: load: "14" is no length of time`,
+		"faults.must=[a":   `setting faults.must=[a: `,
+		"load=1s\nname: x": "write it as FIELD=VALUE",
+	} {
+		got := base
+		require.ErrorContains(t, got.Set("workload.rate=50", setting), want)
+		require.Equal(t, base, got, "a setting that fails changes nothing")
+	}
+}
+
+func TestLibrary(t *testing.T) {
+	all, err := scenario.Library()
+	require.NoError(t, err)
+	var found []string
+	for _, sc := range all {
+		found = append(found, sc.Name)
+		loaded, err := scenario.Load(sc.Name)
+		require.NoError(t, err)
+		require.Equal(t, sc, loaded, "the file of a scenario has its name")
+		require.NotEmpty(t, sc.Doc)
+		require.LessOrEqual(t, len(strings.Split(sc.Doc, "\n")[0]), 100, "the first line of %s is a summary", sc.Name)
+	}
+	require.Equal(t, []string{"bulk-overwrite", "concurrent-readers", "mass-delete"}, found)
+}
+
+func TestMassDeleteHasWhatTheIncidentHad(t *testing.T) {
+	sc, err := scenario.Load("mass-delete")
+	require.NoError(t, err)
+	require.Equal(t, 3, sc.Clients)
+	require.Equal(t, 1, sc.Servers)
+	require.Subset(t, sc.Faults.Must, []string{"partition", "kill-venus", "kill-codasrv"})
+}
+
+func TestLoad(t *testing.T) {
+	_, err := scenario.Load("mass-delte")
+	require.EqualError(t, err, `unknown scenario "mass-delte": did you mean "mass-delete"?`)
+	require.ErrorIs(t, err, scenario.ErrUnknown)
+	_, err = scenario.Load("nowhere/mine.yaml")
+	require.ErrorContains(t, err, "reading the scenario: open nowhere/mine.yaml: no such file or directory")
+	_, err = scenario.Load("mass-delete", scenario.Names{})
+	require.ErrorContains(t, err, "library/mass-delete.yaml:11:9: workload.name: unknown workload")
+}

@@ -1,0 +1,60 @@
+package scenario
+
+import (
+	"time"
+
+	"github.com/codastress/codastress/harness/history"
+)
+
+// A Scenario says what to run. Make one with [Parse], [Load] or [Library], which fill in the defaults.
+type Scenario struct {
+	Name      string         // names the run directory
+	Doc       string         // what it is for; the first line is a summary
+	Clients   int            // nodes that mount the file system
+	Servers   int            // nodes that hold it
+	TimeScale float64        // divides the time constants of the file system
+	Load      time.Duration  // how long the workload and the faults go on
+	Workload  Workload       //
+	Faults    Faults         //
+	Limits    history.Limits // what the checks hold the run against
+}
+
+// Workload names what is done to the file system.
+type Workload struct {
+	Name string
+	Args map[string]string // what the scenario sets of its parameters; nil where it sets none
+}
+
+// Faults says what harm is done: faults that the seed places, or steps that are fixed, or both, or none.
+type Faults struct {
+	Must  []string      // each is placed at least once, as often as it is named
+	Gap   time.Duration // the least time between two placed faults
+	Steps []Step        // fixed ones
+}
+
+// A Step is a fault at a fixed time, in the words of a plan.
+type Step struct {
+	Name   string            // of the fault
+	Nodes  []string          // where; of a partition, both ends
+	Start  time.Duration     // after the start of the load
+	Length time.Duration     // until it is healed
+	Args   map[string]string // nil where there are none
+}
+
+// Names are the names that a scenario can use. With them at hand, an unknown name is an error at its place in the file.
+type Names struct {
+	Workloads map[string][]string // with their parameters
+	Faults    []string
+}
+
+// defaults is what a scenario has where it says nothing.
+func defaults() Scenario {
+	return Scenario{
+		Clients:   3,
+		Servers:   1,
+		TimeScale: 1,
+		Load:      15 * time.Second,
+		Faults:    Faults{Gap: 500 * time.Millisecond},
+		Limits:    history.Limits{Hang: 10 * time.Second, Converge: 30 * time.Second},
+	}
+}

@@ -1,0 +1,121 @@
+package scenario
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/codastress/codastress/harness/nearest"
+)
+
+// The most that a scenario may ask for: a slip of the finger should not start a thousand nodes or a run of a year.
+const (
+	maxNodes = 100
+	maxTime  = 7 * 24 * time.Hour
+	maxScale = 1000
+)
+
+// validName keeps the name of a scenario fit for the name of a folder.
+var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,99}$`)
+
+// Validate says what of a scenario cannot be carried out, as an [*Error] without a place. It looks up no names.
+func (s Scenario) Validate() error {
+	switch {
+	case s.Name == "":
+		return wrong("name", "is missing: it names the run directory")
+	case !validName.MatchString(s.Name):
+		return wrong("name", "%q cannot name a run directory: use a-z, 0-9 and -, and at most 100 of them", s.Name)
+	case s.Clients < 1 || s.Clients > maxNodes:
+		return wrong("clients", "%d is not possible: from 1 to %d clients can be run", s.Clients, maxNodes)
+	case s.Servers < 1 || s.Servers > maxNodes:
+		return wrong("servers", "%d is not possible: from 1 to %d servers can be run", s.Servers, maxNodes)
+	case !(s.TimeScale >= 1/float64(maxScale) && s.TimeScale <= maxScale) || math.IsNaN(s.TimeScale):
+		return wrong("time_scale", "%v is not possible: it divides time constants, by 0.001 to %d", s.TimeScale, maxScale)
+	case s.Workload.Name == "":
+		return wrong("workload.name", "is missing: `codastress list workloads` shows what there is")
+	}
+	for _, limit := range []struct {
+		field string
+		value time.Duration
+	}{{"load", s.Load}, {"limits.hang", s.Limits.Hang}, {"limits.converge", s.Limits.Converge}} {
+		if limit.value <= 0 || limit.value > maxTime {
+			return wrong(limit.field, "%v is not possible: it must be more than 0 and at most a week", limit.value)
+		}
+	}
+	return s.Faults.validate(s.Load)
+}
+
+func (f Faults) validate(load time.Duration) error {
+	if f.Gap < 0 || f.Gap > maxTime {
+		return wrong("faults.gap", "%v is not possible: it must be at least 0 and at most a week", f.Gap)
+	}
+	if i := slices.Index(f.Must, ""); i >= 0 {
+		return wrong(item("faults.must", i), "is empty: `codastress list faults` shows what there is")
+	}
+	for i, step := range f.Steps {
+		if err := step.validate(item("faults.steps", i), load); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s Step) validate(field string, load time.Duration) error {
+	switch {
+	case s.Name == "":
+		return wrong(field+".name", "is missing: `codastress list faults` shows what there is")
+	case len(s.Nodes) == 0:
+		return wrong(field+".nodes", "is missing: say where, as in [client1]")
+	case s.Start < 0 || s.Start >= load:
+		return wrong(field+".start", "%v is not within the load, which lasts %v", s.Start, load)
+	case s.Length <= 0 || s.Length > maxTime:
+		return wrong(field+".length", "%v is not possible: it must be more than 0 and at most a week", s.Length)
+	}
+	return nil
+}
+
+// lookUp finds the names that n does not have.
+func (s Scenario) lookUp(n Names) error {
+	parameters, ok := n.Workloads[s.Workload.Name]
+	if !ok {
+		return wrong("workload.name", "%s", nearest.Unknown("workload", s.Workload.Name, keys(n.Workloads)))
+	}
+	for _, name := range keys(s.Workload.Args) {
+		if !slices.Contains(parameters, name) {
+			return wrong("workload."+name, "%s", nearest.Unknown("parameter of "+s.Workload.Name, name, parameters))
+		}
+	}
+	for i, name := range s.Faults.Must {
+		if !slices.Contains(n.Faults, name) {
+			return wrong(item("faults.must", i), "%s", nearest.Unknown("fault", name, n.Faults))
+		}
+	}
+	for i, step := range s.Faults.Steps {
+		if !slices.Contains(n.Faults, step.Name) {
+			return wrong(item("faults.steps", i)+".name", "%s", nearest.Unknown("fault", step.Name, n.Faults))
+		}
+	}
+	return nil
+}
+
+func wrong(field, format string, args ...any) *Error {
+	return &Error{Field: field, Problem: fmt.Sprintf(format, args...)}
+}
+
+// item names one item of a list.
+func item(list string, index int) string {
+	return fmt.Sprintf("%s[%d]", list, index)
+}
+
+// keys returns the keys of a map in order.
+func keys[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, strings.Compare)
+	return names
+}
