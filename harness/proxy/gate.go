@@ -1,0 +1,221 @@
+package proxy
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/Shopify/toxiproxy/v2/stream"
+	"github.com/Shopify/toxiproxy/v2/toxics"
+)
+
+// gateType is the name under which the gate is registered with Toxiproxy.
+const gateType = "gate"
+
+// closing ends every connection of a gate. It is not a flow that can be asked for.
+const closing Flow = 255
+
+// registerGate makes the gate known to Toxiproxy. Doing it again changes nothing.
+func registerGate() { toxics.Register(gateType, new(gate)) }
+
+// gate is the toxic in one direction of one link; all connections of the link share it.
+type gate struct {
+	now             atomic.Pointer[setting] // nil, before the first connection, is pass
+	passed, dropped atomic.Uint64           // bytes
+
+	mu       sync.Mutex
+	passages map[*passage]struct{} // the connections that go through
+	settled  chan struct{}         // closed and replaced whenever a passage has taken notice of a setting, or ended
+}
+
+// setting is one position of the gate. Its identity tells which change it came with.
+type setting struct {
+	flow    Flow
+	changed chan struct{} // closed when another setting follows
+}
+
+// passage is the state of one connection in the gate. Only its own pipe changes it, but for seen, which the gate's mutex guards.
+type passage struct {
+	seen  *setting            // the setting that the pipe obeys
+	chunk *stream.StreamChunk // taken from the input and not yet delivered
+	ended bool                // the input has ended
+	lost  bool                // bytes were dropped: the rest would be torn
+}
+
+var (
+	_ toxics.Toxic         = (*gate)(nil)
+	_ toxics.StatefulToxic = (*gate)(nil)
+)
+
+// NewState is called by Toxiproxy once for each connection, before Pipe.
+func (g *gate) NewState() any {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.passages == nil {
+		g.passages = make(map[*passage]struct{})
+	}
+	if g.now.Load() == nil {
+		g.now.CompareAndSwap(nil, &setting{flow: Pass, changed: make(chan struct{})})
+	}
+	p := new(passage)
+	g.passages[p] = struct{}{}
+	return p
+}
+
+// set changes the flow and returns when every connection obeys: from then on no byte passes that should not.
+func (g *gate) set(ctx context.Context, flow Flow) error {
+	next := g.change(flow)
+	for {
+		settled, done := g.obeyed(next)
+		if done {
+			return nil
+		}
+		select {
+		case <-settled:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the connections to obey %v: %w", flow, ctx.Err())
+		}
+	}
+}
+
+func (g *gate) change(flow Flow) *setting {
+	next := &setting{flow: flow, changed: make(chan struct{})}
+	if before := g.now.Swap(next); before != nil {
+		close(before.changed)
+	}
+	return next
+}
+
+// obeyed says whether all connections know the setting or a later one, and otherwise what to wait for.
+func (g *gate) obeyed(wanted *setting) (<-chan struct{}, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.settled == nil {
+		g.settled = make(chan struct{})
+	}
+	if g.now.Load() != wanted {
+		return nil, true
+	}
+	for p := range g.passages {
+		if p.seen != wanted {
+			return g.settled, false
+		}
+	}
+	return nil, true
+}
+
+// notice records that a passage obeys a setting; with end, that it is over.
+func (g *gate) notice(p *passage, now *setting, end bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p.seen = now
+	if end {
+		delete(g.passages, p)
+	}
+	if g.settled != nil {
+		close(g.settled)
+		g.settled = nil
+	}
+}
+
+// Pipe moves the bytes of one connection until it ends, or Toxiproxy interrupts it to change the chain and calls it again.
+// Each wait can be interrupted; what is in hand stays in the passage.
+func (g *gate) Pipe(stub *toxics.ToxicStub) {
+	p := stub.State.(*passage)
+	for {
+		now := g.now.Load()
+		if p.seen != now {
+			g.notice(p, now, false)
+		}
+		var going bool
+		switch {
+		case now.flow == Hold:
+			going = wait(stub, now)
+		case now.flow == Drop:
+			going = g.drop(stub, now, p)
+		case now.flow == closing || p.lost || p.ended && p.chunk == nil:
+			g.end(stub, p)
+			return
+		default:
+			going = g.pass(stub, now, p)
+		}
+		if !going {
+			return
+		}
+	}
+}
+
+// wait lets nothing through until the setting changes. It returns false when it was interrupted.
+func wait(stub *toxics.ToxicStub, now *setting) bool {
+	select {
+	case <-stub.Interrupt:
+		return false
+	case <-now.changed:
+		return true
+	}
+}
+
+// pass moves a chunk one step on: into the hand, or out of it.
+func (g *gate) pass(stub *toxics.ToxicStub, now *setting, p *passage) bool {
+	if p.chunk == nil {
+		return take(stub, now, p)
+	}
+	select {
+	case <-stub.Interrupt:
+		return false
+	case <-now.changed:
+		return true
+	case stub.Output <- p.chunk:
+		g.passed.Add(uint64(len(p.chunk.Data)))
+		p.chunk = nil
+		return true
+	}
+}
+
+// drop loses a chunk. The end of the input is kept for later, as a cut link would not carry it either.
+func (g *gate) drop(stub *toxics.ToxicStub, now *setting, p *passage) bool {
+	if p.chunk == nil && p.ended {
+		return wait(stub, now)
+	}
+	if p.chunk == nil && !take(stub, now, p) {
+		return false
+	}
+	if p.chunk != nil {
+		g.dropped.Add(uint64(len(p.chunk.Data)))
+		p.chunk, p.lost = nil, true
+	}
+	return true
+}
+
+// take waits for the next chunk or the end of the input.
+func take(stub *toxics.ToxicStub, now *setting, p *passage) bool {
+	select {
+	case <-stub.Interrupt:
+		return false
+	case <-now.changed:
+		return true
+	case chunk := <-stub.Input:
+		p.chunk, p.ended = chunk, chunk == nil
+		return true
+	}
+}
+
+// end closes the output and swallows the rest of the input, without which the toxic before this one would wait for ever.
+func (g *gate) end(stub *toxics.ToxicStub, p *passage) {
+	stub.Close()
+	g.notice(p, p.seen, true)
+	for !p.ended {
+		p.ended = <-stub.Input == nil
+	}
+}
+
+// MarshalJSON shows the gate in Toxiproxy's own interface.
+func (g *gate) MarshalJSON() ([]byte, error) {
+	flow := Pass
+	if now := g.now.Load(); now != nil {
+		flow = now.flow
+	}
+	return json.Marshal(map[string]any{"flow": flow.String(), "passed": g.passed.Load(), "dropped": g.dropped.Load()})
+}

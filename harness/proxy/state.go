@@ -1,0 +1,72 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Flow says what happens to the bytes of one direction of a link.
+type Flow uint8
+
+// The flows.
+const (
+	Pass Flow = iota // bytes are forwarded
+	Hold             // bytes wait, in order and with backpressure, and are delivered after healing; no connection ends
+	Drop             // bytes are lost; a connection that lost some is reset by healing
+)
+
+// String returns the flow's name in lower case.
+func (f Flow) String() string {
+	switch f {
+	case Pass:
+		return "pass"
+	case Hold:
+		return "hold"
+	case Drop:
+		return "drop"
+	}
+	return fmt.Sprintf("flow %d", uint8(f))
+}
+
+// ErrFlow says that a name is not that of a flow.
+var ErrFlow = errors.New("a flow is pass, hold or drop")
+
+// ParseFlow is the inverse of Flow.String.
+func ParseFlow(name string) (Flow, error) {
+	for _, flow := range []Flow{Pass, Hold, Drop} {
+		if flow.String() == name {
+			return flow, nil
+		}
+	}
+	return Pass, fmt.Errorf("%w, not %q", ErrFlow, name)
+}
+
+// State is what a link does in each direction. While one of them does not pass, no new connection comes about: who connects is
+// accepted and then waits, since a handshake needs both.
+type State struct {
+	Up   Flow // from who connects to the upstream
+	Down Flow // from the upstream to who connected
+}
+
+// Passes says whether nothing is cut.
+func (s State) Passes() bool { return s.Up == Pass && s.Down == Pass }
+
+// Link is the description of a directed link and what it has done so far.
+type Link struct {
+	Name     string
+	Listen   string // host:port as it was bound
+	Upstream string // host:port
+	State    State
+
+	BytesUp, BytesDown     uint64 // that passed the gate; they stand still from the moment that SetLink has cut the direction
+	DroppedUp, DroppedDown uint64
+	Connections            uint64 // accepted ever
+	Open                   uint64 // accepted and not ended, those that wait for healing included
+}
+
+// Errors of the operations on links.
+var (
+	ErrNoLink     = errors.New("no such link")
+	ErrLinkExists = errors.New("the link exists already")
+	ErrClosed     = errors.New("the proxy is closed")
+)
