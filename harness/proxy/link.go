@@ -97,15 +97,17 @@ func (l *link) accept(ctx context.Context) {
 		l.accepted++
 		number := l.accepted
 		l.waiting[client] = struct{}{}
+		cut := !l.state.Passes()
 		l.mu.Unlock()
 		l.running.Add(1)
-		go l.connect(ctx, client, number)
+		go l.connect(ctx, client, number, cut)
 	}
 }
 
-// connect waits until the link passes, dials the upstream and lets Toxiproxy carry the connection.
-func (l *link) connect(ctx context.Context, client *net.TCPConn, number uint64) {
-	if err := l.waitHealed(ctx, client); err != nil {
+// connect waits until the link passes, dials the upstream and lets Toxiproxy carry the connection. cut says that the link did not pass when
+// the connection was accepted.
+func (l *link) connect(ctx context.Context, client *net.TCPConn, number uint64, cut bool) {
+	if err := l.waitHealed(ctx, client, cut); err != nil {
 		l.refuse(client, err)
 		return
 	}
@@ -138,12 +140,13 @@ func (l *link) connect(ctx context.Context, client *net.TCPConn, number uint64) 
 var errGone = errors.New("the connection was given up during the cut")
 
 // waitHealed waits until the link passes in both directions.
-func (l *link) waitHealed(ctx context.Context, client *net.TCPConn) error {
-	for waited := false; ; waited = true {
+func (l *link) waitHealed(ctx context.Context, client *net.TCPConn, cut bool) error {
+	for ; ; cut = true {
 		l.mu.Lock()
 		passes, healed := l.state.Passes(), l.healed
+		_, wanted := l.waiting[client]
 		l.mu.Unlock()
-		if passes && waited && hungUp(client) {
+		if !wanted || passes && cut && hungUp(client) {
 			return errGone
 		}
 		if passes {
