@@ -35,7 +35,7 @@ type link struct {
 
 	mu          sync.Mutex
 	state       State
-	healed      chan struct{} // closed and replaced when the state comes to pass
+	healed      chan struct{} // closed and replaced when the upward direction comes to pass
 	waiting     map[*net.TCPConn]struct{}
 	connections map[*connection]struct{}
 	accepted    uint64
@@ -97,15 +97,15 @@ func (l *link) accept(ctx context.Context) {
 		l.accepted++
 		number := l.accepted
 		l.waiting[client] = struct{}{}
-		cut := !l.state.Passes()
+		cut := l.state.Up != Pass
 		l.mu.Unlock()
 		l.running.Add(1)
 		go l.connect(ctx, client, number, cut)
 	}
 }
 
-// connect waits until the link passes, dials the upstream and lets Toxiproxy carry the connection. cut says that the link did not pass when
-// the connection was accepted.
+// connect waits until the upward direction passes, dials the upstream and lets Toxiproxy carry the connection. cut says that it did not pass
+// when the connection was accepted.
 func (l *link) connect(ctx context.Context, client *net.TCPConn, number uint64, cut bool) {
 	if err := l.waitHealed(ctx, client, cut); err != nil {
 		l.refuse(client, err)
@@ -139,11 +139,11 @@ func (l *link) connect(ctx context.Context, client *net.TCPConn, number uint64, 
 // errGone says that who connected did not wait for the link to heal.
 var errGone = errors.New("the connection was given up during the cut")
 
-// waitHealed waits until the link passes in both directions.
+// waitHealed waits until the upward direction passes.
 func (l *link) waitHealed(ctx context.Context, client *net.TCPConn, cut bool) error {
 	for ; ; cut = true {
 		l.mu.Lock()
-		passes, healed := l.state.Passes(), l.healed
+		passes, healed := l.state.Up == Pass, l.healed
 		_, wanted := l.waiting[client]
 		l.mu.Unlock()
 		if !wanted || passes && cut && hungUp(client) {
@@ -199,7 +199,7 @@ func (l *link) set(ctx context.Context, state State) error {
 	defer l.setting.Unlock()
 	l.mu.Lock()
 	l.state = state
-	if state.Passes() {
+	if state.Up == Pass {
 		close(l.healed)
 		l.healed = make(chan struct{})
 	}
@@ -217,6 +217,7 @@ func (l *link) reset() int {
 	n := len(l.connections) + len(l.waiting)
 	for whole := range l.connections {
 		whole.reset()
+		delete(l.connections, whole)
 	}
 	for client := range l.waiting {
 		resetSocket(client)

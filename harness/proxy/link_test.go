@@ -145,7 +145,7 @@ func TestClosingWhileHeldDeliversEverythingLater(t *testing.T) {
 }
 
 func TestAConnectionMadeDuringACutWaits(t *testing.T) {
-	for _, cut := range []State{{Up: Hold}, {Down: Drop}, {Up: Hold, Down: Hold}} {
+	for _, cut := range []State{{Up: Hold}, {Up: Drop}, {Up: Hold, Down: Hold}} {
 		server, link, up := newTestLink(t)
 		set(t, server, cut)
 		given := dial(t, link.Listen)
@@ -159,6 +159,20 @@ func TestAConnectionMadeDuringACutWaits(t *testing.T) {
 		require.Eventually(t, func() bool { return state(t, server).Open == 1 }, patience, time.Millisecond)
 		require.Empty(t, up.accept, "a connection that was given up reached the upstream")
 	}
+}
+
+func TestAConnectionMadeWhileOnlyTheAnswerIsCutReachesTheUpstream(t *testing.T) {
+	server, link, up := newTestLink(t)
+	set(t, server, State{Down: Hold})
+	client := dial(t, link.Listen)
+	peer := up.next(t)
+	send(t, client, "asked")
+	receive(t, peer, "asked")
+	send(t, peer, "answered")
+	silent(t, client)
+	require.Zero(t, state(t, server).BytesDown)
+	set(t, server, State{})
+	receive(t, client, "answered")
 }
 
 func TestResetEndsEveryConnection(t *testing.T) {
@@ -186,6 +200,7 @@ func TestResetEndsEveryConnection(t *testing.T) {
 			n, err := server.ResetLink(t.Context(), "l")
 			require.NoError(t, err)
 			require.Equal(t, (len(sockets)+1)/2, n)
+			require.Zero(t, state(t, server).Open)
 			for _, socket := range sockets {
 				_, err := io.Copy(io.Discard, socket)
 				require.ErrorIs(t, err, syscall.ECONNRESET)

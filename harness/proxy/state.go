@@ -41,15 +41,12 @@ func ParseFlow(name string) (Flow, error) {
 	return Pass, fmt.Errorf("%w, not %q", ErrFlow, name)
 }
 
-// State is what a link does in each direction. While one of them does not pass, no new connection comes about: who connects is
-// accepted and then waits, since a handshake needs both.
+// State is what a link does in each direction. While the upward direction does not pass, a new connection does not reach the upstream: it is
+// accepted and then waits. One that is closed before healing never reaches it.
 type State struct {
 	Up   Flow // from who connects to the upstream
 	Down Flow // from the upstream to who connected
 }
-
-// Passes says whether nothing is cut.
-func (s State) Passes() bool { return s.Up == Pass && s.Down == Pass }
 
 // Link is the description of a directed link and what it has done so far.
 type Link struct {

@@ -30,9 +30,9 @@ type DaemonState int32
 
 const (
 	DaemonState_DAEMON_STATE_UNSPECIFIED DaemonState = 0
-	DaemonState_DAEMON_STATE_STOPPED     DaemonState = 1 // never started, or ended
+	DaemonState_DAEMON_STATE_EXITED      DaemonState = 1 // never started, or ended
 	DaemonState_DAEMON_STATE_STARTING    DaemonState = 2 // its process runs, it is not ready
-	DaemonState_DAEMON_STATE_READY       DaemonState = 3
+	DaemonState_DAEMON_STATE_RUNNING     DaemonState = 3 // and ready
 	DaemonState_DAEMON_STATE_PAUSED      DaemonState = 4
 )
 
@@ -40,16 +40,16 @@ const (
 var (
 	DaemonState_name = map[int32]string{
 		0: "DAEMON_STATE_UNSPECIFIED",
-		1: "DAEMON_STATE_STOPPED",
+		1: "DAEMON_STATE_EXITED",
 		2: "DAEMON_STATE_STARTING",
-		3: "DAEMON_STATE_READY",
+		3: "DAEMON_STATE_RUNNING",
 		4: "DAEMON_STATE_PAUSED",
 	}
 	DaemonState_value = map[string]int32{
 		"DAEMON_STATE_UNSPECIFIED": 0,
-		"DAEMON_STATE_STOPPED":     1,
+		"DAEMON_STATE_EXITED":      1,
 		"DAEMON_STATE_STARTING":    2,
-		"DAEMON_STATE_READY":       3,
+		"DAEMON_STATE_RUNNING":     3,
 		"DAEMON_STATE_PAUSED":      4,
 	}
 )
@@ -1705,12 +1705,12 @@ const file_agent_proto_rawDesc = "" +
 	"\fdropped_down\x18\t \x01(\x04R\vdroppedDown\x12 \n" +
 	"\vconnections\x18\n" +
 	" \x01(\x04R\vconnections\x12\x12\n" +
-	"\x04open\x18\v \x01(\x04R\x04open*\x91\x01\n" +
+	"\x04open\x18\v \x01(\x04R\x04open*\x92\x01\n" +
 	"\vDaemonState\x12\x1c\n" +
-	"\x18DAEMON_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
-	"\x14DAEMON_STATE_STOPPED\x10\x01\x12\x19\n" +
-	"\x15DAEMON_STATE_STARTING\x10\x02\x12\x16\n" +
-	"\x12DAEMON_STATE_READY\x10\x03\x12\x17\n" +
+	"\x18DAEMON_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13DAEMON_STATE_EXITED\x10\x01\x12\x19\n" +
+	"\x15DAEMON_STATE_STARTING\x10\x02\x12\x18\n" +
+	"\x14DAEMON_STATE_RUNNING\x10\x03\x12\x17\n" +
 	"\x13DAEMON_STATE_PAUSED\x10\x04*3\n" +
 	"\x04Flow\x12\r\n" +
 	"\tFLOW_PASS\x10\x00\x12\r\n" +
