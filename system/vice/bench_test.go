@@ -1,0 +1,140 @@
+package vice_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/stretchr/testify/require"
+
+	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/vice"
+	"github.com/codastress/codastress/system/vice/vicetest"
+	"github.com/codastress/codastress/system/wire"
+	"github.com/codastress/codastress/system/wire/vicepb"
+)
+
+// many is the number of files in the field report.
+const many = 900
+
+// onRealDisk puts a server on the disk of the test's temporary directory.
+func onRealDisk(b *testing.B) func(*vice.Config) {
+	dir := b.TempDir()
+	return func(c *vice.Config) { c.Disk, c.Dir = vfs.Default, filepath.Join(dir, "vice") }
+}
+
+// BenchmarkReintegrate sends batches about 900 files to a server on a real disk. Compare with BenchmarkLocalSynced of the same size.
+func BenchmarkReintegrate(b *testing.B) {
+	for _, size := range []int{4 << 10, 32 << 10, 64 << 10} {
+		b.Run(fmt.Sprintf("create+store/%dKiB", size>>10), func(b *testing.B) {
+			c := vicetest.Start(b, onRealDisk(b)).Client(1)
+			for i := 0; b.Loop(); i++ {
+				createMany(c, fmt.Sprintf("dir %d", i), size)
+			}
+			b.ReportMetric(float64(many*b.N)/b.Elapsed().Seconds(), "files/s")
+		})
+	}
+	b.Run("remove", func(b *testing.B) {
+		c := vicetest.Start(b, onRealDisk(b)).Client(1)
+		for i := 0; b.Loop(); i++ {
+			b.StopTimer()
+			dir, files := createMany(c, fmt.Sprintf("dir %d", i), 4<<10)
+			log := c.Log()
+			for name, f := range files {
+				log.Add(coda.Remove{Parent: dir, Name: name, Fid: f.Fid, Base: f.Version})
+			}
+			b.StartTimer()
+			log.Apply()
+		}
+		b.ReportMetric(float64(many*b.N)/b.Elapsed().Seconds(), "files/s")
+	})
+	b.Run("one store", func(b *testing.B) {
+		c := vicetest.Start(b, onRealDisk(b)).Client(1)
+		log := c.Log()
+		f, v := log.Create(c.Root, "f")
+		log.Apply()
+		contents := data(1, 4<<10)
+		for b.Loop() {
+			log := c.Log()
+			v = log.Store(f, v, contents)
+			log.Apply()
+		}
+	})
+}
+
+// createMany makes a directory with many files, all stored.
+func createMany(c *vicetest.Client, name string, size int) (coda.Fid, map[string]coda.Status) {
+	log := c.Log()
+	dir := log.MakeDirectory(c.Root, name)
+	contents := data(1, size)
+	names := map[coda.Fid]string{}
+	for i := range many {
+		name := fmt.Sprintf("file %d", i)
+		f, v := log.Create(dir, name)
+		log.Store(f, v, contents)
+		names[f] = name
+	}
+	answer := log.Apply()
+	files := map[string]coda.Status{}
+	for _, changed := range answer.Changed {
+		if name, ok := names[changed.Status.Fid]; ok {
+			files[name] = changed.Status
+		}
+	}
+	return dir, files
+}
+
+// BenchmarkLocalSynced does on the local file system what BenchmarkReintegrate does: 900 files that are durable when it is over.
+func BenchmarkLocalSynced(b *testing.B) {
+	for _, size := range []int{4 << 10, 32 << 10, 64 << 10} {
+		b.Run(fmt.Sprintf("create+store/%dKiB", size>>10), func(b *testing.B) {
+			contents := data(1, size)
+			root := b.TempDir()
+			for i := 0; b.Loop(); i++ {
+				dir := filepath.Join(root, fmt.Sprint(i))
+				require.NoError(b, os.Mkdir(dir, 0o755))
+				for j := range many {
+					f, err := os.Create(filepath.Join(dir, fmt.Sprint(j)))
+					require.NoError(b, err)
+					_, err = f.Write(contents)
+					require.NoError(b, err)
+					require.NoError(b, f.Sync())
+					require.NoError(b, f.Close())
+				}
+			}
+			b.ReportMetric(float64(many*b.N)/b.Elapsed().Seconds(), "files/s")
+		})
+	}
+}
+
+// BenchmarkFetch measures fetches of small and large files, and validation, over the in-memory network.
+func BenchmarkFetch(b *testing.B) {
+	for _, size := range []int{4 << 10, 16 << 20} {
+		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
+			c := vicetest.Start(b, onRealDisk(b)).Client(1)
+			log := c.Log()
+			f, v := log.Create(c.Root, "f")
+			log.Store(f, v, data(1, size))
+			log.Apply()
+			b.SetBytes(int64(size))
+			for b.Loop() {
+				_, err := c.Fetch(f)
+				require.NoError(b, err)
+			}
+		})
+	}
+	b.Run("validate 900", func(b *testing.B) {
+		c := vicetest.Start(b, onRealDisk(b)).Client(1)
+		_, files := createMany(c, "dir", 4<<10)
+		request := &vicepb.ValidateRequest{}
+		for _, f := range files {
+			request.Items = append(request.Items, &vicepb.ValidateItem{Fid: wire.FidToProto(f.Fid), Version: wire.VersionToProto(f.Version)})
+		}
+		for b.Loop() {
+			_, err := c.Vice.Validate(b.Context(), request)
+			require.NoError(b, err)
+		}
+	})
+}

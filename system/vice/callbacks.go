@@ -1,0 +1,124 @@
+package vice
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/wire"
+	"github.com/codastress/codastress/system/wire/vicepb"
+)
+
+// Callbacks serves a session, from its Hello to its end.
+func (s *Server) Callbacks(stream grpc.BidiStreamingServer[vicepb.CallbackRequest, vicepb.CallbackEvent]) error {
+	session := s.newSession()
+	hello := make(chan error, 1)
+	s.background(func() { s.receive(stream, session, hello) })
+	select {
+	case err := <-hello:
+		if err != nil {
+			return err
+		}
+	case <-time.After(2 * s.cfg.Timing.Lease):
+		return errSilent
+	case <-stream.Context().Done():
+		return stream.Context().Err()
+	}
+	if err := s.promises.open(session); err != nil {
+		return err
+	}
+	defer s.promises.close(session)
+	log := s.cfg.Log.With("session", session.id, "client", session.client, "name", session.name)
+	log.Info("session opened")
+	s.background(func() { send(stream, session) })
+	s.attend(stream.Context(), session)
+	log.Info("session ended", "why", context.Cause(session.ended), "unsent", session.queue.length())
+	return context.Cause(session.ended)
+}
+
+// newSession makes a session that is not entered in the table yet. Its queue starts with the Welcome.
+func (s *Server) newSession() *session {
+	session := &session{
+		id: s.row.epoch<<32 | s.opened.Add(1), opened: time.Now(), heard: time.Now(), promised: map[coda.Fid]bool{},
+		queue: queue{limit: s.cfg.Limits.Queue, filled: make(chan struct{}, 1)},
+	}
+	session.ended, session.end = context.WithCancelCause(context.Background())
+	session.push(&vicepb.CallbackEvent{Part: &vicepb.CallbackEvent_Welcome{Welcome: &vicepb.Welcome{
+		Session: session.id, Lease: int64(s.cfg.Timing.Lease), ServerEpoch: s.row.epoch,
+	}}}, 1)
+	return session
+}
+
+// background runs f as part of the calls that Close waits for. The caller must be one of them.
+func (s *Server) background(f func()) { s.calls.running.Go(f) }
+
+// receive takes the client's Hello, which it reports, and then its pings, until the stream ends.
+func (s *Server) receive(stream grpc.BidiStreamingServer[vicepb.CallbackRequest, vicepb.CallbackEvent], session *session, hello chan<- error) {
+	first, err := stream.Recv()
+	if err == nil {
+		session.name = first.GetHello().GetName()
+		session.client, err = wire.ClientIDFromProto(first.GetHello().GetClient())
+	}
+	hello <- err
+	for err == nil {
+		var request *vicepb.CallbackRequest
+		if request, err = stream.Recv(); err != nil {
+			break
+		}
+		ping, ok := request.Part.(*vicepb.CallbackRequest_Ping)
+		if !ok {
+			session.end(coda.Errorf("callbacks", coda.Invalid, "a %T after the Hello", request.Part))
+			return
+		}
+		session.ping(ping.Ping)
+	}
+	session.end(errLeft)
+}
+
+// send sends what is queued until the session or the stream ends.
+func send(stream grpc.BidiStreamingServer[vicepb.CallbackRequest, vicepb.CallbackEvent], session *session) {
+	for {
+		event, err := session.queue.pop(session.ended)
+		if err != nil {
+			return
+		}
+		if err := stream.Send(event); err != nil {
+			session.end(errLeft)
+			return
+		}
+	}
+}
+
+// attend returns when the session has ended, and ends it when its client has been silent for two leases.
+func (s *Server) attend(ctx context.Context, session *session) {
+	bound := 2 * s.cfg.Timing.Lease
+	timer := time.NewTimer(bound)
+	defer timer.Stop()
+	for {
+		select {
+		case <-session.ended.Done():
+			return
+		case <-ctx.Done():
+			session.end(errLeft)
+			return
+		case <-timer.C:
+			left := bound - session.silence()
+			if left <= 0 {
+				session.end(errSilent)
+				return
+			}
+			timer.Reset(left)
+		}
+	}
+}
+
+// endAll ends every session.
+func (p *promises) endAll(why error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.sessions {
+		s.end(why)
+	}
+}

@@ -1,0 +1,162 @@
+package vice
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/wire"
+)
+
+// commit applies those records of a batch that were not answered before, as one durable transaction, and answers the whole batch.
+func (s *Server) commit(ctx context.Context, batch wire.Batch, records []coda.Record, up *uploads) (wire.Answer, error) {
+	if err := s.writer.take(ctx, fmt.Sprintf("a batch of %d records of client %v", len(records), batch.Client)); err != nil {
+		return wire.Answer{}, err
+	}
+	defer s.writer.give()
+	base, _, _ := s.promises.read(0)
+	defer base.release()
+	row, err := getReplay(base, batch.Volume, batch.Client)
+	if err != nil {
+		return wire.Answer{}, err
+	}
+	t := newTransaction(base, batch.Volume, s.volume.next.Load(), batch.Client)
+	if batch.Last <= row.last {
+		return s.replay(t, row, batch)
+	}
+	var refusals []coda.Refusal
+	for _, r := range records {
+		if r.Number <= row.last {
+			continue
+		}
+		refused, err := t.apply(r, up.arrived)
+		if err != nil {
+			return wire.Answer{}, fmt.Errorf("apply record %d (%v): %w", r.Number, r.Operation, err)
+		}
+		if refused != nil {
+			refusals = append(refusals, *refused)
+		}
+	}
+	row = row.advance(batch, refusals, t.changed())
+	answer, outdated, err := t.answer(row, batch)
+	if err != nil {
+		return wire.Answer{}, err
+	}
+	waiting(ctx, "commit to the disk")
+	garbage, err := s.write(t, row, up)
+	if err != nil {
+		return wire.Answer{}, err
+	}
+	s.promises.publish(s.newView(), t, batch.Session, &answer)
+	s.promises.outdate(batch.Session, outdated, &answer)
+	s.removeGarbage(garbage)
+	return answer, nil
+}
+
+// write makes the transaction and the client's new row durable, and gives the contents that are not needed any more.
+func (s *Server) write(t *transaction, row replayRow, up *uploads) ([]upload, error) {
+	b := s.store.db.NewBatch()
+	defer b.Close()
+	garbage, err := t.write(b, up)
+	if err == nil {
+		err = b.Set(replayKey(t.volume, t.client), row.encode(), nil)
+	}
+	if err != nil {
+		return nil, &coda.Error{Op: "write a batch", Kind: coda.IO, Err: err}
+	}
+	s.store.commit(b)
+	return garbage, nil
+}
+
+// removeGarbage removes containers that no object refers to any more. What cannot be removed now is removed at the next start.
+func (s *Server) removeGarbage(garbage []upload) {
+	for _, g := range garbage {
+		if g.content.place != inContainer {
+			continue
+		}
+		if err := s.store.containers.remove(g.fid, g.content.id); err != nil {
+			s.cfg.Log.Warn("remove an old container", "fid", g.fid, "err", err)
+		}
+	}
+}
+
+// replay answers a batch all of whose records were answered before.
+func (s *Server) replay(t *transaction, row replayRow, batch wire.Batch) (wire.Answer, error) {
+	answer, outdated, err := t.answer(row, batch)
+	if err != nil {
+		return wire.Answer{}, err
+	}
+	s.promises.renew(batch.Session, &answer)
+	s.promises.outdate(batch.Session, outdated, &answer)
+	s.cfg.Log.Info("answered a batch again", "client", batch.Client, "first", batch.First, "last", batch.Last)
+	return answer, nil
+}
+
+// getReplay reads what the server remembers of a client; a zero row for a client that it does not know.
+func getReplay(r pebble.Reader, volume uint32, client coda.ClientID) (row replayRow, err error) {
+	_, err = get(r, replayKey(volume, client), func(b []byte) (err error) {
+		row, err = decodeReplay(volume, b)
+		return err
+	})
+	return row, err
+}
+
+// advance gives the client's row after a batch. A client sends its batches one after the other, so the answers before the batch's first
+// record have arrived and can be forgotten.
+func (p replayRow) advance(batch wire.Batch, refusals []coda.Refusal, changed []*object) replayRow {
+	next := replayRow{last: batch.Last, first: batch.First}
+	before := map[coda.Fid]replayChanged{}
+	if batch.First <= p.last {
+		for _, r := range p.refusals {
+			if r.Number >= batch.First {
+				next.refusals = append(next.refusals, r)
+			}
+		}
+		for _, c := range p.changed {
+			before[c.fid] = c
+		}
+	}
+	next.refusals = append(next.refusals, refusals...)
+	for _, o := range changed {
+		c, again := before[o.fid()]
+		if !again {
+			c = replayChanged{fid: o.fid(), before: o.before.version()}
+		}
+		delete(before, o.fid())
+		if o.now != nil {
+			c.after = o.now.status.Version
+			next.changed = append(next.changed, c)
+		}
+	}
+	for _, c := range before {
+		next.changed = append(next.changed, c)
+	}
+	slices.SortFunc(next.changed, func(a, b replayChanged) int { return a.fid.Compare(b.fid) })
+	return next
+}
+
+// answer makes the answer to a batch from the client's row and the state after the batch. Objects that others have changed again since the
+// batch was applied, which can be only when it is answered again, are left out and listed as outdated.
+func (t *transaction) answer(row replayRow, batch wire.Batch) (a wire.Answer, outdated []coda.Fid, err error) {
+	a = wire.Answer{Done: row.last}
+	for _, r := range row.refusals {
+		if r.Number >= batch.First && r.Number <= batch.Last {
+			a.Refusals = append(a.Refusals, r)
+		}
+	}
+	for _, c := range row.changed {
+		v, err := t.lookup(c.fid)
+		if err != nil {
+			return wire.Answer{}, nil, err
+		}
+		if v == nil || v.status.Version != c.after {
+			outdated = append(outdated, c.fid)
+			continue
+		}
+		a.Changed = append(a.Changed, wire.Changed{Status: v.status, Before: c.before})
+	}
+	return a, outdated, nil
+}

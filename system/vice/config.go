@@ -1,0 +1,97 @@
+package vice
+
+import (
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/wire"
+)
+
+// Config says what a server serves and what it may use.
+type Config struct {
+	Disk    vfs.FS       // where everything durable goes
+	Dir     string       // the directory on Disk that belongs to this server
+	Volume  string       // the name of the volume; it is made when the directory has none
+	Log     *slog.Logger // nil for silence
+	Entropy io.Reader    // names the server when its store is made; nil for crypto/rand
+	Timing  Timing       // zero fields have their defaults
+	Limits  Limits       // zero fields have their defaults
+
+	// Fatal is called when the disk refuses a write that the store depends on, and must not return: a server that goes on could
+	// lose what it acknowledged. Nil panics.
+	Fatal func(error)
+}
+
+// Timing holds every duration of a server.
+type Timing struct {
+	Lease    time.Duration // how long clients may trust their caches after a ping; default 10 s
+	Request  time.Duration // the longest a request may take, the transfer of its data included; default 2 min
+	Liveness wire.Liveness // how dead connections are found
+}
+
+// Limits bound what one client can ask of a server.
+type Limits struct {
+	Records     int    // in one batch; default 8192
+	Inline      int    // bytes of contents up to which a file is kept in the store, not in a container; default 32 KiB
+	InlineBatch int    // bytes of such contents in one batch, beyond which containers are used; default 16 MiB
+	FileLength  uint64 // bytes of one file; default 64 GiB
+	Queue       int    // events that wait for one session, names in directory changes counted one by one; default 65536
+	Sessions    int    // at once; default 1000
+	Promises    int    // of one session; default 1,000,000
+	Transfers   int    // batches whose data are being received at once; default 32
+	Free        uint64 // bytes of the disk that must stay free for a batch to be accepted; default 64 MiB
+}
+
+// withDefaults fills in what is not set.
+func (c Config) withDefaults() (Config, error) {
+	switch {
+	case c.Disk == nil:
+		return Config{}, errors.New("no disk")
+	case c.Dir == "":
+		return Config{}, errors.New("no directory")
+	case coda.ValidName(c.Volume) != nil:
+		return Config{}, coda.Errorf("configure server", coda.Invalid, "volume name %q", c.Volume)
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Entropy == nil {
+		c.Entropy = rand.Reader
+	}
+	if c.Fatal == nil {
+		c.Fatal = func(err error) { panic(err) }
+	}
+	c.Timing.Lease = orDefault(c.Timing.Lease, 10*time.Second)
+	c.Timing.Request = orDefault(c.Timing.Request, 2*time.Minute)
+	c.Timing.Liveness = orDefault(c.Timing.Liveness, wire.DefaultLiveness())
+	c.Limits = c.Limits.withDefaults()
+	return c, nil
+}
+
+func (l Limits) withDefaults() Limits {
+	l.Records = orDefault(l.Records, 8192)
+	l.Inline = orDefault(l.Inline, 32<<10)
+	l.InlineBatch = orDefault(l.InlineBatch, 16<<20)
+	l.FileLength = orDefault(l.FileLength, 64<<30)
+	l.Queue = orDefault(l.Queue, 65536)
+	l.Sessions = orDefault(l.Sessions, 1000)
+	l.Promises = orDefault(l.Promises, 1_000_000)
+	l.Transfers = orDefault(l.Transfers, 32)
+	l.Free = orDefault(l.Free, 64<<20)
+	return l
+}
+
+// orDefault gives v, or d where v is not set.
+func orDefault[T comparable](v, d T) T {
+	var zero T
+	if v == zero {
+		return d
+	}
+	return v
+}

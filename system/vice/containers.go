@@ -1,0 +1,106 @@
+package vice
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// containers keeps the contents of larger files, each in a file of its own that is written once. They are spread over directories
+// so that none grows large.
+type containers struct {
+	disk vfs.FS
+	dir  string
+}
+
+// spread is the number of directories of containers.
+const spread = 64
+
+func openContainers(disk vfs.FS, dir string) (*containers, error) {
+	c := &containers{disk: disk, dir: dir}
+	made, err := disk.List(dir)
+	if err == nil && len(made) == spread {
+		return c, nil
+	}
+	for n := range uint64(spread) {
+		if err := disk.MkdirAll(c.directory(n), 0o700); err != nil {
+			return nil, fmt.Errorf("make directories of containers: %w", err)
+		}
+	}
+	for _, d := range []string{dir, disk.PathDir(dir)} {
+		if err := syncDirectory(disk, d); err != nil {
+			return nil, fmt.Errorf("make directories of containers: %w", err)
+		}
+	}
+	return c, nil
+}
+
+func (c *containers) directory(number uint64) string {
+	return c.disk.PathJoin(c.dir, fmt.Sprintf("%02x", number%spread))
+}
+
+// name gives the file name of contents. It says to whom they belong for those who have to look; the content id alone makes it unique.
+func (c *containers) name(f coda.Fid, id contentID) string {
+	return fmt.Sprintf("%v-%x.%x", f, id.epoch, id.sequence)
+}
+
+func (c *containers) path(f coda.Fid, id contentID) string {
+	return c.disk.PathJoin(c.directory(id.sequence), c.name(f, id))
+}
+
+func (c *containers) create(f coda.Fid, id contentID) (vfs.File, error) {
+	file, err := c.disk.Create(c.path(f, id), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return nil, &coda.Error{Op: fmt.Sprintf("make a container for %v", f), Kind: coda.IO, Err: err}
+	}
+	return file, nil
+}
+
+func (c *containers) open(v *vnode) (io.ReadCloser, error) {
+	file, err := c.disk.Open(c.path(v.status.Fid, v.content.id), vfs.SequentialReadsOption)
+	if err != nil {
+		return nil, &coda.Error{Op: fmt.Sprintf("open the container of %v", v.status.Fid), Kind: coda.IO, Err: err}
+	}
+	return file, nil
+}
+
+func (c *containers) remove(f coda.Fid, id contentID) error {
+	return c.disk.Remove(c.path(f, id))
+}
+
+// syncDirectories makes the names of new containers durable.
+func (c *containers) syncDirectories(numbers map[uint64]bool) error {
+	var g errgroup.Group
+	g.SetLimit(parallelSyncs)
+	for n := range numbers {
+		g.Go(func() error { return syncDirectory(c.disk, c.directory(n)) })
+	}
+	if err := g.Wait(); err != nil {
+		return &coda.Error{Op: "sync directories of containers", Kind: coda.IO, Err: err}
+	}
+	return nil
+}
+
+// parallelSyncs is how many files of one batch are synced at once: file systems commit concurrent syncs together.
+const parallelSyncs = 16
+
+// each calls f with the path of every container file, by its name.
+func (c *containers) each(f func(name, path string) error) error {
+	for n := range uint64(spread) {
+		dir := c.directory(n)
+		names, err := c.disk.List(dir)
+		if err != nil {
+			return fmt.Errorf("list containers: %w", err)
+		}
+		for _, name := range names {
+			if err := f(name, c.disk.PathJoin(dir, name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

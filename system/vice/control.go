@@ -1,0 +1,78 @@
+package vice
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"google.golang.org/grpc"
+
+	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/wire"
+	"github.com/codastress/codastress/system/wire/controlpb"
+)
+
+// control answers the harness and volutil.
+type control struct {
+	controlpb.UnimplementedCodasrvControlServer
+	s *Server
+}
+
+// Fsck checks the whole store.
+func (c *control) Fsck(ctx context.Context, _ *controlpb.FsckRequest) (*controlpb.FsckReply, error) {
+	result, err := c.s.Fsck(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &controlpb.FsckReply{Problems: result.Problems, Objects: result.Objects}, nil
+}
+
+// Tree walks a volume.
+func (c *control) Tree(request *controlpb.TreeRequest, stream grpc.ServerStreamingServer[controlpb.TreeReply]) error {
+	return c.s.Tree(stream.Context(), request.Volume, func(path string, status coda.Status) error {
+		if !utf8.ValidString(path) {
+			path = strconv.Quote(path)
+		}
+		return stream.Send(&controlpb.TreeReply{Path: path, Status: wire.StatusToProto(status)})
+	})
+}
+
+// State describes what the server is doing.
+func (c *control) State(context.Context, *controlpb.StateRequest) (*controlpb.StateReply, error) {
+	reply := &controlpb.StateReply{Text: c.s.State()}
+	for _, r := range c.s.calls.reports() {
+		reply.Calls = append(reply.Calls, &controlpb.Call{Operation: r.operation, Object: r.object, Age: int64(r.age), WaitsFor: r.waits})
+	}
+	return reply, nil
+}
+
+// Tree calls each for every object of a volume at one moment, directories before what they hold and names in order, with its path
+// relative to the root. An object with several names comes once a name.
+func (s *Server) Tree(ctx context.Context, volume string, each func(path string, status coda.Status) error) error {
+	if volume != s.volume.name {
+		return coda.Errorf("walk volume", coda.NotFound, "%q", volume)
+	}
+	v, _, _ := s.promises.read(0)
+	defer v.release()
+	return walk(ctx, v, "", coda.RootFid(s.volume.id), each)
+}
+
+func walk(ctx context.Context, v *view, path string, f coda.Fid, each func(string, coda.Status) error) error {
+	found, err := getVnode(v, f)
+	switch {
+	case err != nil:
+		return err
+	case found == nil:
+		return coda.Errorf(fmt.Sprintf("walk %q", path), coda.IO, "%v is missing", f)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	if err := each(path, found.status); err != nil || found.status.Kind != coda.Directory {
+		return err
+	}
+	return scanEntries(v, f, func(e coda.Entry) error {
+		return walk(ctx, v, strings.TrimPrefix(path+"/"+e.Name, "/"), e.Fid, each)
+	})
+}

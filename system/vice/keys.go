@@ -1,0 +1,79 @@
+package vice
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// The first byte of a key says what it is. Numbers in keys are big-endian, so that keys sort as their numbers do.
+const (
+	serverPrefix = 'S' // -> serverRow
+	volumePrefix = 'V' // name -> volumeRow
+	vnodePrefix  = 'N' // fid -> vnode
+	entryPrefix  = 'E' // fid of the directory, name -> fid and kind
+	dataPrefix   = 'D' // content id -> contents of a small file
+	replayPrefix = 'R' // volume, client -> replayRow
+)
+
+const fidSize = 4 + 8 + 8
+
+func appendFid(b []byte, f coda.Fid) []byte {
+	b = binary.BigEndian.AppendUint32(b, f.Volume)
+	b = binary.BigEndian.AppendUint64(b, f.Vnode)
+	return binary.BigEndian.AppendUint64(b, f.Unique)
+}
+
+// fidOf reads the fid that a key has after its prefix.
+func fidOf(key []byte) (coda.Fid, error) {
+	if len(key) < 1+fidSize {
+		return coda.Fid{}, fmt.Errorf("key %x is too short", key)
+	}
+	return coda.Fid{
+		Volume: binary.BigEndian.Uint32(key[1:]),
+		Vnode:  binary.BigEndian.Uint64(key[5:]),
+		Unique: binary.BigEndian.Uint64(key[13:]),
+	}, nil
+}
+
+func serverKey() []byte { return []byte{serverPrefix} }
+
+func volumeKey(name string) []byte { return append([]byte{volumePrefix}, name...) }
+
+func vnodeKey(f coda.Fid) []byte { return appendFid([]byte{vnodePrefix}, f) }
+
+func entryKey(dir coda.Fid, name string) []byte { return append(entriesKey(dir), name...) }
+
+// entriesKey is the common start of the keys of a directory's entries.
+func entriesKey(dir coda.Fid) []byte { return appendFid([]byte{entryPrefix}, dir) }
+
+func dataKey(id contentID) []byte {
+	b := binary.BigEndian.AppendUint64([]byte{dataPrefix}, id.epoch)
+	return binary.BigEndian.AppendUint64(b, id.sequence)
+}
+
+// contentOf reads the content id of a dataKey.
+func contentOf(key []byte) (contentID, error) {
+	if len(key) != 1+8+8 {
+		return contentID{}, fmt.Errorf("key %x has a wrong length", key)
+	}
+	return contentID{epoch: binary.BigEndian.Uint64(key[1:]), sequence: binary.BigEndian.Uint64(key[9:])}, nil
+}
+
+func replayKey(volume uint32, client coda.ClientID) []byte {
+	b := binary.BigEndian.AppendUint32([]byte{replayPrefix}, volume)
+	return append(b, client[:]...)
+}
+
+// after gives the first key behind all that start with prefix.
+func after(prefix []byte) []byte {
+	end := append([]byte(nil), prefix...)
+	for i := len(end) - 1; i >= 0; i-- {
+		end[i]++
+		if end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	return nil
+}

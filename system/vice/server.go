@@ -1,0 +1,242 @@
+package vice
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
+	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/wire"
+	"github.com/codastress/codastress/system/wire/controlpb"
+	"github.com/codastress/codastress/system/wire/vicepb"
+)
+
+// Server is one codasrv.
+type Server struct {
+	vicepb.UnimplementedViceServer
+	cfg      Config
+	store    *store
+	row      serverRow
+	volume   volume
+	promises *promises
+	calls    *calls
+	writer   *turn         // whoever changes the volume
+	transfer chan struct{} // holds one value a batch whose data are being received
+	contents atomic.Uint64 // the last contentID.sequence given
+	opened   atomic.Uint64 // sessions so far
+
+	mu      sync.Mutex
+	serving map[*grpc.Server]bool
+	closed  bool
+}
+
+// volume is the volume that a server serves.
+type volume struct {
+	name string
+	id   uint32
+
+	granting *turn         // whoever grants numbers
+	next     atomic.Uint64 // the next number to grant; changed in turn, after it is durable
+}
+
+// Open recovers the server's state from its disk, making the store and the volume if there are none, and removes what a crash left
+// behind. The server answers nobody before Serve. ctx bounds the recovery.
+func Open(ctx context.Context, cfg Config) (*Server, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("open server: %w", err)
+	}
+	st, err := openStore(cfg.Disk, cfg.Dir, cfg.Log, cfg.Fatal)
+	if err != nil {
+		return nil, fmt.Errorf("open server: %w", err)
+	}
+	s := &Server{
+		cfg: cfg, store: st, calls: newCalls(cfg.Timing.Request), serving: map[*grpc.Server]bool{},
+		writer: newTurn("writer's turn"), transfer: make(chan struct{}, cfg.Limits.Transfers),
+		volume: volume{name: cfg.Volume, granting: newTurn("granting of numbers")},
+	}
+	if err := s.recover(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open server: %w", err), st.close())
+	}
+	s.promises = newPromises(s.newView(), cfg.Limits)
+	cfg.Log.Info("server is open", "volume", cfg.Volume, "id", s.row.id, "epoch", s.row.epoch)
+	return s, nil
+}
+
+// newView makes a view of the last commit.
+func (s *Server) newView() *view {
+	return newView(s.store.db, func(err error) {
+		if err != nil {
+			s.cfg.Log.Error("close a view", "err", err)
+		}
+	})
+}
+
+// recover reads the server's and the volume's rows or makes them, counts this start, and removes contents that belong to nothing.
+func (s *Server) recover(ctx context.Context) error {
+	b := s.store.db.NewBatch()
+	defer b.Close()
+	found, err := get(s.store.db, serverKey(), func(row []byte) (err error) {
+		s.row, err = decodeServer(row)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !found {
+		if _, err := io.ReadFull(s.cfg.Entropy, s.row.id[:]); err != nil {
+			return fmt.Errorf("make a server id: %w", err)
+		}
+	}
+	s.row.epoch++
+	if err := b.Set(serverKey(), s.row.encode(), nil); err != nil {
+		return err
+	}
+	if err := s.recoverVolume(b); err != nil {
+		return fmt.Errorf("recover volume %s: %w", s.cfg.Volume, err)
+	}
+	s.store.commit(b)
+	return s.removeOrphans(ctx)
+}
+
+// onlyVolume is the number of the one volume that a server has.
+const onlyVolume = 1
+
+func (s *Server) recoverVolume(b *pebble.Batch) error {
+	row := volumeRow{id: onlyVolume, next: coda.RootNumber + 1}
+	found, err := get(s.store.db, volumeKey(s.cfg.Volume), func(b []byte) (err error) {
+		row, err = decodeVolume(b)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.volume.id = row.id
+	s.volume.next.Store(row.next)
+	if found {
+		return nil
+	}
+	err = scan(s.store.db, []byte{volumePrefix}, func(key, _ []byte) error {
+		return coda.Errorf("make it", coda.Exists, "the store holds volume %s", key[1:])
+	})
+	if err != nil {
+		return err
+	}
+	root := vnode{status: coda.Status{Fid: coda.RootFid(row.id), Kind: coda.Directory, Mode: 0o755, Links: 1}}
+	root.status.Version.Slots[slot] = 1
+	root.status.Version.Store = coda.StoreID{Client: s.row.id, Number: 1}
+	if err := b.Set(vnodeKey(root.status.Fid), root.encode(), nil); err != nil {
+		return err
+	}
+	return b.Set(volumeKey(s.cfg.Volume), row.encode(), nil)
+}
+
+// removeOrphans removes container files that no object refers to: their batches were not committed, or had not come to removing them.
+func (s *Server) removeOrphans(ctx context.Context) error {
+	wanted := map[string]bool{}
+	err := scanVnodes(s.store.db, func(v *vnode) error {
+		if v.content.place == inContainer {
+			wanted[s.store.containers.name(v.status.Fid, v.content.id)] = true
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return fmt.Errorf("look for orphaned containers: %w", err)
+	}
+	removed := 0
+	err = s.store.containers.each(func(name, path string) error {
+		if wanted[name] {
+			return nil
+		}
+		removed++
+		return errors.Join(s.cfg.Disk.Remove(path), ctx.Err())
+	})
+	if err != nil {
+		return fmt.Errorf("remove orphaned containers: %w", err)
+	}
+	if removed > 0 {
+		s.cfg.Log.Info("removed orphaned containers", "count", removed)
+	}
+	return nil
+}
+
+// Serve answers clients on listener, which it closes, until ctx ends or the server is closed. creds may be nil for none.
+func (s *Server) Serve(ctx context.Context, listener net.Listener, creds credentials.TransportCredentials) error {
+	return s.serve(ctx, listener, creds, func(g *grpc.Server) { vicepb.RegisterViceServer(g, s) })
+}
+
+// ServeControl answers the harness and volutil on listener, which it closes, until ctx ends or the server is closed.
+func (s *Server) ServeControl(ctx context.Context, listener net.Listener) error {
+	return s.serve(ctx, listener, nil, func(g *grpc.Server) { controlpb.RegisterCodasrvControlServer(g, &control{s: s}) })
+}
+
+func (s *Server) serve(ctx context.Context, listener net.Listener, creds credentials.TransportCredentials, register func(*grpc.Server)) error {
+	g := grpc.NewServer(append(wire.ServerOptions(creds, s.cfg.Timing.Liveness),
+		grpc.ChainUnaryInterceptor(s.calls.unary),
+		grpc.ChainStreamInterceptor(s.calls.stream),
+		grpc.WaitForHandlers(true))...)
+	register(g)
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return errors.Join(coda.Errorf("serve", coda.Closed, "the server was closed"), listener.Close())
+	}
+	s.serving[g] = true
+	s.mu.Unlock()
+	stop := context.AfterFunc(ctx, g.Stop)
+	defer stop()
+	err := g.Serve(listener)
+	s.mu.Lock()
+	delete(s.serving, g)
+	s.mu.Unlock()
+	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		return fmt.Errorf("serve on %v: %w", listener.Addr(), err)
+	}
+	return nil
+}
+
+// Close ends all sessions, lets running requests finish until ctx ends, cuts off those that are left, and closes the store.
+// Only the first call does something.
+func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	servers := make([]*grpc.Server, 0, len(s.serving))
+	for g := range s.serving {
+		servers = append(servers, g)
+	}
+	s.mu.Unlock()
+	s.calls.close()
+	s.promises.endAll(errStopping)
+	for _, g := range servers {
+		stop := context.AfterFunc(ctx, g.Stop)
+		g.GracefulStop()
+		stop()
+	}
+	s.calls.running.Wait()
+	s.promises.mu.Lock()
+	s.promises.current.release()
+	s.promises.mu.Unlock()
+	if err := s.store.close(); err != nil {
+		return fmt.Errorf("close server: %w", err)
+	}
+	return nil
+}
+
+// Epoch counts the starts of the server.
+func (s *Server) Epoch() uint64 { return s.row.epoch }
+
+// notThere reports whether err says that a file does not exist.
+func notThere(err error) bool { return errors.Is(err, os.ErrNotExist) }

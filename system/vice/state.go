@@ -1,0 +1,46 @@
+package vice
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// State describes for a person what the server is doing: sessions with their queues, who has the writer's turn, requests with their ages.
+func (s *Server) State() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "server %v, start %d, volume %s (%x), next vnode number %d\n",
+		s.row.id, s.row.epoch, s.volume.name, s.volume.id, s.volume.next.Load())
+	for _, t := range []*turn{s.writer, s.volume.granting} {
+		fmt.Fprintf(&b, "%s: held by %s\n", t.name, t.held())
+	}
+	fmt.Fprintf(&b, "transfers: %d of %d\n", len(s.transfer), cap(s.transfer))
+	s.promises.describe(&b)
+	calls := s.calls.reports()
+	fmt.Fprintf(&b, "requests: %d\n", len(calls))
+	for _, c := range calls {
+		fmt.Fprintf(&b, "  %s %s from %s, %v old", c.operation, c.object, c.peer, c.age.Round(time.Millisecond))
+		if c.waits != "" {
+			fmt.Fprintf(&b, ", waits for %s", c.waits)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// describe lists the sessions, in the order in which they were opened.
+func (p *promises) describe(b *strings.Builder) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	sessions := make([]*session, 0, len(p.sessions))
+	for _, s := range p.sessions {
+		sessions = append(sessions, s)
+	}
+	slices.SortFunc(sessions, func(x, y *session) int { return x.opened.Compare(y.opened) })
+	fmt.Fprintf(b, "sessions: %d\n", len(sessions))
+	for _, s := range sessions {
+		fmt.Fprintf(b, "  %x client %v %q: %d events queued, %d breaks so far, %d promises, silent for %v\n",
+			s.id, s.client, s.name, s.queue.length(), s.breaks, len(s.promised), s.silence().Round(time.Millisecond))
+	}
+}

@@ -1,0 +1,196 @@
+package vice
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// store is the durable state of a server: a Pebble store and the container files beside it.
+type store struct {
+	db         *pebble.DB
+	containers *containers
+	fatal      func(error)
+}
+
+// memtable is the size of Pebble's write buffer. It holds the largest batch twice, so that such a batch is an ordinary write.
+const memtable = 64 << 20
+
+func openStore(disk vfs.FS, dir string, log *slog.Logger, fatal func(error)) (*store, error) {
+	if err := makeDirectory(disk, dir); err != nil {
+		return nil, fmt.Errorf("make %s: %w", dir, err)
+	}
+	db, err := pebble.Open(disk.PathJoin(dir, "store"), &pebble.Options{
+		FS:                 disk,
+		FormatMajorVersion: pebble.FormatNewest,
+		MemTableSize:       memtable,
+		Logger:             pebbleLog{log, fatal},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the store in %s: %w", dir, err)
+	}
+	c, err := openContainers(disk, disk.PathJoin(dir, "containers"))
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &store{db: db, containers: c, fatal: fatal}, nil
+}
+
+// makeDirectory makes dir and sees to it that its name survives a loss of power.
+func makeDirectory(disk vfs.FS, dir string) error {
+	if err := disk.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return syncDirectory(disk, disk.PathDir(dir))
+}
+
+func syncDirectory(disk vfs.FS, dir string) error {
+	d, err := disk.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func (s *store) close() error { return s.db.Close() }
+
+// commit makes a batch durable. It does not return when the disk refuses.
+func (s *store) commit(b *pebble.Batch) {
+	if err := b.Commit(pebble.Sync); err != nil {
+		s.fatal(fmt.Errorf("commit to the store: %w", err))
+	}
+}
+
+// pebbleLog passes Pebble's messages on. What is information to a store is detail to a server.
+type pebbleLog struct {
+	log   *slog.Logger
+	fatal func(error)
+}
+
+func (l pebbleLog) Infof(format string, args ...any) {
+	l.log.Debug(fmt.Sprintf(format, args...))
+}
+
+func (l pebbleLog) Errorf(format string, args ...any) {
+	l.log.Error(fmt.Sprintf(format, args...))
+}
+
+func (l pebbleLog) Fatalf(format string, args ...any) {
+	l.fatal(fmt.Errorf("store: "+format, args...))
+}
+
+// get reads a row into decode, whose argument is valid only during the call. It reports whether there is such a row.
+func get(r pebble.Reader, key []byte, decode func([]byte) error) (bool, error) {
+	b, closer, err := r.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, &coda.Error{Op: fmt.Sprintf("read %x from the store", key), Kind: coda.IO, Err: err}
+	}
+	if err := errors.Join(decode(b), closer.Close()); err != nil {
+		return false, &coda.Error{Op: fmt.Sprintf("read %x from the store", key), Kind: coda.IO, Err: err}
+	}
+	return true, nil
+}
+
+// getVnode reads an object; nil when there is none.
+func getVnode(r pebble.Reader, f coda.Fid) (v *vnode, err error) {
+	_, err = get(r, vnodeKey(f), func(b []byte) (err error) {
+		v, err = decodeVnode(f, b)
+		return err
+	})
+	return v, err
+}
+
+// getEntry reads a directory's entry; ok is false when the name is free.
+func getEntry(r pebble.Reader, dir coda.Fid, name string) (e coda.Entry, ok bool, err error) {
+	ok, err = get(r, entryKey(dir, name), func(b []byte) (err error) {
+		e, err = decodeEntry(dir, name, b)
+		return err
+	})
+	return e, ok, err
+}
+
+// scan calls each for every row whose key starts with prefix, in order, until it fails.
+func scan(r pebble.Reader, prefix []byte, each func(key, value []byte) error) (err error) {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	if err != nil {
+		return &coda.Error{Op: "scan the store", Kind: coda.IO, Err: err}
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	for ok := it.First(); ok; ok = it.Next() {
+		if err := each(it.Key(), it.Value()); err != nil {
+			return err
+		}
+	}
+	if err := it.Error(); err != nil {
+		return &coda.Error{Op: "scan the store", Kind: coda.IO, Err: err}
+	}
+	return nil
+}
+
+// scanEntries calls each for every entry of a directory, in order of names, until it fails.
+func scanEntries(r pebble.Reader, dir coda.Fid, each func(coda.Entry) error) error {
+	prefix := entriesKey(dir)
+	return scan(r, prefix, func(key, value []byte) error {
+		e, err := decodeEntry(dir, string(key[len(prefix):]), value)
+		if err != nil {
+			return &coda.Error{Op: fmt.Sprintf("read entries of %v", dir), Kind: coda.IO, Err: err}
+		}
+		return each(e)
+	})
+}
+
+// scanVnodes calls each for every object of every volume until it fails.
+func scanVnodes(r pebble.Reader, each func(*vnode) error) error {
+	return scan(r, []byte{vnodePrefix}, func(key, value []byte) error {
+		f, err := fidOf(key)
+		if err != nil {
+			return &coda.Error{Op: "read an object's key", Kind: coda.IO, Err: err}
+		}
+		v, err := decodeVnode(f, value)
+		if err != nil {
+			return &coda.Error{Op: fmt.Sprintf("read %v", f), Kind: coda.IO, Err: err}
+		}
+		return each(v)
+	})
+}
+
+// openContents opens the contents of a file for reading. For contents in a container it fails with os.ErrNotExist when a later
+// commit has forgotten them.
+func (s *store) openContents(r pebble.Reader, v *vnode) (io.ReadCloser, error) {
+	switch v.content.place {
+	case inStore:
+		b, closer, err := r.Get(dataKey(v.content.id))
+		if err != nil {
+			return nil, &coda.Error{Op: fmt.Sprintf("read contents of %v", v.status.Fid), Kind: coda.IO, Err: err}
+		}
+		return &storedContents{rest: b, Closer: closer}, nil
+	case inContainer:
+		return s.containers.open(v)
+	default:
+		return io.NopCloser(&storedContents{}), nil
+	}
+}
+
+// storedContents reads contents that are in the store without copying them.
+type storedContents struct {
+	io.Closer
+	rest []byte
+}
+
+func (c *storedContents) Read(p []byte) (int, error) {
+	if len(c.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
+}

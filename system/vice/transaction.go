@@ -1,0 +1,213 @@
+package vice
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// transaction is what a batch changes, in memory, on top of the state before it.
+type transaction struct {
+	base    pebble.Reader
+	volume  uint32
+	next    uint64 // numbers from here on were never granted
+	client  coda.ClientID
+	vnodes  map[coda.Fid]*object
+	entries map[coda.Fid]map[string]*binding
+}
+
+// object is a vnode before the batch and now. Nil stands for no such object.
+type object struct {
+	before, now *vnode
+}
+
+// binding is what a name stands for before the batch and now. The zero entry stands for a free name.
+type binding struct {
+	before, now coda.Entry
+}
+
+// slot is this server's place in version vectors.
+const slot = 0
+
+func newTransaction(base pebble.Reader, volume uint32, next uint64, client coda.ClientID) *transaction {
+	return &transaction{
+		base: base, volume: volume, next: next, client: client,
+		vnodes: map[coda.Fid]*object{}, entries: map[coda.Fid]map[string]*binding{},
+	}
+}
+
+// lookup finds an object in its present state; nil when there is none. The result must not be changed.
+func (t *transaction) lookup(f coda.Fid) (*vnode, error) {
+	if o, ok := t.vnodes[f]; ok {
+		return o.now, nil
+	}
+	v, err := getVnode(t.base, f)
+	if err != nil {
+		return nil, err
+	}
+	t.vnodes[f] = &object{before: v, now: v}
+	return v, nil
+}
+
+// name finds what a name stands for; the zero entry when it is free.
+func (t *transaction) name(dir coda.Fid, name string) (coda.Entry, error) {
+	if b, ok := t.entries[dir][name]; ok {
+		return b.now, nil
+	}
+	e, _, err := getEntry(t.base, dir, name)
+	if err != nil {
+		return coda.Entry{}, err
+	}
+	if t.entries[dir] == nil {
+		t.entries[dir] = map[string]*binding{}
+	}
+	t.entries[dir][name] = &binding{before: e, now: e}
+	return e, nil
+}
+
+// change gives an object that was looked up for changing, and counts the update.
+func (t *transaction) change(f coda.Fid) *vnode {
+	o := t.vnodes[f]
+	if o.now == o.before {
+		o.now = new(*o.before)
+	}
+	o.now.status.Version.Slots[slot]++
+	return o.now
+}
+
+// update gives an object that was looked up for changing, and makes record number the update that its version names.
+func (t *transaction) update(f coda.Fid, number uint64) *vnode {
+	v := t.change(f)
+	v.status.Version.Store = coda.StoreID{Client: t.client, Number: number}
+	return v
+}
+
+// add makes an object whose fid was looked up and not found.
+func (t *transaction) add(number uint64, s coda.Status) {
+	s.Version = coda.VersionVector{Store: coda.StoreID{Client: t.client, Number: number}}
+	s.Version.Slots[slot] = 1
+	t.vnodes[s.Fid].now = &vnode{status: s}
+}
+
+// drop removes an object that was looked up.
+func (t *transaction) drop(f coda.Fid) { t.vnodes[f].now = nil }
+
+// bind makes a name that was looked up stand for e, or frees it when e is zero. The directory must have been looked up.
+func (t *transaction) bind(dir coda.Fid, name string, e coda.Entry, r coda.Record) {
+	b := t.entries[dir][name]
+	d := t.update(dir, r.Number)
+	d.status.Modified = r.Time
+	switch {
+	case b.now.Fid.IsZero() && !e.Fid.IsZero():
+		d.status.Length++
+	case !b.now.Fid.IsZero() && e.Fid.IsZero():
+		d.status.Length--
+	}
+	b.now = e
+}
+
+// changed lists the objects that are not what they were, in order of their fids.
+func (t *transaction) changed() []*object {
+	var list []*object
+	for _, o := range t.vnodes {
+		if o.now != o.before {
+			list = append(list, o)
+		}
+	}
+	slices.SortFunc(list, func(a, b *object) int { return a.fid().Compare(b.fid()) })
+	return list
+}
+
+func (o *object) fid() coda.Fid { return o.any().status.Fid }
+
+func (o *object) any() *vnode {
+	if o.now != nil {
+		return o.now
+	}
+	return o.before
+}
+
+func (v *vnode) version() (version coda.VersionVector) {
+	if v != nil {
+		version = v.status.Version
+	}
+	return version
+}
+
+// difference is the net change of the names in a directory, in order.
+func (t *transaction) difference(dir coda.Fid) (removed []string, added []coda.Entry) {
+	names := t.entries[dir]
+	for _, name := range slices.SortedFunc(maps.Keys(names), cmp.Compare[string]) {
+		b := names[name]
+		switch {
+		case b.now == b.before:
+		case b.now.Fid.IsZero():
+			removed = append(removed, name)
+		default:
+			added = append(added, b.now)
+		}
+	}
+	return removed, added
+}
+
+// write puts the changes into a batch of the store, and the contents that it needs with them. It returns the contents that are no longer
+// needed and takes the container files that are out of up.
+func (t *transaction) write(b *pebble.Batch, up *uploads) (garbage []upload, err error) {
+	kept := map[contentID]bool{}
+	for _, o := range t.changed() {
+		if o.now == nil {
+			err = b.Delete(vnodeKey(o.fid()), nil)
+		} else {
+			err = b.Set(vnodeKey(o.fid()), o.now.encode(), nil)
+			kept[o.now.content.id] = true
+		}
+		if err != nil {
+			return nil, err
+		}
+		if o.before != nil && (o.now == nil || o.now.content != o.before.content) {
+			garbage = append(garbage, upload{fid: o.fid(), content: o.before.content})
+		}
+	}
+	for _, g := range garbage {
+		if g.content.place == inStore {
+			if err := b.Delete(dataKey(g.content.id), nil); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for number, a := range up.arrived {
+		if !kept[a.content.id] {
+			continue
+		}
+		if a.content.place == inStore {
+			if err := b.Set(dataKey(a.content.id), a.inline, nil); err != nil {
+				return nil, err
+			}
+		}
+		delete(up.arrived, number)
+	}
+	return garbage, t.writeEntries(b)
+}
+
+func (t *transaction) writeEntries(b *pebble.Batch) error {
+	for dir, names := range t.entries {
+		for name, n := range names {
+			var err error
+			switch {
+			case n.now == n.before:
+			case n.now.Fid.IsZero():
+				err = b.Delete(entryKey(dir, name), nil)
+			default:
+				err = b.Set(entryKey(dir, name), encodeEntry(n.now), nil)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

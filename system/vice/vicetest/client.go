@@ -1,0 +1,283 @@
+package vicetest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+
+	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/wire"
+	"github.com/codastress/codastress/system/wire/vicepb"
+)
+
+// Client speaks the protocol for a test. It caches nothing. Its methods fail the test where they return no error. It is not safe for
+// concurrent use.
+type Client struct {
+	ID      coda.ClientID
+	Vice    vicepb.ViceClient
+	Volume  uint32
+	Root    coda.Fid
+	Session uint64 // sent with every request; 0 before Open
+
+	s       *Server
+	numbers []uint64 // granted and not used
+	last    uint64   // number of the last record made
+}
+
+// Client makes a client with its own connection. Clients with different numbers have different ids.
+func (s *Server) Client(number uint64) *Client {
+	s.t.Helper()
+	c := &Client{Vice: vicepb.NewViceClient(s.Connect()), s: s}
+	binary.BigEndian.PutUint64(c.ID[:], number)
+	c.ID[15] = 1
+	ctx, cancel := bounded()
+	defer cancel()
+	reply, err := c.Vice.Volume(ctx, &vicepb.VolumeRequest{Name: Volume}, grpc.WaitForReady(true))
+	require.NoError(s.t, err)
+	c.Volume = reply.Volume
+	c.Root, err = wire.FidFromProto(reply.Root)
+	require.NoError(s.t, err)
+	return c
+}
+
+// callTime bounds every call of a Client.
+const callTime = 30 * time.Second
+
+func bounded() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), callTime)
+}
+
+// NewFid gives the fid of a new object.
+func (c *Client) NewFid(kind coda.ObjectKind) coda.Fid {
+	c.s.t.Helper()
+	if len(c.numbers) == 0 {
+		ctx, cancel := bounded()
+		defer cancel()
+		reply, err := c.Vice.AllocateVnodes(ctx, &vicepb.AllocateVnodesRequest{Volume: c.Volume, Count: 4096}, grpc.WaitForReady(true))
+		require.NoError(c.s.t, err)
+		for i := range uint64(reply.Count) {
+			c.numbers = append(c.numbers, reply.First+i)
+		}
+	}
+	n := c.numbers[0]
+	c.numbers = c.numbers[1:]
+	return coda.NewFid(c.Volume, n, kind)
+}
+
+// Log is a batch in the making.
+type Log struct {
+	Records  []coda.Record
+	Contents map[uint64][]byte // of stores, by record number
+
+	c *Client
+}
+
+// Log starts a batch.
+func (c *Client) Log() *Log { return &Log{c: c, Contents: map[uint64][]byte{}} }
+
+// Add appends a record and gives the version that it leaves behind, as far as a client can know it: the store id.
+func (l *Log) Add(op coda.Operation) coda.VersionVector {
+	l.c.last++
+	l.Records = append(l.Records, coda.Record{Number: l.c.last, Time: coda.Time(1e18 + int64(l.c.last)), Operation: op})
+	return coda.VersionVector{Store: coda.StoreID{Client: l.c.ID, Number: l.c.last}}
+}
+
+// Create appends the making of a file.
+func (l *Log) Create(dir coda.Fid, name string) (coda.Fid, coda.VersionVector) {
+	f := l.c.NewFid(coda.File)
+	return f, l.Add(coda.Create{Parent: dir, Name: name, Fid: f, Mode: 0o644})
+}
+
+// MakeDirectory appends the making of a directory.
+func (l *Log) MakeDirectory(dir coda.Fid, name string) coda.Fid {
+	f := l.c.NewFid(coda.Directory)
+	l.Add(coda.MakeDirectory{Parent: dir, Name: name, Fid: f, Mode: 0o755})
+	return f
+}
+
+// Store appends the store of contents.
+func (l *Log) Store(f coda.Fid, base coda.VersionVector, data []byte) coda.VersionVector {
+	v := l.Add(coda.Store{Fid: f, Base: base, Length: uint64(len(data)), Digest: sha256.Sum256(data)})
+	l.Contents[l.c.last] = data
+	return v
+}
+
+// Slice gives the records from i up to j as a batch of their own.
+func (l *Log) Slice(i, j int) *Log {
+	return &Log{Records: l.Records[i:j], Contents: l.Contents, c: l.c}
+}
+
+// Send sends the batch and gives the answer.
+func (l *Log) Send() (wire.Answer, error) {
+	ctx, cancel := bounded()
+	defer cancel()
+	return l.SendContext(ctx)
+}
+
+// SendContext is Send within the bounds of a context.
+func (l *Log) SendContext(ctx context.Context) (wire.Answer, error) {
+	stream, err := l.c.Vice.Reintegrate(ctx)
+	if err != nil {
+		return wire.Answer{}, err
+	}
+	err = l.sendAll(stream)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return wire.Answer{}, err
+	}
+	reply, err := stream.CloseAndRecv()
+	if err != nil {
+		return wire.Answer{}, err
+	}
+	return wire.AnswerFromProto(reply)
+}
+
+func (l *Log) sendAll(stream grpc.ClientStreamingClient[vicepb.ReintegrateRequest, vicepb.ReintegrateReply]) error {
+	head := wire.Batch{
+		Client: l.c.ID, Session: l.c.Session, Volume: l.c.Volume, First: l.Records[0].Number, Last: l.Records[len(l.Records)-1].Number,
+	}
+	if err := stream.Send(&vicepb.ReintegrateRequest{Part: &vicepb.ReintegrateRequest_Head{Head: wire.BatchToProto(head)}}); err != nil {
+		return err
+	}
+	for _, r := range l.Records {
+		if err := stream.Send(&vicepb.ReintegrateRequest{Part: &vicepb.ReintegrateRequest_Record{Record: wire.RecordToProto(r)}}); err != nil {
+			return err
+		}
+		for data := l.Contents[r.Number]; len(data) > 0; {
+			n := min(len(data), 256<<10)
+			if err := stream.Send(&vicepb.ReintegrateRequest{Part: &vicepb.ReintegrateRequest_Data{Data: data[:n]}}); err != nil {
+				return err
+			}
+			data = data[n:]
+		}
+	}
+	return nil
+}
+
+// Apply sends the batch and fails the test if it or one of its records is refused.
+func (l *Log) Apply() wire.Answer {
+	l.c.s.t.Helper()
+	a, err := l.Send()
+	require.NoError(l.c.s.t, err)
+	require.Empty(l.c.s.t, a.Refusals)
+	require.Equal(l.c.s.t, l.c.last, a.Done)
+	return a
+}
+
+// Fetched is what a fetch brought.
+type Fetched struct {
+	Status    coda.Status
+	Data      []byte       // of a file
+	Entries   []coda.Entry // of a directory
+	Promised  bool
+	Breaks    uint64
+	Unchanged bool
+}
+
+// Fetch fetches an object with its contents.
+func (c *Client) Fetch(f coda.Fid) (Fetched, error) {
+	return c.FetchRequest(&vicepb.FetchRequest{Fid: wire.FidToProto(f), Session: c.Session, Contents: true})
+}
+
+// FetchRequest fetches what the request says.
+func (c *Client) FetchRequest(request *vicepb.FetchRequest) (Fetched, error) {
+	ctx, cancel := bounded()
+	defer cancel()
+	stream, err := c.Vice.Fetch(ctx, request)
+	if err != nil {
+		return Fetched{}, err
+	}
+	first, err := stream.Recv()
+	if err != nil {
+		return Fetched{}, err
+	}
+	head := first.GetHead()
+	got := Fetched{Promised: head.GetPromised(), Breaks: head.GetBreaks(), Unchanged: head.GetUnchanged()}
+	if got.Status, err = wire.StatusFromProto(head.GetStatus()); err != nil {
+		return Fetched{}, err
+	}
+	for {
+		part, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return got, nil
+		}
+		if err != nil {
+			return Fetched{}, err
+		}
+		entries, err := wire.EntriesFromProto(part.GetEntries())
+		if err != nil {
+			return Fetched{}, err
+		}
+		got.Entries = append(got.Entries, entries...)
+		got.Data = append(got.Data, part.GetData()...)
+	}
+}
+
+// Status fetches an object's status, or fails the test.
+func (c *Client) Status(f coda.Fid) coda.Status {
+	c.s.t.Helper()
+	got, err := c.FetchRequest(&vicepb.FetchRequest{Fid: wire.FidToProto(f)})
+	require.NoError(c.s.t, err)
+	return got.Status
+}
+
+// Callbacks is an open session.
+type Callbacks struct {
+	Welcome *vicepb.Welcome
+
+	c      *Client
+	stream grpc.BidiStreamingClient[vicepb.CallbackRequest, vicepb.CallbackEvent]
+	cancel context.CancelFunc
+	pings  uint64
+}
+
+// Open opens a session, which every later request of the client names. It ends with Close, or with the test.
+func (c *Client) Open() *Callbacks {
+	c.s.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	c.s.t.Cleanup(cancel)
+	stream, err := c.Vice.Callbacks(ctx, grpc.WaitForReady(true))
+	require.NoError(c.s.t, err)
+	hello := &vicepb.Hello{Client: wire.ClientIDToProto(c.ID), Name: "test"}
+	require.NoError(c.s.t, stream.Send(&vicepb.CallbackRequest{Part: &vicepb.CallbackRequest_Hello{Hello: hello}}))
+	event, err := stream.Recv()
+	require.NoError(c.s.t, err)
+	require.NotNil(c.s.t, event.GetWelcome())
+	c.Session = event.GetWelcome().Session
+	return &Callbacks{Welcome: event.GetWelcome(), c: c, stream: stream, cancel: cancel}
+}
+
+// Close ends the session from the client's side.
+func (b *Callbacks) Close() { b.cancel() }
+
+// Sync pings, and gives the breaks that came before the answer.
+func (b *Callbacks) Sync() ([]wire.Break, error) {
+	b.pings++
+	if err := b.stream.Send(&vicepb.CallbackRequest{Part: &vicepb.CallbackRequest_Ping{Ping: b.pings}}); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	var breaks []wire.Break
+	for {
+		event, err := b.stream.Recv()
+		if err != nil {
+			return breaks, err
+		}
+		switch part := event.Part.(type) {
+		case *vicepb.CallbackEvent_Pong:
+			if part.Pong == b.pings {
+				return breaks, nil
+			}
+		case *vicepb.CallbackEvent_Break:
+			decoded, err := wire.BreakFromProto(part.Break)
+			if err != nil {
+				return nil, err
+			}
+			breaks = append(breaks, decoded)
+		}
+	}
+}

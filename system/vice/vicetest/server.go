@@ -1,0 +1,165 @@
+package vicetest
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/vice"
+	"github.com/codastress/codastress/system/wire"
+)
+
+// Volume is the name of the volume that a test server has.
+const Volume = "home"
+
+// stopTime bounds the stop of a test server.
+const stopTime = 20 * time.Second
+
+// Server is a server of a test. It can be stopped, started again, and lose its power; clients connect to whichever start is running.
+type Server struct {
+	t   testing.TB
+	cfg vice.Config
+
+	mu       sync.Mutex
+	memory   *vfs.MemFS // nil for another disk
+	server   *vice.Server
+	listener *bufconn.Listener
+	served   chan error
+}
+
+// Start runs a server on a crashable in-memory disk, or on the one that change sets. The server is stopped and checked (Fsck) when
+// the test ends.
+func Start(t testing.TB, change ...func(*vice.Config)) *Server {
+	t.Helper()
+	s := &Server{t: t, memory: vfs.NewCrashableMem()}
+	s.cfg = vice.Config{Disk: s.memory, Dir: "vice", Volume: Volume}
+	for _, c := range change {
+		c(&s.cfg)
+	}
+	if s.cfg.Disk != vfs.FS(s.memory) {
+		s.memory = nil
+	}
+	s.Start()
+	t.Cleanup(func() {
+		if s.Vice() != nil {
+			s.CheckSound()
+			s.Stop()
+		}
+	})
+	return s
+}
+
+// Start starts the server again after Stop or Crash.
+func (s *Server) Start() {
+	s.t.Helper()
+	server, err := vice.Open(context.Background(), s.cfg)
+	require.NoError(s.t, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.server, s.listener, s.served = server, bufconn.Listen(1<<20), make(chan error, 1)
+	listener, served := s.listener, s.served
+	go func() { served <- server.Serve(context.Background(), listener, nil) }()
+}
+
+// Vice is the server that is running, nil for none.
+func (s *Server) Vice() *vice.Server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.server
+}
+
+// Stop stops the server in good order.
+func (s *Server) Stop() {
+	s.t.Helper()
+	s.mu.Lock()
+	server, served := s.server, s.served
+	s.server, s.listener = nil, nil
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	require.NoError(s.t, server.Close(ctx))
+	require.NoError(s.t, <-served)
+}
+
+// Kill stops the server as kill -9 does: nothing that it does from this moment on reaches the disk that the next start sees.
+// The disk keeps what was written, synced or not. It needs the in-memory disk.
+func (s *Server) Kill() {
+	s.crash(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(0, 0))})
+}
+
+// LosePower stops the server as a loss of power does: of what was not synced, each block survives with the given probability.
+// It needs the in-memory disk.
+func (s *Server) LosePower(percent int, seed uint64) {
+	s.crash(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(seed, seed))})
+}
+
+// crash takes the disk as it is at this moment from under the server.
+func (s *Server) crash(how vfs.CrashCloneCfg) {
+	s.t.Helper()
+	require.NotNil(s.t, s.memory, "only an in-memory disk can crash")
+	left := s.memory.CrashClone(how)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // connections are cut, not finished
+	s.mu.Lock()
+	server, served := s.server, s.served
+	s.server, s.listener = nil, nil
+	s.memory, s.cfg.Disk = left, left
+	s.mu.Unlock()
+	require.NoError(s.t, server.Close(ctx))
+	require.NoError(s.t, <-served)
+}
+
+// CheckSound runs the server's fsck and fails the test if it finds anything.
+func (s *Server) CheckSound() {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	result, err := s.Vice().Fsck(ctx)
+	require.NoError(s.t, err)
+	require.Empty(s.t, result.Problems)
+}
+
+// Dial connects to the running server; it is the Dialer of a wire.ClientConfig.
+func (s *Server) Dial(ctx context.Context, _ string) (net.Conn, error) {
+	s.mu.Lock()
+	listener := s.listener
+	s.mu.Unlock()
+	if listener == nil {
+		return nil, errors.New("the test server is down")
+	}
+	return listener.DialContext(ctx)
+}
+
+// Connect makes a connection that is closed when the test ends. It survives restarts of the server, as gRPC connections do.
+func (s *Server) Connect() *grpc.ClientConn {
+	s.t.Helper()
+	cfg := wire.DefaultClientConfig()
+	cfg.Dialer = s.Dial
+	cfg.MaxBackoff = 20 * time.Millisecond
+	conn, err := wire.Dial("vicetest", cfg)
+	require.NoError(s.t, err)
+	s.t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// Tree gives the status of every path of the volume at one moment.
+func (s *Server) Tree() map[string]coda.Status {
+	s.t.Helper()
+	tree := map[string]coda.Status{}
+	err := s.Vice().Tree(context.Background(), Volume, func(path string, status coda.Status) error {
+		tree[path] = status
+		return nil
+	})
+	require.NoError(s.t, err)
+	return tree
+}
