@@ -14,7 +14,8 @@
 //	  rate: 50                   # everything but the name is an argument of the workload
 //	faults:
 //	  must: [partition, kill-venus]   # each at least once, as often as it is named
-//	  gap: 500ms                 # the least time between two faults
+//	  mix: {partition: 2, pause-venus: 1}   # weights of what fills the time that is left
+//	  gap: 1.5s                  # the least time from the healing of a fault to the next one
 //	limits:
 //	  hang: 10s                  # the longest that a call may take
 //	  converge: 30s              # from healing to equal trees

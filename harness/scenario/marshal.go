@@ -31,6 +31,12 @@ func (s Scenario) Marshal() ([]byte, error) {
 	}
 	line("faults:")
 	line("  must: %s", flow(s.Faults.Must))
+	if len(s.Faults.Mix) > 0 {
+		line("  mix:")
+	}
+	for _, name := range keys(s.Faults.Mix) {
+		line("    %s: %d", plain(name), s.Faults.Mix[name])
+	}
 	line("  gap: %v", s.Faults.Gap)
 	if len(s.Faults.Steps) > 0 {
 		line("  steps:")

@@ -17,6 +17,7 @@ doc: "One line.\n\nAnother: with a colon."
 workload: {name: mass-delete, files: 900, pattern: "[a-z]*", quick: true, empty: "", zeros: "007", word: "null"}
 faults:
   must: [partition]
+  mix: {partition: 2}
   steps: [{name: partition, nodes: [client1, server1], length: 2s, args: {mode: reset}}]
 `))
 	require.NoError(t, err)
@@ -41,7 +42,9 @@ workload:
   zeros: "007"
 faults:
   must: [partition]
-  gap: 500ms
+  mix:
+    partition: 2
+  gap: 1.5s
   steps:
     - name: partition
       nodes: [client1, server1]
@@ -98,6 +101,10 @@ func anyScenario() *rapid.Generator[scenario.Scenario] {
 				Length: duration(1, time.Hour).Draw(t, "length"), Args: args.Draw(t, "args"),
 			}
 		})
+		mix := rapid.MapOfN(name, rapid.IntRange(1, 1000), 0, 3).Draw(t, "mix")
+		if len(mix) == 0 {
+			mix = nil
+		}
 		return scenario.Scenario{
 			Name:      name.Draw(t, "name"),
 			Doc:       rapid.StringMatching(`([!-~]([ -~\n]{0,20}[!-~])?)?`).Draw(t, "doc"),
@@ -108,6 +115,7 @@ func anyScenario() *rapid.Generator[scenario.Scenario] {
 			Workload:  scenario.Workload{Name: name.Draw(t, "workload"), Args: args.Draw(t, "args")},
 			Faults: scenario.Faults{
 				Must:  orNil(rapid.SliceOfN(name, 0, 4).Draw(t, "must")),
+				Mix:   mix,
 				Gap:   duration(0, time.Hour).Draw(t, "gap"),
 				Steps: orNil(rapid.SliceOfN(step, 0, 2).Draw(t, "steps")),
 			},

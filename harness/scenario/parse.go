@@ -90,6 +90,18 @@ func (d *decoder) workload(path string, node ast.Node, w *Workload) error {
 func (d *decoder) faults(path string, node ast.Node, f *Faults) error {
 	return d.mapping(path, node, []field{
 		{"must", d.texts(&f.Must)},
+		{"mix", func(path string, node ast.Node) error {
+			f.Mix = nil
+			return d.each(path, node, func(path, name string, value ast.Node) error {
+				var weight int
+				err := d.integer(&weight)(path, value)
+				if f.Mix == nil {
+					f.Mix = map[string]int{}
+				}
+				f.Mix[name] = weight
+				return err
+			})
+		}},
 		{"gap", d.duration(&f.Gap)},
 		{"steps", func(path string, node ast.Node) error {
 			f.Steps = nil

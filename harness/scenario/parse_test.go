@@ -33,6 +33,7 @@ workload:
   rate: "50"
 faults:
   must: [partition, kill-venus, partition]
+  mix: {kill-venus: 3}
   gap: 250ms
   steps:
     - name: kill-codasrv
@@ -49,6 +50,7 @@ limits: {hang: 20s}
 		Workload: scenario.Workload{Name: "mass-delete", Args: map[string]string{"files": "1200", "rate": "50"}},
 		Faults: scenario.Faults{
 			Must: []string{"partition", "kill-venus", "partition"},
+			Mix:  map[string]int{"kill-venus": 3},
 			Gap:  250 * time.Millisecond,
 			Steps: []scenario.Step{{
 				Name: "kill-codasrv", Nodes: []string{"server1"}, Start: 3 * time.Second, Length: 2 * time.Second,
@@ -65,7 +67,7 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, scenario.Scenario{
 		Name: "least", Clients: 3, Servers: 1, TimeScale: 1, Load: 15 * time.Second,
 		Workload: scenario.Workload{Name: "anything"},
-		Faults:   scenario.Faults{Gap: 500 * time.Millisecond},
+		Faults:   scenario.Faults{Gap: 1500 * time.Millisecond},
 		Limits:   history.Limits{Hang: 10 * time.Second, Converge: 30 * time.Second},
 	}, got)
 }
@@ -98,6 +100,8 @@ func TestErrorsHaveAPlaceAndAWayOut(t *testing.T) {
 		{"a limit below zero", sound + "limits:\n  converge: -1s\n", `f.yaml:5:13: limits.converge: -1s is not possible: it must be more than 0 and at most a week`},
 		{"a gap below zero", sound + "faults:\n  gap: -1s\n", `f.yaml:5:8: faults.gap: -1s is not possible: it must be at least 0 and at most a week`},
 		{"faults that are no list", sound + "faults:\n  must: partition\n", `f.yaml:5:9: faults.must: a single value stands here: want a list, as in [one, two]`},
+		{"a weight of nothing", sound + "faults:\n  mix: {partition: 0}\n", `f.yaml:5:20: faults.mix.partition: 0 is no weight: use 1 to 1000, and leave out what shall not happen`},
+		{"an unknown fault in the mix", sound + "faults:\n  mix: {pratition: 1}\n", `f.yaml:5:20: faults.mix.pratition: unknown fault "pratition": did you mean "partition"?`},
 		{"a fault without a name", sound + "faults:\n  must: [partition, '']\n", "f.yaml:5:21: faults.must[1]: is empty: `codastress list faults` shows what there is"},
 		{"a step without nodes", sound + "faults:\n  steps:\n    - name: partition\n", `f.yaml:6:7: faults.steps[0].nodes: is missing: say where, as in [client1]`},
 		{

@@ -27,9 +27,10 @@ type Workload struct {
 
 // Faults says what harm is done: faults that the seed places, or steps that are fixed, or both, or none.
 type Faults struct {
-	Must  []string      // each is placed at least once, as often as it is named
-	Gap   time.Duration // the least time between two placed faults
-	Steps []Step        // fixed ones
+	Must  []string       // each is placed at least once, as often as it is named
+	Mix   map[string]int // weights of the faults that fill what time is left; nil where nothing shall
+	Gap   time.Duration  // the least time from the healing of a placed fault to the next one
+	Steps []Step         // fixed ones
 }
 
 // A Step is a fault at a fixed time, in the words of a plan.
@@ -54,7 +55,7 @@ func defaults() Scenario {
 		Servers:   1,
 		TimeScale: 1,
 		Load:      15 * time.Second,
-		Faults:    Faults{Gap: 500 * time.Millisecond},
+		Faults:    Faults{Gap: 1500 * time.Millisecond},
 		Limits:    history.Limits{Hang: 10 * time.Second, Converge: 30 * time.Second},
 	}
 }

@@ -13,9 +13,10 @@ import (
 
 // The most that a scenario may ask for: a slip of the finger should not start a thousand nodes or a run of a year.
 const (
-	maxNodes = 100
-	maxTime  = 7 * 24 * time.Hour
-	maxScale = 1000
+	maxNodes  = 100
+	maxTime   = 7 * 24 * time.Hour
+	maxScale  = 1000
+	maxWeight = 1000
 )
 
 // validName keeps the name of a scenario fit for the name of a folder.
@@ -55,6 +56,11 @@ func (f Faults) validate(load time.Duration) error {
 	if i := slices.Index(f.Must, ""); i >= 0 {
 		return wrong(item("faults.must", i), "is empty: `codastress list faults` shows what there is")
 	}
+	for _, name := range keys(f.Mix) {
+		if weight := f.Mix[name]; weight < 1 || weight > maxWeight {
+			return wrong("faults.mix."+name, "%d is no weight: use 1 to %d, and leave out what shall not happen", weight, maxWeight)
+		}
+	}
 	for i, step := range f.Steps {
 		if err := step.validate(item("faults.steps", i), load); err != nil {
 			return err
@@ -91,6 +97,11 @@ func (s Scenario) lookUp(n Names) error {
 	for i, name := range s.Faults.Must {
 		if !slices.Contains(n.Faults, name) {
 			return wrong(item("faults.must", i), "%s", nearest.Unknown("fault", name, n.Faults))
+		}
+	}
+	for _, name := range keys(s.Faults.Mix) {
+		if !slices.Contains(n.Faults, name) {
+			return wrong("faults.mix."+name, "%s", nearest.Unknown("fault", name, n.Faults))
 		}
 	}
 	for i, step := range s.Faults.Steps {
