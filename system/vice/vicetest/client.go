@@ -230,7 +230,6 @@ func (c *Client) Status(f coda.Fid) coda.Status {
 type Callbacks struct {
 	Welcome *vicepb.Welcome
 
-	c      *Client
 	stream grpc.BidiStreamingClient[vicepb.CallbackRequest, vicepb.CallbackEvent]
 	cancel context.CancelFunc
 	pings  uint64
@@ -239,17 +238,30 @@ type Callbacks struct {
 // Open opens a session, which every later request of the client names. It ends with Close, or with the test.
 func (c *Client) Open() *Callbacks {
 	c.s.t.Helper()
+	b, err := c.TryOpen()
+	require.NoError(c.s.t, err)
+	require.NotNil(c.s.t, b.Welcome)
+	return b
+}
+
+// TryOpen is Open where the server may refuse.
+func (c *Client) TryOpen() (*Callbacks, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.s.t.Cleanup(cancel)
 	stream, err := c.Vice.Callbacks(ctx, grpc.WaitForReady(true))
-	require.NoError(c.s.t, err)
+	if err != nil {
+		return nil, err
+	}
 	hello := &vicepb.Hello{Client: wire.ClientIDToProto(c.ID), Name: "test"}
-	require.NoError(c.s.t, stream.Send(&vicepb.CallbackRequest{Part: &vicepb.CallbackRequest_Hello{Hello: hello}}))
+	if err := stream.Send(&vicepb.CallbackRequest{Part: &vicepb.CallbackRequest_Hello{Hello: hello}}); err != nil {
+		return nil, err
+	}
 	event, err := stream.Recv()
-	require.NoError(c.s.t, err)
-	require.NotNil(c.s.t, event.GetWelcome())
-	c.Session = event.GetWelcome().Session
-	return &Callbacks{Welcome: event.GetWelcome(), c: c, stream: stream, cancel: cancel}
+	if err != nil {
+		return nil, err
+	}
+	c.Session = event.GetWelcome().GetSession()
+	return &Callbacks{Welcome: event.GetWelcome(), stream: stream, cancel: cancel}, nil
 }
 
 // Close ends the session from the client's side.
@@ -279,5 +291,24 @@ func (b *Callbacks) Sync() ([]wire.Break, error) {
 			}
 			breaks = append(breaks, decoded)
 		}
+	}
+}
+
+// Wait gives the breaks that come until the server ends the session, and its reason.
+func (b *Callbacks) Wait() ([]wire.Break, error) {
+	var breaks []wire.Break
+	for {
+		event, err := b.stream.Recv()
+		if err != nil {
+			return breaks, err
+		}
+		if event.GetBreak() == nil {
+			continue
+		}
+		decoded, err := wire.BreakFromProto(event.GetBreak())
+		if err != nil {
+			return nil, err
+		}
+		breaks = append(breaks, decoded)
 	}
 }

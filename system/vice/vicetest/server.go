@@ -163,3 +163,24 @@ func (s *Server) Tree() map[string]coda.Status {
 	require.NoError(s.t, err)
 	return tree
 }
+
+// Containers lists the container files on the server's disk.
+func (s *Server) Containers() []string {
+	s.t.Helper()
+	disk := s.cfg.Disk
+	root := disk.PathJoin(s.cfg.Dir, "containers")
+	dirs, err := disk.List(root)
+	require.NoError(s.t, err)
+	var files []string
+	for _, d := range dirs {
+		names, err := disk.List(disk.PathJoin(root, d))
+		require.NoError(s.t, err)
+		for _, name := range names {
+			files = append(files, disk.PathJoin(root, d, name))
+		}
+	}
+	return files
+}
+
+// Disk is the server's disk, for tests that damage it.
+func (s *Server) Disk() vfs.FS { return s.cfg.Disk }
