@@ -105,9 +105,9 @@ func (s *Supervisor) awaitReady(d *supervised, l *life) {
 	at := now()
 	l.mu.Lock()
 	l.ready = at
-	close(l.readied)
 	l.mu.Unlock()
 	s.event(d, "ready", at, true, "")
+	close(l.readied)
 }
 
 func (s *Supervisor) tellEnd(d *supervised, l *life) {
