@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path"
-	"path/filepath"
 	"syscall"
+
+	"github.com/codastress/codastress/harness/agent/mountroot"
 )
 
 // Files is what the web server reads.
@@ -29,16 +29,11 @@ var _ Files = Folder{}
 
 // Open implements Files. A directory is EISDIR.
 func (f Folder) Open(_ context.Context, name string) (io.ReadCloser, int64, error) {
-	root, err := os.OpenRoot(f.Root)
+	root, err := mountroot.Open(f.Root, f.Mounted)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer root.Close() //nolint:errcheck // a directory that was only walked through
-	if f.Mounted {
-		if err := mounted(root, f.Root); err != nil {
-			return nil, 0, err
-		}
-	}
 	file, err := root.Open(path.Clean(name))
 	if err != nil {
 		return nil, 0, err
@@ -52,20 +47,4 @@ func (f Folder) Open(_ context.Context, name string) (io.ReadCloser, int64, erro
 		return nil, 0, err
 	}
 	return file, info.Size(), nil
-}
-
-// mounted compares the devices of an open directory and of its parent.
-func mounted(root *os.Root, name string) error {
-	info, err := root.Stat(".")
-	if err != nil {
-		return err
-	}
-	parent, err := os.Stat(filepath.Dir(filepath.Clean(name)))
-	if err != nil {
-		return err
-	}
-	if info.Sys().(*syscall.Stat_t).Dev == parent.Sys().(*syscall.Stat_t).Dev {
-		return fmt.Errorf("nothing is mounted at %s: %w", name, syscall.ENOTCONN)
-	}
-	return nil
 }
