@@ -1,0 +1,242 @@
+package history
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math"
+)
+
+// A Header stands at the begin of each content that a workload writes and says where the content comes from. Every byte after it
+// follows from its nonce, so that content which is torn, truncated or mixed shows itself wherever it is read.
+type Header struct {
+	Nonce   Nonce
+	Node    string
+	Worker  uint32
+	Number  uint64 // of the operation that wrote it
+	Path    string
+	Length  int64   // of the whole content, in bytes
+	Parents []Nonce // what the worker had read of that file before
+}
+
+// The layout of a header, all numbers little-endian: magic, size of the header, CRC-32C of the header without the checksum itself,
+// nonce, number, length, worker, the lengths of node and path, the number of parents, version; then node, path, parents.
+const (
+	contentMagic   = "\xc0dastrs\n"
+	headerFixed    = 60
+	headerVersion  = 1
+	headerMost     = headerFixed + 2*math.MaxUint16 + math.MaxUint16*len(Nonce{})
+	headerChecksum = 12 // its place
+)
+
+// ErrContentLength says that a content would be too short for its own header, or that the header has fields without measure.
+var ErrContentLength = errors.New("content cannot hold its header")
+
+// Size is how many bytes the header takes: the shortest content that it can describe.
+func (h Header) Size() int {
+	return headerFixed + len(h.Node) + len(h.Path) + len(h.Parents)*len(Nonce{})
+}
+
+// MakeContent makes a content of the given length in bytes that describes itself. The header's own Length is not looked at. A length below
+// header.Size() is ErrContentLength.
+func MakeContent(header Header, length int) ([]byte, error) {
+	size := header.Size()
+	if length < size {
+		return nil, fmt.Errorf("%w: %d bytes for %s, of which its header takes %d", ErrContentLength, length, header.Path, size)
+	}
+	if len(header.Node) > math.MaxUint16 || len(header.Path) > math.MaxUint16 || len(header.Parents) > math.MaxUint16 {
+		return nil, fmt.Errorf("%w: its node, path or list of parents is too long", ErrContentLength)
+	}
+	content := make([]byte, length)
+	header.Length = int64(length)
+	header.put(content[:size])
+	newGenerator(header.Nonce).fill(content[size:])
+	return content, nil
+}
+
+func (h Header) put(to []byte) {
+	little := binary.LittleEndian
+	copy(to, contentMagic)
+	little.PutUint32(to[8:], uint32(len(to)))
+	copy(to[16:], h.Nonce[:])
+	little.PutUint64(to[32:], h.Number)
+	little.PutUint64(to[40:], uint64(h.Length))
+	little.PutUint32(to[48:], h.Worker)
+	little.PutUint16(to[52:], uint16(len(h.Node)))
+	little.PutUint16(to[54:], uint16(len(h.Path)))
+	little.PutUint16(to[56:], uint16(len(h.Parents)))
+	little.PutUint16(to[58:], headerVersion)
+	rest := to[headerFixed:]
+	rest = rest[copy(rest, h.Node):]
+	rest = rest[copy(rest, h.Path):]
+	for _, parent := range h.Parents {
+		rest = rest[copy(rest, parent[:]):]
+	}
+	little.PutUint32(to[headerChecksum:], checksumOfHeader(to))
+}
+
+func checksumOfHeader(header []byte) uint32 {
+	sum := crc32.Update(0, castagnoli(), header[:headerChecksum])
+	return crc32.Update(sum, castagnoli(), header[headerChecksum+4:])
+}
+
+// parseHeader reads a header that is complete, and says what is wrong with it.
+func parseHeader(from []byte) (Header, string) {
+	little := binary.LittleEndian
+	if little.Uint32(from[headerChecksum:]) != checksumOfHeader(from) {
+		return Header{}, "its header is damaged"
+	}
+	if version := little.Uint16(from[58:]); version != headerVersion {
+		return Header{}, fmt.Sprintf("its header has the unknown version %d", version)
+	}
+	var h Header
+	copy(h.Nonce[:], from[16:])
+	h.Number, h.Length, h.Worker = little.Uint64(from[32:]), int64(little.Uint64(from[40:])), little.Uint32(from[48:])
+	node, path, parents := int(little.Uint16(from[52:])), int(little.Uint16(from[54:])), int(little.Uint16(from[56:]))
+	if len(from) != headerFixed+node+path+parents*len(Nonce{}) {
+		return Header{}, "its header does not have the size that its fields take"
+	}
+	rest := from[headerFixed:]
+	h.Node, rest = string(rest[:node]), rest[node:]
+	h.Path, rest = string(rest[:path]), rest[path:]
+	for ; len(rest) > 0; rest = rest[len(Nonce{}):] {
+		h.Parents = append(h.Parents, Nonce(rest[:len(Nonce{})]))
+	}
+	return h, ""
+}
+
+// CheckContent says where a content comes from and what is wrong with it: "" where nothing is. The header is the zero one where it cannot
+// be read. The path is where the content was found; "" where any is right, as after a rename.
+func CheckContent(content []byte, path string) (Header, string) {
+	checker := NewContentChecker(path)
+	_, _ = checker.Write(content) // a checker takes everything
+	return checker.Finish()
+}
+
+// A ContentChecker does what CheckContent does, for a content that comes in pieces.
+type ContentChecker struct {
+	path    string
+	head    []byte // what came of the header
+	header  Header
+	body    *generator // nil until the header is complete
+	length  int64      // that came
+	nonzero bool       // something but zeros came
+	problem string
+	block   [4096]byte
+}
+
+// NewContentChecker makes a checker of a content that was found at path, or, with "", anywhere.
+func NewContentChecker(path string) *ContentChecker { return &ContentChecker{path: path} }
+
+// Write takes the next piece. It never fails: what is wrong is told by Finish.
+func (c *ContentChecker) Write(piece []byte) (int, error) {
+	n := len(piece)
+	c.length += int64(n)
+	c.nonzero = c.nonzero || !isZero(piece)
+	if c.body == nil && c.problem == "" {
+		piece = c.takeHeader(piece)
+	}
+	if c.body != nil && c.problem == "" {
+		offset := c.length - int64(len(piece))
+		c.compare(piece[:min(int64(len(piece)), max(0, c.header.Length-offset))], offset)
+	}
+	return n, nil
+}
+
+// takeHeader takes what belongs to the header and returns the rest.
+func (c *ContentChecker) takeHeader(piece []byte) []byte {
+	for _, need := range []func() int{func() int { return headerChecksum + 4 }, c.headerSize} {
+		size := need()
+		if c.problem != "" {
+			return nil
+		}
+		n := min(max(0, size-len(c.head)), len(piece))
+		c.head, piece = append(c.head, piece[:n]...), piece[n:]
+		if len(c.head) < size {
+			return nil
+		}
+	}
+	if c.header, c.problem = parseHeader(c.head); c.problem == "" {
+		c.body = newGenerator(c.header.Nonce)
+	}
+	return piece
+}
+
+// headerSize is what the first bytes say.
+func (c *ContentChecker) headerSize() int {
+	if string(c.head[:len(contentMagic)]) != contentMagic {
+		c.problem = "it does not begin with a header"
+		return 0
+	}
+	size := binary.LittleEndian.Uint32(c.head[8:])
+	if size < headerFixed || size > uint32(headerMost) {
+		c.problem = "its header is damaged"
+		return 0
+	}
+	return int(size)
+}
+
+// compare holds a piece of the body that begins at an offset of the content against what it should be.
+func (c *ContentChecker) compare(piece []byte, offset int64) {
+	for len(piece) > 0 {
+		n := min(len(piece), len(c.block))
+		want := c.block[:n]
+		c.body.fill(want)
+		if !bytes.Equal(want, piece[:n]) {
+			c.problem = difference(want, piece, offset)
+			return
+		}
+		piece, offset = piece[n:], offset+int64(n)
+	}
+}
+
+// difference describes where a body is not what it should be.
+func difference(want, piece []byte, offset int64) string {
+	at := 0
+	for want[at] == piece[at] {
+		at++
+	}
+	offset += int64(at)
+	switch rest := piece[at:]; {
+	case isZero(rest):
+		return fmt.Sprintf("it has zeros from byte %d on", offset)
+	case bytes.Contains(rest, []byte(contentMagic)):
+		return fmt.Sprintf("it is mixed with another content from byte %d on", offset)
+	default:
+		return fmt.Sprintf("it is torn: from byte %d on it is not what was written", offset)
+	}
+}
+
+// Finish says where the content comes from and what is wrong with it, as CheckContent does.
+func (c *ContentChecker) Finish() (Header, string) {
+	switch {
+	case c.length == 0:
+		return c.header, "it is empty"
+	case !c.nonzero:
+		return c.header, fmt.Sprintf("it is %d zeros", c.length)
+	case c.problem != "":
+		return c.header, c.problem
+	case c.body == nil:
+		return c.header, fmt.Sprintf("it is truncated to %d bytes, within its header", c.length)
+	case c.length < c.header.Length:
+		return c.header, fmt.Sprintf("it is truncated to %d of %d bytes", c.length, c.header.Length)
+	case c.length > c.header.Length:
+		return c.header, fmt.Sprintf("%d bytes follow its end", c.length-c.header.Length)
+	case c.path != "" && c.path != c.header.Path:
+		return c.header, "it is misplaced: it was written to " + c.header.Path
+	}
+	return c.header, ""
+}
+
+func isZero(piece []byte) bool {
+	for _, b := range piece {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }

@@ -1,0 +1,128 @@
+package history
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+)
+
+// kindNames are the text forms of the kinds. They are part of the format of stored runs.
+func kindNames() []string {
+	return []string{
+		"", "read", "write", "remove", "make-directory", "remove-directory", "rename", "link", "symlink", "list", "stat", "page",
+	}
+}
+
+func outcomeNames() []string { return []string{"", "ok", "failed", "indeterminate"} }
+
+func resultNames() []string { return []string{"pass", "undecided", "fail"} }
+
+// String is the kind's name, "" for none.
+func (k Kind) String() string { return nameOf("kind", int(k), kindNames()) }
+
+// MarshalText implements encoding.TextMarshaler for JSON and YAML.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler. The empty text is no kind.
+func (k *Kind) UnmarshalText(text []byte) error {
+	i, err := indexOf("kind of operation", string(text), kindNames())
+	*k = Kind(i)
+	return err
+}
+
+// Mutates says whether an operation of this kind is there to change something.
+func (k Kind) Mutates() bool { return k >= Write && k <= Symlink }
+
+// String is the outcome's name, "" for none.
+func (o Outcome) String() string { return nameOf("outcome", int(o), outcomeNames()) }
+
+// MarshalText implements encoding.TextMarshaler for JSON and YAML.
+func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler. The empty text is no outcome.
+func (o *Outcome) UnmarshalText(text []byte) error {
+	i, err := indexOf("outcome", string(text), outcomeNames())
+	*o = Outcome(i)
+	return err
+}
+
+// String is pass, undecided or fail.
+func (r Result) String() string { return nameOf("result", int(r), resultNames()) }
+
+// MarshalText implements encoding.TextMarshaler for JSON and YAML.
+func (r Result) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (r *Result) UnmarshalText(text []byte) error {
+	i, err := indexOf("result", string(text), resultNames())
+	*r = Result(i)
+	return err
+}
+
+// Overall merges verdicts: the worst result wins. Without any verdict nothing was decided.
+func Overall(verdicts []Verdict) Result {
+	if len(verdicts) == 0 {
+		return Undecided
+	}
+	worst := Pass
+	for _, verdict := range verdicts {
+		worst = max(worst, verdict.Result)
+	}
+	return worst
+}
+
+// NewNonce draws a nonce. It is as unique as the source: give each worker of each node one with a seed of its own.
+func NewNonce(source rand.Source) Nonce {
+	var n Nonce
+	for n.IsZero() {
+		binary.LittleEndian.PutUint64(n[:8], source.Uint64())
+		binary.LittleEndian.PutUint64(n[8:], source.Uint64())
+	}
+	return n
+}
+
+// IsZero says whether it names no write.
+func (n Nonce) IsZero() bool { return n == Nonce{} }
+
+// String is 32 hexadecimal digits, or "" for the zero nonce.
+func (n Nonce) String() string {
+	if n.IsZero() {
+		return ""
+	}
+	return hex.EncodeToString(n[:])
+}
+
+// MarshalText implements encoding.TextMarshaler for JSON and YAML.
+func (n Nonce) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler. The empty text is the zero nonce.
+func (n *Nonce) UnmarshalText(text []byte) error {
+	*n = Nonce{}
+	if len(text) == 0 {
+		return nil
+	}
+	if len(text) != hex.EncodedLen(len(n)) {
+		return fmt.Errorf("a nonce has %d hexadecimal digits, %q has %d characters", hex.EncodedLen(len(n)), text, len(text))
+	}
+	if _, err := hex.Decode(n[:], text); err != nil {
+		return fmt.Errorf("reading a nonce: %w", err)
+	}
+	return nil
+}
+
+func nameOf(what string, i int, names []string) string {
+	if i < len(names) {
+		return names[i]
+	}
+	return fmt.Sprintf("%s(%d)", what, i)
+}
+
+func indexOf(what, name string, names []string) (int, error) {
+	i := slices.Index(names, name)
+	if i < 0 {
+		return 0, fmt.Errorf("unknown %s %q", what, name)
+	}
+	return i, nil
+}
