@@ -1,0 +1,81 @@
+package venus
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// Changes are the attributes to change: those that are not nil.
+type Changes struct {
+	Mode     *uint32 // permission bits
+	Modified *time.Time
+	Owner    *uint32
+	Length   *uint64 // of a file
+}
+
+// SetAttributes changes attributes, and the length of a file as open, truncate and close would.
+func (v *Venus) SetAttributes(ctx context.Context, f coda.Fid, changes Changes) (coda.Status, error) {
+	c := v.enter("setattr", f, "")
+	defer c.leave()
+	if changes.Length != nil {
+		if err := v.setLength(ctx, c, f, *changes.Length); err != nil {
+			return coda.Status{}, err
+		}
+	}
+	if changes.Mode == nil && changes.Modified == nil && changes.Owner == nil {
+		return v.attributes(ctx, c, f)
+	}
+	o, err := v.ensure(ctx, c, f, needStatus, siblings{})
+	if err != nil {
+		return coda.Status{}, err
+	}
+	if err := v.admit(c); err != nil {
+		v.mu.Unlock()
+		return coda.Status{}, err
+	}
+	t := v.store.begin()
+	if err := v.logAttributes(t, o, changes); err != nil {
+		v.mu.Unlock()
+		return coda.Status{}, t.abandon(c.wrap(err))
+	}
+	s := o.status()
+	return s, v.done(t)
+}
+
+func (v *Venus) logAttributes(t *tx, o *object, changes Changes) error {
+	op := coda.SetAttributes{Fid: o.fid, Base: o.local.Version, Owner: changes.Owner}
+	if changes.Mode != nil {
+		mode := *changes.Mode & coda.ModeMask
+		op.Mode = &mode
+	}
+	if changes.Modified != nil {
+		modified := coda.TimeOf(*changes.Modified)
+		op.Modified = &modified
+		// What has been written and not flushed will be stored with the time of its container.
+		if s := o.session; s != nil {
+			if _, _, unflushed := s.unflushed(); unflushed {
+				if err := os.Chtimes(s.w.path, *changes.Modified, *changes.Modified); err != nil {
+					return containerError("set the time of "+o.fid.String(), err)
+				}
+				s.dirty = true
+			}
+		}
+	}
+	v.append(t, now(), v.mergeAttributes(t, o, op))
+	return nil
+}
+
+func (v *Venus) setLength(ctx context.Context, c *call, f coda.Fid, n uint64) error {
+	h, err := v.open(ctx, c, f, OpenFlags{Write: true, Truncate: n == 0})
+	if err != nil {
+		return err
+	}
+	err = v.truncate(h.session, n)
+	if closeErr := h.Close(ctx); err == nil {
+		err = closeErr
+	}
+	return err
+}

@@ -1,0 +1,159 @@
+package venus
+
+import (
+	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/wire"
+)
+
+// takeBreak processes a break: the promise on an object has ended, or a directory has changed and the change is with it.
+func (v *Venus) takeBreak(b wire.Break) error {
+	t := v.store.begin()
+	v.mu.Lock()
+	defer t.finish(v.log_)
+	defer v.mu.Unlock()
+	if v.closed {
+		return nil
+	}
+	if b.Number != v.session.breaks+1 {
+		return coda.Errorf("read a break", coda.Invalid, "number %d follows number %d", b.Number, v.session.breaks)
+	}
+	v.session.breaks = b.Number
+	close(v.session.broken)
+	v.session.broken = make(chan struct{})
+	o := v.objects[b.Fid]
+	if o == nil {
+		return nil
+	}
+	o.lastBreak = b.Number
+	if o.promise.session == v.session.id && b.Number <= o.promise.breaks {
+		return nil // what was promised then has this change in it already
+	}
+	if b.Change == nil {
+		v.voidPromise(o)
+		v.notices.object(o.fid)
+		return nil
+	}
+	v.takeChange(t, o, *b.Change)
+	t.enqueue()
+	return nil
+}
+
+// voidPromise notes that the server may have something newer.
+func (v *Venus) voidPromise(o *object) {
+	o.promise, o.stash = promise{}, nil
+}
+
+// takeChange turns a cached directory into what the server says that it is now, and keeps the promise, or voids it where the change
+// does not follow what is cached.
+func (v *Venus) takeChange(t *tx, o *object, c coda.DirectoryChange) {
+	switch {
+	case !o.known():
+		v.voidPromise(o)
+	case c.Status.Version.Compare(o.base.Version) != coda.Dominant:
+		// It is in what was fetched.
+	case !o.complete:
+		v.setBase(t, o, c.Status)
+		v.notices.object(o.fid)
+	case o.at.Compare(c.From) == coda.Equal:
+		v.applyChange(t, o, c)
+	case v.inBatch(o):
+		// It may follow what the batch under way makes of the directory.
+		o.stash = append(o.stash, c)
+	default:
+		v.voidPromise(o)
+		v.notices.object(o.fid)
+	}
+}
+
+// inBatch reports whether the batch that is under way changes names in a directory.
+func (v *Venus) inBatch(o *object) bool {
+	for _, ts := range o.touches {
+		for _, x := range ts {
+			if x.record.frozen {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// applyChange applies a change that follows what is cached.
+func (v *Venus) applyChange(t *tx, o *object, c coda.DirectoryChange) {
+	for _, name := range c.Removed {
+		v.setEntry(t, o, name, coda.Entry{})
+		v.notices.entry(o.fid, name)
+	}
+	for _, e := range c.Added {
+		v.setEntry(t, o, e.Name, e)
+		v.notices.entry(o.fid, e.Name)
+	}
+	o.at = c.Status.Version
+	v.setBase(t, o, c.Status)
+	v.notices.object(o.fid)
+}
+
+// setEntry changes the server's word about a name; the zero entry frees it.
+func (v *Venus) setEntry(t *tx, o *object, name string, e coda.Entry) {
+	o.setBaseEntry(name, e)
+	if e.Fid.IsZero() {
+		t.delete(entryKey(o.fid, name))
+		return
+	}
+	t.set(entryKey(o.fid, name), encodeEntry(e))
+}
+
+// setBase takes over the server's word on the attributes of an object, unless it is older than what is known. It reports whether it did.
+// Contents that do not belong to the new attributes are let go.
+func (v *Venus) setBase(t *tx, o *object, s coda.Status) bool {
+	if o.known() {
+		switch s.Version.Compare(o.base.Version) {
+		case coda.Submissive:
+			return false
+		case coda.Equal:
+			if s == o.base {
+				return true
+			}
+		}
+		if s.Version.Store != o.base.Version.Store && s.Version.Store.Client != v.id.Client {
+			o.foreign++
+		}
+		if o.contents != nil && s.Digest != o.base.Digest {
+			v.release(o.contents)
+			o.contents = nil
+		}
+	}
+	o.base, o.gone = s, false
+	o.replay(v.id.Client)
+	v.saveObject(t, o)
+	return true
+}
+
+// promised installs a promise that came with a reply, unless a break that came after it was processed before the reply.
+func (v *Venus) promised(o *object, session, breaks uint64) {
+	if session == v.session.id && o.lastBreak <= breaks {
+		o.promise = promise{session: session, breaks: breaks}
+	}
+}
+
+// forget drops the server's word on an object that the server does not have any more.
+func (v *Venus) forget(t *tx, o *object) {
+	if o.contents != nil {
+		v.release(o.contents)
+		o.contents = nil
+	}
+	if o.complete {
+		t.clearDirectory(o.fid)
+		o.complete, o.at, o.entries = false, coda.VersionVector{}, nil
+		o.recount()
+	}
+	if o.known() {
+		o.foreign++
+		o.base = coda.Status{}
+		t.delete(objectKey(o.fid))
+	}
+	o.gone = true
+	o.promise, o.stash = promise{}, nil
+	o.replay(v.id.Client)
+	v.notices.object(o.fid)
+	v.tidy(o)
+}

@@ -1,0 +1,158 @@
+package venus
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// calls knows every operation that is under way, for those who look for a hang, and lets Close wait for them.
+type calls struct {
+	mu      sync.Mutex
+	all     map[*call]struct{}
+	drained chan struct{} // closed when all becomes empty while somebody waits
+}
+
+// call is one operation that is under way.
+type call struct {
+	calls *calls
+	limit time.Duration
+	op    string
+	fid   coda.Fid
+	name  string // of an entry in fid, "" for none
+	start time.Time
+	waits string // what it waits for; guarded by calls.mu
+}
+
+func newCalls() *calls { return &calls{all: map[*call]struct{}{}} }
+
+// enter notes the beginning of an operation. It must be matched by leave.
+func (v *Venus) enter(op string, f coda.Fid, name string) *call {
+	c := &call{calls: v.calls, limit: v.cfg.Timing.Call, op: op, fid: f, name: name, start: time.Now()}
+	v.calls.mu.Lock()
+	v.calls.all[c] = struct{}{}
+	v.calls.mu.Unlock()
+	return c
+}
+
+func (c *call) leave() {
+	c.calls.mu.Lock()
+	delete(c.calls.all, c)
+	if c.calls.drained != nil && len(c.calls.all) == 0 {
+		close(c.calls.drained)
+		c.calls.drained = nil
+	}
+	c.calls.mu.Unlock()
+}
+
+// wait returns when no operation is under way.
+func (c *calls) wait() {
+	c.mu.Lock()
+	if len(c.all) == 0 {
+		c.mu.Unlock()
+		return
+	}
+	if c.drained == nil {
+		c.drained = make(chan struct{})
+	}
+	drained := c.drained
+	c.mu.Unlock()
+	<-drained
+}
+
+// String names the operation and what it is on.
+func (c *call) String() string {
+	s := c.op + " " + c.fid.String()
+	if c.name != "" {
+		s += fmt.Sprintf(" %q", c.name)
+	}
+	return s
+}
+
+// object names what the operation is on.
+func (c *call) object() string {
+	if c.name == "" {
+		return c.fid.String()
+	}
+	return fmt.Sprintf("%v %q", c.fid, c.name)
+}
+
+// fail makes an error of the operation.
+func (c *call) fail(kind coda.ErrorKind, format string, args ...any) error {
+	return coda.Errorf(c.String(), kind, format, args...)
+}
+
+// wrap gives an error of something below the operation's name.
+func (c *call) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &coda.Error{Op: c.String(), Kind: coda.KindOf(err), Err: err}
+}
+
+func (c *call) waiting(what string) {
+	c.calls.mu.Lock()
+	c.waits = what
+	c.calls.mu.Unlock()
+}
+
+// wait waits until the channel is closed, the context ends or the operation has taken as long as any may.
+func (c *call) wait(ctx context.Context, on <-chan struct{}, what string) error {
+	select {
+	case <-on:
+		return nil
+	default:
+	}
+	c.waiting(what)
+	defer c.waiting("")
+	limit := time.NewTimer(c.limit - time.Since(c.start))
+	defer limit.Stop()
+	select {
+	case <-on:
+		return nil
+	case <-ctx.Done():
+		return &coda.Error{Op: c.String(), Kind: coda.TimedOut, Err: fmt.Errorf("waiting for %s: %w", what, ctx.Err())}
+	case <-limit.C:
+		return c.fail(coda.TimedOut, "waiting for %s: %w", what, context.DeadlineExceeded)
+	}
+}
+
+// overdue reports whether the operation has taken as long as any may.
+func (c *call) overdue() bool { return time.Since(c.start) >= c.limit }
+
+// callInfo is a copy of a call for a report.
+type callInfo struct {
+	op, object, waits string
+	age               time.Duration
+}
+
+// snapshot lists the operations under way, oldest first.
+func (c *calls) snapshot() []callInfo {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := make([]callInfo, 0, len(c.all))
+	for k := range c.all {
+		list = append(list, callInfo{op: k.op, object: k.object(), waits: k.waits, age: time.Since(k.start)})
+	}
+	slices.SortFunc(list, func(a, b callInfo) int { return cmp.Compare(b.age, a.age) })
+	return list
+}
+
+// waitLong waits until one of two channels is closed or the context ends: only the caller bounds it.
+func (c *call) waitLong(ctx context.Context, one, other <-chan struct{}, what string) error {
+	c.waiting(what)
+	defer c.waiting("")
+	select {
+	case <-one:
+		return nil
+	case <-other:
+		return nil
+	case <-ctx.Done():
+		return &coda.Error{Op: c.String(), Kind: coda.TimedOut, Err: fmt.Errorf("waiting for %s: %w", what, ctx.Err())}
+	}
+}

@@ -1,0 +1,142 @@
+package venus
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// Config says what a client needs from outside. Zero values of the optional fields stand for the defaults.
+type Config struct {
+	Dir     string                                                      // the cache directory, on a real local file system
+	Disk    vfs.FS                                                      // holds the metadata; default vfs.Default
+	Server  string                                                      // address
+	Dial    func(ctx context.Context, address string) (net.Conn, error) // default TCP
+	TLS     *tls.Config                                                 // nil: no encryption
+	Volume  string                                                      // name of the volume
+	Name    string                                                      // of this client, for the server's logs
+	Log     *slog.Logger                                                // default: discard
+	Entropy io.Reader                                                   // default crypto/rand
+	Timing  Timing
+	Limits  Limits
+
+	// Boot names the run of the operating system, because what was not synced survives a crash of venus but not one of the machine. Default: the kernel's boot id.
+	Boot string
+}
+
+// Timing holds every duration. Zero fields stand for the defaults.
+type Timing struct {
+	Call        time.Duration // longest that any operation takes (60 s)
+	Idle        time.Duration // longest silence of the server within one request (15 s)
+	Ping        time.Duration // between pings (1 s)
+	Dead        time.Duration // silence after which the server counts as gone (4 s)
+	Connect     time.Duration // longest attempt to reach the server (3 s)
+	Retry       time.Duration // longest pause between attempts (500 ms)
+	Age         time.Duration // how long the oldest record waits for others before it is sent (5 ms)
+	Snapshot    time.Duration // how long flushed contents wait for the file to be closed before a copy is sent (1 s)
+	Reintegrate time.Duration // longest wait for the answer to a batch after its last byte was sent (30 s)
+}
+
+// DefaultTiming is the timing of real use.
+func DefaultTiming() Timing { return Timing{}.withDefaults() }
+
+func (t Timing) withDefaults() Timing {
+	for _, f := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&t.Call, time.Minute},
+		{&t.Idle, 15 * time.Second},
+		{&t.Ping, time.Second},
+		{&t.Dead, 4 * time.Second},
+		{&t.Connect, 3 * time.Second},
+		{&t.Retry, 500 * time.Millisecond},
+		{&t.Age, 5 * time.Millisecond},
+		{&t.Snapshot, time.Second},
+		{&t.Reintegrate, 30 * time.Second},
+	} {
+		if *f.field <= 0 {
+			*f.field = f.value
+		}
+	}
+	return t
+}
+
+// Scaled divides every duration but Age by scale: a scenario's time_scale. Age is short already.
+func (t Timing) Scaled(scale float64) Timing {
+	t = t.withDefaults()
+	for _, f := range []*time.Duration{&t.Call, &t.Idle, &t.Ping, &t.Dead, &t.Connect, &t.Retry, &t.Snapshot, &t.Reintegrate} {
+		*f = max(time.Millisecond, time.Duration(float64(*f)/scale))
+	}
+	return t
+}
+
+// Limits bound what a client keeps. Zero fields stand for the defaults.
+type Limits struct {
+	CacheBytes   uint64 // of containers; clean ones are evicted beyond it (1 GiB)
+	CacheObjects int    // cached objects; clean ones are evicted beyond it (100,000)
+	LogRecords   int    // records in the modify log (1,000,000)
+	BatchRecords int    // records sent at once (2,000)
+	BatchBytes   uint64 // bytes of contents sent at once; a single larger file is sent alone (32 MiB)
+	DiskReserve  uint64 // bytes of the disk that are left free (32 MiB)
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.CacheBytes == 0 {
+		l.CacheBytes = 1 << 30
+	}
+	if l.CacheObjects == 0 {
+		l.CacheObjects = 100_000
+	}
+	if l.LogRecords == 0 {
+		l.LogRecords = 1_000_000
+	}
+	if l.BatchRecords == 0 {
+		l.BatchRecords = 2000
+	}
+	if l.BatchBytes == 0 {
+		l.BatchBytes = 32 << 20
+	}
+	if l.DiskReserve == 0 {
+		l.DiskReserve = 32 << 20
+	}
+	return l
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Dir == "" || c.Server == "" || c.Volume == "" {
+		return c, &coda.Error{Op: "configure venus", Kind: coda.Invalid, Err: fmt.Errorf("a cache directory, a server and a volume are needed")}
+	}
+	if c.Disk == nil {
+		c.Disk = vfs.Default
+	}
+	if c.Dial == nil {
+		c.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", address)
+		}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Entropy == nil {
+		c.Entropy = rand.Reader
+	}
+	if c.Name == "" {
+		c.Name = "venus"
+	}
+	if c.Boot == "" {
+		c.Boot = kernelBoot()
+	}
+	c.Timing = c.Timing.withDefaults()
+	c.Limits = c.Limits.withDefaults()
+	return c, nil
+}

@@ -1,0 +1,115 @@
+package venus
+
+import (
+	"context"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// ForceReintegrate waits until every record that is in the log at the moment of the call has been answered by the server. It returns how
+// many are left when it fails.
+func (v *Venus) ForceReintegrate(ctx context.Context) (remaining uint64, err error) {
+	c := v.enter("forcereintegrate", coda.Fid{}, "")
+	defer c.leave()
+	v.mu.Lock()
+	last := uint64(0)
+	if v.log.tail != nil {
+		last = v.log.tail.Number
+	}
+	v.hurry++
+	v.mu.Unlock()
+	defer func() {
+		v.mu.Lock()
+		v.hurry--
+		v.mu.Unlock()
+	}()
+	v.wakeReintegrator()
+	for {
+		v.mu.Lock()
+		remaining = v.log.upTo(last)
+		settled, changed, state, closed, lastErr := v.settled, v.session.changed, v.session.state, v.closed, v.session.lastErr
+		v.mu.Unlock()
+		switch {
+		case remaining == 0:
+			return 0, nil
+		case closed:
+			return remaining, c.fail(coda.Closed, "venus is stopping")
+		case state == linkDown:
+			return remaining, c.fail(coda.TimedOut, "%d records are left and the server is out of reach: %w", remaining, orUnknown(lastErr))
+		case state != linkUp:
+			settled = changed
+		}
+		if err := c.waitLong(ctx, settled, changed, "the server to answer the modify log"); err != nil {
+			return remaining, err
+		}
+	}
+}
+
+// upTo counts the records with numbers up to n.
+func (l *modifyLog) upTo(n uint64) (count uint64) {
+	for r := l.head; r != nil && r.Number <= n; r = r.next {
+		count++
+	}
+	return count
+}
+
+// Disconnect makes venus behave as if the server did not answer, until Reconnect.
+func (v *Venus) Disconnect() {
+	v.remote.gate(true)
+	v.setLink(linkDown, errGate)
+}
+
+// Reconnect ends a Disconnect.
+func (v *Venus) Reconnect() { v.remote.gate(false) }
+
+// FlushCache forgets every clean object that is not in use, and returns how many there were and the bytes of their contents.
+func (v *Venus) FlushCache() (objects, bytes uint64, err error) { return v.flushCache() }
+
+// ServerState says whether the server is there.
+type ServerState struct {
+	Address   string
+	Up        bool
+	LastError string
+}
+
+// Server says whether the server is there, as far as the session with it tells.
+func (v *Venus) Server() ServerState {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	s := ServerState{Address: v.cfg.Server, Up: v.session.state == linkUp}
+	if v.session.lastErr != nil {
+		s.LastError = v.session.lastErr.Error()
+	}
+	return s
+}
+
+// VolumeState describes the volume and its cache.
+type VolumeState struct {
+	Name          string
+	ID            uint32 // 0 until the server was reached once
+	State         string // reachable, unreachable
+	LogRecords    uint64
+	LogBytes      uint64 // of contents that are still to be sent
+	CachedObjects uint64
+	CachedBytes   uint64
+	Conflicts     uint64
+}
+
+// Volume describes the volume and its cache.
+func (v *Venus) Volume() VolumeState {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	s := VolumeState{
+		Name: v.cfg.Volume, ID: v.volume.ID, State: "unreachable", LogRecords: uint64(v.log.count),
+		CachedObjects: uint64(len(v.objects)), CachedBytes: uint64(max(v.cacheBytes, 0)), Conflicts: uint64(len(v.conflicts)),
+	}
+	if v.session.state == linkUp {
+		s.State = "reachable"
+	}
+	for r := v.log.head; r != nil; r = r.next {
+		if op, ok := r.Operation.(coda.Store); ok {
+			s.LogBytes += op.Length
+		}
+	}
+	return s
+}

@@ -1,0 +1,23 @@
+// Package venus is the client of the file system: a cache of whole files that survives restarts, a modify log, and the daemons that keep
+// both in step with the server.
+//
+// # What is stored
+//
+// The metadata store (Pebble) holds what the server said, object by object and entry by entry, and the client modify log. It never holds
+// the local view: that is what the server said with the log applied to it, and it is worked out in memory. So a restart reads both and
+// replays the log, a refused record is simply taken out of the log, and an optimised log is right exactly when the replay gives the same
+// tree.
+//
+// File contents are in container files, one a version, on a real local file system, because the front end passes them to the kernel. A
+// container never changes once its write session has ended.
+//
+// # What is locked
+//
+// One mutex guards everything in memory. It is held for computation only, never while waiting for the disk or the network: a
+// change enqueues its metadata batch under the mutex, which fixes the order, and waits for it after unlocking. Requests that need the network join a flight of
+// their object and wait for it with the mutex free, each within its own deadline.
+//
+// # What survives what
+//
+// A commit returns when its bytes have been handed to the kernel, so that they survive kill -9 (see walFS); Sync waits for the disk.
+package venus

@@ -1,0 +1,250 @@
+package venus
+
+import (
+	"context"
+	"time"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// need says what of an object an operation needs.
+type need int
+
+const (
+	needStatus   need = iota + 1
+	needEntries       // the names in a directory
+	needContents      // a file's contents
+)
+
+// verdict says how a need can be met.
+type verdict int
+
+const (
+	useCache   verdict = iota // what is cached will do
+	askServer                 // the server has to be asked
+	awaitLink                 // it is not clear yet whether the server can be asked
+	outOfReach                // the server cannot be asked, and the cache does not have it
+)
+
+// flight is a request that is under way for one or more objects. Those who need its outcome wait for done and look again.
+type flight struct {
+	what string
+	done chan struct{}
+	err  error // set before done is closed
+}
+
+// ensure waits until an object can be used for what it is needed for. On success it returns with v.mu held; on an error, without.
+//
+// An object with a valid promise is used as it is, without waiting for anything. One without is validated or fetched first, unless the server
+// is out of reach: then the cache is all there is, and is used.
+func (v *Venus) ensure(ctx context.Context, c *call, f coda.Fid, n need, hint siblings) (*object, error) {
+	var seen *object
+	for attempt := 0; ; attempt++ {
+		v.mu.Lock()
+		o, err := v.present(c, f, seen)
+		if err != nil {
+			v.mu.Unlock()
+			return nil, err
+		}
+		seen = o
+		var fl *flight
+		var wait <-chan struct{}
+		what := "the server"
+		switch v.judge(o, n) {
+		case useCache:
+			v.use(o)
+			return o, nil
+		case outOfReach:
+			v.tidy(o)
+			err := v.session.lastErr
+			v.mu.Unlock()
+			return nil, c.fail(coda.TimedOut, "it is not cached and the server is out of reach: %w", orUnknown(err))
+		case awaitLink:
+			wait = v.session.changed
+		case askServer:
+			fl = v.takeOff(o, n, hint)
+			wait, what = fl.done, fl.what
+		}
+		v.mu.Unlock()
+		if err := c.wait(ctx, wait, what); err != nil {
+			return nil, err
+		}
+		if fl != nil && fl.err != nil {
+			if coda.KindOf(fl.err) != coda.TimedOut {
+				return nil, c.wrap(fl.err)
+			}
+			if err := v.backOff(ctx, c, attempt); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// present finds an object, unless it is known to be gone. v.mu is held.
+func (v *Venus) present(c *call, f coda.Fid, seen *object) (*object, error) {
+	if v.closed {
+		return nil, c.fail(coda.Closed, "venus is stopping")
+	}
+	if seen != nil && seen.gone {
+		return nil, c.fail(coda.NotFound, "the server does not have it")
+	}
+	o := v.object(f)
+	if !o.exists && (o.known() || len(o.pending) > 0) {
+		return nil, c.fail(coda.NotFound, "it was removed")
+	}
+	return o, nil
+}
+
+// backOff waits after a request that the server did not answer. By then the server may be known to be gone, so that the cache
+// will do.
+func (v *Venus) backOff(ctx context.Context, c *call, attempt int) error {
+	v.mu.Lock()
+	changed, up := v.session.changed, v.session.state == linkUp
+	v.mu.Unlock()
+	if !up {
+		return nil
+	}
+	pause, cancel := context.WithTimeout(context.Background(), min(10*time.Millisecond<<min(attempt, 8), v.cfg.Timing.Retry))
+	defer cancel()
+	stop := context.AfterFunc(v.life, cancel)
+	defer stop()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		select {
+		case <-changed:
+		case <-pause.Done():
+		}
+	}()
+	return c.wait(ctx, over, "the next attempt")
+}
+
+func orUnknown(err error) error {
+	if err == nil {
+		return coda.TimedOut
+	}
+	return err
+}
+
+// judge says how a need can be met. v.mu is held.
+func (v *Venus) judge(o *object, n need) verdict {
+	has := o.has(n)
+	if o.ours() || (has && !o.fid.IsDirectory() && o.dirty()) {
+		return useCache
+	}
+	if v.volume.ID != 0 && o.fid.Volume != v.volume.ID {
+		return outOfReach
+	}
+	switch v.session.state {
+	case linkDown:
+		if has {
+			return useCache
+		}
+		return outOfReach
+	case linkStarting:
+		return awaitLink
+	}
+	if has && o.fresh(n) && v.valid(o) {
+		return useCache
+	}
+	if v.session.state == linkLost {
+		return awaitLink
+	}
+	return askServer
+}
+
+// valid reports whether the server has promised to tell when the object changes, and the promise holds.
+func (v *Venus) valid(o *object) bool {
+	return o.promise.session != 0 && o.promise.session == v.session.id && len(o.stash) == 0 && time.Now().Before(v.session.until)
+}
+
+// has reports whether what is needed is cached, in whatever version.
+func (o *object) has(n need) bool {
+	switch n {
+	case needEntries:
+		return o.complete
+	case needContents:
+		return o.local.Kind == coda.File && (o.current != nil || o.empty())
+	default:
+		return o.known()
+	}
+}
+
+// empty reports whether the object is a file without contents.
+func (o *object) empty() bool {
+	return o.local.Kind == coda.File && o.local.Length == 0 && o.local.Digest == coda.EmptyDigest()
+}
+
+// fresh reports whether what is cached belongs to the attributes that are cached.
+func (o *object) fresh(n need) bool {
+	return n != needEntries || o.at.Compare(o.base.Version) == coda.Equal
+}
+
+// takeOff joins the request that is under way for an object, or starts one. v.mu is held.
+func (v *Venus) takeOff(o *object, n need, hint siblings) *flight {
+	if o.flight != nil {
+		return o.flight
+	}
+	session := v.session.id
+	if n == needStatus {
+		list := v.suspects(o, hint)
+		fl := &flight{what: "the server to validate it", done: make(chan struct{})}
+		for _, s := range list {
+			s.flight = fl
+		}
+		v.goRequest(func(ctx context.Context) { v.land(list, fl, v.validate(ctx, list, session)) })
+		return fl
+	}
+	fl := &flight{what: "the server to send it", done: make(chan struct{})}
+	o.flight = fl
+	v.goRequest(func(ctx context.Context) { v.land([]*object{o}, fl, v.fetch(ctx, o, session)) })
+	return fl
+}
+
+// goRequest runs a request that goes on when those who wait for it have given up. Close waits for it. v.mu is held.
+func (v *Venus) goRequest(f func(ctx context.Context)) {
+	v.daemons.Go(func() { f(v.life) })
+}
+
+// land ends a flight.
+func (v *Venus) land(list []*object, fl *flight, err error) {
+	v.mu.Lock()
+	fl.err = err
+	for _, o := range list {
+		o.flight = nil
+		v.tidy(o)
+	}
+	v.mu.Unlock()
+	close(fl.done)
+}
+
+// siblings names a directory whose objects are likely to be needed next, and the name after which.
+type siblings struct {
+	dir   *object
+	after string
+}
+
+// suspects lists the objects to validate in one request with o: the more often something of a directory had to be asked for, the
+// more of what follows there.
+func (v *Venus) suspects(o *object, hint siblings) []*object {
+	list := []*object{o}
+	if hint.dir == nil {
+		return list
+	}
+	room := min(1<<min(hint.dir.misses, 9), 500)
+	hint.dir.misses++
+	entries := hint.dir.list()
+	start := searchEntries(entries, hint.after)
+	for i := range entries {
+		if len(list) > room {
+			break
+		}
+		f := entries[(start+i)%len(entries)].Fid
+		s := v.objects[f]
+		if s == o || (s != nil && (s.flight != nil || s.ours() || (s.known() && v.valid(s)))) {
+			continue
+		}
+		list = append(list, v.object(f))
+	}
+	return list
+}

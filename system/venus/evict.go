@@ -1,0 +1,155 @@
+package venus
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"slices"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// makeEmpty makes the container that every file without contents shares.
+func (v *Venus) makeEmpty(files map[string]int64) error {
+	const name = "empty"
+	v.empty = v.containers.named(name)
+	v.empty.refs, v.empty.checked = 1, true
+	delete(files, name)
+	f, err := os.OpenFile(v.empty.path, os.O_RDONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return containerError("make the empty container", err)
+	}
+	return nil
+}
+
+// room makes sure that so many bytes of contents may be added to the cache, evicting clean ones if that helps.
+func (v *Venus) room(bytes uint64) error {
+	free, err := v.containers.freeBytes()
+	if err != nil {
+		return err
+	}
+	limit := v.cfg.Limits.CacheBytes
+	v.mu.Lock()
+	full := uint64(max(v.cacheBytes, 0))+bytes > limit
+	v.mu.Unlock()
+	if full || free < v.cfg.Limits.DiskReserve+bytes {
+		v.evictNow(bytes)
+		v.mu.Lock()
+		full = uint64(max(v.cacheBytes, 0))+bytes > limit
+		v.mu.Unlock()
+		v.containers.sweep()
+		if free, err = v.containers.freeBytes(); err != nil {
+			return err
+		}
+	}
+	switch {
+	case full:
+		return coda.Errorf("make room in the cache", coda.NoSpace, "%d bytes are needed, the limit is %d", bytes, limit)
+	case free < v.cfg.Limits.DiskReserve+bytes:
+		return coda.Errorf("make room in the cache", coda.NoSpace, "%d bytes are needed, the disk has %d", bytes, free)
+	}
+	return nil
+}
+
+// evict evicts whenever the cache has grown beyond its limits.
+func (v *Venus) evict(ctx context.Context) {
+	for {
+		select {
+		case <-v.wakeEvict:
+			v.evictNow(0)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// evictNow brings the cache a sixteenth below its limits, with room for so many bytes more, by dropping what is clean, not in use and least recently used.
+// What the log needs stays.
+func (v *Venus) evictNow(bytes uint64) (objects, freed uint64) {
+	t := v.store.begin()
+	v.mu.Lock()
+	if v.closed {
+		v.mu.Unlock()
+		_ = t.abandon(nil)
+		return 0, 0
+	}
+	limit := int64(v.cfg.Limits.CacheBytes)
+	byteGoal := limit - limit/16 - int64(min(bytes, v.cfg.Limits.CacheBytes))
+	if v.cacheBytes+int64(min(bytes, 1<<62)) <= limit && bytes == 0 {
+		byteGoal = limit
+	}
+	objectGoal := v.cfg.Limits.CacheObjects
+	if len(v.objects) > objectGoal {
+		objectGoal -= objectGoal / 16
+	}
+	if v.cacheBytes > byteGoal || len(v.objects) > objectGoal {
+		for _, o := range v.evictable() {
+			if v.cacheBytes > byteGoal && o.contents != nil && o.contents.refs == 1 {
+				freed += uint64(o.contents.size)
+				v.dropContents(t, o)
+				objects++
+			}
+			if len(v.objects) > objectGoal {
+				v.dropObject(t, o)
+			}
+		}
+	}
+	t.enqueue()
+	v.mu.Unlock()
+	t.finish(v.log_)
+	return objects, freed
+}
+
+// evictable lists what can be dropped, least recently used first.
+func (v *Venus) evictable() []*object {
+	var list []*object
+	for _, o := range v.objects {
+		if o.clean() && o.fid != v.volume.Root {
+			list = append(list, o)
+		}
+	}
+	slices.SortFunc(list, func(a, b *object) int { return cmp.Compare(a.used, b.used) })
+	return list
+}
+
+// clean reports whether the server has all there is to know of the object, and nobody uses it.
+func (o *object) clean() bool {
+	return o.known() && len(o.pending) == 0 && len(o.touches) == 0 && o.users == 0 && o.flight == nil && o.session == nil
+}
+
+func (v *Venus) dropContents(t *tx, o *object) {
+	v.release(o.contents)
+	o.contents = nil
+	o.replay(v.id.Client)
+	v.saveObject(t, o)
+}
+
+// dropObject forgets an object, as if it had never been asked for.
+func (v *Venus) dropObject(t *tx, o *object) {
+	gone := o.gone
+	notices := o.fid
+	v.forget(t, o)
+	o.gone = gone
+	v.notices.object(notices)
+}
+
+// flushCache forgets every clean object that is not in use.
+func (v *Venus) flushCache() (objects, freed uint64, err error) {
+	t := v.store.begin()
+	v.mu.Lock()
+	if v.closed {
+		v.mu.Unlock()
+		return 0, 0, t.abandon(coda.Errorf("flush the cache", coda.Closed, "venus is stopping"))
+	}
+	for _, o := range v.evictable() {
+		if o.contents != nil {
+			freed += uint64(o.contents.size)
+		}
+		objects++
+		v.dropObject(t, o)
+	}
+	return objects, freed, v.done(t)
+}

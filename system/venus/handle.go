@@ -1,0 +1,309 @@
+package venus
+
+import (
+	"context"
+	"os"
+	"sync"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// OpenFlags say what a file is opened for.
+type OpenFlags struct {
+	Read      bool
+	Write     bool
+	Truncate  bool // to length 0; implies Write
+	Exclusive bool // Create only: the name must be free
+}
+
+// Handle is an open file. A reader's contents never change: they are those of the last whole close before the open. The writers of one
+// file on this client share one private copy, which becomes the file's contents at each Flush.
+type Handle struct {
+	v         *Venus
+	o         *object
+	container *container // of a reader
+	session   *session   // of a writer
+	file      *os.File
+
+	mu     sync.Mutex
+	closed bool
+}
+
+// OpenFile opens a file, after fetching its contents if they are not cached.
+func (v *Venus) OpenFile(ctx context.Context, f coda.Fid, flags OpenFlags) (*Handle, error) {
+	c := v.enter("open", f, "")
+	defer c.leave()
+	return v.open(ctx, c, f, flags)
+}
+
+func (v *Venus) open(ctx context.Context, c *call, f coda.Fid, flags OpenFlags) (*Handle, error) {
+	if f.IsDirectory() {
+		return nil, c.fail(coda.IsDirectory, "a directory is not opened")
+	}
+	n := needContents
+	if flags.Truncate {
+		n = needStatus
+	}
+	for {
+		o, err := v.ensureFile(ctx, c, f, n)
+		if err != nil {
+			return nil, err
+		}
+		var h *Handle
+		if flags.Write || flags.Truncate {
+			h, err = v.openWriter(c, o, flags.Truncate)
+		} else {
+			h, err = v.openReader(c, o)
+		}
+		if err != nil || h != nil {
+			return h, err
+		}
+		if ctx.Err() != nil || c.overdue() {
+			return nil, c.fail(coda.TimedOut, "the file keeps changing")
+		}
+	}
+}
+
+// ensureFile is ensure for what must be a file.
+func (v *Venus) ensureFile(ctx context.Context, c *call, f coda.Fid, n need) (*object, error) {
+	// A symlink has no contents that could be waited for.
+	if n == needContents {
+		o, err := v.ensureKind(ctx, c, f)
+		if err != nil || v.judge(o, n) == useCache {
+			return o, err
+		}
+		v.mu.Unlock()
+		return v.ensure(ctx, c, f, n, siblings{})
+	}
+	return v.ensureKind(ctx, c, f)
+}
+
+// ensureKind checks that an object is a file as far as the cache knows, and asks the server only where it does not know it at all.
+func (v *Venus) ensureKind(ctx context.Context, c *call, f coda.Fid) (*object, error) {
+	v.mu.Lock()
+	o := v.objects[f]
+	if o == nil || v.closed || (!o.known() && !o.ours()) || !o.exists || v.session.state == linkStarting {
+		v.mu.Unlock()
+		var err error
+		if o, err = v.ensure(ctx, c, f, needStatus, siblings{}); err != nil {
+			return nil, err
+		}
+	}
+	if o.local.Kind != coda.File {
+		kind := o.local.Kind
+		v.mu.Unlock()
+		return nil, c.fail(coda.Invalid, "it is a %v", kind)
+	}
+	v.use(o)
+	return o, nil
+}
+
+// openReader opens the contents that o has now. It is called with v.mu held and returns without. It gives neither a handle nor an error when
+// the contents turn out to be damaged and have been dropped.
+func (v *Venus) openReader(c *call, o *object) (*Handle, error) {
+	k := o.current
+	if k == nil {
+		k = v.empty
+	}
+	v.retain(k)
+	o.users++
+	checked := k.checked
+	digest := o.local.Digest
+	v.mu.Unlock()
+	file, err := k.open()
+	if err == nil && !checked {
+		var whole bool
+		if whole, err = v.check(o, k, file, digest); err == nil && !whole {
+			k.close()
+			v.letGo(o, k)
+			return nil, nil
+		}
+	}
+	if err != nil {
+		if file != nil {
+			k.close()
+		}
+		v.letGo(o, k)
+		return nil, c.wrap(err)
+	}
+	return &Handle{v: v, o: o, container: k, file: file}, nil
+}
+
+// letGo ends a reader's need for an object and a container.
+func (v *Venus) letGo(o *object, k *container) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	o.users--
+	v.release(k)
+	v.tidy(o)
+}
+
+// check compares contents that an earlier run of the operating system left with their digest. Damaged contents that the server has are dropped.
+func (v *Venus) check(o *object, k *container, file *os.File, want coda.Digest) (whole bool, err error) {
+	_, got, err := digestFile(file)
+	if err != nil {
+		return false, err
+	}
+	t := v.store.begin()
+	v.mu.Lock()
+	if got == want {
+		k.checked = true
+	} else if o.contents == k {
+		v.log_.Warn("cached contents were damaged", "object", o.fid)
+		v.release(k)
+		o.contents = nil
+		o.replay(v.id.Client)
+		v.saveObject(t, o)
+	}
+	return got == want, v.done(t)
+}
+
+// Create makes a file and opens it. Where the name is taken already, the file that it stands for is opened, unless flags.Exclusive is set.
+func (v *Venus) Create(ctx context.Context, dir coda.Fid, name string, mode, owner uint32, flags OpenFlags) (coda.Status, *Handle, error) {
+	c := v.enter("create", dir, name)
+	defer c.leave()
+	for {
+		s, h, err := v.createNew(ctx, c, dir, name, mode, owner, flags)
+		if coda.KindOf(err) != coda.Exists || flags.Exclusive {
+			return s, h, err
+		}
+		o, err := v.child(ctx, c, dir, name, needStatus)
+		if err == nil {
+			f := o.fid
+			v.mu.Unlock()
+			if h, err = v.open(ctx, c, f, flags); err == nil {
+				s, err := h.Status(ctx)
+				return s, h, err
+			}
+		}
+		if coda.KindOf(err) != coda.NotFound || ctx.Err() != nil || c.overdue() {
+			return coda.Status{}, nil, err
+		}
+	}
+}
+
+func (v *Venus) createNew(ctx context.Context, c *call, dir coda.Fid, name string, mode, owner uint32, flags OpenFlags) (coda.Status, *Handle, error) {
+	if err := v.room(0); err != nil {
+		return coda.Status{}, nil, c.wrap(err)
+	}
+	t := v.store.begin()
+	o, err := v.make(ctx, c, t, dir, name, coda.File, func(f coda.Fid) coda.Operation {
+		return coda.Create{Parent: dir, Name: name, Fid: f, Mode: mode & coda.ModeMask, Owner: owner}
+	})
+	if err != nil {
+		return coda.Status{}, nil, t.abandon(err)
+	}
+	s := o.status()
+	o.users++ // until it is open
+	if err := v.done(t); err != nil {
+		return s, nil, err
+	}
+	v.mu.Lock()
+	o.users--
+	var h *Handle
+	if flags.Write || flags.Truncate {
+		h, err = v.openWriter(c, o, true)
+	} else {
+		h, err = v.openReader(c, o)
+	}
+	return s, h, err
+}
+
+// File is the container file. It is valid until Close. Its position means nothing: use ReadAt and WriteAt, or pass it to the kernel.
+func (h *Handle) File() *os.File { return h.file }
+
+// Status gives the attributes of the file, as GetAttributes does. It works on a file that has been removed, too.
+func (h *Handle) Status(context.Context) (coda.Status, error) {
+	h.v.mu.Lock()
+	defer h.v.mu.Unlock()
+	s := h.o.status()
+	if s.Fid.IsZero() {
+		s.Fid, s.Kind = h.o.fid, coda.File
+	}
+	if !h.o.exists {
+		s.Links = 0
+	}
+	return s, nil
+}
+
+// Truncate sets the length of a file that is open for writing.
+func (h *Handle) Truncate(_ context.Context, n uint64) error {
+	if h.session == nil {
+		return coda.Errorf("truncate "+h.o.fid.String(), coda.Invalid, "it is open for reading only")
+	}
+	return h.v.truncate(h.session, n)
+}
+
+// Flush makes what has been written so far the contents of the file. When it returns they survive a crash of venus. The front end
+// calls it for each close(2).
+func (h *Handle) Flush(ctx context.Context) error {
+	if h.session == nil {
+		return nil
+	}
+	c := h.v.enter("flush", h.o.fid, "")
+	defer c.leave()
+	return h.v.flush(ctx, c, h.session, false)
+}
+
+// Sync is Flush, and when it returns the contents and everything else that was acknowledged before survive a power loss.
+func (h *Handle) Sync(ctx context.Context) error {
+	c := h.v.enter("fsync", h.o.fid, "")
+	defer c.leave()
+	if h.session != nil {
+		if err := h.v.flush(ctx, c, h.session, true); err != nil {
+			return err
+		}
+	} else if err := h.v.syncReader(h); err != nil {
+		return c.wrap(err)
+	}
+	return c.wrap(h.v.syncAll(c))
+}
+
+// Sync makes everything that was acknowledged before, apart from contents of files that were not synced themselves, survive a power loss.
+func (v *Venus) Sync(context.Context) error {
+	c := v.enter("sync", coda.Fid{}, "")
+	defer c.leave()
+	return c.wrap(v.syncAll(c))
+}
+
+func (v *Venus) syncAll(c *call) error {
+	v.mu.Lock()
+	closed := v.closed
+	v.mu.Unlock()
+	if closed {
+		return c.fail(coda.Closed, "venus is stopping")
+	}
+	return v.store.sync()
+}
+
+// Close flushes and lets go of the file. After the last writer's Close the contents go to the server. A second Close does nothing.
+func (h *Handle) Close(ctx context.Context) error {
+	h.mu.Lock()
+	closed := h.closed
+	h.closed = true
+	h.mu.Unlock()
+	if closed {
+		return nil
+	}
+	if h.session == nil {
+		h.container.close()
+		h.v.letGo(h.o, h.container)
+		return nil
+	}
+	c := h.v.enter("close", h.o.fid, "")
+	defer c.leave()
+	err := h.v.flush(ctx, c, h.session, false)
+	if leaveErr := h.v.leaveSession(c, h.session); err == nil {
+		err = leaveErr
+	}
+	return err
+}
+
+// abandon drops what was written since the last flush, if nobody else is writing.
+func (h *Handle) abandon() {
+	h.v.mu.Lock()
+	defer h.v.mu.Unlock()
+	if h.session.writers == 1 {
+		h.session.gone = true
+	}
+}

@@ -1,0 +1,236 @@
+package venus
+
+import (
+	"context"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// The operations that change names. Each waits until what it depends on can be used, checks it and logs its record in one hold of the mutex, and
+// returns when the record survives a crash.
+
+// newName waits until a directory can be used and a free name in it can be taken. On success it returns with v.mu held.
+func (v *Venus) newName(ctx context.Context, c *call, dir coda.Fid, name string) (*object, error) {
+	if err := coda.ValidName(name); err != nil {
+		return nil, c.wrap(err)
+	}
+	d, err := v.directory(ctx, c, dir)
+	if err != nil {
+		return nil, err
+	}
+	if _, taken := d.lookup(name); taken {
+		v.mu.Unlock()
+		return nil, c.fail(coda.Exists, "the name is taken")
+	}
+	if err := v.admit(c); err != nil {
+		v.mu.Unlock()
+		return nil, err
+	}
+	return d, nil
+}
+
+// admit refuses a change when the log has no room for it. v.mu is held.
+func (v *Venus) admit(c *call) error {
+	if v.log.count >= v.cfg.Limits.LogRecords {
+		return c.fail(coda.NoSpace, "the modify log has %d records", v.log.count)
+	}
+	return nil
+}
+
+// make makes an object: operation makes its record from the new fid. On success it returns with v.mu held and the change not enqueued.
+func (v *Venus) make(ctx context.Context, c *call, t *tx, dir coda.Fid, name string, kind coda.ObjectKind, operation func(coda.Fid) coda.Operation) (*object, error) {
+	for {
+		if _, err := v.newName(ctx, c, dir, name); err != nil {
+			return nil, err
+		}
+		f, ok := v.newFid(t, kind)
+		if ok {
+			v.append(t, now(), operation(f))
+			o := v.object(f)
+			v.use(o)
+			return o, nil
+		}
+		granted, state, changed := v.granted, v.session.state, v.session.changed
+		v.mu.Unlock()
+		if state == linkDown {
+			return nil, c.fail(coda.TimedOut, "no vnode numbers are left and the server is out of reach")
+		}
+		if state != linkUp {
+			granted = changed
+		}
+		wake(v.wakeGrant)
+		if err := c.wait(ctx, granted, "the server to grant vnode numbers"); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// done enqueues a change, lets go of the mutex and waits until the change survives a crash.
+func (v *Venus) done(t *tx) error {
+	t.enqueue()
+	v.mu.Unlock()
+	return t.wait()
+}
+
+// MakeDirectory makes an empty directory.
+func (v *Venus) MakeDirectory(ctx context.Context, dir coda.Fid, name string, mode, owner uint32) (coda.Status, error) {
+	c := v.enter("mkdir", dir, name)
+	defer c.leave()
+	t := v.store.begin()
+	o, err := v.make(ctx, c, t, dir, name, coda.Directory, func(f coda.Fid) coda.Operation {
+		return coda.MakeDirectory{Parent: dir, Name: name, Fid: f, Mode: mode & coda.ModeMask, Owner: owner}
+	})
+	if err != nil {
+		return coda.Status{}, t.abandon(err)
+	}
+	s := o.status()
+	return s, v.done(t)
+}
+
+// MakeSymlink makes a symbolic link.
+func (v *Venus) MakeSymlink(ctx context.Context, dir coda.Fid, name, target string, owner uint32) (coda.Status, error) {
+	c := v.enter("symlink", dir, name)
+	defer c.leave()
+	if err := coda.ValidTarget(target); err != nil {
+		return coda.Status{}, c.wrap(err)
+	}
+	t := v.store.begin()
+	o, err := v.make(ctx, c, t, dir, name, coda.Symlink, func(f coda.Fid) coda.Operation {
+		return coda.MakeSymlink{Parent: dir, Name: name, Fid: f, PointsTo: target, Owner: owner}
+	})
+	if err != nil {
+		return coda.Status{}, t.abandon(err)
+	}
+	s := o.status()
+	return s, v.done(t)
+}
+
+// Link gives a file another name in the directory that it is in. Across directories it fails with coda.CrossDevice, as in Coda.
+func (v *Venus) Link(ctx context.Context, dir coda.Fid, name string, f coda.Fid) (coda.Status, error) {
+	c := v.enter("link", dir, name)
+	defer c.leave()
+	if f.IsDirectory() {
+		return coda.Status{}, c.fail(coda.IsDirectory, "%v", f)
+	}
+	if _, err := v.attributes(ctx, c, f); err != nil {
+		return coda.Status{}, err
+	}
+	if _, err := v.newName(ctx, c, dir, name); err != nil {
+		return coda.Status{}, err
+	}
+	o := v.object(f)
+	if err := linkable(c, o, dir); err != nil {
+		v.tidy(o)
+		v.mu.Unlock()
+		return coda.Status{}, err
+	}
+	t := v.store.begin()
+	v.append(t, now(), coda.Link{Parent: dir, Name: name, Fid: f})
+	s := o.status()
+	return s, v.done(t)
+}
+
+func linkable(c *call, o *object, dir coda.Fid) error {
+	switch {
+	case !o.exists:
+		return c.fail(coda.NotFound, "%v was removed", o.fid)
+	case o.local.Kind != coda.File:
+		return c.fail(coda.Unsupported, "%v is a %v", o.fid, o.local.Kind)
+	case o.local.Parent != dir:
+		return c.fail(coda.CrossDevice, "%v is in %v", o.fid, o.local.Parent)
+	case o.local.Links >= coda.MaxLinks:
+		return c.fail(coda.TooManyLinks, "%v", o.fid)
+	}
+	return nil
+}
+
+// Remove takes a name from a file or symlink, and removes it with its last name.
+func (v *Venus) Remove(ctx context.Context, dir coda.Fid, name string) error {
+	c := v.enter("remove", dir, name)
+	defer c.leave()
+	o, err := v.child(ctx, c, dir, name, needStatus)
+	if err != nil {
+		return err
+	}
+	if o.local.Kind == coda.Directory {
+		v.mu.Unlock()
+		return c.fail(coda.IsDirectory, "%v", o.fid)
+	}
+	if err := v.admit(c); err != nil {
+		v.mu.Unlock()
+		return err
+	}
+	t := v.store.begin()
+	gone := inheritance{fid: o.fid}
+	if o.local.Links == 1 {
+		heir, cancelled := v.discard(t, o, dir, name)
+		if cancelled {
+			gone = heir
+		} else {
+			gone.base = o.local.Version
+		}
+	} else {
+		gone.base = o.local.Version
+	}
+	if !gone.fid.IsZero() {
+		v.append(t, now(), coda.Remove{Parent: dir, Name: name, Fid: gone.fid, Base: gone.base})
+	}
+	v.tidy(o)
+	return v.done(t)
+}
+
+// discard cancels what need not be sent of a file or symlink that is about to lose its last name: all of it when ok is true.
+func (v *Venus) discard(t *tx, o *object, dir coda.Fid, name string) (heir inheritance, ok bool) {
+	if o.session != nil {
+		o.session.gone = true
+	}
+	if heir, ok = v.cancelLife(t, o, dir, name); ok {
+		return heir, true
+	}
+	v.cancelStores(t, o)
+	v.cancelAttributes(t, o)
+	return heir, false
+}
+
+// RemoveDirectory removes an empty directory.
+func (v *Venus) RemoveDirectory(ctx context.Context, dir coda.Fid, name string) error {
+	c := v.enter("rmdir", dir, name)
+	defer c.leave()
+	for {
+		o, err := v.child(ctx, c, dir, name, needStatus)
+		if err != nil {
+			return err
+		}
+		f, kind := o.fid, o.local.Kind
+		v.mu.Unlock()
+		if kind != coda.Directory {
+			return c.fail(coda.NotDirectory, "%v is a %v", f, kind)
+		}
+		if o, err = v.directory(ctx, c, f); err != nil {
+			return err
+		}
+		d := v.object(dir)
+		if e, ok := d.lookup(name); !ok || e.Fid != f {
+			v.mu.Unlock() // the name changed meanwhile
+			continue
+		}
+		if o.names > 0 {
+			v.mu.Unlock()
+			return c.fail(coda.NotEmpty, "%v has %d entries", f, o.names)
+		}
+		if err := v.admit(c); err != nil {
+			v.mu.Unlock()
+			return err
+		}
+		t := v.store.begin()
+		gone := f
+		if heir, cancelled := v.cancelLife(t, o, dir, name); cancelled {
+			gone = heir.fid
+		}
+		if !gone.IsZero() {
+			v.append(t, now(), coda.RemoveDirectory{Parent: dir, Name: name, Fid: gone})
+		}
+		v.tidy(o)
+		return v.done(t)
+	}
+}

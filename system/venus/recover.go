@@ -1,0 +1,292 @@
+package venus
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// recover reads the cache into memory. It runs before anything else does, so it needs no lock.
+func (v *Venus) recover(ctx context.Context) error {
+	sameBoot, err := v.recoverIdentity()
+	if err != nil {
+		return err
+	}
+	if v.containers, err = newContainers(v.cfg, v.store, v.id.Starts); err != nil {
+		return err
+	}
+	files, err := v.listContainers()
+	if err != nil {
+		return err
+	}
+	if err := v.recoverMeta(); err != nil {
+		return err
+	}
+	if err := v.recoverObjects(files, sameBoot); err != nil {
+		return err
+	}
+	if err := v.recoverEntries(); err != nil {
+		return err
+	}
+	t := v.store.begin()
+	if err := v.recoverLog(ctx, t, files, sameBoot); err != nil {
+		return err
+	}
+	if err := v.recoverConflicts(); err != nil {
+		return err
+	}
+	v.skipNumbers(t)
+	t.enqueue()
+	if err := t.wait(); err != nil {
+		return err
+	}
+	for _, o := range v.objects {
+		v.tidy(o)
+	}
+	return v.removeOrphans(files)
+}
+
+// recoverIdentity reads who this client is, or makes it up for a new cache. It reports whether the operating system has run without a break since the cache was
+// used last.
+func (v *Venus) recoverIdentity() (sameBoot bool, err error) {
+	found, err := readMeta(v.store.db, metaIdentity, &v.id)
+	if err != nil {
+		return false, err
+	}
+	if !found {
+		v.id = identity{Volume: v.cfg.Volume}
+		if v.id.Client, err = newClientID(v.cfg.Entropy); err != nil {
+			return false, err
+		}
+	}
+	if v.id.Volume != v.cfg.Volume {
+		return false, coda.Errorf("open the cache", coda.Invalid, "it is of volume %q, not of %q", v.id.Volume, v.cfg.Volume)
+	}
+	sameBoot = v.id.Boot == v.cfg.Boot && v.cfg.Boot != ""
+	v.id.Boot = v.cfg.Boot
+	v.id.Starts++
+	t := v.store.begin()
+	t.meta(metaIdentity, v.id)
+	t.enqueue()
+	if err := t.wait(); err != nil {
+		return false, err
+	}
+	// The number of the start makes the names of containers unique, and the client's id must never be another.
+	return sameBoot, v.store.sync()
+}
+
+// listContainers gives the sizes of the container files that are there.
+func (v *Venus) listContainers() (map[string]int64, error) {
+	list, err := os.ReadDir(v.containers.dir)
+	if err != nil {
+		return nil, containerError("list containers", err)
+	}
+	files := make(map[string]int64, len(list))
+	for _, e := range list {
+		info, err := e.Info()
+		if err != nil {
+			return nil, containerError("list containers", err)
+		}
+		files[e.Name()] = info.Size()
+	}
+	return files, nil
+}
+
+func (v *Venus) recoverMeta() error {
+	var n numbers
+	for name, into := range map[string]any{metaVolume: &v.volume, metaNumbers: &n, metaGrants: &v.grants, metaFrozen: &v.frozen} {
+		if _, err := readMeta(v.store.db, name, into); err != nil {
+			return err
+		}
+	}
+	v.log.next, v.log.limit = max(n.Limit, 1), max(n.Limit, 1)
+	return nil
+}
+
+// scan calls f for every key that starts with kind, without that byte.
+func (v *Venus) scan(kind byte, f func(key, value []byte) error) error {
+	it, err := v.store.db.NewIter(&pebble.IterOptions{LowerBound: []byte{kind}, UpperBound: []byte{kind + 1}})
+	if err != nil {
+		return fmt.Errorf("read the metadata of the cache: %w", err)
+	}
+	for it.First(); it.Valid(); it.Next() {
+		value, err := it.ValueAndErr()
+		if err == nil {
+			err = f(it.Key()[1:], value)
+		}
+		if err != nil {
+			_ = it.Close()
+			return fmt.Errorf("read %c%x of the cache: %w", kind, it.Key()[1:], err)
+		}
+	}
+	if err := it.Close(); err != nil {
+		return fmt.Errorf("read the metadata of the cache: %w", err)
+	}
+	return nil
+}
+
+func (v *Venus) recoverObjects(files map[string]int64, sameBoot bool) error {
+	return v.scan(keyObject, func(key, value []byte) error {
+		s, err := decodeObject(value)
+		if err != nil {
+			return err
+		}
+		f, err := parseFid(key)
+		if err != nil || f != s.Status.Fid {
+			return fmt.Errorf("status of %v under %v", s.Status.Fid, f)
+		}
+		o := v.object(f)
+		o.base, o.complete, o.at = s.Status, s.Complete, s.Entries
+		// Contents that the server has are not worth more than a look: they are fetched again if they are gone or not whole.
+		if size, ok := files[s.Container]; ok && s.Container != "" && uint64(size) == s.Status.Length {
+			o.contents = v.adopt(s.Container, size, sameBoot)
+		}
+		o.replay(v.id.Client)
+		return nil
+	})
+}
+
+// adopt gives a container that an earlier run made, with one reference.
+func (v *Venus) adopt(name string, size int64, checked bool) *container {
+	c := v.containers.named(name)
+	c.refs, c.checked = 1, checked
+	v.resize(c, uint64(size))
+	return c
+}
+
+func (v *Venus) recoverEntries() error {
+	var o *object
+	err := v.scan(keyEntry, func(key, value []byte) error {
+		dir, err := parseFid(key)
+		if err != nil {
+			return err
+		}
+		e, err := decodeEntry(string(key[fidBytes:]), value)
+		if err != nil {
+			return err
+		}
+		if o == nil || o.fid != dir {
+			o = v.object(dir)
+		}
+		o.setBaseEntry(e.Name, e)
+		return nil
+	})
+	return err
+}
+
+// recoverLog reads the modify log and replays it.
+func (v *Venus) recoverLog(ctx context.Context, t *tx, files map[string]int64, sameBoot bool) error {
+	return v.scan(keyLog, func(key, value []byte) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		s, err := decodeRecord(value)
+		if err != nil {
+			return err
+		}
+		if len(key) != 8 || binary.BigEndian.Uint64(key) != s.Record.Number {
+			return fmt.Errorf("record %d under %x", s.Record.Number, key)
+		}
+		r := &record{Record: s.Record, synced: s.Synced, digested: s.Digested}
+		r.frozen = r.Number >= v.frozen.First && r.Number <= v.frozen.Last
+		v.log.next = max(v.log.next, r.Number+1)
+		if s.Container == "" {
+			v.attach(r)
+			return nil
+		}
+		size, ok := files[s.Container]
+		if ok {
+			r.contents = v.adopt(s.Container, size, true)
+			ok, err = v.recoverContents(t, r, sameBoot)
+			if err != nil {
+				return err
+			}
+		}
+		v.attach(r)
+		if !ok {
+			v.log_.Warn("a store whose contents were never synced was lost with the power", "record", r.Number, "object", r.Operation.Target())
+			o := v.object(r.Operation.Target())
+			v.rethread(t, o, r.Number, r.Operation.(coda.Store).Base)
+			v.detach(t, r)
+		}
+		return nil
+	})
+}
+
+// recoverContents checks what a power loss may have done to the contents of a store, and works out a digest that was left for later. It
+// reports whether the store can be kept.
+func (v *Venus) recoverContents(t *tx, r *record, sameBoot bool) (bool, error) {
+	switch {
+	case r.digested && (r.synced || sameBoot):
+		return true, nil
+	case !r.digested && !r.synced && !sameBoot:
+		return false, nil
+	}
+	f, err := r.contents.open()
+	if err != nil {
+		return false, err
+	}
+	defer r.contents.close()
+	length, digest, err := digestFile(f)
+	if err != nil {
+		return false, err
+	}
+	op := r.Operation.(coda.Store)
+	if r.digested {
+		return op.Length == length && op.Digest == digest, nil
+	}
+	op.Length, op.Digest = length, digest
+	r.Operation, r.digested = op, true
+	v.writeRecord(t, r)
+	return true, nil
+}
+
+func (v *Venus) recoverConflicts() error {
+	return v.scan(keyConflict, func(_, value []byte) error {
+		var c conflict
+		if err := json.Unmarshal(value, &c); err != nil {
+			return err
+		}
+		v.conflicts[c.Record] = c
+		return nil
+	})
+}
+
+// skipNumbers goes on behind every number that may have been used.
+func (v *Venus) skipNumbers(t *tx) {
+	v.log.limit = v.log.next + numberBlock
+	t.meta(metaNumbers, numbers{Limit: v.log.limit})
+	v.grants.skip()
+	t.meta(metaGrants, v.grants)
+	v.limitsMoved = true
+}
+
+// removeOrphans removes the containers that nothing refers to: they belong to write sessions and fetches that the crash ended.
+func (v *Venus) removeOrphans(files map[string]int64) error {
+	if err := v.makeEmpty(files); err != nil {
+		return err
+	}
+	for _, o := range v.objects {
+		if o.contents != nil {
+			delete(files, o.contents.name)
+		}
+	}
+	for r := v.log.head; r != nil; r = r.next {
+		if r.contents != nil {
+			delete(files, r.contents.name)
+		}
+	}
+	for name := range files {
+		if err := os.Remove(filepath.Join(v.containers.dir, name)); err != nil {
+			return containerError("remove an orphaned container", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,298 @@
+package venus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/wire"
+	"github.com/codastress/codastress/system/wire/vicepb"
+)
+
+// reintegrate sends the log to the server, batch after batch, whenever there is one and the server is there.
+func (v *Venus) reintegrate(ctx context.Context) {
+	failures := 0
+	for {
+		wait, err := v.nextBatch(ctx, failures)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			failures++
+			v.noteBatchError(err)
+			wait = min(v.cfg.Timing.Retry, 20*time.Millisecond<<min(failures, 8))
+		default:
+			if wait == 0 {
+				failures = 0
+				v.noteBatchError(nil)
+				continue
+			}
+		}
+		if !v.awaitWork(ctx, wait) {
+			return
+		}
+	}
+}
+
+func (v *Venus) noteBatchError(err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err != nil && (v.batchErr == nil || coda.KindOf(err) != coda.KindOf(v.batchErr)) {
+		v.log_.Warn("reintegrate", "error", err)
+	}
+	v.batchErr = err
+}
+
+// awaitWork waits until a time has passed, or for something to do when that is negative.
+func (v *Venus) awaitWork(ctx context.Context, wait time.Duration) bool {
+	if wait >= 0 {
+		return pause(ctx, wait)
+	}
+	v.mu.Lock()
+	changed := v.session.changed
+	v.mu.Unlock()
+	select {
+	case <-v.wakeLog:
+	case <-changed:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
+
+// forever is the wait for work that is not there yet.
+const forever = time.Duration(-1)
+
+// nextBatch sends the next batch if there is one that may go. It returns how long to wait before the next look: 0 after a batch that was
+// answered.
+func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration, err error) {
+	v.mu.Lock()
+	if v.session.state != linkUp || v.log.head == nil || v.volume.ID == 0 {
+		v.mu.Unlock()
+		return forever, nil
+	}
+	var batch []*record
+	t := v.store.begin()
+	if v.frozen != (frozen{}) {
+		batch = v.thaw()
+	}
+	if len(batch) == 0 {
+		batch, wait = v.freeze(t, failures)
+	}
+	if len(batch) == 0 {
+		open := v.log.head
+		v.mu.Unlock()
+		_ = t.abandon(nil)
+		if wait == 0 {
+			return v.snapshot(ctx, open)
+		}
+		return wait, nil
+	}
+	session, sync := v.session.id, v.limitsMoved
+	v.limitsMoved = false
+	if err := v.done(t); err != nil {
+		return 0, err
+	}
+	if sync {
+		// The numbers in the batch must never be used again, even if the power fails now.
+		if err := v.store.sync(); err != nil {
+			return 0, err
+		}
+	}
+	answer, err := v.send(ctx, batch, session)
+	if err != nil {
+		return 0, err
+	}
+	return 0, v.settle(ctx, batch, answer, session)
+}
+
+// thaw gives the batch that was under way when its answer was lost.
+func (v *Venus) thaw() []*record {
+	var batch []*record
+	for r := v.log.head; r != nil && r.Number <= v.frozen.Last; r = r.next {
+		batch = append(batch, r)
+	}
+	return batch
+}
+
+// freeze chooses the next batch and marks it as under way. It gives no batch and a time to wait when the log is too young, and no time when the first
+// record's contents may still change.
+func (v *Venus) freeze(t *tx, failures int) (batch []*record, wait time.Duration) {
+	head := v.log.head
+	// A clock that was set back must not hold records up.
+	age := time.Since(head.Time.Standard())
+	if young := v.cfg.Timing.Age - age; young > 0 && age >= 0 && v.hurry == 0 && v.log.count < v.cfg.Limits.BatchRecords {
+		return nil, young
+	}
+	limit := v.cfg.Limits.BatchRecords
+	if failures > 3 && v.batchErr != nil && coda.KindOf(v.batchErr) != coda.TimedOut {
+		limit = 1 // find out which record the server cannot take
+	}
+	bytes := uint64(0)
+	for r := head; r != nil && len(batch) < limit && bytes < v.cfg.Limits.BatchBytes; r = r.next {
+		if r.session != nil {
+			break
+		}
+		if op, ok := r.Operation.(coda.Store); ok {
+			if bytes > 0 && bytes+op.Length > v.cfg.Limits.BatchBytes {
+				break
+			}
+			bytes += op.Length
+		}
+		batch = append(batch, r)
+	}
+	if len(batch) == 0 {
+		return nil, 0
+	}
+	for _, r := range batch {
+		r.frozen = true
+	}
+	v.frozen = frozen{First: batch[0].Number, Last: batch[len(batch)-1].Number}
+	t.meta(metaFrozen, v.frozen)
+	return batch, 0
+}
+
+// snapshot deals with a log that begins with contents that may still change: soon they are final, or a copy of them is made.
+func (v *Venus) snapshot(ctx context.Context, r *record) (time.Duration, error) {
+	v.mu.Lock()
+	s := r.session
+	if s == nil || s.stored != r || s.writers == 0 {
+		v.mu.Unlock()
+		return time.Millisecond, nil
+	}
+	young := v.cfg.Timing.Snapshot - time.Since(s.since)
+	if v.hurry > 0 {
+		young = min(young, 10*time.Millisecond)
+	}
+	v.mu.Unlock()
+	if young > 0 {
+		return min(young, 50*time.Millisecond), nil
+	}
+	c := v.enter("snapshot", s.o.fid, "")
+	defer c.leave()
+	if err := s.occupy(ctx, c); err != nil {
+		return 0, err
+	}
+	defer func() { <-s.busy }()
+	return v.copySession(s, r)
+}
+
+// copySession gives a record a copy of the contents that its session may still change.
+func (v *Venus) copySession(s *session, r *record) (time.Duration, error) {
+	v.mu.Lock()
+	if s.stored != r || r.contents != s.w {
+		v.mu.Unlock()
+		return time.Millisecond, nil
+	}
+	source := v.retain(s.w)
+	v.mu.Unlock()
+	w, file, _, err := v.privateCopy(source)
+	var length uint64
+	var digest coda.Digest
+	if err == nil {
+		length, digest, err = digestFile(file)
+		_ = file.Close() // read only
+	}
+	t := v.store.begin()
+	v.mu.Lock()
+	v.release(source)
+	if err != nil {
+		v.mu.Unlock()
+		return 0, t.abandon(err)
+	}
+	v.retain(w)
+	if s.stored == r && r.contents == s.w {
+		op := r.Operation.(coda.Store)
+		op.Length, op.Digest = length, digest
+		r.Operation, r.digested, r.session, r.synced = op, true, nil, false
+		v.release(r.contents)
+		r.contents = v.retain(w)
+		v.resize(w, length)
+		s.stored = nil
+		s.o.replay(v.id.Client)
+		v.writeRecord(t, r)
+	}
+	v.release(w)
+	return time.Nanosecond, v.done(t)
+}
+
+// send sends a batch and gives the server's answer.
+func (v *Venus) send(ctx context.Context, batch []*record, session uint64) (wire.Answer, error) {
+	ctx, patience, cancel := withPatience(ctx, v.cfg.Timing.Idle)
+	defer cancel()
+	stream, err := v.remote.vice.Reintegrate(ctx)
+	if err != nil {
+		return wire.Answer{}, wire.FromError("reintegrate", err)
+	}
+	err = v.sendRecords(stream, batch, session, patience)
+	var reply *vicepb.ReintegrateReply
+	if err == nil || errors.Is(err, io.EOF) {
+		// The end of the stream means that the server has answered before it had everything: with an error.
+		patience.timer.Reset(v.cfg.Timing.Reintegrate)
+		reply, err = stream.CloseAndRecv()
+	}
+	if err != nil {
+		return wire.Answer{}, wire.FromError("reintegrate", err)
+	}
+	answer, err := wire.AnswerFromProto(reply)
+	if err != nil {
+		return wire.Answer{}, err
+	}
+	if last := batch[len(batch)-1].Number; answer.Done < last {
+		return wire.Answer{}, coda.Errorf("reintegrate", coda.Invalid, "the server answered up to record %d, not %d", answer.Done, last)
+	}
+	return answer, nil
+}
+
+func (v *Venus) sendRecords(stream vicepb.Vice_ReintegrateClient, batch []*record, session uint64, p *patience) error {
+	send := func(m *vicepb.ReintegrateRequest) error {
+		p.heard() // the server takes what is sent
+		return stream.Send(m)
+	}
+	head := wire.BatchToProto(wire.Batch{
+		Client: v.id.Client, Session: session, Volume: v.volume.ID, First: batch[0].Number, Last: batch[len(batch)-1].Number,
+	})
+	if err := send(&vicepb.ReintegrateRequest{Part: &vicepb.ReintegrateRequest_Head{Head: head}}); err != nil {
+		return err
+	}
+	// Frozen records do not change, so they are read without the mutex.
+	buffer := make([]byte, 0)
+	for _, r := range batch {
+		if err := send(&vicepb.ReintegrateRequest{Part: &vicepb.ReintegrateRequest_Record{Record: wire.RecordToProto(r.Record)}}); err != nil {
+			return err
+		}
+		op, ok := r.Operation.(coda.Store)
+		if !ok || op.Length == 0 {
+			continue
+		}
+		if len(buffer) == 0 {
+			buffer = make([]byte, 256<<10)
+		}
+		if err := sendContents(send, r, op, buffer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sendContents(send func(*vicepb.ReintegrateRequest) error, r *record, op coda.Store, buffer []byte) error {
+	f, err := os.Open(r.contents.path)
+	if err != nil {
+		return containerError(fmt.Sprintf("open the contents of record %d", r.Number), err)
+	}
+	defer f.Close()
+	for left := op.Length; left > 0; {
+		n, err := f.Read(buffer[:min(uint64(len(buffer)), left)])
+		if err != nil {
+			return containerError(fmt.Sprintf("read the contents of record %d", r.Number), err)
+		}
+		left -= uint64(n)
+		if err := send(&vicepb.ReintegrateRequest{Part: &vicepb.ReintegrateRequest_Data{Data: buffer[:n]}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package venus
+
+import (
+	"context"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// Rename moves an object to another name, which it takes from what stands there unless noReplace is set. As in Coda, a file with several names stays
+// in its directory (coda.CrossDevice). Two names of one file stay as they are, as rename(2) has it.
+func (v *Venus) Rename(ctx context.Context, fromDir coda.Fid, fromName string, toDir coda.Fid, toName string, noReplace bool) error {
+	c := v.enter("rename", fromDir, fromName)
+	defer c.leave()
+	if err := coda.ValidName(toName); err != nil {
+		return c.wrap(err)
+	}
+	for {
+		m, err := v.prepareMove(ctx, c, fromDir, fromName, toDir, toName)
+		if err != nil {
+			return err
+		}
+		// Everything that the move depends on has been made usable; now it is looked at in one hold of the mutex.
+		v.mu.Lock()
+		if v.closed {
+			v.mu.Unlock()
+			return c.fail(coda.Closed, "venus is stopping")
+		}
+		if !v.still(m) {
+			v.mu.Unlock()
+			if ctx.Err() != nil || c.overdue() {
+				return c.fail(coda.TimedOut, "the names keep changing")
+			}
+			continue
+		}
+		return v.move(c, m, noReplace)
+	}
+}
+
+// movement is a rename that is being prepared.
+type movement struct {
+	fromDir, toDir   coda.Fid
+	fromName, toName string
+	object           coda.Fid
+	replaced         coda.Fid // zero for none
+}
+
+// prepareMove waits until everything that a rename depends on can be used.
+func (v *Venus) prepareMove(ctx context.Context, c *call, fromDir coda.Fid, fromName string, toDir coda.Fid, toName string) (movement, error) {
+	m := movement{fromDir: fromDir, toDir: toDir, fromName: fromName, toName: toName}
+	o, err := v.child(ctx, c, fromDir, fromName, needStatus)
+	if err != nil {
+		return m, err
+	}
+	m.object = o.fid
+	v.mu.Unlock()
+	d, err := v.directory(ctx, c, toDir)
+	if err != nil {
+		return m, err
+	}
+	e, taken := d.lookup(toName)
+	v.mu.Unlock()
+	if taken {
+		m.replaced = e.Fid
+		n := needStatus
+		if e.Fid.IsDirectory() {
+			n = needEntries
+		}
+		if _, err := v.ensure(ctx, c, e.Fid, n, siblings{}); err != nil {
+			if coda.KindOf(err) != coda.NotFound {
+				return m, err
+			}
+		} else {
+			v.mu.Unlock()
+		}
+	}
+	if m.object.IsDirectory() && fromDir != toDir {
+		return m, v.checkLoop(ctx, c, m.object, toDir)
+	}
+	return m, nil
+}
+
+// checkLoop refuses to move a directory below itself.
+func (v *Venus) checkLoop(ctx context.Context, c *call, moved, dir coda.Fid) error {
+	for !dir.IsZero() {
+		if dir == moved {
+			return c.fail(coda.Invalid, "a directory cannot be moved below itself")
+		}
+		s, err := v.attributes(ctx, c, dir)
+		if err != nil {
+			return err
+		}
+		dir = s.Parent
+	}
+	return nil
+}
+
+// still reports whether the names are what they were when the move was prepared. v.mu is held.
+func (v *Venus) still(m movement) bool {
+	from, ok := v.object(m.fromDir).lookup(m.fromName)
+	if !ok || from.Fid != m.object {
+		return false
+	}
+	to, _ := v.object(m.toDir).lookup(m.toName)
+	return to.Fid == m.replaced
+}
+
+// move checks and logs a rename. It is called with v.mu held and returns without.
+func (v *Venus) move(c *call, m movement, noReplace bool) error {
+	o := v.object(m.object)
+	if m.object == m.replaced {
+		v.mu.Unlock()
+		if noReplace {
+			return c.fail(coda.Exists, "%q is taken", m.toName)
+		}
+		return nil
+	}
+	if err := v.movable(c, o, m, noReplace); err != nil {
+		v.mu.Unlock()
+		return err
+	}
+	t := v.store.begin()
+	op := coda.Rename{
+		FromParent: m.fromDir, FromName: m.fromName, ToParent: m.toDir, ToName: m.toName, Fid: m.object, Replaced: m.replaced,
+	}
+	if !m.replaced.IsZero() {
+		r := v.object(m.replaced)
+		heir, cancelled := inheritance{}, false
+		if r.local.Links == 1 || r.local.Kind == coda.Directory {
+			heir, cancelled = v.discardReplaced(t, r, m)
+		}
+		op.ReplacedBase = r.local.Version
+		if cancelled {
+			op.Replaced, op.ReplacedBase = heir.fid, heir.base
+		}
+		defer v.notices.object(m.replaced)
+	}
+	v.append(t, now(), op)
+	if !m.replaced.IsZero() {
+		v.tidy(v.object(m.replaced))
+	}
+	return v.done(t)
+}
+
+func (v *Venus) discardReplaced(t *tx, r *object, m movement) (inheritance, bool) {
+	if r.local.Kind == coda.Directory {
+		return v.cancelLife(t, r, m.toDir, m.toName)
+	}
+	return v.discard(t, r, m.toDir, m.toName)
+}
+
+func (v *Venus) movable(c *call, o *object, m movement, noReplace bool) error {
+	if m.fromDir != m.toDir && o.local.Kind != coda.Directory && o.local.Links > 1 {
+		return c.fail(coda.CrossDevice, "%v has %d names", o.fid, o.local.Links)
+	}
+	if m.replaced.IsZero() {
+		return v.admit(c)
+	}
+	if noReplace {
+		return c.fail(coda.Exists, "%q is taken", m.toName)
+	}
+	r := v.object(m.replaced)
+	isDir, wasDir := o.fid.IsDirectory(), r.fid.IsDirectory()
+	switch {
+	case isDir && !wasDir:
+		return c.fail(coda.NotDirectory, "%v", r.fid)
+	case !isDir && wasDir:
+		return c.fail(coda.IsDirectory, "%v", r.fid)
+	case wasDir && r.names > 0:
+		return c.fail(coda.NotEmpty, "%v has %d entries", r.fid, r.names)
+	case wasDir && !r.complete && !r.ours(), !r.exists:
+		return c.fail(coda.Busy, "%v is changing", r.fid)
+	}
+	return v.admit(c)
+}

@@ -1,0 +1,106 @@
+package venus
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/codastress/codastress/system/wire"
+	"github.com/codastress/codastress/system/wire/controlpb"
+)
+
+// ServeControl answers cfs, the harness and direct mounts on a socket until the context ends. It closes the listener.
+func (v *Venus) ServeControl(ctx context.Context, l net.Listener) error {
+	server := grpc.NewServer(wire.ServerOptions(nil, wire.DefaultLiveness())...)
+	controlpb.RegisterVenusControlServer(server, &controlService{v: v})
+	controlpb.RegisterVenusFilesServer(server, &fileService{v: v})
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		server.Stop()
+	})
+	err := server.Serve(l)
+	if stop() {
+		return err
+	}
+	<-stopped
+	return nil
+}
+
+// controlService answers VenusControl.
+type controlService struct {
+	controlpb.UnimplementedVenusControlServer
+	v *Venus
+}
+
+// CheckServers says whether the server is there.
+func (s *controlService) CheckServers(context.Context, *controlpb.CheckServersRequest) (*controlpb.CheckServersReply, error) {
+	state := s.v.Server()
+	return &controlpb.CheckServersReply{Servers: []*controlpb.Server{
+		{Address: state.Address, Up: state.Up, LastError: printable(state.LastError)},
+	}}, nil
+}
+
+// ListVolumes describes the volume.
+func (s *controlService) ListVolumes(context.Context, *controlpb.ListVolumesRequest) (*controlpb.ListVolumesReply, error) {
+	v := s.v.Volume()
+	return &controlpb.ListVolumesReply{Volumes: []*controlpb.Volume{{
+		Name: v.Name, Volume: v.ID, State: v.State, LogRecords: v.LogRecords, LogBytes: v.LogBytes,
+		CachedObjects: v.CachedObjects, CachedBytes: v.CachedBytes, Conflicts: v.Conflicts,
+	}}}, nil
+}
+
+// ForceReintegrate waits until the log is empty.
+func (s *controlService) ForceReintegrate(ctx context.Context, _ *controlpb.ForceReintegrateRequest) (*controlpb.ForceReintegrateReply, error) {
+	remaining, err := s.v.ForceReintegrate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &controlpb.ForceReintegrateReply{Remaining: remaining}, nil
+}
+
+// Disconnect makes the server unreachable.
+func (s *controlService) Disconnect(context.Context, *controlpb.DisconnectRequest) (*controlpb.DisconnectReply, error) {
+	s.v.Disconnect()
+	return &controlpb.DisconnectReply{}, nil
+}
+
+// Reconnect makes the server reachable again.
+func (s *controlService) Reconnect(context.Context, *controlpb.ReconnectRequest) (*controlpb.ReconnectReply, error) {
+	s.v.Reconnect()
+	return &controlpb.ReconnectReply{}, nil
+}
+
+// FlushCache forgets what is clean and not in use.
+func (s *controlService) FlushCache(context.Context, *controlpb.FlushCacheRequest) (*controlpb.FlushCacheReply, error) {
+	objects, bytes, err := s.v.FlushCache()
+	return &controlpb.FlushCacheReply{Objects: objects, Bytes: bytes}, err
+}
+
+// ListConflicts names the local versions that are kept.
+func (s *controlService) ListConflicts(context.Context, *controlpb.ListConflictsRequest) (*controlpb.ListConflictsReply, error) {
+	list, err := s.v.Conflicts()
+	if err != nil {
+		return nil, err
+	}
+	reply := &controlpb.ListConflictsReply{}
+	for _, c := range list {
+		reply.Conflicts = append(reply.Conflicts, &controlpb.Conflict{
+			Record: c.Record, Operation: c.Operation, Path: printable(c.Path), Why: printable(c.Why), Kept: printable(c.Kept), Head: c.Head,
+		})
+	}
+	return reply, nil
+}
+
+// State describes what venus is doing.
+func (s *controlService) State(context.Context, *controlpb.StateRequest) (*controlpb.StateReply, error) {
+	reply := &controlpb.StateReply{Text: printable(s.v.State())}
+	for _, c := range s.v.Calls() {
+		reply.Calls = append(reply.Calls, &controlpb.Call{
+			Operation: c.Operation, Object: printable(c.Object), Age: int64(c.Age / time.Nanosecond), WaitsFor: c.WaitsFor,
+		})
+	}
+	return reply, nil
+}

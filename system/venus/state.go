@@ -1,0 +1,91 @@
+package venus
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Call is an operation that is under way.
+type Call struct {
+	Operation string
+	Object    string
+	Age       time.Duration
+	WaitsFor  string // "" while it does not wait for anything that is known
+}
+
+// Calls lists the operations that are under way, the oldest first.
+func (v *Venus) Calls() []Call {
+	list := v.calls.snapshot()
+	calls := make([]Call, len(list))
+	for i, c := range list {
+		calls[i] = Call{Operation: c.op, Object: c.object, Age: c.age, WaitsFor: c.waits}
+	}
+	return calls
+}
+
+// State describes, for a person who looks for a hang, what venus is doing.
+func (v *Venus) State() string {
+	var b strings.Builder
+	start := time.Now()
+	v.mu.Lock()
+	fmt.Fprintf(&b, "mutex: taken in %v\n", time.Since(start).Round(time.Microsecond))
+	v.describeLink(&b)
+	v.describeLog(&b)
+	v.describeObjects(&b)
+	v.mu.Unlock()
+	calls := v.Calls()
+	fmt.Fprintf(&b, "calls: %d\n", len(calls))
+	for _, c := range calls {
+		fmt.Fprintf(&b, "  %s %s, %v old", c.Operation, c.Object, c.Age.Round(time.Millisecond))
+		if c.WaitsFor != "" {
+			fmt.Fprintf(&b, ", waits for %s", c.WaitsFor)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func (v *Venus) describeLink(b *strings.Builder) {
+	s := &v.session
+	fmt.Fprintf(b, "server %s: %v for %v", v.cfg.Server, s.state, time.Since(s.since).Round(time.Millisecond))
+	if v.remote.isGated() {
+		b.WriteString(", disconnected by cfs")
+	}
+	if s.lastErr != nil {
+		fmt.Fprintf(b, ", last error: %v", s.lastErr)
+	}
+	fmt.Fprintf(b, "\nsession %d of server epoch %d: %d breaks, the lease of %v ends in %v\n",
+		s.id, s.epoch, s.breaks, s.lease, time.Until(s.until).Round(time.Millisecond))
+}
+
+func (v *Venus) describeLog(b *strings.Builder) {
+	fmt.Fprintf(b, "modify log: %d records, the next is %d, answered up to %d", v.log.count, v.log.next, v.answered)
+	if v.frozen != (frozen{}) {
+		fmt.Fprintf(b, ", under way %d to %d", v.frozen.First, v.frozen.Last)
+	}
+	if v.batchErr != nil {
+		fmt.Fprintf(b, ", last failure: %v", v.batchErr)
+	}
+	b.WriteByte('\n')
+	for r, shown := v.log.head, 0; r != nil && shown < 10; r, shown = r.next, shown+1 {
+		fmt.Fprintf(b, "  %d %v %v, %v old", r.Number, r.Operation, r.Operation.Target(), time.Since(r.Time.Standard()).Round(time.Millisecond))
+		if r.session != nil {
+			fmt.Fprintf(b, ", open for writing by %d", r.session.writers)
+		}
+		b.WriteByte('\n')
+	}
+	fmt.Fprintf(b, "conflicts: %d\nvnode numbers left: %d\n", len(v.conflicts), v.grants.left())
+}
+
+func (v *Venus) describeObjects(b *strings.Builder) {
+	fmt.Fprintf(b, "cache: %d objects, %d bytes of %d\n", len(v.objects), v.cacheBytes, v.cfg.Limits.CacheBytes)
+	for f, o := range v.objects {
+		if o.flight != nil {
+			fmt.Fprintf(b, "  %v waits for %s\n", f, o.flight.what)
+		}
+		if o.session != nil {
+			fmt.Fprintf(b, "  %v is open for writing by %d\n", f, o.session.writers)
+		}
+	}
+}

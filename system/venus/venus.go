@@ -1,0 +1,205 @@
+package venus
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// Venus is a client of one volume.
+type Venus struct {
+	cfg        Config
+	log_       *slog.Logger
+	store      *store
+	containers *containers
+	remote     *remote
+	calls      *calls
+	notices    *notices
+	life       context.Context // ends when Close begins; requests outlive the calls that started them
+	stop       context.CancelFunc
+	daemons    sync.WaitGroup
+
+	mu          sync.Mutex
+	closed      bool
+	id          identity
+	volume      volumeInfo // zero until the server was reached once
+	objects     map[coda.Fid]*object
+	log         modifyLog
+	frozen      frozen
+	grants      grants
+	granted     chan struct{} // closed and replaced when vnode numbers arrive
+	limitsMoved bool          // a limit of numbers or grants has been written and not synced
+	conflicts   map[uint64]conflict
+	clock       uint64
+	cacheBytes  int64
+	empty       *container    // shared by all files without contents
+	settled     chan struct{} // closed and replaced when records have been answered
+	answered    uint64        // the number of the last record that was answered
+	session     sessionState
+
+	wakeLog   chan struct{} // has a token when the reintegrator should look at the log
+	wakeEvict chan struct{}
+	wakeGrant chan struct{}
+	hurry     int // callers that wait for the log: no ageing
+	batchErr  error
+}
+
+// Open opens the cache in cfg.Dir, or makes it, and starts the daemons. It does not wait for the server: what is cached can be
+// used without it, and what is not fails with coda.TimedOut until it is reached. The context bounds the opening only.
+func Open(ctx context.Context, cfg Config) (*Venus, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range []string{cfg.Dir, filepath.Join(cfg.Dir, "conflicts")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, &coda.Error{Op: "open the cache", Kind: coda.IO, Err: err}
+		}
+	}
+	s, err := openStore(cfg)
+	if err != nil {
+		return nil, &coda.Error{Op: "open the cache", Kind: coda.IO, Err: err}
+	}
+	v := &Venus{
+		cfg: cfg, log_: cfg.Log, store: s, calls: newCalls(), notices: newNotices(),
+		objects: map[coda.Fid]*object{}, conflicts: map[uint64]conflict{},
+		granted: make(chan struct{}), settled: make(chan struct{}),
+		wakeLog: make(chan struct{}, 1), wakeEvict: make(chan struct{}, 1), wakeGrant: make(chan struct{}, 1),
+	}
+	v.session.changed = make(chan struct{})
+	if err := v.recover(ctx); err != nil {
+		_ = s.close() // the error that matters is the first
+		return nil, fmt.Errorf("open the cache in %s: %w", cfg.Dir, err)
+	}
+	if v.remote, err = newRemote(cfg); err != nil {
+		_ = s.close()
+		return nil, err
+	}
+	v.start()
+	return v, nil
+}
+
+// start starts the daemons. They end when v.stop is called.
+func (v *Venus) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	v.life, v.stop = ctx, cancel
+	for _, daemon := range []func(context.Context){
+		v.containers.run, v.notices.run, v.keepSession, v.reintegrate, v.evict, v.keepGrants, v.revalidate,
+	} {
+		v.daemons.Go(func() { daemon(ctx) })
+	}
+}
+
+// Close ends the daemons and the calls under way, which fail with coda.Closed, and closes the cache. Open handles stay readable, and must
+// still be closed. What was acknowledged is there when the cache is opened again.
+func (v *Venus) Close(ctx context.Context) error {
+	v.mu.Lock()
+	if v.closed {
+		v.mu.Unlock()
+		return nil
+	}
+	v.closed = true
+	close(v.session.changed)
+	v.session.changed = make(chan struct{})
+	v.mu.Unlock()
+	v.stop()
+	v.remote.close()
+	done := make(chan struct{})
+	var err error
+	go func() {
+		defer close(done)
+		v.daemons.Wait()
+		v.calls.wait()
+		err = v.store.close()
+	}()
+	select {
+	case <-done:
+		return err
+	case <-ctx.Done():
+		return &coda.Error{Op: "close the cache", Kind: coda.TimedOut, Err: ctx.Err()}
+	}
+}
+
+// object finds an object in memory, or makes a place for it.
+func (v *Venus) object(f coda.Fid) *object {
+	o := v.objects[f]
+	if o == nil {
+		o = &object{fid: f}
+		v.objects[f] = o
+		if len(v.objects) > v.cfg.Limits.CacheObjects {
+			wake(v.wakeEvict)
+		}
+	}
+	return o
+}
+
+// tidy forgets an object of which nothing is known any more.
+func (v *Venus) tidy(o *object) {
+	if !o.known() && len(o.pending) == 0 && len(o.touches) == 0 && o.users == 0 && o.flight == nil && o.session == nil {
+		delete(v.objects, o.fid)
+	}
+}
+
+// use marks an object as used now.
+func (v *Venus) use(o *object) {
+	v.clock++
+	o.used = v.clock
+}
+
+// retain notes another need for a container.
+func (v *Venus) retain(c *container) *container {
+	c.refs++
+	return c
+}
+
+// release notes that a need for a container has ended; with the last one its file goes.
+func (v *Venus) release(c *container) {
+	c.refs--
+	if c.refs == 0 {
+		v.cacheBytes -= c.size
+		v.containers.doom(c)
+	}
+}
+
+// resize notes the size of a container for the cache's limit.
+func (v *Venus) resize(c *container, size uint64) {
+	v.cacheBytes += int64(size) - c.size
+	c.size = int64(size)
+	if v.cacheBytes > 0 && uint64(v.cacheBytes) > v.cfg.Limits.CacheBytes {
+		wake(v.wakeEvict)
+	}
+}
+
+// saveObject stores the server's word on an object.
+func (v *Venus) saveObject(t *tx, o *object) {
+	if !o.known() {
+		t.delete(objectKey(o.fid))
+		return
+	}
+	s := storedObject{Status: o.base, Complete: o.complete, Entries: o.at}
+	if o.contents != nil {
+		s.Container = o.contents.name
+	}
+	b, err := encodeObject(s)
+	t.fail(err)
+	t.set(objectKey(o.fid), b)
+}
+
+// wake leaves a token for a daemon.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (v *Venus) wakeReintegrator() { wake(v.wakeLog) }
+
+// now is the present for records.
+func now() coda.Time { return coda.TimeOf(time.Now()) }
