@@ -303,7 +303,8 @@ func (h *Handle) Close(ctx context.Context) error {
 func (h *Handle) abandon() {
 	h.v.mu.Lock()
 	defer h.v.mu.Unlock()
-	if h.session.writers == 1 {
+	if h.session.writers == 1 && h.o.session == h.session {
 		h.session.gone = true
+		h.o.session = nil // who opens the file now starts from what is there
 	}
 }

@@ -104,9 +104,39 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 	}
 	answer, err := v.send(ctx, batch, session)
 	if err != nil {
-		return 0, err
+		if answer, err = v.rejected(batch, failures, err); err != nil {
+			return 0, err
+		}
 	}
 	return 0, v.settle(ctx, batch, answer, session)
+}
+
+// rejections is how often the server may reject a single record as something that it cannot make sense of before that counts as an answer.
+const rejections = 8
+
+// rejected deals with a batch that was not answered. When the server itself has said no, it has not applied the batch, which can be put together
+// anew; when it goes on saying no to one record, that record is refused, or nothing behind it would ever be sent.
+func (v *Venus) rejected(batch []*record, failures int, err error) (wire.Answer, error) {
+	kind := coda.KindOf(err)
+	switch kind {
+	case coda.TimedOut, coda.Closed, coda.IO:
+		return wire.Answer{}, err // the batch may have been applied
+	}
+	if len(batch) == 1 && failures > rejections && kind != coda.NoSpace && kind != coda.Busy {
+		n := batch[0].Number
+		return wire.Answer{Done: n, Refusals: []coda.Refusal{{Number: n, Kind: kind, Why: err.Error()}}}, nil
+	}
+	t := v.store.begin()
+	v.mu.Lock()
+	for _, r := range batch {
+		r.frozen = false
+	}
+	v.frozen = frozen{}
+	t.meta(metaFrozen, v.frozen)
+	if doneErr := v.done(t); doneErr != nil {
+		return wire.Answer{}, doneErr
+	}
+	return wire.Answer{}, err
 }
 
 // thaw gives the batch that was under way when its answer was lost.

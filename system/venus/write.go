@@ -224,7 +224,11 @@ func (v *Venus) flush(ctx context.Context, c *call, s *session, durable bool) er
 	t := v.store.begin()
 	v.mu.Lock()
 	if s.gone || v.closed {
+		closed := v.closed
 		v.mu.Unlock()
+		if closed {
+			return t.abandon(c.fail(coda.Closed, "venus is stopping"))
+		}
 		return t.abandon(nil)
 	}
 	v.logStore(t, s, op, coda.TimeOf(now.modified), digested, durable)
