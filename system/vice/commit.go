@@ -46,41 +46,37 @@ func (s *Server) commit(ctx context.Context, batch wire.Batch, records []coda.Re
 		return wire.Answer{}, err
 	}
 	waiting(ctx, "commit to the disk")
-	garbage, err := s.write(t, row, up)
-	if err != nil {
+	if err := s.write(t, row, batch.Session, &answer, up); err != nil {
 		return wire.Answer{}, err
 	}
-	s.promises.publish(s.newView(), t, batch.Session, &answer)
 	s.promises.outdate(batch.Session, outdated, &answer)
-	s.removeGarbage(garbage)
 	return answer, nil
 }
 
-// write makes the transaction and the client's new row durable, and gives the contents that are not needed any more.
-func (s *Server) write(t *transaction, row replayRow, up *uploads) ([]upload, error) {
+// write makes the transaction and the client's new row durable, publishes them, and removes the contents that are not needed any more.
+func (s *Server) write(t *transaction, row replayRow, session uint64, answer *wire.Answer, up *uploads) error {
 	b := s.store.db.NewBatch()
 	defer b.Close()
-	garbage, err := t.write(b, up)
+	taken, garbage, err := t.write(b, up.arrived)
 	if err == nil {
 		err = b.Set(replayKey(t.volume, t.client), row.encode(), nil)
 	}
 	if err != nil {
-		return nil, &coda.Error{Op: "write a batch", Kind: coda.IO, Err: err}
+		return &coda.Error{Op: "write a batch", Kind: coda.IO, Err: err}
 	}
 	s.store.commit(b)
-	return garbage, nil
-}
-
-// removeGarbage removes containers that no object refers to any more. What cannot be removed now is removed at the next start.
-func (s *Server) removeGarbage(garbage []upload) {
+	garbage = slices.DeleteFunc(garbage, func(g upload) bool { return g.content.place != inContainer })
 	for _, g := range garbage {
-		if g.content.place != inContainer {
-			continue
-		}
+		s.store.containers.move(g.fid, g.content.id)
+	}
+	s.promises.publish(s.newView(), t, session, answer)
+	up.hand(taken)
+	for _, g := range garbage {
 		if err := s.store.containers.remove(g.fid, g.content.id); err != nil {
 			s.cfg.Log.Warn("remove an old container", "fid", g.fid, "err", err)
 		}
 	}
+	return nil
 }
 
 // replay answers a batch all of whose records were answered before.

@@ -3,6 +3,8 @@ package vice
 import (
 	"fmt"
 	"io"
+	"maps"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/sync/errgroup"
@@ -15,13 +17,16 @@ import (
 type containers struct {
 	disk vfs.FS
 	dir  string
+
+	mu     sync.Mutex
+	moving map[string]bool // names of files about to be taken over by a commit, or about to be removed
 }
 
 // spread is the number of directories of containers.
 const spread = 64
 
 func openContainers(disk vfs.FS, dir string) (*containers, error) {
-	c := &containers{disk: disk, dir: dir}
+	c := &containers{disk: disk, dir: dir, moving: map[string]bool{}}
 	made, err := disk.List(dir)
 	if err == nil && len(made) == spread {
 		return c, nil
@@ -52,9 +57,12 @@ func (c *containers) path(f coda.Fid, id contentID) string {
 	return c.disk.PathJoin(c.directory(id.sequence), c.name(f, id))
 }
 
+// create makes a container, which is moving until it is settled or removed.
 func (c *containers) create(f coda.Fid, id contentID) (vfs.File, error) {
+	c.move(f, id)
 	file, err := c.disk.Create(c.path(f, id), vfs.WriteCategoryUnspecified)
 	if err != nil {
+		c.settle(f, id)
 		return nil, &coda.Error{Op: fmt.Sprintf("make a container for %v", f), Kind: coda.IO, Err: err}
 	}
 	return file, nil
@@ -68,8 +76,31 @@ func (c *containers) open(v *vnode) (io.ReadCloser, error) {
 	return file, nil
 }
 
+// remove removes a container, for good where the disk agrees; otherwise the next start tries again.
 func (c *containers) remove(f coda.Fid, id contentID) error {
+	defer c.settle(f, id)
 	return c.disk.Remove(c.path(f, id))
+}
+
+// move notes that no view may name a container for the moment.
+func (c *containers) move(f coda.Fid, id contentID) {
+	c.mu.Lock()
+	c.moving[c.name(f, id)] = true
+	c.mu.Unlock()
+}
+
+// settle ends what move began.
+func (c *containers) settle(f coda.Fid, id contentID) {
+	c.mu.Lock()
+	delete(c.moving, c.name(f, id))
+	c.mu.Unlock()
+}
+
+// inMotion lists the containers that are moving.
+func (c *containers) inMotion() map[string]bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.moving)
 }
 
 // syncDirectories makes the names of new containers durable.

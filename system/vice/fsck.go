@@ -29,17 +29,28 @@ type fsck struct {
 	holder   map[coda.Fid]coda.Fid // the directory of its entries
 	children map[coda.Fid]uint64   // entries of a directory
 	contents map[contentID]coda.Fid
+
+	containers map[string]string // paths by name, as they were before the view
+	moving     map[string]bool   // those that were moving then
 }
 
 // Fsck checks the whole store, file contents included, in one view of it; the server goes on meanwhile. It finds damage, it does not repair.
 func (s *Server) Fsck(ctx context.Context) (FsckResult, error) {
-	v, _, _ := s.promises.read(0)
-	defer v.release()
 	f := &fsck{
-		ctx: ctx, s: s, view: v, names: map[coda.Fid]uint64{}, holder: map[coda.Fid]coda.Fid{}, children: map[coda.Fid]uint64{},
-		contents: map[contentID]coda.Fid{},
+		ctx: ctx, s: s, names: map[coda.Fid]uint64{}, holder: map[coda.Fid]coda.Fid{}, children: map[coda.Fid]uint64{},
+		contents: map[contentID]coda.Fid{}, containers: map[string]string{},
 	}
-	for _, step := range []func() error{f.entries, f.vnodes, f.reachability, f.inline, f.replay} {
+	err := s.store.containers.each(func(name, path string) error {
+		f.containers[name] = path
+		return ctx.Err()
+	})
+	if err != nil {
+		return FsckResult{}, fmt.Errorf("check the store: %w", err)
+	}
+	f.moving = s.store.containers.inMotion()
+	f.view, _, _ = s.promises.read(0)
+	defer f.view.release()
+	for _, step := range []func() error{f.entries, f.vnodes, f.reachability, f.inline, f.orphans, f.replay} {
 		if err := step(); err != nil {
 			return FsckResult{}, fmt.Errorf("check the store: %w", err)
 		}
@@ -204,6 +215,24 @@ func (f *fsck) inline() error {
 		}
 		return nil
 	})
+}
+
+// orphans checks that all containers belong to a file. Those that were listed and not moving before the view was taken belong to an object
+// in it, or have been on their way out since.
+func (f *fsck) orphans() error {
+	for id, fid := range f.contents {
+		delete(f.containers, f.s.store.containers.name(fid, id))
+	}
+	moving := f.s.store.containers.inMotion()
+	for name, path := range f.containers {
+		if f.moving[name] || moving[name] {
+			continue
+		}
+		if _, err := f.s.cfg.Disk.Stat(path); err == nil {
+			f.problem("container %s belongs to no file", name)
+		}
+	}
+	return nil
 }
 
 // replay checks the replay table.

@@ -154,9 +154,9 @@ func (t *transaction) difference(dir coda.Fid) (removed []string, added []coda.E
 	return removed, added
 }
 
-// write puts the changes into a batch of the store, and the contents that it needs with them. It returns the contents that are no longer
-// needed and takes the container files that are out of up.
-func (t *transaction) write(b *pebble.Batch, up *uploads) (garbage []upload, err error) {
+// write puts the changes into a batch of the store, with those contents of arrived that they need. It returns the contents that objects
+// take over and those that they do not need any more.
+func (t *transaction) write(b *pebble.Batch, arrived map[uint64]upload) (taken map[uint64]upload, garbage []upload, err error) {
 	kept := map[contentID]bool{}
 	for _, o := range t.changed() {
 		if o.now == nil {
@@ -166,7 +166,7 @@ func (t *transaction) write(b *pebble.Batch, up *uploads) (garbage []upload, err
 			kept[o.now.content.id] = true
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if o.before != nil && (o.now == nil || o.now.content != o.before.content) {
 			garbage = append(garbage, upload{fid: o.fid(), content: o.before.content})
@@ -175,22 +175,23 @@ func (t *transaction) write(b *pebble.Batch, up *uploads) (garbage []upload, err
 	for _, g := range garbage {
 		if g.content.place == inStore {
 			if err := b.Delete(dataKey(g.content.id), nil); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 	}
-	for number, a := range up.arrived {
+	taken = map[uint64]upload{}
+	for number, a := range arrived {
 		if !kept[a.content.id] {
 			continue
 		}
+		taken[number] = a
 		if a.content.place == inStore {
 			if err := b.Set(dataKey(a.content.id), a.inline, nil); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
-		delete(up.arrived, number)
 	}
-	return garbage, t.writeEntries(b)
+	return taken, garbage, t.writeEntries(b)
 }
 
 func (t *transaction) writeEntries(b *pebble.Batch) error {

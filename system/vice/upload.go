@@ -127,7 +127,17 @@ func (u *uploads) sync() error {
 	return u.store.containers.syncDirectories(u.dirs)
 }
 
-// discard removes the containers of all contents that no commit has taken over.
+// hand gives contents over to the objects that have taken them.
+func (u *uploads) hand(taken map[uint64]upload) {
+	for number, a := range taken {
+		delete(u.arrived, number)
+		if a.content.place == inContainer {
+			u.store.containers.settle(a.fid, a.content.id)
+		}
+	}
+}
+
+// discard removes the containers of all contents that were not handed over.
 func (u *uploads) discard() error {
 	err := u.syncs.Wait()
 	if in := u.current; in != nil && in.file != nil {

@@ -50,8 +50,11 @@ func TestFilesOfEverySize(t *testing.T) {
 		want[f] = data(100, len(want[f])/2)
 		again.Store(f, c.Status(f).Version, want[f])
 	}
+	containers := len(s.Containers())
 	again.Apply()
 	check()
+	require.Less(t, len(s.Containers()), containers, "old contents are removed")
+	s.CheckSound()
 }
 
 func TestFetch(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ type Server struct {
 	server   *vice.Server
 	listener *bufconn.Listener
 	served   chan error
+	mute     *atomic.Bool // the server's connections send nothing any more
 }
 
 // Start runs a server on a crashable in-memory disk, or on the one that change sets. The server is stopped and checked (Fsck) when
@@ -66,8 +68,8 @@ func (s *Server) Start() {
 	require.NoError(s.t, err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.server, s.listener, s.served = server, bufconn.Listen(1<<20), make(chan error, 1)
-	listener, served := s.listener, s.served
+	s.server, s.listener, s.served, s.mute = server, bufconn.Listen(1<<20), make(chan error, 1), new(atomic.Bool)
+	listener, served := muteListener{s.listener, s.mute}, s.served
 	go func() { served <- server.Serve(context.Background(), listener, nil) }()
 }
 
@@ -107,6 +109,7 @@ func (s *Server) LosePower(percent int, seed uint64) {
 func (s *Server) crash(how vfs.CrashCloneCfg) {
 	s.t.Helper()
 	require.NotNil(s.t, s.memory, "only an in-memory disk can crash")
+	s.mute.Store(true) // or the server could still acknowledge what is not on the disk that is left
 	left := s.memory.CrashClone(how)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // connections are cut, not finished
@@ -184,3 +187,31 @@ func (s *Server) Containers() []string {
 
 // Disk is the server's disk, for tests that damage it.
 func (s *Server) Disk() vfs.FS { return s.cfg.Disk }
+
+// muteListener's connections fail to send once mute is set.
+type muteListener struct {
+	*bufconn.Listener
+	mute *atomic.Bool
+}
+
+// Accept waits for the next connection.
+func (l muteListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return muteConn{c, l.mute}, nil
+}
+
+type muteConn struct {
+	net.Conn
+	mute *atomic.Bool
+}
+
+// Write sends, or fails like a connection whose machine is gone.
+func (c muteConn) Write(p []byte) (int, error) {
+	if c.mute.Load() {
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Write(p)
+}

@@ -1,0 +1,42 @@
+package vice
+
+import (
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// Damage changes the store behind the server's back, and lets readers see it.
+func (s *Server) Damage(do func(*pebble.Batch) error) error {
+	b := s.store.db.NewBatch()
+	defer b.Close()
+	if err := do(b); err != nil {
+		return err
+	}
+	s.store.commit(b)
+	s.promises.mu.Lock()
+	defer s.promises.mu.Unlock()
+	s.promises.current.release()
+	s.promises.current = s.newView()
+	return nil
+}
+
+// Keys and rows, for Damage.
+func VnodeKey(f coda.Fid) []byte                 { return vnodeKey(f) }
+func EntryKey(dir coda.Fid, name string) []byte  { return entryKey(dir, name) }
+func EntryRow(e coda.Entry) []byte               { return encodeEntry(e) }
+func DataKey(sequence uint64) []byte             { return dataKey(contentID{1, sequence}) }
+func ReplayKey(v uint32, c coda.ClientID) []byte { return replayKey(v, c) }
+func ReplayRow(last, first, refused uint64) []byte {
+	return replayRow{last: last, first: first, refusals: []coda.Refusal{{Number: refused, Kind: coda.Conflict}}}.encode()
+}
+
+// ChangeVnode gives the row of an object after a change of its status.
+func (s *Server) ChangeVnode(f coda.Fid, change func(*coda.Status)) []byte {
+	v, err := getVnode(s.store.db, f)
+	if err != nil || v == nil {
+		return nil
+	}
+	change(&v.status)
+	return v.encode()
+}
