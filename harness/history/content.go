@@ -39,18 +39,16 @@ func (h Header) Size() int {
 	return headerFixed + len(h.Node) + len(h.Path) + len(h.Parents)*len(Nonce{})
 }
 
-// MakeContent makes a content of the given length in bytes that describes itself. The header's own Length is not looked at. A length below
-// header.Size() is ErrContentLength.
-func MakeContent(header Header, length int) ([]byte, error) {
+// MakeContent makes a content of header.Length bytes that describes itself. A length below header.Size() is ErrContentLength.
+func MakeContent(header Header) ([]byte, error) {
 	size := header.Size()
-	if length < size {
-		return nil, fmt.Errorf("%w: %d bytes for %s, of which its header takes %d", ErrContentLength, length, header.Path, size)
+	if header.Length < int64(size) {
+		return nil, fmt.Errorf("%w: %d bytes for %s, of which its header takes %d", ErrContentLength, header.Length, header.Path, size)
 	}
 	if len(header.Node) > math.MaxUint16 || len(header.Path) > math.MaxUint16 || len(header.Parents) > math.MaxUint16 {
 		return nil, fmt.Errorf("%w: its node, path or list of parents is too long", ErrContentLength)
 	}
-	content := make([]byte, length)
-	header.Length = int64(length)
+	content := make([]byte, header.Length)
 	header.put(content[:size])
 	newGenerator(header.Nonce).fill(content[size:])
 	return content, nil
@@ -105,6 +103,17 @@ func parseHeader(from []byte) (Header, string) {
 		h.Parents = append(h.Parents, Nonce(rest[:len(Nonce{})]))
 	}
 	return h, ""
+}
+
+// ReadHeader reads the header at the begin of a content of which perhaps not all is there, and says what is wrong with the header: "" where
+// nothing is.
+func ReadHeader(content []byte) (Header, string) {
+	checker := NewContentChecker("")
+	rest := checker.takeHeader(content)
+	if checker.body == nil && checker.problem == "" {
+		checker.problem = fmt.Sprintf("it is truncated to %d bytes, within its header", len(content)-len(rest))
+	}
+	return checker.header, checker.problem
 }
 
 // CheckContent says where a content comes from and what is wrong with it: "" where nothing is. The header is the zero one where it cannot

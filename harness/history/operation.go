@@ -38,20 +38,20 @@ type Nonce [16]byte
 
 // An Operation is one completed, or abandoned, call of a workload.
 type Operation struct {
-	Node      string        // the client it ran on
-	Worker    uint32        // operations of one worker of one node never overlap
-	Number    uint64        // rises in a node in the order of invocation
-	Kind      Kind          //
-	Path      string        // slash-separated, relative to the volume's root
-	Target    string        // of Rename, Link and Symlink
-	Invoked   Time          //
-	Completed Time          // zero while it never returned
-	Outcome   Outcome       //
-	Errno     syscall.Errno // of Failed and Indeterminate; 0 where there is none
-	HTTP      uint16        // the status of a Page
-	Content   Nonce         // what a Write wrote, or what a Read or Page saw
-	Parents   []Nonce       // the versions that a Write's worker had read of that file before
-	Length    int64         // bytes written or seen; of a List, the number of names
-	Problem   string        // what is wrong with the content that was seen; "" where nothing is
-	Synced    bool          // a Write that was fsynced before its close
+	Node      string        `json:"node"`   // the client it ran on
+	Worker    uint32        `json:"worker"` // operations of one worker of one node never overlap
+	Number    uint64        `json:"number"` // rises in a recorder, of which a node may have several, in the order of invocation
+	Kind      Kind          `json:"kind"`
+	Path      string        `json:"path"`             // slash-separated, relative to the volume's root
+	Target    string        `json:"target,omitempty"` // of Rename, Link and Symlink
+	Invoked   Time          `json:"invoked"`
+	Completed Time          `json:"completed"` // zero while it never returned
+	Outcome   Outcome       `json:"outcome"`
+	Errno     syscall.Errno `json:"errno,omitempty"`   // of Failed and Indeterminate; 0 where there is none
+	HTTP      uint16        `json:"http,omitempty"`    // the status of a Page
+	Content   Nonce         `json:"content,omitzero"`  // what a Write wrote, or what a Read or Page saw
+	Parents   []Nonce       `json:"parents,omitempty"` // the versions that a Write's worker had read of that file before
+	Length    int64         `json:"length,omitempty"`  // bytes written or seen; of a List, the number of names
+	Problem   string        `json:"problem,omitempty"` // what is wrong with the content that was seen; "" where nothing is
+	Synced    bool          `json:"synced,omitempty"`  // a Write that was fsynced before its close
 }

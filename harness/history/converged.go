@@ -1,0 +1,109 @@
+package history
+
+import "fmt"
+
+// Sources of observations.
+const (
+	SourceMount  = "mount"  // a client's tree
+	SourceServer = "server" // codasrv's own tree
+)
+
+// Converged says whether observations show the same tree everywhere, with nothing left to be sent and no problem anywhere.
+func Converged(observations []Observation) bool {
+	return len(observations) > 0 && len(Differences(observations, 1)) == 0
+}
+
+// Differences lists at most so many things that keep observations from being converged, in words. The trees are compared with that of the
+// first server, or with the first tree where no server was observed.
+func Differences(observations []Observation, most int) []string {
+	d := differences{most: most}
+	reference := -1
+	for i := range observations {
+		o := &observations[i]
+		d.node(o)
+		if o.Error == "" && (reference < 0 || o.Source == SourceServer && observations[reference].Source != SourceServer) {
+			reference = i
+		}
+	}
+	for i := range observations {
+		if i != reference && reference >= 0 && observations[i].Error == "" {
+			d.trees(&observations[reference], &observations[i])
+		}
+	}
+	return d.found
+}
+
+type differences struct {
+	most  int
+	found []string
+}
+
+func (d *differences) add(what string, args ...any) {
+	if len(d.found) < d.most {
+		d.found = append(d.found, fmt.Sprintf(what, args...))
+	}
+}
+
+// node looks at what one observation says by itself.
+func (d *differences) node(o *Observation) {
+	if o.Error != "" {
+		d.add("%s could not be observed: %s", o.Node, o.Error)
+	}
+	if o.Pending > 0 {
+		d.add("%s has %d records in its modify log", o.Node, o.Pending)
+	}
+	if o.State == "unreachable" || o.State == "disconnected" {
+		d.add("%s says that its volume is %s", o.Node, o.State)
+	}
+	for _, problem := range o.Problems {
+		d.add("%s: %s", o.Node, problem)
+	}
+	for i := range o.Objects {
+		if object := &o.Objects[i]; object.Problem != "" {
+			d.add("%s on %s: %s", object.Path, o.Node, object.Problem)
+		}
+	}
+}
+
+// trees compares two trees that are sorted by path.
+func (d *differences) trees(a, b *Observation) {
+	x, y := a.Objects, b.Objects
+	for len(x)+len(y) > 0 && len(d.found) < d.most {
+		switch {
+		case len(y) == 0 || len(x) > 0 && x[0].Path < y[0].Path:
+			d.add("%s is on %s and not on %s", x[0].Path, a.Node, b.Node)
+			x = x[1:]
+		case len(x) == 0 || y[0].Path < x[0].Path:
+			d.add("%s is on %s and not on %s", y[0].Path, b.Node, a.Node)
+			y = y[1:]
+		default:
+			d.objects(a.Node, &x[0], b.Node, &y[0])
+			x, y = x[1:], y[1:]
+		}
+	}
+}
+
+func (d *differences) objects(aNode string, a *Object, bNode string, b *Object) {
+	differ := func(what string, x, y any) {
+		d.add("%s differs in its %s: %v on %s, %v on %s", a.Path, what, x, aNode, y, bNode)
+	}
+	switch {
+	case a.Kind != b.Kind:
+		differ("kind", a.Kind, b.Kind)
+	case a.Mode != b.Mode:
+		differ("mode", fmt.Sprintf("%#o", a.Mode), fmt.Sprintf("%#o", b.Mode))
+	case a.Length != b.Length:
+		differ("length", a.Length, b.Length)
+	case a.Links != b.Links:
+		differ("number of links", a.Links, b.Links)
+	case a.Digest != b.Digest || a.Content != b.Content:
+		differ("content", contentOf(a), contentOf(b))
+	}
+}
+
+func contentOf(o *Object) string {
+	if o.Content.IsZero() {
+		return o.Digest
+	}
+	return o.Content.String()
+}

@@ -1,0 +1,126 @@
+package history
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+// The files of a run directory that are there before anything starts.
+const (
+	metaFile     = "meta.json"
+	planFile     = "plan.yaml"
+	scenarioFile = "scenario.yaml"
+)
+
+// Meta describes a run.
+type Meta struct {
+	Scenario string   `json:"scenario"` // its name
+	Seed     uint64   `json:"seed"`
+	Clients  []string `json:"clients"` // the names of the nodes
+	Servers  []string `json:"servers"`
+	Limits   Limits   `json:"limits"`
+	Runtime  string   `json:"runtime"` // the driver
+	Mount    string   `json:"mount"`   // fuse or direct
+	Version  string   `json:"version"` // of codastress
+}
+
+// WriteMeta writes meta.json.
+func WriteMeta(dir string, meta Meta) error {
+	text, err := json.MarshalIndent(meta, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding the description of the run: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, metaFile), append(text, '\n'), 0o644); err != nil {
+		return fmt.Errorf("writing the description of the run: %w", err)
+	}
+	return nil
+}
+
+// ReadMeta reads meta.json. A field that is not known is an error.
+func ReadMeta(dir string) (Meta, error) {
+	text, err := os.ReadFile(filepath.Join(dir, metaFile))
+	if err != nil {
+		return Meta{}, fmt.Errorf("reading the description of the run: %w", err)
+	}
+	var meta Meta
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&meta); err != nil {
+		return Meta{}, fmt.Errorf("reading %s: %w", filepath.Join(dir, metaFile), err)
+	}
+	return meta, nil
+}
+
+// plan is the file plan.yaml.
+type plan struct {
+	Steps []Step `yaml:"steps"`
+}
+
+// WritePlan writes plan.yaml. Durations stand in it as text, like 1.5s.
+func WritePlan(dir string, steps []Step) error {
+	if steps == nil {
+		steps = []Step{}
+	}
+	text, err := yaml.Marshal(plan{steps})
+	if err != nil {
+		return fmt.Errorf("encoding the plan: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, planFile), text, 0o644); err != nil {
+		return fmt.Errorf("writing the plan: %w", err)
+	}
+	return nil
+}
+
+// ReadPlan reads plan.yaml. A field that is not known is an error with its line and column.
+func ReadPlan(dir string) ([]Step, error) {
+	text, err := os.ReadFile(filepath.Join(dir, planFile))
+	if err != nil {
+		return nil, fmt.Errorf("reading the plan: %w", err)
+	}
+	steps, err := parsePlan(text)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", filepath.Join(dir, planFile), err)
+	}
+	return steps, nil
+}
+
+func parsePlan(text []byte) ([]Step, error) {
+	var p plan
+	if err := yaml.UnmarshalWithOptions(text, &p, yaml.Strict()); err != nil {
+		return nil, err
+	}
+	return p.Steps, nil
+}
+
+// limits are Limits as JSON has them: with durations as text.
+type limits struct {
+	Hang     string `json:"hang"`
+	Converge string `json:"converge"`
+}
+
+// MarshalJSON writes durations as text, like 1.5s.
+func (l Limits) MarshalJSON() ([]byte, error) {
+	return json.Marshal(limits{l.Hang.String(), l.Converge.String()})
+}
+
+// UnmarshalJSON reads durations as text.
+func (l *Limits) UnmarshalJSON(text []byte) error {
+	var read limits
+	if err := json.Unmarshal(text, &read); err != nil {
+		return fmt.Errorf("reading limits: %w", err)
+	}
+	var err error
+	if l.Hang, err = time.ParseDuration(read.Hang); err != nil {
+		return fmt.Errorf("reading the limit hang: %w", err)
+	}
+	if l.Converge, err = time.ParseDuration(read.Converge); err != nil {
+		return fmt.Errorf("reading the limit converge: %w", err)
+	}
+	return nil
+}
