@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"iter"
 	"slices"
 	"time"
 
@@ -21,13 +20,15 @@ type digest struct {
 	silence    silence             // the longest of all clients
 	slice      history.Time        // how long a slice of the time line is
 
-	byName map[string]*clientDigest
+	operations *history.Packed
+	byWorker   []*clientDigest // by the number of a worker of the whole run
+	slowestAt  []int           // the indices of the slowest
 }
 
 // clientDigest is what one client did.
 type clientDigest struct {
 	name    string
-	kinds   map[history.Kind]*tally // of the load
+	kinds   [history.Page + 1]*tally // of the load; nil where there were none
 	slices  []sliceDigest
 	silence silence
 
@@ -57,19 +58,20 @@ const (
 )
 
 // newDigest sums up operations in two passes: the time line is cut into slices when its length is known.
-func newDigest(operations iter.Seq[history.Operation], clients []string, load history.Time) *digest {
-	d := &digest{load: load, all: newTally(), byName: map[string]*clientDigest{}}
-	for _, name := range clients {
-		d.client(name)
-	}
-	d.measure(operations)
+func newDigest(operations *history.Packed, clients []string, load history.Time) *digest {
+	d := &digest{load: load, all: newTally(), operations: operations}
+	d.meet(clients)
+	d.measure()
 	count := max(24, min(mostSlices, sliceBudget/max(1, len(d.clients))))
 	d.slice = max(1, (d.end-d.begin)/history.Time(count)+1)
 	for _, c := range d.clients {
 		c.slices = make([]sliceDigest, count)
 	}
-	for op := range operations {
-		d.add(op)
+	for i, row := range operations.Rows() {
+		d.add(i, row)
+	}
+	for _, i := range d.slowestAt {
+		d.slowest = append(d.slowest, operations.At(i))
 	}
 	for _, c := range d.clients {
 		c.silence = longestSilence(c.name, c.invoked, c.completed, d.end)
@@ -86,24 +88,35 @@ func newTally() tally {
 	return tally{took: hdrhistogram.New(1, (10 * time.Minute).Microseconds(), 2)}
 }
 
-func (d *digest) client(name string) *clientDigest {
-	c, ok := d.byName[name]
-	if !ok {
-		c = &clientDigest{name: name, kinds: map[history.Kind]*tally{}}
-		d.clients, d.byName[name] = append(d.clients, c), c
+// meet finds the client of every worker. The clients of the run come first, in their order.
+func (d *digest) meet(clients []string) {
+	byName := map[string]*clientDigest{}
+	client := func(name string) *clientDigest {
+		c, ok := byName[name]
+		if !ok {
+			c = &clientDigest{name: name}
+			d.clients, byName[name] = append(d.clients, c), c
+		}
+		return c
 	}
-	return c
+	for _, name := range clients {
+		client(name)
+	}
+	for worker := range d.operations.Workers() {
+		d.byWorker = append(d.byWorker, client(d.operations.Node(uint32(worker))))
+	}
 }
 
-// measure finds where the record begins and ends, and which clients there are.
-func (d *digest) measure(operations iter.Seq[history.Operation]) {
-	for op := range operations {
-		if d.begin == 0 || op.Invoked < d.begin {
-			d.begin = op.Invoked
+// measure finds where the record begins and ends, and when the operations of each client did.
+func (d *digest) measure() {
+	for _, row := range d.operations.Rows() {
+		if d.begin == 0 || row.Invoked < d.begin {
+			d.begin = row.Invoked
 		}
-		d.end = max(d.end, op.Invoked, op.Completed)
-		if c := d.client(op.Node); op.Invoked >= d.load {
-			c.invoked, c.completed = append(c.invoked, op.Invoked), append(c.completed, op.Completed)
+		d.end = max(d.end, row.Invoked, row.Completed)
+		if row.Invoked >= d.load {
+			c := d.byWorker[row.Worker]
+			c.invoked, c.completed = append(c.invoked, row.Invoked), append(c.completed, row.Completed)
 		}
 	}
 	if d.load == 0 {
@@ -111,31 +124,31 @@ func (d *digest) measure(operations iter.Seq[history.Operation]) {
 	}
 }
 
-func (d *digest) add(op history.Operation) {
-	c := d.client(op.Node)
-	returned := op.Completed != 0
+func (d *digest) add(i int, row *history.Row) {
+	c := d.byWorker[row.Worker]
+	returned := row.Completed != 0
 	if returned {
-		c.slices[int((op.Completed-d.begin)/d.slice)].add(op)
+		c.slices[int((row.Completed-d.begin)/d.slice)].add(row)
 	}
-	if op.Invoked < d.load {
+	if row.Invoked < d.load {
 		return
 	}
-	if c.kinds[op.Kind] == nil {
+	if c.kinds[row.Kind] == nil {
 		t := newTally()
-		c.kinds[op.Kind] = &t
+		c.kinds[row.Kind] = &t
 	}
-	c.kinds[op.Kind].add(op)
-	d.all.add(op)
+	c.kinds[row.Kind].add(row)
+	d.all.add(row)
 	switch {
 	case !returned && len(d.hung) < mostHung:
-		d.hung = append(d.hung, op)
+		d.hung = append(d.hung, d.operations.At(i))
 	case returned:
-		d.slowest = keepSlowest(d.slowest, op)
+		d.keepSlowest(i, row)
 	}
 }
 
-func (s *sliceDigest) add(op history.Operation) {
-	switch op.Outcome {
+func (s *sliceDigest) add(row *history.Row) {
+	switch row.Outcome {
 	case history.OK:
 		s.ok++
 	case history.Failed:
@@ -146,12 +159,12 @@ func (s *sliceDigest) add(op history.Operation) {
 	if s.took == nil {
 		s.took = hdrhistogram.New(1, (10 * time.Minute).Microseconds(), 1)
 	}
-	s.longest = max(s.longest, took(op))
-	record(s.took, took(op))
+	s.longest = max(s.longest, tookRow(row))
+	record(s.took, tookRow(row))
 }
 
-func (t *tally) add(op history.Operation) {
-	switch op.Outcome {
+func (t *tally) add(row *history.Row) {
+	switch row.Outcome {
 	case history.OK:
 		t.ok++
 	case history.Failed:
@@ -159,18 +172,12 @@ func (t *tally) add(op history.Operation) {
 	default:
 		t.unknown++
 	}
-	if op.Completed == 0 {
+	if row.Completed == 0 {
 		t.hung++
 		return
 	}
-	t.longest = max(t.longest, took(op))
-	record(t.took, took(op))
-}
-
-func (t *tally) merge(other *tally) {
-	t.ok, t.failed, t.unknown, t.hung = t.ok+other.ok, t.failed+other.failed, t.unknown+other.unknown, t.hung+other.hung
-	t.longest = max(t.longest, other.longest)
-	t.took.Merge(other.took)
+	t.longest = max(t.longest, tookRow(row))
+	record(t.took, tookRow(row))
 }
 
 func (t *tally) total() uint64 { return t.ok + t.failed + t.unknown }
@@ -182,6 +189,8 @@ func (t *tally) quantile(q float64) time.Duration {
 
 func took(op history.Operation) time.Duration { return time.Duration(op.Completed - op.Invoked) }
 
+func tookRow(row *history.Row) time.Duration { return time.Duration(row.Completed - row.Invoked) }
+
 // record puts a length of time into a histogram, or the nearest that the histogram has.
 func record(h *hdrhistogram.Histogram, d time.Duration) {
 	// What is in the histogram's range is never refused.
@@ -189,11 +198,12 @@ func record(h *hdrhistogram.Histogram, d time.Duration) {
 }
 
 // keepSlowest puts an operation where it belongs among the slowest, or nowhere.
-func keepSlowest(slowest []history.Operation, op history.Operation) []history.Operation {
-	if len(slowest) == mostSlowest && took(op) <= took(slowest[mostSlowest-1]) {
-		return slowest
+func (d *digest) keepSlowest(i int, row *history.Row) {
+	tookAt := func(i int) time.Duration { return tookRow(d.operations.Row(i)) }
+	if len(d.slowestAt) == mostSlowest && tookRow(row) <= tookAt(d.slowestAt[mostSlowest-1]) {
+		return
 	}
-	at, _ := slices.BinarySearchFunc(slowest, op, func(a, b history.Operation) int { return cmp.Compare(took(b), took(a)) })
-	slowest = slices.Insert(slowest, at, op)
-	return slowest[:min(len(slowest), mostSlowest)]
+	at, _ := slices.BinarySearchFunc(d.slowestAt, i, func(a, b int) int { return cmp.Compare(tookAt(b), tookAt(a)) })
+	d.slowestAt = slices.Insert(d.slowestAt, at, i)
+	d.slowestAt = d.slowestAt[:min(len(d.slowestAt), mostSlowest)]
 }

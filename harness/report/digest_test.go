@@ -1,7 +1,6 @@
 package report
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -15,7 +14,7 @@ func call(node string, invoked, completed history.Time, outcome history.Outcome)
 
 func TestDigest(t *testing.T) {
 	const ms = history.Time(time.Millisecond)
-	d := newDigest(slices.Values([]history.Operation{
+	d := newDigest(history.Pack([]history.Operation{
 		call("client2", 1000*ms, 1500*ms, history.OK), // before the load
 		call("client1", 2000*ms, 2010*ms, history.OK),
 		call("client1", 2020*ms, 2050*ms, history.Failed),
@@ -55,18 +54,19 @@ func TestDigest(t *testing.T) {
 }
 
 func TestDigestOfNothing(t *testing.T) {
-	d := newDigest(slices.Values([]history.Operation(nil)), nil, 0)
+	d := newDigest(nil, nil, 0)
 	require.Zero(t, d.all.total())
 	require.Zero(t, d.all.quantile(0.99))
 }
 
 func TestOnlyTheSlowestAreKept(t *testing.T) {
-	var slowest []history.Operation
+	var operations []history.Operation
 	for i := range 100 {
-		slowest = keepSlowest(slowest, call("client1", 1000, 1000+history.Time((i*37)%100), history.OK))
+		operations = append(operations, call("client1", 1000, 1000+history.Time((i*37)%100), history.OK))
 	}
-	require.Len(t, slowest, mostSlowest)
-	for i, op := range slowest {
+	d := newDigest(history.Pack(operations), nil, 0)
+	require.Len(t, d.slowest, mostSlowest)
+	for i, op := range d.slowest {
 		require.EqualValues(t, 99-i, took(op))
 	}
 }
@@ -87,9 +87,10 @@ func BenchmarkDigest(b *testing.B) {
 		start := history.Time(i+1) * 20_000
 		operations[i] = call([]string{"client1", "client2", "client3"}[i%3], start, start+history.Time(100_000+i%1000*1000), history.OK)
 	}
+	packed := history.Pack(operations)
 	b.ReportAllocs()
 	for b.Loop() {
-		newDigest(slices.Values(operations), []string{"client1", "client2", "client3"}, 0)
+		newDigest(packed, []string{"client1", "client2", "client3"}, 0)
 	}
 	b.ReportMetric(number*float64(b.N)/b.Elapsed().Seconds(), "operations/s")
 }

@@ -2,8 +2,6 @@ package report
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -57,15 +55,14 @@ func (f *findings) load() string {
 	if seconds := f.loaded().Seconds(); seconds > 0 {
 		text += fmt.Sprintf(" (%s/s)", count(uint64(float64(total)/seconds)))
 	}
-	byKind := map[history.Kind]uint64{}
-	for _, client := range f.digest.clients {
-		for kind, tally := range client.kinds {
-			byKind[kind] += tally.total()
-		}
-	}
 	var parts []string
-	for _, kind := range slices.SortedFunc(maps.Keys(byKind), func(a, b history.Kind) int { return int(order(a)) - int(order(b)) }) {
-		parts = append(parts, count(byKind[kind])+" "+kind.String())
+	var n uint64
+	rows := f.latencies() // by kind
+	for i, row := range rows {
+		n += row.total()
+		if i+1 == len(rows) || rows[i+1].kind != row.kind {
+			parts, n = append(parts, count(n)+" "+row.kind.String()), 0
+		}
 	}
 	return text + ": " + strings.Join(parts, ", ") + f.troubles()
 }

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/codastress/codastress/harness/history"
@@ -18,8 +17,10 @@ type latencyRow struct {
 func (f *findings) latencies() []latencyRow {
 	var rows []latencyRow
 	for _, client := range f.digest.clients {
-		for _, kind := range slices.Sorted(maps.Keys(client.kinds)) {
-			rows = append(rows, latencyRow{client.name, kind, client.kinds[kind]})
+		for kind, tally := range client.kinds {
+			if tally != nil {
+				rows = append(rows, latencyRow{client.name, history.Kind(kind), tally})
+			}
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b latencyRow) int {

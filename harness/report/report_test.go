@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"flag"
 	"io"
 	"os"
@@ -101,7 +102,7 @@ func TestReportsCanBeReadByMachines(t *testing.T) {
 			decoder.Strict, decoder.AutoClose, decoder.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
 			for {
 				_, err := decoder.Token()
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					break
 				}
 				require.NoError(t, err)
@@ -131,3 +132,29 @@ func TestErrorsOfTheWriterAreReported(t *testing.T) {
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
+
+// Each kind of report is made from a record of a million operations.
+func BenchmarkReports(b *testing.B) {
+	const number = 1_000_000
+	many := make([]history.Operation, 0, number)
+	sample := operations()
+	for i := range number {
+		op := sample[i%len(sample)]
+		op.Invoked += history.Time(i)
+		op.Completed += history.Time(i)
+		many = append(many, op)
+	}
+	result := passing()
+	result.Run = newRun(*result.Run, many)
+	for name, write := range map[string]func(io.Writer, report.Result) error{
+		"terminal": func(w io.Writer, r report.Result) error { return report.Terminal(w, r, report.Options{}) },
+		"json":     report.JSON, "junit": report.JUnit, "html": report.HTML,
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				require.NoError(b, write(io.Discard, result))
+			}
+			b.ReportMetric(number*float64(b.N)/b.Elapsed().Seconds(), "operations/s")
+		})
+	}
+}

@@ -37,7 +37,7 @@ func (r Result) findings() *findings {
 	for _, load := range r.Run.Loads {
 		f.missed += load.Missed
 	}
-	f.digest = newDigest(r.Run.Operations.All(), r.Run.Meta.Clients, f.loadStart())
+	f.digest = newDigest(r.Run.Operations, r.Run.Meta.Clients, f.loadStart())
 	return f
 }
 

@@ -65,10 +65,11 @@ func (a axis) x(t history.Time) float64 {
 func (a axis) ticks(load history.Time) []time.Duration {
 	span := time.Duration(a.till - a.from)
 	every := time.Millisecond
-	for i := 0; span/every > 12; i++ {
-		every *= []time.Duration{2, 5, 2}[i%3]
-		if i%3 == 1 {
-			every /= 2
+	for step := 0; span/every > 12; step++ {
+		if step%3 == 1 { // 1, 2, 5, 10, 20, 50
+			every = every * 5 / 2
+		} else {
+			every *= 2
 		}
 	}
 	var ticks []time.Duration
