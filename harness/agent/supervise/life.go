@@ -47,7 +47,7 @@ func start(spawner *spawner, d Daemon) (*life, error) {
 	command.Env, command.Dir = d.Env, d.Dir
 	command.Stdout, command.Stderr = output, output
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	begun := &life{logged: info.Size(), ended: make(chan struct{}), readied: make(chan struct{}), started: now()}
+	begun := &life{logged: info.Size(), ended: make(chan struct{}), readied: make(chan struct{}), started: history.Now()}
 	begun.alive, begun.reaped = context.WithCancel(context.Background())
 	if err := spawner.do(command.Start); err != nil {
 		begun.reaped()

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/codastress/codastress/harness/history"
 )
 
 // Kill sends SIGKILL and waits until the process is reaped. If it does not die, because it waits for its own mount, the mount is aborted.
@@ -98,7 +100,7 @@ func (s *Supervisor) setPaused(ctx context.Context, d *supervised, paused bool) 
 	if already {
 		return fmt.Errorf("%w: %s is %s already", ErrState, d.Name, what)
 	}
-	at := now()
+	at := history.Now()
 	if err := l.signal(signal); err != nil {
 		return err
 	}
@@ -115,7 +117,7 @@ func (s *Supervisor) setPaused(ctx context.Context, d *supervised, paused bool) 
 	l.paused = paused
 	l.mu.Unlock()
 	if paused {
-		at = now() // the daemon may work until here; a resumed one from the signal on
+		at = history.Now() // the daemon may work until here; a resumed one from the signal on
 	}
 	s.event(d, what, at, true, "")
 	return nil

@@ -102,7 +102,7 @@ func (s *Supervisor) awaitReady(d *supervised, l *life) {
 		case <-time.After(readyInterval):
 		}
 	}
-	at := now()
+	at := history.Now()
 	l.mu.Lock()
 	l.ready = at
 	l.mu.Unlock()
@@ -121,7 +121,7 @@ func (s *Supervisor) tellEnd(d *supervised, l *life) {
 	if !expected {
 		said = detail(l.exit, d.LogFile, l.logged)
 	}
-	s.event(d, what, now(), expected, said)
+	s.event(d, what, history.Now(), expected, said)
 }
 
 func (s *Supervisor) event(d *supervised, what string, at history.Time, expected bool, said string) {
