@@ -19,12 +19,15 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.kind.Error() + ": " + r.why }
 
+// maxWhy bounds the text of a refusal, which can quote names and is remembered.
+const maxWhy = 300
+
 // apply carries out a record or refuses it; a refused record has changed nothing. Any other error means that the state could not be
 // read, and the whole transaction must be given up.
 func (t *transaction) apply(r coda.Record, contents map[uint64]upload) (*coda.Refusal, error) {
 	err := t.perform(r, contents)
 	if refused, ok := errors.AsType[*refusal](err); ok {
-		return &coda.Refusal{Number: r.Number, Kind: refused.kind, Why: refused.why}, nil
+		return &coda.Refusal{Number: r.Number, Kind: refused.kind, Why: refused.why[:min(len(refused.why), maxWhy)]}, nil
 	}
 	return nil, err
 }

@@ -134,8 +134,12 @@ func (p replayRow) advance(batch wire.Batch, refusals []coda.Refusal, changed []
 	return next
 }
 
+// maxChanged is about how many bytes of statuses an answer may hold.
+const maxChanged = wire.MaxReply / 2
+
 // answer makes the answer to a batch from the client's row and the state after the batch. Objects that others have changed again since the
-// batch was applied, which can be only when it is answered again, are left out and listed as outdated.
+// batch was applied, which can be only when it is answered again, and objects for which there is no room are left out and listed as
+// outdated.
 func (t *transaction) answer(row replayRow, batch wire.Batch) (a wire.Answer, outdated []coda.Fid, err error) {
 	a = wire.Answer{Done: row.last}
 	for _, r := range row.refusals {
@@ -143,12 +147,16 @@ func (t *transaction) answer(row replayRow, batch wire.Batch) (a wire.Answer, ou
 			a.Refusals = append(a.Refusals, r)
 		}
 	}
+	room := maxChanged
 	for _, c := range row.changed {
 		v, err := t.lookup(c.fid)
 		if err != nil {
 			return wire.Answer{}, nil, err
 		}
-		if v == nil || v.status.Version != c.after {
+		if v != nil {
+			room -= 512 + len(v.status.Target)
+		}
+		if v == nil || v.status.Version != c.after || room < 0 {
 			outdated = append(outdated, c.fid)
 			continue
 		}

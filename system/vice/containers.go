@@ -1,10 +1,12 @@
 package vice
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"sync"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/sync/errgroup"
@@ -63,7 +65,7 @@ func (c *containers) create(f coda.Fid, id contentID) (vfs.File, error) {
 	file, err := c.disk.Create(c.path(f, id), vfs.WriteCategoryUnspecified)
 	if err != nil {
 		c.settle(f, id)
-		return nil, &coda.Error{Op: fmt.Sprintf("make a container for %v", f), Kind: coda.IO, Err: err}
+		return nil, diskError(fmt.Sprintf("make a container for %v", f), err)
 	}
 	return file, nil
 }
@@ -111,7 +113,7 @@ func (c *containers) syncDirectories(numbers map[uint64]bool) error {
 		g.Go(func() error { return syncDirectory(c.disk, c.directory(n)) })
 	}
 	if err := g.Wait(); err != nil {
-		return &coda.Error{Op: "sync directories of containers", Kind: coda.IO, Err: err}
+		return diskError("sync directories of containers", err)
 	}
 	return nil
 }
@@ -134,4 +136,13 @@ func (c *containers) each(f func(name, path string) error) error {
 		}
 	}
 	return nil
+}
+
+// diskError gives a failure of the disk its kind.
+func diskError(op string, err error) error {
+	kind := coda.IO
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		kind = coda.NoSpace
+	}
+	return &coda.Error{Op: op, Kind: kind, Err: err}
 }

@@ -86,7 +86,7 @@ func (u *uploads) write(p []byte) error {
 		return nil
 	}
 	if _, err := in.file.Write(p); err != nil {
-		return &coda.Error{Op: fmt.Sprintf("write the container of %v", in.store.Fid), Kind: coda.IO, Err: err}
+		return diskError(fmt.Sprintf("write the container of %v", in.store.Fid), err)
 	}
 	return nil
 }
@@ -122,7 +122,7 @@ func (u *uploads) end() error {
 // sync returns when all containers that arrived are durable.
 func (u *uploads) sync() error {
 	if err := u.syncs.Wait(); err != nil {
-		return &coda.Error{Op: "sync containers", Kind: coda.IO, Err: err}
+		return diskError("sync containers", err)
 	}
 	return u.store.containers.syncDirectories(u.dirs)
 }

@@ -40,7 +40,7 @@ func ServerOptions(creds credentials.TransportCredentials, live Liveness) []grpc
 	return []grpc.ServerOption{
 		grpc.Creds(creds),
 		grpc.MaxRecvMsgSize(MaxMessage),
-		grpc.MaxSendMsgSize(MaxMessage),
+		grpc.MaxSendMsgSize(MaxReply),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: max(live.Interval, minInterval), Timeout: live.Timeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 		grpc.ChainUnaryInterceptor(unaryServerErrors),
@@ -84,7 +84,7 @@ func Dial(address string, cfg ClientConfig, more ...grpc.DialOption) (*grpc.Clie
 			}
 			return &watched{Conn: c, silence: cfg.Liveness.silence()}, nil
 		}),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxMessage), grpc.MaxCallSendMsgSize(MaxMessage)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxReply), grpc.MaxCallSendMsgSize(MaxMessage)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: cfg.Liveness.Timeout, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: cfg.MaxBackoff / 10, Multiplier: 1.6, Jitter: 0.2, MaxDelay: cfg.MaxBackoff},

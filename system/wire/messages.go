@@ -7,8 +7,10 @@ import (
 
 // Limits of single messages that both sides keep.
 const (
-	// MaxMessage is the largest message, in bytes, that either side accepts.
+	// MaxMessage is the largest message, in bytes, that a server accepts.
 	MaxMessage = 4 << 20
+	// MaxReply is the largest message, in bytes, that a client accepts: more, since the status of a symlink holds its target.
+	MaxReply = 32 << 20
 	// MaxPiece is the largest piece of file contents in one message, in bytes.
 	MaxPiece = 1 << 20
 	// MaxEntries is the largest number of entries in one message of a directory's contents.

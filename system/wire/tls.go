@@ -33,19 +33,28 @@ func (f TLSFiles) ServerCredentials() (credentials.TransportCredentials, error) 
 	}), nil
 }
 
-// ClientCredentials are those of a client that expects the server's certificate to be for serverName. The name is fixed rather than taken
-// from the address because connections go through proxies.
+// ClientCredentials are those of a client that expects the server's certificate to be for serverName.
 func (f TLSFiles) ClientCredentials(serverName string) (credentials.TransportCredentials, error) {
+	config, err := f.ClientConfig(serverName)
+	if err != nil {
+		return nil, err
+	}
+	return credentials.NewTLS(config), nil
+}
+
+// ClientConfig is what ClientCredentials are made of. The server's name is fixed rather than taken from the address because connections go
+// through proxies.
+func (f TLSFiles) ClientConfig(serverName string) (*tls.Config, error) {
 	certificate, authority, err := f.load()
 	if err != nil {
 		return nil, err
 	}
-	return credentials.NewTLS(&tls.Config{
+	return &tls.Config{
 		Certificates: []tls.Certificate{certificate},
 		RootCAs:      authority,
 		ServerName:   serverName,
 		MinVersion:   tls.VersionTLS13,
-	}), nil
+	}, nil
 }
 
 func (f TLSFiles) load() (tls.Certificate, *x509.CertPool, error) {

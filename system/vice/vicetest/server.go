@@ -144,12 +144,12 @@ func (s *Server) Dial(ctx context.Context, _ string) (net.Conn, error) {
 }
 
 // Connect makes a connection that is closed when the test ends. It survives restarts of the server, as gRPC connections do.
-func (s *Server) Connect() *grpc.ClientConn {
+func (s *Server) Connect(more ...grpc.DialOption) *grpc.ClientConn {
 	s.t.Helper()
 	cfg := wire.DefaultClientConfig()
 	cfg.Dialer = s.Dial
 	cfg.MaxBackoff = 20 * time.Millisecond
-	conn, err := wire.Dial("vicetest", cfg)
+	conn, err := wire.Dial("vicetest", cfg, more...)
 	require.NoError(s.t, err)
 	s.t.Cleanup(func() { _ = conn.Close() })
 	return conn
