@@ -111,6 +111,13 @@ func TestReportsCanBeReadByMachines(t *testing.T) {
 	}
 }
 
+func TestPlan(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, report.Plan(&out, plan()))
+	golden(t, "plan.txt", out.Bytes())
+	require.ErrorIs(t, report.Plan(full{}, plan()), io.ErrShortWrite)
+}
+
 func TestColorsAreOnlyForTerminals(t *testing.T) {
 	var plain, colored bytes.Buffer
 	require.NoError(t, report.Terminal(&plain, failing(), report.Options{}))

@@ -31,6 +31,7 @@ func Terminal(w io.Writer, result Result, options Options) error {
 	t.line(0, "")
 	t.figures()
 	t.line(0, "")
+	t.label("Seed", fmt.Sprint(f.Run.Meta.Seed))
 	t.label("Run", f.Dir)
 	t.label("Again", f.replay())
 	if _, err := io.WriteString(w, t.text.String()); err != nil {

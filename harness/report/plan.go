@@ -1,0 +1,35 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/codastress/codastress/harness/history"
+)
+
+// Plan prints the numbered steps of a run, one a line, as they are known before anything starts.
+func Plan(w io.Writer, plan []history.Step) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, step := range plan {
+		fmt.Fprintf(table, "  %d\t%s\t%s\t%s\t%s\n",
+			step.Number, step.Phase, strings.TrimSpace(step.Name+" "+step.Task), strings.Join(step.Nodes, " "), when(step))
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("printing the plan: %w", err)
+	}
+	return nil
+}
+
+// when says when a step happens. Preparing steps happen one after the other, before times are told.
+func when(step history.Step) string {
+	if step.Phase == "prepare" {
+		return ""
+	}
+	text := "at " + moment(step.Start)
+	if step.Length > 0 {
+		text += " for " + length(step.Length)
+	}
+	return text
+}
