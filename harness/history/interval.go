@@ -59,6 +59,9 @@ func (all Intervals) Contains(t Time) bool {
 
 // Overlap is how much of an interval they cover.
 func (all Intervals) Overlap(in Interval) time.Duration {
+	if in.From >= in.To {
+		return 0
+	}
 	var covered Time
 	for i := all.from(in.From); i < len(all) && all[i].From < in.To; i++ {
 		covered += min(in.To, all[i].To) - max(in.From, all[i].From)

@@ -3,6 +3,7 @@ package history
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -71,8 +72,26 @@ func WritePlan(dir string, steps []Step) error {
 	if err != nil {
 		return fmt.Errorf("encoding the plan: %w", err)
 	}
+	if err := readsAsWritten(text); err != nil {
+		return fmt.Errorf("encoding the plan: %w", err)
+	}
 	if err := os.WriteFile(filepath.Join(dir, planFile), text, 0o644); err != nil {
 		return fmt.Errorf("writing the plan: %w", err)
+	}
+	return nil
+}
+
+// readsAsWritten guards against texts that the encoder of YAML does not quote as its decoder needs them.
+func readsAsWritten(text []byte) error {
+	steps, err := parsePlan(text)
+	if err != nil {
+		return fmt.Errorf("it would not be read as it was written: %w", err)
+	}
+	if steps == nil {
+		steps = []Step{}
+	}
+	if again, err := yaml.Marshal(plan{steps}); err != nil || !bytes.Equal(text, again) {
+		return errors.New("it would not be read as it was written")
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func ReadRun(dir string) (*Run, error) {
 
 // read reads the file history.
 func (run *Run) read(from io.Reader, size int64) error {
-	frames := frameReader{from: bufio.NewReaderSize(from, 1<<20)}
+	frames := frameReader{from: bufio.NewReaderSize(from, int(min(size, 1<<20)))}
 	magic := make([]byte, min(size, int64(len(fileMagic))))
 	if _, err := io.ReadFull(frames.from, magic); err != nil {
 		return fmt.Errorf("reading the history: %w", err)
