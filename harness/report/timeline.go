@@ -37,7 +37,7 @@ func (f *findings) timeline() template.HTML {
 	height := t.y + 4
 	head := fmt.Sprintf(`<svg viewBox="0 0 %.0f %.0f" role="img" aria-label="time line">`, lineWidth, height)
 	t.ruler(height)
-	return template.HTML(head + t.String() + "</svg>") //nolint:gosec // every text in it was escaped by drawing
+	return template.HTML(head + t.String() + "</svg>") // every text in it was escaped by drawing
 }
 
 // recordEnd is the last moment that the record knows of.
