@@ -4,7 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
@@ -137,4 +141,52 @@ func BenchmarkFetch(b *testing.B) {
 			require.NoError(b, err)
 		}
 	})
+}
+
+// BenchmarkBystander measures what one client waits for a small request while another reintegrates 900 files over and over: the median, the
+// 99th percentile and the worst, beside the same requests on a quiet server.
+func BenchmarkBystander(b *testing.B) {
+	for _, busy := range []bool{false, true} {
+		for _, request := range []string{"fetch", "store"} {
+			b.Run(fmt.Sprintf("%s/busy=%v", request, busy), func(b *testing.B) { bystander(b, request, busy) })
+		}
+	}
+}
+
+func bystander(b *testing.B, request string, busy bool) {
+	s := vicetest.Start(b, onRealDisk(b))
+	c := s.Client(1)
+	log := c.Log()
+	f, v := log.Create(c.Root, "f")
+	v = log.Store(f, v, data(1, 4<<10))
+	log.Apply()
+	var stop atomic.Bool
+	var writer sync.WaitGroup
+	if busy {
+		other := s.Client(2)
+		writer.Go(func() {
+			for i := 0; !stop.Load(); i++ {
+				createMany(other, fmt.Sprint("dir ", i), 4<<10)
+			}
+		})
+	}
+	var took []time.Duration
+	for b.Loop() {
+		start := time.Now()
+		if request == "fetch" {
+			_, err := c.Fetch(f)
+			require.NoError(b, err)
+		} else {
+			log := c.Log()
+			v = log.Store(f, v, data(1, 4<<10))
+			log.Apply()
+		}
+		took = append(took, time.Since(start))
+	}
+	stop.Store(true)
+	writer.Wait()
+	slices.Sort(took)
+	for name, at := range map[string]int{"p50-ms": len(took) / 2, "p99-ms": len(took) * 99 / 100, "max-ms": len(took) - 1} {
+		b.ReportMetric(took[at].Seconds()*1000, name)
+	}
 }

@@ -188,3 +188,17 @@ func TestSilentClients(t *testing.T) {
 		require.ErrorIs(t, err, coda.TimedOut, "no Hello came")
 	})
 }
+
+// A server is closed at once whatever its streams are doing, even one that has not said its Hello.
+func TestCloseEndsStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := vicetest.Start(t)
+		s.Client(1).Open()
+		_, err := s.Client(2).Vice.Callbacks(t.Context())
+		require.NoError(t, err)
+		synctest.Wait()
+		start := time.Now()
+		s.Stop()
+		require.Zero(t, time.Since(start))
+	})
+}

@@ -14,8 +14,9 @@ import (
 // Callbacks serves a session, from its Hello to its end.
 func (s *Server) Callbacks(stream grpc.BidiStreamingServer[vicepb.CallbackRequest, vicepb.CallbackEvent]) error {
 	session := s.newSession()
+	defer session.end(errLeft) // frees what its context holds
 	hello := make(chan error, 1)
-	s.background(func() { s.receive(stream, session, hello) })
+	s.background(func() { receive(stream, session, hello) })
 	select {
 	case err := <-hello:
 		if err != nil {
@@ -23,6 +24,8 @@ func (s *Server) Callbacks(stream grpc.BidiStreamingServer[vicepb.CallbackReques
 		}
 	case <-time.After(2 * s.cfg.Timing.Lease):
 		return errSilent
+	case <-session.ended.Done():
+		return context.Cause(session.ended)
 	case <-stream.Context().Done():
 		return stream.Context().Err()
 	}
@@ -44,7 +47,7 @@ func (s *Server) newSession() *session {
 		id: s.row.epoch<<32 | s.opened.Add(1), opened: time.Now(), heard: time.Now(), promised: map[coda.Fid]bool{},
 		queue: queue{limit: s.cfg.Limits.Queue, filled: make(chan struct{}, 1)},
 	}
-	session.ended, session.end = context.WithCancelCause(context.Background())
+	session.ended, session.end = context.WithCancelCause(s.stopping)
 	session.push(&vicepb.CallbackEvent{Part: &vicepb.CallbackEvent_Welcome{Welcome: &vicepb.Welcome{
 		Session: session.id, Lease: int64(s.cfg.Timing.Lease), ServerEpoch: s.row.epoch,
 	}}}, 1)
@@ -55,7 +58,7 @@ func (s *Server) newSession() *session {
 func (s *Server) background(f func()) { s.calls.running.Go(f) }
 
 // receive takes the client's Hello, which it reports, and then its pings, until the stream ends.
-func (s *Server) receive(stream grpc.BidiStreamingServer[vicepb.CallbackRequest, vicepb.CallbackEvent], session *session, hello chan<- error) {
+func receive(stream grpc.BidiStreamingServer[vicepb.CallbackRequest, vicepb.CallbackEvent], session *session, hello chan<- error) {
 	first, err := stream.Recv()
 	if err == nil {
 		session.name = first.GetHello().GetName()
@@ -111,14 +114,5 @@ func (s *Server) attend(ctx context.Context, session *session) {
 			}
 			timer.Reset(left)
 		}
-	}
-}
-
-// endAll ends every session.
-func (p *promises) endAll(why error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, s := range p.sessions {
-		s.end(why)
 	}
 }

@@ -34,6 +34,9 @@ type Server struct {
 	contents atomic.Uint64 // the last contentID.sequence given
 	opened   atomic.Uint64 // sessions so far
 
+	stopping context.Context // done when the server is being closed; sessions end with it
+	stop     context.CancelCauseFunc
+
 	mu      sync.Mutex
 	serving map[*grpc.Server]bool
 	closed  bool
@@ -64,7 +67,9 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 		writer: newTurn("writer's turn"), transfer: make(chan struct{}, cfg.Limits.Transfers),
 		volume: volume{name: cfg.Volume, granting: newTurn("granting of numbers")},
 	}
+	s.stopping, s.stop = context.WithCancelCause(context.Background())
 	if err := s.recover(ctx); err != nil {
+		s.stop(err)
 		return nil, errors.Join(fmt.Errorf("open server: %w", err), st.close())
 	}
 	s.promises = newPromises(s.newView(), cfg.Limits)
@@ -219,7 +224,7 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	s.calls.close()
-	s.promises.endAll(errStopping)
+	s.stop(errStopping)
 	for _, g := range servers {
 		stop := context.AfterFunc(ctx, g.Stop)
 		g.GracefulStop()
