@@ -9,7 +9,7 @@ import (
 func (v *Venus) takeBreak(b wire.Break) error {
 	t := v.store.begin()
 	v.mu.Lock()
-	defer t.finish(v.log_)
+	defer t.finish(v.logger)
 	defer v.mu.Unlock()
 	if v.closed {
 		return nil

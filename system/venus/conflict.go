@@ -95,7 +95,7 @@ func (v *Venus) keepConflict(t *tx, r *record, refusal coda.Refusal, kept string
 		Record: r.Number, Operation: r.Operation.String(), Path: v.pathOfRecord(r),
 		Why: fmt.Sprintf("%v: %s", refusal.Kind, refusal.Why), Kept: kept,
 	}
-	v.log_.Warn("the server refused a change", "record", c.Record, "operation", c.Operation, "path", c.Path, "why", c.Why, "kept", c.Kept)
+	v.logger.Warn("the server refused a change", "record", c.Record, "operation", c.Operation, "path", c.Path, "why", c.Why, "kept", c.Kept)
 	v.conflicts[r.Number] = c
 	b, err := json.Marshal(c)
 	t.fail(err)

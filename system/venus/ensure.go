@@ -129,7 +129,7 @@ func orUnknown(err error) error {
 // judge says how a need can be met. v.mu is held.
 func (v *Venus) judge(o *object, n need) verdict {
 	has := o.has(n)
-	if o.ours() || (has && !o.fid.IsDirectory() && o.dirty()) {
+	if o.ours() || (has && !o.fid.IsDirectory() && (o.dirty() || o.inFlight())) {
 		return useCache
 	}
 	if v.volume.ID != 0 && o.fid.Volume != v.volume.ID {

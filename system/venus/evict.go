@@ -99,7 +99,7 @@ func (v *Venus) evictNow(bytes uint64) (objects, freed uint64) {
 	}
 	t.enqueue()
 	v.mu.Unlock()
-	t.finish(v.log_)
+	t.finish(v.logger)
 	return objects, freed
 }
 

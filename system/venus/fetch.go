@@ -238,5 +238,5 @@ func (v *Venus) lose(o *object) {
 	v.forget(t, o)
 	t.enqueue()
 	v.mu.Unlock()
-	t.finish(v.log_)
+	t.finish(v.logger)
 }

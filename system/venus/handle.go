@@ -149,7 +149,7 @@ func (v *Venus) check(o *object, k *container, file *os.File, want coda.Digest) 
 	if got == want {
 		k.checked = true
 	} else if o.contents == k {
-		v.log_.Warn("cached contents were damaged", "object", o.fid)
+		v.logger.Warn("cached contents were damaged", "object", o.fid)
 		v.release(k)
 		o.contents = nil
 		o.replay(v.id.Client)

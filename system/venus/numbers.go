@@ -77,7 +77,7 @@ func (v *Venus) keepGrants(ctx context.Context) {
 		v.mu.Unlock()
 		if low && up && volume != 0 {
 			if err := v.askGrant(ctx, volume); err != nil {
-				v.log_.Warn("ask for vnode numbers", "error", err)
+				v.logger.Warn("ask for vnode numbers", "error", err)
 				if !pause(ctx, v.cfg.Timing.Retry) {
 					return
 				}

@@ -72,6 +72,17 @@ func (o *object) dirty() bool {
 	return false
 }
 
+// inFlight reports whether the batch that is under way changes the object. What the server says about it meanwhile may have the batch in it
+// already, so that the pending records cannot be added to it; the answer to the batch will say more.
+func (o *object) inFlight() bool {
+	for _, r := range o.pending {
+		if r.frozen {
+			return true
+		}
+	}
+	return false
+}
+
 // makes reports whether op makes the object f.
 func makes(op coda.Operation, f coda.Fid) bool {
 	switch op.(type) {

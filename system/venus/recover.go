@@ -211,7 +211,7 @@ func (v *Venus) recoverLog(ctx context.Context, t *tx, files map[string]int64, s
 		}
 		v.attach(r)
 		if !ok {
-			v.log_.Warn("a store whose contents were never synced was lost with the power", "record", r.Number, "object", r.Operation.Target())
+			v.logger.Warn("a store whose contents were never synced was lost with the power", "record", r.Number, "object", r.Operation.Target())
 			o := v.object(r.Operation.Target())
 			v.rethread(t, o, r.Number, r.Operation.(coda.Store).Base)
 			v.detach(t, r)

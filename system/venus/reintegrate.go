@@ -42,7 +42,7 @@ func (v *Venus) noteBatchError(err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err != nil && (v.batchErr == nil || coda.KindOf(err) != coda.KindOf(v.batchErr)) {
-		v.log_.Warn("reintegrate", "error", err)
+		v.logger.Warn("reintegrate", "error", err)
 	}
 	v.batchErr = err
 }

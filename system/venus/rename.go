@@ -119,33 +119,42 @@ func (v *Venus) move(c *call, m movement, noReplace bool) error {
 		return err
 	}
 	t := v.store.begin()
-	op := coda.Rename{
-		FromParent: m.fromDir, FromName: m.fromName, ToParent: m.toDir, ToName: m.toName, Fid: m.object, Replaced: m.replaced,
-	}
+	op := coda.Rename{FromParent: m.fromDir, FromName: m.fromName, ToParent: m.toDir, ToName: m.toName, Fid: m.object}
 	if !m.replaced.IsZero() {
 		r := v.object(m.replaced)
-		heir, cancelled := inheritance{}, false
-		if r.local.Links == 1 || r.local.Kind == coda.Directory {
-			heir, cancelled = v.discardReplaced(t, r, m)
-		}
-		op.ReplacedBase = r.local.Version
-		if cancelled {
-			op.Replaced, op.ReplacedBase = heir.fid, heir.base
-		}
-		defer v.notices.object(m.replaced)
+		replaced := v.replace(t, r, m)
+		op.Replaced, op.ReplacedBase = replaced.fid, replaced.base
+		defer v.tidyLater(r)
 	}
-	v.append(t, now(), op)
-	if !m.replaced.IsZero() {
-		v.tidy(v.object(m.replaced))
+	if op.Replaced == op.Fid {
+		// The new name stands for the object on the server, so that all that is left to do is to take the old one away.
+		v.append(t, now(), coda.Remove{Parent: m.fromDir, Name: m.fromName, Fid: m.object, Base: o.local.Version})
+	} else {
+		v.append(t, now(), op)
 	}
 	return v.done(t)
 }
 
-func (v *Venus) discardReplaced(t *tx, r *object, m movement) (inheritance, bool) {
-	if r.local.Kind == coda.Directory {
-		return v.cancelLife(t, r, m.toDir, m.toName)
+// replace cancels what need not be sent of an object that is about to be replaced, and gives what the rename has to name as replaced.
+func (v *Venus) replace(t *tx, r *object, m movement) inheritance {
+	heir, cancelled := inheritance{}, false
+	switch {
+	case r.local.Kind == coda.Directory:
+		heir, cancelled = v.cancelLife(t, r, m.toDir, m.toName)
+	case r.local.Links == 1:
+		heir, cancelled = v.discard(t, r, m.toDir, m.toName)
 	}
-	return v.discard(t, r, m.toDir, m.toName)
+	if cancelled {
+		return heir
+	}
+	return inheritance{r.fid, r.local.Version}
+}
+
+// tidyLater is tidy for when v.mu has been let go of.
+func (v *Venus) tidyLater(o *object) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.tidy(o)
 }
 
 func (v *Venus) movable(c *call, o *object, m movement, noReplace bool) error {

@@ -56,7 +56,7 @@ func (v *Venus) setLink(s linkState, err error) {
 	if v.session.state == s {
 		return
 	}
-	v.log_.Info("the server is "+s.String(), "server", v.cfg.Server, "reason", err)
+	v.logger.Info("the server is "+s.String(), "server", v.cfg.Server, "reason", err)
 	v.session.state, v.session.since = s, time.Now()
 	close(v.session.changed)
 	v.session.changed = make(chan struct{})

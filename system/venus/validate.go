@@ -58,6 +58,9 @@ func (v *Venus) takeValidity(t *tx, o *object, asked coda.VersionVector, a wire.
 			v.promised(o, session, breaks)
 		}
 	case vicepb.ValidateResult_ANSWER_STALE:
+		if !o.fid.IsDirectory() && o.inFlight() {
+			return
+		}
 		fresh := !o.known()
 		if v.setBase(t, o, a.Status) {
 			if a.Promised {
@@ -111,7 +114,7 @@ func (v *Venus) revalidateAll(ctx context.Context) {
 		err := v.validate(ctx, list, session)
 		v.land(list, fl, err)
 		if err != nil {
-			v.log_.Warn("validate the cache", "error", err)
+			v.logger.Warn("validate the cache", "error", err)
 			return
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // Venus is a client of one volume.
 type Venus struct {
 	cfg        Config
-	log_       *slog.Logger
+	logger     *slog.Logger
 	store      *store
 	containers *containers
 	remote     *remote
@@ -67,7 +67,7 @@ func Open(ctx context.Context, cfg Config) (*Venus, error) {
 		return nil, &coda.Error{Op: "open the cache", Kind: coda.IO, Err: err}
 	}
 	v := &Venus{
-		cfg: cfg, log_: cfg.Log, store: s, calls: newCalls(), notices: newNotices(),
+		cfg: cfg, logger: cfg.Log, store: s, calls: newCalls(), notices: newNotices(),
 		objects: map[coda.Fid]*object{}, conflicts: map[uint64]conflict{},
 		granted: make(chan struct{}), settled: make(chan struct{}),
 		wakeLog: make(chan struct{}, 1), wakeEvict: make(chan struct{}, 1), wakeGrant: make(chan struct{}, 1),

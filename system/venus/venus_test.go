@@ -24,8 +24,17 @@ const patience = 20 * time.Second
 // client is a venus with operations by path, which fail the test where they return no error.
 type client struct {
 	*venus.Venus
-	t   testing.TB
+	t   tester
 	cfg venus.Config
+}
+
+// tester is what tests and property tests have in common.
+type tester interface {
+	require.TestingT
+	Helper()
+	Name() string
+	Context() context.Context
+	Cleanup(f func())
 }
 
 // timing is quick enough for tests and slow enough for a busy machine.
@@ -39,7 +48,12 @@ func timing() venus.Timing {
 // start starts a client of a server, in dir or in a new directory.
 func start(t testing.TB, s *vicetest.Server, change ...func(*venus.Config)) *client {
 	t.Helper()
-	cfg := venus.Config{Dir: t.TempDir(), Server: "vicetest", Dial: s.Dial, Volume: vicetest.Volume, Name: t.Name(), Timing: timing()}
+	return startIn(t, t.TempDir(), s, change...)
+}
+
+func startIn(t tester, dir string, s *vicetest.Server, change ...func(*venus.Config)) *client {
+	t.Helper()
+	cfg := venus.Config{Dir: dir, Server: "vicetest", Dial: s.Dial, Volume: vicetest.Volume, Name: t.Name(), Timing: timing()}
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -165,6 +179,15 @@ func (c *client) settle() {
 	left, err := c.ForceReintegrate(ctx)
 	require.NoError(c.t, err)
 	require.Zero(c.t, left)
+}
+
+// warm fills an empty cache: the volume, a reserve of vnode numbers and the whole tree.
+func (c *client) warm() {
+	c.t.Helper()
+	c.write("warm", "")
+	c.remove("warm")
+	c.settle()
+	c.tree()
 }
 
 // tree gives what a client sees: each path with its kind and contents.
