@@ -23,7 +23,7 @@ func (s *Server) Callbacks(stream grpc.BidiStreamingServer[vicepb.CallbackReques
 			return err
 		}
 	case <-time.After(2 * s.cfg.Timing.Lease):
-		return errSilent
+		return silent()
 	case <-session.ended.Done():
 		return context.Cause(session.ended)
 	case <-stream.Context().Done():
@@ -109,7 +109,7 @@ func (s *Server) attend(ctx context.Context, session *session) {
 		case <-timer.C:
 			left := bound - session.silence()
 			if left <= 0 {
-				session.end(errSilent)
+				session.end(silent())
 				return
 			}
 			timer.Reset(left)

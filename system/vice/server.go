@@ -193,7 +193,7 @@ func (s *Server) serve(ctx context.Context, listener net.Listener, creds credent
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
-		return errors.Join(coda.Errorf("serve", coda.Closed, "the server was closed"), listener.Close())
+		return listener.Close()
 	}
 	s.serving[g] = true
 	s.mu.Unlock()
@@ -224,7 +224,7 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	s.calls.close()
-	s.stop(errStopping)
+	s.stop(coda.Errorf("serve", coda.Closed, "the server is stopping"))
 	for _, g := range servers {
 		stop := context.AfterFunc(ctx, g.Stop)
 		g.GracefulStop()

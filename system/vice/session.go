@@ -49,18 +49,17 @@ func (s *session) silence() time.Duration {
 // push queues an event, or ends the session of a client that does not keep up.
 func (s *session) push(e *vicepb.CallbackEvent, weight int) {
 	if !s.queue.push(e, weight) {
-		s.end(errOverflow)
+		s.end(coda.Errorf("callbacks", coda.Busy, "the client does not take its events: it has to validate its cache"))
 	}
 }
 
-// Why a session ended.
-var (
-	errOverflow = coda.Errorf("callbacks", coda.Busy, "the client does not take its events: it has to validate its cache")
-	errReplaced = coda.Errorf("callbacks", coda.Busy, "the client opened another session")
-	errSilent   = coda.Errorf("callbacks", coda.TimedOut, "the client was silent for two leases")
-	errStopping = coda.Errorf("callbacks", coda.Closed, "the server is stopping")
-	errLeft     = errors.New("the client left")
-)
+// errLeft is why a session ends whose client ends it.
+var errLeft = errors.New("the client left")
+
+// silent is why a session ends whose client does not ping.
+func silent() error {
+	return coda.Errorf("callbacks", coda.TimedOut, "the client was silent for two leases")
+}
 
 // queue holds the events that a session has not sent yet. It never blocks who pushes.
 type queue struct {
@@ -142,7 +141,7 @@ func (p *promises) open(s *session) error {
 	for _, old := range p.sessions {
 		if old.client == s.client {
 			p.forget(old)
-			old.end(errReplaced)
+			old.end(coda.Errorf("callbacks", coda.Busy, "the client opened another session"))
 		}
 	}
 	if len(p.sessions) >= p.limits.Sessions {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/codastress/codastress/system/coda"
@@ -26,12 +27,16 @@ func openStore(disk vfs.FS, dir string, log *slog.Logger, fatal func(error)) (*s
 	if err := makeDirectory(disk, dir); err != nil {
 		return nil, fmt.Errorf("make %s: %w", dir, err)
 	}
-	db, err := pebble.Open(disk.PathJoin(dir, "store"), &pebble.Options{
+	options := &pebble.Options{
 		FS:                 disk,
 		FormatMajorVersion: pebble.FormatNewest,
 		MemTableSize:       memtable,
 		Logger:             pebbleLog{log, fatal},
-	})
+	}
+	for i := range options.Levels {
+		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // most lookups of a create are for what is not there
+	}
+	db, err := pebble.Open(disk.PathJoin(dir, "store"), options)
 	if err != nil {
 		return nil, fmt.Errorf("open the store in %s: %w", dir, err)
 	}
