@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"strings"
 )
 
 // A Header stands at the begin of each content that a workload writes and says where the content comes from. Every byte after it
@@ -234,10 +235,16 @@ func (c *ContentChecker) Finish() (Header, string) {
 	case c.length > c.header.Length:
 		return c.header, fmt.Sprintf("%d bytes follow its end", c.length-c.header.Length)
 	case c.path != "" && c.path != c.header.Path:
-		return c.header, "it is misplaced: it was written to " + c.header.Path
+		return c.header, misplaced + c.header.Path
 	}
 	return c.header, ""
 }
+
+const misplaced = "it is misplaced: it was written to "
+
+// IsMisplaced says whether a problem of a content is only that it was found at another path than it was written to, which a rename or a
+// link explains.
+func IsMisplaced(problem string) bool { return strings.HasPrefix(problem, misplaced) }
 
 func isZero(piece []byte) bool {
 	for _, b := range piece {

@@ -84,6 +84,7 @@ func TestDamagedContentIsFound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, problem := history.CheckContent(c.content, h.Path)
 			require.Equal(t, c.problem, problem)
+			require.False(t, history.IsMisplaced(problem))
 		})
 	}
 }
@@ -93,6 +94,7 @@ func TestMisplacedContentIsFoundUnlessAnyPlaceIsRight(t *testing.T) {
 	got, problem := history.CheckContent(content(t, h), "www/site1/page-0008.html")
 	require.Equal(t, "it is misplaced: it was written to www/site1/page-0007.html", problem)
 	require.Equal(t, h.Nonce, got.Nonce)
+	require.True(t, history.IsMisplaced(problem))
 	_, problem = history.CheckContent(content(t, h), "")
 	require.Empty(t, problem)
 }

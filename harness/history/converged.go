@@ -96,7 +96,7 @@ func (d *differences) objects(aNode string, a *Object, bNode string, b *Object) 
 		differ("length", a.Length, b.Length)
 	case a.Links != b.Links:
 		differ("number of links", a.Links, b.Links)
-	case a.Digest != b.Digest || a.Content != b.Content:
+	case a.Digest != b.Digest: // a server may not know whose content it is
 		differ("content", contentOf(a), contentOf(b))
 	}
 }
