@@ -44,6 +44,7 @@ func TestFilesOfEverySize(t *testing.T) {
 	check()
 	s.LosePower(0, 1)
 	s.Start()
+	c.Reconnect()
 	check()
 	again := c.Log()
 	for f := range want {

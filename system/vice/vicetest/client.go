@@ -33,7 +33,8 @@ type Client struct {
 // Client makes a client with its own connection. Clients with different numbers have different ids.
 func (s *Server) Client(number uint64) *Client {
 	s.t.Helper()
-	c := &Client{Vice: vicepb.NewViceClient(s.Connect()), s: s}
+	c := &Client{s: s}
+	c.Reconnect()
 	binary.BigEndian.PutUint64(c.ID[:], number)
 	c.ID[15] = 1
 	ctx, cancel := bounded()
@@ -45,6 +46,9 @@ func (s *Server) Client(number uint64) *Client {
 	require.NoError(s.t, err)
 	return c
 }
+
+// Reconnect gives the client a new connection. A call on the old one right after the server's crash could still fail.
+func (c *Client) Reconnect() { c.Vice = vicepb.NewViceClient(c.s.Connect()) }
 
 // callTime bounds every call of a Client.
 const callTime = 30 * time.Second
@@ -188,7 +192,7 @@ func (c *Client) Fetch(f coda.Fid) (Fetched, error) {
 func (c *Client) FetchRequest(request *vicepb.FetchRequest) (Fetched, error) {
 	ctx, cancel := bounded()
 	defer cancel()
-	stream, err := c.Vice.Fetch(ctx, request)
+	stream, err := c.Vice.Fetch(ctx, request, grpc.WaitForReady(true))
 	if err != nil {
 		return Fetched{}, err
 	}
