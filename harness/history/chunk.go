@@ -32,6 +32,7 @@ const (
 	extraParents = 1 << 3
 	extraProblem = 1 << 4
 	extraSynced  = 1 << 5
+	extraGivenUp = 1 << 6
 )
 
 // ErrChunk says that a chunk is damaged or not one.
@@ -137,6 +138,7 @@ func extraOf(op *Operation) (extra byte) {
 		{len(op.Parents) > 0, extraParents},
 		{op.Problem != "", extraProblem},
 		{op.Synced, extraSynced},
+		{op.Abandoned != 0, extraGivenUp},
 	} {
 		if part.there {
 			extra |= part.flag
@@ -164,6 +166,9 @@ func (w *chunkWriter) appendExtra(b []byte, op *Operation, extra byte) []byte {
 	}
 	if extra&extraProblem != 0 {
 		b = w.appendString(b, op.Problem)
+	}
+	if extra&extraGivenUp != 0 {
+		b = binary.AppendUvarint(b, uint64(op.Abandoned-op.Invoked))
 	}
 	return b
 }

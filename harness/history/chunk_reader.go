@@ -17,6 +17,7 @@ type record struct {
 	number                uint64
 	invoked               Time
 	completed             Time
+	abandoned             Time
 	path, target, problem uint32
 	content               uint32
 	parents               []uint32 // valid until the next record
@@ -126,6 +127,9 @@ func (r *chunkReader) extra(to *record) {
 	}
 	if flags&extraProblem != 0 {
 		to.problem = r.string()
+	}
+	if flags&extraGivenUp != 0 {
+		to.abandoned = to.invoked + Time(r.uvarint())
 	}
 	to.synced = flags&extraSynced != 0
 }

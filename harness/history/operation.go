@@ -45,7 +45,8 @@ type Operation struct {
 	Path      string        `json:"path"`             // slash-separated, relative to the volume's root
 	Target    string        `json:"target,omitempty"` // of Rename, Link and Symlink
 	Invoked   Time          `json:"invoked"`
-	Completed Time          `json:"completed"` // zero while it never returned
+	Completed Time          `json:"completed"`           // zero while it never returned
+	Abandoned Time          `json:"abandoned,omitempty"` // when its worker gave up waiting; zero where it did not
 	Outcome   Outcome       `json:"outcome"`
 	Errno     syscall.Errno `json:"errno,omitempty"`   // of Failed and Indeterminate; 0 where there is none
 	HTTP      uint16        `json:"http,omitempty"`    // the status of a Page

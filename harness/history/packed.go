@@ -47,6 +47,7 @@ type workerOf struct {
 type extraRow struct {
 	target, problem        uint32
 	firstParent, lastAfter uint32
+	abandoned              Time
 }
 
 const blockSize = 1 << 14
@@ -65,7 +66,8 @@ func Pack(operations []Operation) *Packed {
 		}
 		r := record{
 			kind: op.Kind, outcome: op.Outcome, synced: op.Synced, number: op.Number, invoked: op.Invoked, completed: op.Completed,
-			path: p.internString([]byte(op.Path)), target: p.internString([]byte(op.Target)), problem: p.internString([]byte(op.Problem)),
+			abandoned: op.Abandoned,
+			path:      p.internString([]byte(op.Path)), target: p.internString([]byte(op.Target)), problem: p.internString([]byte(op.Problem)),
 			content: p.internNonce(op.Content), length: op.Length, errno: op.Errno, http: op.HTTP,
 		}
 		for _, parent := range op.Parents {
@@ -114,11 +116,11 @@ func (p *Packed) add(r *record, worker uint32) {
 		Invoked: r.invoked, Completed: r.completed, Length: r.length, Number: r.number, Worker: worker, Path: r.path, Content: r.content,
 		HTTP: r.http, Errno: uint16(min(r.errno, math.MaxUint16)), Kind: r.kind, Outcome: r.outcome, Synced: r.synced,
 	}
-	if r.target != 0 || r.problem != 0 || len(r.parents) > 0 {
+	if r.target != 0 || r.problem != 0 || r.abandoned != 0 || len(r.parents) > 0 {
 		row.extra = uint32(len(p.extras))
 		first := uint32(len(p.parents))
 		p.parents = append(p.parents, r.parents...)
-		p.extras = append(p.extras, extraRow{r.target, r.problem, first, uint32(len(p.parents))})
+		p.extras = append(p.extras, extraRow{r.target, r.problem, first, uint32(len(p.parents)), r.abandoned})
 	}
 	if n := len(p.blocks); n == 0 || len(p.blocks[n-1]) == blockSize {
 		p.blocks = append(p.blocks, make([]Row, 0, blockSize))
@@ -176,7 +178,7 @@ func (p *Packed) unpack(row *Row) Operation {
 		Content: p.nonces[row.Content], Length: row.Length, Synced: row.Synced,
 	}
 	if row.extra != 0 {
-		op.Target, op.Problem = p.strings[p.Target(row)], p.Problem(row)
+		op.Target, op.Problem, op.Abandoned = p.strings[p.Target(row)], p.Problem(row), p.Abandoned(row)
 		for _, parent := range p.Parents(row) {
 			op.Parents = append(op.Parents, p.nonces[parent])
 		}
@@ -240,6 +242,9 @@ func (p *Packed) Target(row *Row) uint32 { return p.extras[row.extra].target }
 
 // Problem says what was wrong with the content that a row saw.
 func (p *Packed) Problem(row *Row) string { return p.strings[p.extras[row.extra].problem] }
+
+// Abandoned is when a row's worker gave up waiting, zero where it did not.
+func (p *Packed) Abandoned(row *Row) Time { return p.extras[row.extra].abandoned }
 
 // Parents are the numbers of the contents that a row's worker had read before.
 func (p *Packed) Parents(row *Row) []uint32 {

@@ -248,12 +248,13 @@ func (p *Pending) End(end End) {
 // more.
 func (p *Pending) Abandon(errno syscall.Errno) {
 	r := p.w.r
+	now := r.clock.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p.w.state != busy {
 		return
 	}
 	p.w.state = abandoned
-	p.op.Outcome, p.op.Errno = Indeterminate, errno
+	p.op.Outcome, p.op.Errno, p.op.Abandoned = Indeterminate, errno, now
 	r.add(&p.op)
 }

@@ -62,7 +62,11 @@ func TestRecorderKeepsEveryField(t *testing.T) {
 			require.GreaterOrEqual(t, got[i].Completed, got[i].Invoked)
 			require.NotZero(t, got[i].Completed)
 		}
-		got[i].Invoked = 0
+		if got[i].Kind == history.Remove {
+			require.GreaterOrEqual(t, got[i].Abandoned, got[i].Invoked)
+			require.NotZero(t, got[i].Abandoned)
+		}
+		got[i].Invoked, got[i].Abandoned = 0, 0
 		if i < 3 {
 			got[i].Completed = 0
 		}
