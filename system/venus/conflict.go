@@ -119,22 +119,31 @@ func (v *Venus) pathOf(f coda.Fid) string {
 		if f == v.volume.Root {
 			return strings.Join(names, "/")
 		}
-		o := v.objects[f]
-		if o == nil || o.local.Parent.IsZero() {
-			break
-		}
-		parent := v.objects[o.local.Parent]
-		if parent == nil {
-			break
-		}
-		name, ok := parent.nameOf(f)
+		parent, name, ok := v.nameOf(f)
 		if !ok {
 			break
 		}
 		names = slices.Insert(names, 0, printablePath("", name))
-		f = parent.fid
+		f = parent
 	}
 	return strings.Join(append([]string{"[" + f.String() + "]"}, names...), "/")
+}
+
+// nameOf finds a name of an object: one that it has, or else the one under which it was seen last.
+func (v *Venus) nameOf(f coda.Fid) (parent coda.Fid, name string, ok bool) {
+	o := v.objects[f]
+	if o == nil {
+		return coda.Fid{}, "", false
+	}
+	if d := v.objects[o.local.Parent]; d != nil {
+		if e, ok := d.lookup(o.last.name); ok && e.Fid == f {
+			return d.fid, o.last.name, true
+		}
+		if name, ok := d.nameOf(f); ok {
+			return d.fid, name, true
+		}
+	}
+	return o.last.dir, o.last.name, o.last.name != ""
 }
 
 // nameOf finds a name that stands for f.

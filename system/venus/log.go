@@ -107,6 +107,9 @@ func (v *Venus) attach(r *record) {
 			n.entry.Kind = v.object(n.entry.Fid).local.Kind
 		}
 		v.object(n.dir).addTouch(n.name, touch{record: r, entry: n.entry})
+		if !n.entry.Fid.IsZero() {
+			v.object(n.entry.Fid).last = n
+		}
 	}
 }
 

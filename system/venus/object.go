@@ -37,6 +37,7 @@ type object struct {
 	session *session     // of a file that is open for writing
 	flight  *flight      // the request that is under way for it
 	users   int          // handles and operations that need the object to stay in memory
+	last    naming       // the name under which it was seen last, for those who read about it
 	used    uint64       // when it was used last, on Venus.clock
 	sorted  []coda.Entry // of a directory: its names in order, nil when they have changed
 }

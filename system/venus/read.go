@@ -64,6 +64,7 @@ func (v *Venus) child(ctx context.Context, c *call, dir coda.Fid, name string, n
 		}
 		if o := v.objects[e.Fid]; o != nil && o.exists && v.judge(o, n) == useCache {
 			v.use(o)
+			o.last = naming{dir, name, e}
 			return o, nil
 		}
 		v.mu.Unlock()
@@ -71,6 +72,7 @@ func (v *Venus) child(ctx context.Context, c *call, dir coda.Fid, name string, n
 		switch {
 		case err == nil:
 			if again, ok := d.lookup(name); ok && again.Fid == e.Fid {
+				o.last = naming{dir, name, e}
 				return o, nil
 			}
 			v.mu.Unlock() // the name changed meanwhile

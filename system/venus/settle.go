@@ -24,10 +24,12 @@ func (v *Venus) settle(ctx context.Context, batch []*record, answer wire.Answer,
 	a := v.newSettlement(t, answer)
 	for _, r := range batch {
 		a.note(r)
-	}
-	for _, r := range batch {
 		if refusal, ok := refused[r.Number]; ok {
 			v.keepConflict(t, r, refusal, kept[r.Number])
+		}
+	}
+	for _, r := range batch {
+		if _, ok := refused[r.Number]; ok {
 			a.refuse(r)
 		} else {
 			a.apply(r)
