@@ -1,0 +1,218 @@
+package venusfs
+
+import (
+	"errors"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/venus"
+)
+
+// inodeNumber is what applications see as an object's inode number: the same on every client and after every restart. It is unique while
+// vnode numbers stay below 2^40.
+func inodeNumber(f coda.Fid) uint64 { return uint64(f.Volume)<<40 ^ f.Vnode }
+
+// typeBits gives a kind in the way of stat(2).
+func typeBits(k coda.ObjectKind) uint32 {
+	switch k {
+	case coda.Directory:
+		return unix.S_IFDIR
+	case coda.Symlink:
+		return unix.S_IFLNK
+	default:
+		return unix.S_IFREG
+	}
+}
+
+// setAttr gives a status in the way of stat(2). Coda keeps one time, and an owner but no group.
+func setAttr(out *fuse.Attr, s coda.Status) {
+	at := s.Modified.Standard()
+	seconds, nanoseconds := uint64(at.Unix()), uint32(at.Nanosecond())
+	*out = fuse.Attr{
+		Ino: inodeNumber(s.Fid), Size: s.Length, Blocks: (s.Length + 511) / 512, Blksize: 4096,
+		Atime: seconds, Mtime: seconds, Ctime: seconds, Atimensec: nanoseconds, Mtimensec: nanoseconds, Ctimensec: nanoseconds,
+		Mode: typeBits(s.Kind) | s.Mode&coda.ModeMask, Nlink: s.Links, Owner: fuse.Owner{Uid: s.Owner, Gid: s.Owner},
+	}
+}
+
+// tellEntry answers a request that gives the kernel a name's object.
+func (f *rawFileSystem) tellEntry(n *node, s coda.Status, out *fuse.EntryOut) {
+	out.NodeId = n.id
+	out.SetEntryTimeout(f.options.EntryTimeout)
+	out.SetAttrTimeout(f.options.AttributeTimeout)
+	s, _ = n.view(s)
+	setAttr(&out.Attr, s)
+}
+
+// GetAttr answers stat(2).
+func (f *rawFileSystem) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
+	n := f.nodes.get(in.NodeId)
+	if n == nil {
+		return fuse.EIO
+	}
+	r := f.begin(cancel)
+	defer r.end()
+	s, err := f.attributes(r, n)
+	if err != nil {
+		return r.status(err)
+	}
+	f.tellAttributes(n, s, out)
+	return fuse.OK
+}
+
+// tellAttributes answers a request for attributes. Where the file contains something else by now than the kernel knows of the node, nobody can be
+// given the new attributes by way of it: its length must not change under those who are opening it. The names get another node soon.
+func (f *rawFileSystem) tellAttributes(n *node, s coda.Status, out *fuse.AttrOut) {
+	s, current := n.view(s)
+	setAttr(&out.Attr, s)
+	if current {
+		out.SetTimeout(f.options.AttributeTimeout)
+	} else {
+		f.notifier.Object(n.fid)
+	}
+}
+
+// attributes asks for an object's attributes. What was removed while it is open keeps those that it had, without a name.
+func (f *rawFileSystem) attributes(r *request, n *node) (coda.Status, error) {
+	s, err := f.fs.GetAttributes(r, n.fid)
+	if err == nil {
+		return s, nil
+	}
+	last, ok := n.lastStatus()
+	if !ok {
+		return coda.Status{}, err
+	}
+	if coda.KindOf(err) == coda.NotFound {
+		last.Links = 0
+	}
+	return last, nil
+}
+
+// lastStatus is what is known here of an object that is open. It reports false of others.
+func (n *node) lastStatus() (coda.Status, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.directories) > 0 {
+		return n.directories[0].status, true
+	}
+	if len(n.open) == 0 {
+		return coda.Status{}, false
+	}
+	o := n.open[0]
+	s := o.version.in(o.status)
+	if o.writes {
+		if v, err := o.written(); err == nil {
+			s.Length, s.Digest = v.length, v.digest
+		}
+	}
+	return s, true
+}
+
+// SetAttr answers chmod(2), chown(2), truncate(2), utimensat(2) and the like.
+func (f *rawFileSystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.Status {
+	n := f.nodes.get(in.NodeId)
+	if n == nil {
+		return fuse.EIO
+	}
+	r := f.begin(cancel)
+	defer r.end()
+	changes := changesOf(in)
+	var s coda.Status
+	var err error
+	if changes.Length != nil {
+		if s, err = f.setLength(r, n, in, *changes.Length); err == errDetour {
+			return errAgain
+		}
+		changes.Length = nil
+	}
+	if err == nil && changes != (venus.Changes{}) {
+		if s, err = f.fs.SetAttributes(r, n.fid, changes); coda.KindOf(err) == coda.NotFound && n.keep(changes) {
+			s, err = f.attributes(r, n)
+		}
+	} else if err == nil && s.Fid.IsZero() {
+		s, err = f.attributes(r, n)
+	}
+	if err != nil {
+		return r.status(err)
+	}
+	f.tellAttributes(n, s, out)
+	return fuse.OK
+}
+
+var errDetour = errors.New("the thread must find another node")
+
+// setLength truncates a file, or extends it with zeros.
+func (f *rawFileSystem) setLength(r *request, n *node, in *fuse.SetAttrIn, length uint64) (coda.Status, error) {
+	opened, back := f.endDetour(n.fid, in.Pid)
+	if opened != nil {
+		f.discard(opened.handle)
+	}
+	n.mu.Lock()
+	o := n.writer()
+	n.mu.Unlock()
+	if number, ok := in.GetFh(); ok {
+		o = f.files.get(number)
+	}
+	if o != nil {
+		if err := o.handle.Truncate(r, length); err != nil {
+			return coda.Status{}, err
+		}
+		return f.attributes(r, n)
+	}
+	f.awaitClosing(r, n.fid)
+	if f.claim(r, n, false, in.Pid) {
+		defer n.unclaim()
+	} else if !back && f.detours.begin(n.fid, in.Pid, nil) {
+		return coda.Status{}, errDetour // it is open with other contents, whose length must not change
+	}
+	s, err := f.fs.SetAttributes(r, n.fid, venus.Changes{Length: &length})
+	if err == nil {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if !n.busy() {
+			n.bound = versionOf(s)
+			n.tainted = true
+		}
+	}
+	return s, err
+}
+
+// changesOf gives what a request changes of what Coda keeps. Groups, the time of access and the set-id bits are not kept.
+func changesOf(in *fuse.SetAttrIn) venus.Changes {
+	var c venus.Changes
+	if mode, ok := in.GetMode(); ok {
+		mode &= coda.ModeMask
+		c.Mode = &mode
+	}
+	if owner, ok := in.GetUID(); ok {
+		c.Owner = &owner
+	}
+	if length, ok := in.GetSize(); ok {
+		c.Length = &length
+	}
+	if at, ok := in.GetMTime(); ok {
+		at = at.Round(0)
+		c.Modified = &at
+	}
+	return c
+}
+
+// keep changes the attributes of a file that was removed while it is open. It reports false if it is not open.
+func (n *node) keep(c venus.Changes) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, o := range n.open {
+		if c.Mode != nil {
+			o.status.Mode = *c.Mode
+		}
+		if c.Owner != nil {
+			o.status.Owner = *c.Owner
+		}
+		if c.Modified != nil {
+			o.status.Modified = coda.TimeOf(*c.Modified)
+		}
+	}
+	return len(n.open) > 0 && c.Length == nil
+}

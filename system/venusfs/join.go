@@ -1,0 +1,146 @@
+package venusfs
+
+import (
+	"os"
+	"slices"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+// How open files share a node. The kernel has one length, one page cache and, where it reads and writes by itself, one container for a node.
+// So those who have a node open must all mean the same container; whoever comes with another one is sent on a detour to another
+// node, and is served apart where that is not possible.
+
+// busy reports whether the node is bound to a container. The caller holds n.mu.
+func (n *node) busy() bool {
+	return slices.ContainsFunc(n.open, func(o *openFile) bool { return !o.apart || o.backed })
+}
+
+// writer gives an open file that writes to the node's container, or nil. The caller holds n.mu.
+func (n *node) writer() *openFile {
+	for _, o := range n.open {
+		if o.writes && !o.apart {
+			return o
+		}
+	}
+	return nil
+}
+
+// reserve keeps the node for a thread that is going to open it. The caller holds n.mu.
+func (n *node) reserve(thread uint32) {
+	n.reserved, n.reservedUntil = thread, time.Now().Add(reserveTime)
+}
+
+// reserveTime is how long a thread is expected to need at most from a lookup to the open that follows.
+const reserveTime = time.Second
+
+// isFree reports whether no other thread is about to open the node. The caller holds n.mu.
+func (n *node) isFree(thread uint32) bool {
+	return n.reserved == 0 || n.reserved == thread || time.Now().After(n.reservedUntil)
+}
+
+// claim begins an open for writing: until the matching unclaim nobody starts to read by way of the node. It fails where the node is bound to
+// another container than the writer will have. The caller holds n.mu.
+func (n *node) claim(thread uint32) bool {
+	if n.busy() && n.writer() == nil || !n.busy() && !n.isFree(thread) {
+		return false
+	}
+	n.claims++
+	return true
+}
+
+func (n *node) unclaim() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.claims--
+}
+
+// fits reports whether what the kernel knows of the node is true of o. The caller holds n.mu.
+func (n *node) fits(o *openFile, thread uint32, truncated bool) bool {
+	switch {
+	case n.busy():
+		return n.bound.agrees(o.version)
+	case o.writes:
+		// Its container is new, so only the length counts; of a truncation the kernel knows itself.
+		return n.claims > 0 && (truncated || n.bound.length == o.version.length)
+	default:
+		return n.claims == 0 && n.isFree(thread) && n.bound.agrees(o.version)
+	}
+}
+
+// join makes o one of those who have the node open and says how the kernel is to read and write it. It reports false if the node does not suit;
+// where that must not matter, o is served apart.
+func (f *rawFileSystem) join(n *node, o *openFile, thread uint32, truncated, must bool, out *fuse.OpenOut) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	fits := n.fits(o, thread, truncated)
+	if !fits && !must {
+		return false
+	}
+	keep := !n.tainted && !o.writes
+	if !n.busy() {
+		// Where the kernel reads and writes by itself, it does so whatever it believes of the length. And it insists on doing it for all or for none
+		// of those who have a node open.
+		n.backing = f.register(o.file)
+		if fits = fits || n.backing != 0; fits {
+			n.bound.container, n.bound.length, n.tainted = o.version.container, o.version.length, false
+		}
+	}
+	if o.apart = !fits; o.apart {
+		out.OpenFlags |= fuse.FOPEN_DIRECT_IO
+		n.tainted = true
+	}
+	if o.backed = n.backing != 0; o.backed {
+		out.OpenFlags |= fuse.FOPEN_PASSTHROUGH
+		out.BackingID = n.backing
+	} else if keep && !o.apart {
+		out.OpenFlags |= fuse.FOPEN_KEEP_CACHE
+	}
+	if !o.writes {
+		out.OpenFlags |= fuse.FOPEN_NOFLUSH
+	}
+	if n.reserved == thread {
+		n.reserved = 0
+	}
+	n.open = append(n.open, o)
+	o.node = n
+	o.number = f.files.add(o)
+	out.Fh = o.number
+	return true
+}
+
+// leave undoes join.
+func (f *rawFileSystem) leave(o *openFile) {
+	n := o.node
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.open = slices.DeleteFunc(n.open, func(other *openFile) bool { return other == o })
+	if !n.busy() {
+		f.unregister(n.backing)
+		n.backing = 0
+	}
+}
+
+// register has the kernel read and write a container by itself. It gives 0 where the kernel refuses, and does not ask again then.
+func (f *rawFileSystem) register(file *os.File) int32 {
+	if !f.passthrough.Load() {
+		return 0
+	}
+	id, errno := f.server.RegisterBackingFd(&fuse.BackingMap{Fd: int32(file.Fd())})
+	if errno == 0 && id > 0 {
+		return id
+	}
+	f.passthrough.Store(false)
+	f.log.Warn("the kernel does not read and write cached files by itself", "file", file.Name(), "errno", errno)
+	return 0
+}
+
+func (f *rawFileSystem) unregister(id int32) {
+	if id == 0 {
+		return
+	}
+	if errno := f.server.UnregisterBackingFd(id); errno != 0 {
+		f.log.Debug("give up a container that the kernel read and wrote", "errno", errno)
+	}
+}

@@ -1,0 +1,111 @@
+package venusfs
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	gofs "github.com/hanwen/go-fuse/v2/fs"
+	"go.uber.org/goleak"
+
+	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/venus"
+)
+
+// childVariable carries a childConfig to a copy of the test binary that serves a mount: a process must never touch the mount that it serves itself.
+const childVariable = "VENUSFS_TEST_CHILD"
+
+// childConfig says what a child serves. Without a Server it is a bare go-fuse loopback of Cache, to compare with.
+type childConfig struct {
+	Dir, Cache, Server string
+	Options            Options
+	Verbose            bool
+}
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(childVariable); text != "" {
+		if err := serveChild(text); err != nil {
+			fmt.Fprintln(os.Stderr, "child:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// serveChild mounts, says so in a line, and unmounts when its standard input ends, as it does when the test dies.
+func serveChild(text string) error {
+	var c childConfig
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return err
+	}
+	if c.Server == "" {
+		return serveLoopback(c)
+	}
+	log := slog.New(slog.DiscardHandler)
+	if c.Verbose {
+		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	v, err := venus.Open(ctx, venus.Config{Dir: c.Cache, Server: c.Server, Volume: "home", Log: log})
+	if err != nil {
+		return err
+	}
+	c.Options.Log = log
+	m, err := Mount(ctx, stalling{v}, c.Dir, c.Options)
+	if err != nil {
+		return errors.Join(err, v.Close(ctx))
+	}
+	fmt.Println("mounted")
+	input := bufio.NewScanner(os.Stdin)
+	for input.Scan() {
+		if input.Text() == "passthrough" {
+			fmt.Println(m.Passthrough())
+		}
+	}
+	ctx, cancel = context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := errors.Join(m.Unmount(ctx), v.Close(ctx)); err != nil {
+		return err
+	}
+	return goleak.Find()
+}
+
+func serveLoopback(c childConfig) error {
+	root, err := gofs.NewLoopbackRoot(c.Cache)
+	if err != nil {
+		return err
+	}
+	second := time.Second
+	options := &gofs.Options{AttrTimeout: &second, EntryTimeout: &second}
+	options.DirectMount = true
+	server, err := gofs.Mount(c.Dir, root, options)
+	if err != nil {
+		return err
+	}
+	fmt.Println("mounted")
+	for input := bufio.NewScanner(os.Stdin); input.Scan(); {
+	}
+	return server.Unmount()
+}
+
+// stalling is a venus that never finds a certain name.
+type stalling struct{ *venus.Venus }
+
+const stalled = "stalled"
+
+// Lookup waits for the end of its context where the name is stalled.
+func (s stalling) Lookup(ctx context.Context, dir coda.Fid, name string) (coda.Status, error) {
+	if name == stalled {
+		<-ctx.Done()
+		return coda.Status{}, &coda.Error{Op: "lookup", Kind: coda.TimedOut, Err: ctx.Err()}
+	}
+	return s.Venus.Lookup(ctx, dir, name)
+}

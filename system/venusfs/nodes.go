@@ -1,0 +1,257 @@
+package venusfs
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// rootID is the number of the root's node in the protocol.
+const rootID = 1
+
+// A node is what the kernel calls an inode. A directory or symlink is one node. A file is one node for each version of its contents that
+// the kernel may know: the package documentation says why.
+type node struct {
+	id   uint64
+	fid  coda.Fid
+	kind coda.ObjectKind
+
+	// Guarded by nodes.mu.
+	lookups uint64 // references that the kernel holds
+	users   int    // open files and directories
+
+	mu            sync.Mutex // held for computation only
+	directories   []*openDirectory
+	open          []*openFile
+	bound         version // of a file: what it contains, apart from what is being written by way of it
+	backing       int32   // what the kernel calls the container that it reads and writes by itself, 0 for none
+	tainted       bool    // the kernel's page cache may hold something else
+	claims        int     // opens for writing that are under way
+	reserved      uint32  // the thread that is going to open it, 0 for none
+	reservedUntil time.Time
+	place         place // where it was found last
+}
+
+// place is a name in a directory.
+type place struct {
+	dir  coda.Fid
+	name string
+}
+
+// version identifies the contents of a file as far as is known.
+type version struct {
+	container string // the file that they were seen in, "" where they have not been seen
+	length    uint64
+	digest    coda.Digest // zero as long as nobody has worked it out
+	modified  coda.Time
+}
+
+func versionOf(s coda.Status) version {
+	return version{length: s.Length, digest: s.Digest, modified: s.Modified}
+}
+
+// agrees reports whether v and w are the same contents. Containers decide. Where one of them is not known, nothing must speak against it.
+func (v version) agrees(w version) bool {
+	if v.container != "" && w.container != "" {
+		return v.container == w.container
+	}
+	return v.length == w.length && (v.digest == w.digest || v.digest.IsZero() || w.digest.IsZero())
+}
+
+// in is the status with these contents.
+func (v version) in(s coda.Status) coda.Status {
+	if !v.agrees(versionOf(s)) {
+		s.Digest, s.Length, s.Modified = v.digest, v.length, v.modified
+	}
+	return s
+}
+
+// view is the status as it is seen by way of the node: what others store does not change what a session began with. It reports false when nobody has the
+// node open and the file contains something else by now, so that its names should be looked up again.
+func (n *node) view(s coda.Status) (coda.Status, bool) {
+	if n.kind != coda.File {
+		return s, true
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case n.writer() != nil:
+		return s, true
+	case n.bound.agrees(versionOf(s)):
+		if n.bound.digest.IsZero() {
+			n.bound.digest = s.Digest
+		}
+		n.bound.modified = s.Modified
+		return s, true
+	default:
+		return n.bound.in(s), n.busy()
+	}
+}
+
+// bind makes the contents of a status, in a container, those of the node.
+func (n *node) bind(v version) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.bound = v
+}
+
+// nodes knows the nodes by number and by object.
+type nodes struct {
+	mu    sync.Mutex
+	last  uint64
+	byID  map[uint64]*node
+	byFid map[coda.Fid][]*node // the one that was given out last comes first
+}
+
+func newNodes(root coda.Fid) *nodes {
+	n := &node{id: rootID, fid: root, kind: coda.Directory, lookups: 1}
+	return &nodes{last: rootID, byID: map[uint64]*node{rootID: n}, byFid: map[coda.Fid][]*node{root: {n}}}
+}
+
+// get finds a node that the kernel named. It is nil if the kernel has forgotten it, which would be the kernel's mistake.
+func (t *nodes) get(id uint64) *node {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.byID[id]
+}
+
+// placesOf gives the places where an object was found last.
+func (t *nodes) placesOf(f coda.Fid) []place {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var places []place
+	for _, n := range t.byFid[f] {
+		n.mu.Lock()
+		if !slices.Contains(places, n.place) && n.id != rootID {
+			places = append(places, n.place)
+		}
+		n.mu.Unlock()
+	}
+	return places
+}
+
+// idsOf gives the numbers of an object's nodes.
+func (t *nodes) idsOf(f coda.Fid) []uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var ids []uint64
+	for _, n := range t.byFid[f] {
+		ids = append(ids, n.id)
+	}
+	return ids
+}
+
+// closing gives the open files of an object that have been closed as far as can be told, but not released.
+func (t *nodes) closing(f coda.Fid) []*openFile {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var closing []*openFile
+	for _, n := range t.byFid[f] {
+		n.mu.Lock()
+		for _, o := range n.open {
+			if o.closing {
+				closing = append(closing, o)
+			}
+		}
+		n.mu.Unlock()
+	}
+	return closing
+}
+
+// want says what a node is looked for.
+type want struct {
+	opens  bool // to open it; otherwise only its attributes are asked for
+	writes bool
+	thread uint32
+}
+
+// enter finds the node of an object for an answer that gives the kernel a reference to it, or makes one.
+func (t *nodes) enter(s coda.Status, v version, w want, at place) *node {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := t.byFid[s.Fid]
+	i := slices.IndexFunc(all, func(n *node) bool { return n.suits(s.Kind, v, w) })
+	var n *node
+	if i >= 0 {
+		n = all[i]
+		all = slices.Delete(all, i, i+1)
+	} else {
+		t.last++
+		n = &node{id: t.last, fid: s.Fid, kind: s.Kind, bound: v}
+		t.byID[n.id] = n
+	}
+	t.byFid[s.Fid] = slices.Insert(all, 0, n)
+	n.lookups++
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.place = at
+	if w.opens {
+		n.reserve(w.thread)
+	}
+	return n
+}
+
+// suits reports whether a node can be given out for a version of its object.
+func (n *node) suits(kind coda.ObjectKind, v version, w want) bool {
+	if n.kind != kind || kind != coda.File {
+		return n.kind == kind
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	same := n.bound.agrees(v)
+	writer := n.writer() != nil
+	switch {
+	case !w.opens:
+		return same || writer && v.digest.IsZero() // contents that are being written have no digest
+	case n.busy():
+		return writer && w.writes || same && v.container != "" && n.bound.container == v.container
+	default:
+		return same && n.claims == 0 && n.isFree(w.thread)
+	}
+}
+
+// forget takes references of the kernel away.
+func (t *nodes) forget(id, lookups uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.byID[id]
+	if n == nil || id == rootID {
+		return
+	}
+	n.lookups -= min(n.lookups, lookups)
+	t.drop(n)
+}
+
+// use is get, and notes that the node must stay known while it is open. Each call that gives a node must be matched by one of leave.
+func (t *nodes) use(id uint64) *node {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.byID[id]
+	if n != nil {
+		n.users++
+	}
+	return n
+}
+
+func (t *nodes) leave(n *node) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n.users--
+	t.drop(n)
+}
+
+// drop lets go of a node that neither the kernel nor an open file needs.
+func (t *nodes) drop(n *node) {
+	if n.lookups > 0 || n.users > 0 {
+		return
+	}
+	delete(t.byID, n.id)
+	all := slices.DeleteFunc(t.byFid[n.fid], func(other *node) bool { return other == n })
+	if len(all) == 0 {
+		delete(t.byFid, n.fid)
+		return
+	}
+	t.byFid[n.fid] = all
+}
