@@ -57,11 +57,15 @@ func (s *Server) newSession() *session {
 // background runs f as part of the calls that Close waits for. The caller must be one of them.
 func (s *Server) background(f func()) { s.calls.running.Go(f) }
 
+// maxName bounds the name that a client gives itself for logs.
+const maxName = 100
+
 // receive takes the client's Hello, which it reports, and then its pings, until the stream ends.
 func receive(stream grpc.BidiStreamingServer[vicepb.CallbackRequest, vicepb.CallbackEvent], session *session, hello chan<- error) {
 	first, err := stream.Recv()
 	if err == nil {
-		session.name = first.GetHello().GetName()
+		name := first.GetHello().GetName()
+		session.name = name[:min(len(name), maxName)]
 		session.client, err = wire.ClientIDFromProto(first.GetHello().GetClient())
 	}
 	hello <- err

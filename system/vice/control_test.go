@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -188,4 +190,21 @@ func TestControl(t *testing.T) {
 	require.NoError(t, conn.Close())
 	stop()
 	require.NoError(t, <-served)
+}
+
+// Fsck goes on beside writers and sees one moment of them: a batch under way is no damage.
+func TestFsckWhileWriting(t *testing.T) {
+	s := vicetest.Start(t, smallLimits)
+	ctx, cancel := context.WithCancel(t.Context())
+	var sent atomic.Int64
+	var writers sync.WaitGroup
+	for id := range uint64(2) {
+		a := newAuthor(s, id+1, 7)
+		writers.Go(func() { a.write(ctx, &sent) })
+	}
+	for checks := 0; checks < 20 || sent.Load() < 40; checks++ {
+		s.CheckSound()
+	}
+	cancel()
+	writers.Wait()
 }

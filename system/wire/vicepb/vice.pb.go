@@ -1462,7 +1462,9 @@ func (x *ReintegrateHead) GetLast() uint64 {
 	return 0
 }
 
-// A Record is one entry of the client modify log. Directory operations are certified by name, stores by version.
+// A Record is one entry of the client modify log. Operations on directories are certified by name. Store, SetAttributes and the Remove of
+// a file's last name are certified by version: the store id of their base must be that of the file. It is {client, record number} after
+// Create, Store and SetAttributes; Link, Rename and the Remove of one name of several leave it alone (package coda says why).
 type Record struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Number uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
