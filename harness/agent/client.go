@@ -43,9 +43,6 @@ var (
 	ErrReach   = errors.New("the peer is not reached") // what Reach found
 )
 
-// retries are quick: a node that is just being started listens within milliseconds.
-var retries = backoff.Config{BaseDelay: 10 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 500 * time.Millisecond}
-
 // Client talks to the agent of one node. Its methods may be called from several goroutines, and all are bounded in time.
 type Client struct {
 	connection *grpc.ClientConn
@@ -63,6 +60,8 @@ func Dial(address string, trust *tls.Config) (*Client, error) {
 	if strings.HasPrefix(address, "unix:") {
 		target = address
 	}
+	// A node that is just being started listens within milliseconds.
+	retries := backoff.Config{BaseDelay: 10 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 500 * time.Millisecond}
 	connection, err := grpc.NewClient(target,
 		grpc.WithTransportCredentials(protection),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(mostMessage)),
@@ -121,10 +120,7 @@ func (c *Client) Beat(ctx context.Context, interval, patience time.Duration) err
 	answered := time.Now()
 	for ctx.Err() == nil {
 		err := c.beatOnce(ctx, interval, patience, &answered)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if time.Since(answered) > patience {
+		if ctx.Err() == nil && time.Since(answered) > patience {
 			return fmt.Errorf("%w: no answer to heartbeats for %v: %w", ErrLost, patience, err)
 		}
 		select {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/codastress/codastress/harness/agent/agentpb"
-	"github.com/codastress/codastress/harness/agent/supervise"
 	"github.com/codastress/codastress/harness/history"
 	"google.golang.org/grpc"
 )
@@ -88,16 +87,10 @@ func (c *Client) onDaemon(
 }
 
 func daemonOf(m *agentpb.Daemon) Daemon {
-	d := Daemon{
-		Name: m.Name, State: supervise.Exited, PID: int(m.Pid), Started: history.Time(m.Started), Ready: history.Time(m.Ready),
+	return Daemon{
+		Name: m.Name, State: daemonState(m.State), PID: int(m.Pid), Started: history.Time(m.Started), Ready: history.Time(m.Ready),
 		Starts: m.Starts, Exit: m.Exit,
 	}
-	for state, number := range states {
-		if number == m.State {
-			d.State = state
-		}
-	}
-	return d
 }
 
 // Events calls told for every event after a number, first for those of before, until ctx ends or the node is cleared; both are no errors.

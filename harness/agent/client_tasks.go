@@ -133,12 +133,10 @@ func appendTo(path string, piece []byte) error {
 func receive[M any](ctx context.Context, stream interface{ Recv() (*M, error) }, take func(*M) error) error {
 	for {
 		message, err := stream.Recv()
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil && ctx.Err() != nil:
-			return nil
-		case err != nil:
+		if errors.Is(err, io.EOF) || err != nil && ctx.Err() != nil {
+			return nil //nolint:nilerr // the caller looks at its context, where that matters
+		}
+		if err != nil {
 			return known(err)
 		}
 		if err := take(message); err != nil {

@@ -152,17 +152,32 @@ func (s *service) Reach(ctx context.Context, r *agentpb.ReachRequest) (*agentpb.
 	return reply, nil
 }
 
-// states are the states of daemons in both languages.
-var states = map[supervise.State]agentpb.DaemonState{
-	supervise.Exited:   agentpb.DaemonState_DAEMON_STATE_EXITED,
-	supervise.Starting: agentpb.DaemonState_DAEMON_STATE_STARTING,
-	supervise.Running:  agentpb.DaemonState_DAEMON_STATE_RUNNING,
-	supervise.Paused:   agentpb.DaemonState_DAEMON_STATE_PAUSED,
+// stateMessage gives a state its number on the wire; daemonState is its inverse.
+func stateMessage(s supervise.State) agentpb.DaemonState {
+	switch s {
+	case supervise.Starting:
+		return agentpb.DaemonState_DAEMON_STATE_STARTING
+	case supervise.Running:
+		return agentpb.DaemonState_DAEMON_STATE_RUNNING
+	case supervise.Paused:
+		return agentpb.DaemonState_DAEMON_STATE_PAUSED
+	default:
+		return agentpb.DaemonState_DAEMON_STATE_EXITED
+	}
+}
+
+func daemonState(m agentpb.DaemonState) supervise.State {
+	for _, s := range []supervise.State{supervise.Starting, supervise.Running, supervise.Paused} {
+		if stateMessage(s) == m {
+			return s
+		}
+	}
+	return supervise.Exited
 }
 
 func daemonMessage(d supervise.Status) *agentpb.Daemon {
 	return &agentpb.Daemon{
-		Name: d.Name, State: states[d.State], Pid: int64(d.PID), Started: int64(d.Started), Ready: int64(d.Ready),
+		Name: d.Name, State: stateMessage(d.State), Pid: int64(d.PID), Started: int64(d.Started), Ready: int64(d.Ready),
 		Starts: d.Starts, Exit: d.Exit,
 	}
 }

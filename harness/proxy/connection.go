@@ -68,21 +68,20 @@ func (h *half) Read(piece []byte) (int, error) {
 }
 
 // WriteTo is what io.Copy uses instead of its own loop with small pieces.
-func (h *half) WriteTo(w io.Writer) (int64, error) {
+func (h *half) WriteTo(w io.Writer) (copied int64, err error) {
 	piece := make([]byte, pieceLength)
-	var copied int64
-	for {
-		n, err := h.Read(piece)
-		if n > 0 {
-			if _, err := w.Write(piece[:n]); err != nil {
-				return copied, err
-			}
-			copied += int64(n)
+	for !errors.Is(err, io.EOF) {
+		var n int
+		n, err = h.Read(piece)
+		if n == 0 {
+			continue
 		}
-		if err != nil {
-			return copied, nil
+		if _, err := w.Write(piece[:n]); err != nil {
+			return copied, err
 		}
+		copied += int64(n)
 	}
+	return copied, nil
 }
 
 // Write writes to the destination.
@@ -94,23 +93,25 @@ func (h *half) Write(piece []byte) (int, error) {
 
 // ReadFrom is what io.Copy uses instead of its own loop. When the destination fails it resets the connection and reads on to the end,
 // since Toxiproxy's goroutines would wait for ever to hand on what is under way.
-func (h *half) ReadFrom(r io.Reader) (int64, error) {
+func (h *half) ReadFrom(r io.Reader) (copied int64, err error) {
 	piece := make([]byte, pieceLength)
-	var copied int64
-	for broken := false; ; {
-		n, err := r.Read(piece)
-		if n > 0 && !broken {
-			m, err := h.Write(piece[:n])
-			copied += int64(m)
-			if err != nil {
-				broken = true
-				h.whole.reset()
-			}
+	for broken := false; err == nil; {
+		var n int
+		n, err = r.Read(piece)
+		if n == 0 || broken {
+			continue
 		}
-		if err != nil {
-			return copied, nil
+		m, failed := h.Write(piece[:n])
+		copied += int64(m)
+		if failed != nil {
+			broken = true
+			h.whole.reset()
 		}
 	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return copied, err
 }
 
 // Close ends the direction as its source ended it: in order, which leaves the other direction open, or with RST on both sides if the source was

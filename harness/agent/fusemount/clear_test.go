@@ -134,11 +134,13 @@ func FuzzParse(f *testing.F) {
 	f.Add(`36 35 98:0 / /mnt\0402 rw - fuse.coda coda rw`)
 	f.Fuzz(func(t *testing.T, text string) {
 		all, err := parse(strings.NewReader(text))
-		if err == nil {
-			for _, m := range all {
-				m.isFUSE()
-				m.connection()
-			}
+		if err != nil {
+			return
+		}
+		for _, m := range all {
+			require.NotEmpty(t, m.kind)
+			require.NotEmpty(t, m.path)
+			require.LessOrEqual(t, len(m.connection()), len(m.device))
 		}
 	})
 }

@@ -18,7 +18,7 @@ type Daemon struct {
 	Dir      string        // its working directory; "" is the supervisor's
 	LogFile  string        // standard output and standard error are appended here
 	Mounts   bool          // it serves the node's mount: the mount is cleared before each start but the first
-	Patience time.Duration // from SIGTERM to SIGKILL; 0 is 3 s
+	Patience time.Duration // from SIGTERM to SIGKILL; 0 is 2 s
 }
 
 // State says what a daemon is doing.
@@ -65,8 +65,8 @@ var (
 
 // The bounds of what does not have one from outside.
 const (
-	defaultPatience = 3 * time.Second
-	dyingTime       = 2 * time.Second // of a killed process before its mount is aborted, and again after that
+	defaultPatience = 2 * time.Second
+	dyingTime       = time.Second     // of a killed process before its mount is aborted, and again after that
 	clearingTime    = 5 * time.Second // of the mount
 	stoppingTime    = 3 * time.Second // until all threads have stopped; one in a disk write does so after it
 	readyInterval   = 20 * time.Millisecond

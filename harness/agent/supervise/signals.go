@@ -34,10 +34,7 @@ func (s *Supervisor) kill(ctx context.Context, d *supervised, l *life) error {
 		return nil
 	}
 	if s.hooks.AbortMount != nil {
-		s.hooks.Log.Warn("a killed daemon does not die: aborting the mount", "daemon", d.Name, "pid", l.pid)
-		if err := bounded(ctx, clearingTime, s.hooks.AbortMount); err != nil {
-			s.hooks.Log.Warn("aborting the mount", "error", err)
-		}
+		s.abortMount(ctx, d, l)
 		if l.endsWithin(dyingTime) {
 			return nil
 		}
@@ -45,17 +42,35 @@ func (s *Supervisor) kill(ctx context.Context, d *supervised, l *life) error {
 	return fmt.Errorf("%s (process %d) does not die of SIGKILL", d.Name, l.pid)
 }
 
+func (s *Supervisor) abortMount(ctx context.Context, d *supervised, l *life) {
+	s.hooks.Log.Warn("a killed daemon does not die: aborting the mount", "daemon", d.Name, "pid", l.pid)
+	if err := bounded(ctx, clearingTime, s.hooks.AbortMount); err != nil {
+		s.hooks.Log.Warn("aborting the mount", "error", err)
+	}
+}
+
 // Terminate sends SIGTERM, after the daemon's patience SIGKILL, and waits until the process is reaped.
 // The error is ErrUnknown, ErrState when it does not run, or that it does not die.
 func (s *Supervisor) Terminate(ctx context.Context, name string) error {
-	return s.inTurn(ctx, name, func(d *supervised) error { return s.terminate(ctx, d) })
+	return s.inTurn(ctx, name, func(d *supervised) error {
+		l, err := d.alive()
+		if err != nil {
+			return err
+		}
+		err = s.askToEnd(d, l)
+		if errors.Is(err, errDeaf) {
+			s.hooks.Log.Warn("a daemon does not end: killing it", "daemon", d.Name, "pid", l.pid)
+			return s.kill(ctx, d, l)
+		}
+		return err
+	})
 }
 
-func (s *Supervisor) terminate(ctx context.Context, d *supervised) error {
-	l, err := d.alive()
-	if err != nil {
-		return err
-	}
+// errDeaf says that SIGTERM did not end a daemon.
+var errDeaf = errors.New("it does not end of SIGTERM")
+
+// askToEnd sends SIGTERM and waits for the daemon's patience.
+func (s *Supervisor) askToEnd(d *supervised, l *life) error {
 	l.mu.Lock()
 	l.terminated = true
 	l.mu.Unlock()
@@ -63,11 +78,10 @@ func (s *Supervisor) terminate(ctx context.Context, d *supervised) error {
 	if err := errors.Join(l.signal(syscall.SIGTERM), l.signal(syscall.SIGCONT)); err != nil && !errors.Is(err, ErrState) {
 		return err
 	}
-	if l.endsWithin(d.Patience) {
-		return nil
+	if !l.endsWithin(d.Patience) {
+		return errDeaf
 	}
-	s.hooks.Log.Warn("a daemon ignores SIGTERM: killing it", "daemon", d.Name, "pid", l.pid)
-	return s.kill(ctx, d, l)
+	return nil
 }
 
 // Pause sends SIGSTOP and waits until every thread has stopped. The error is ErrUnknown, ErrState when the daemon does not run or is paused, or
@@ -136,24 +150,52 @@ func (d *supervised) alive() (*life, error) {
 // The error names what did not end; it is left behind. Stop takes no longer than the sum of the daemons' bounds.
 func (s *Supervisor) Stop(ctx context.Context) error {
 	s.stopped.Store(true)
-	var errs []error
 	for i := len(s.daemons) - 1; i >= 0; i-- {
-		d := s.daemons[i]
-		err := s.inTurn(ctx, d.Name, func(d *supervised) error { return s.terminate(ctx, d) })
-		if err == nil || errors.Is(err, ErrState) {
-			continue
-		}
-		errs = append(errs, err)
-		if l, err := d.alive(); err == nil {
-			_ = l.signal(syscall.SIGKILL) // the last thing that can be done
-		}
+		s.stop(ctx, s.daemons[i])
 	}
+	errs := s.endStuck(ctx)
 	if !waitWithin(&s.running, dyingTime) {
 		errs = append(errs, errors.New("goroutines of the supervisor are left behind"))
 		return errors.Join(errs...) // the spawner stays: the end of its thread would change nothing
 	}
 	s.spawner.end()
 	return errors.Join(errs...)
+}
+
+// stop ends a daemon. One that does not die yet may wait for the mount of another: that comes later.
+func (s *Supervisor) stop(ctx context.Context, d *supervised) {
+	err := s.inTurn(ctx, d.Name, func(d *supervised) error {
+		l, err := d.alive()
+		if err != nil {
+			return err
+		}
+		return s.askToEnd(d, l)
+	})
+	if l, dead := d.alive(); dead == nil {
+		s.hooks.Log.Warn("a daemon does not end: killing it", "daemon", d.Name, "pid", l.pid, "error", err)
+		_ = l.signal(syscall.SIGKILL) // it can only have ended
+		l.endsWithin(dyingTime / 2)
+	}
+}
+
+// endStuck aborts the mount if a daemon that was killed is still there, and names those that are there even then.
+func (s *Supervisor) endStuck(ctx context.Context) []error {
+	var errs []error
+	aborted := s.hooks.AbortMount == nil
+	for _, d := range s.daemons {
+		l, dead := d.alive()
+		if dead != nil {
+			continue
+		}
+		if !aborted {
+			aborted = true
+			s.abortMount(ctx, d, l)
+		}
+		if !l.endsWithin(dyingTime) {
+			errs = append(errs, fmt.Errorf("%s (process %d) does not die of SIGKILL", d.Name, l.pid))
+		}
+	}
+	return errs
 }
 
 func waitWithin(group *sync.WaitGroup, bound time.Duration) bool {

@@ -188,6 +188,26 @@ func TestADaemonStuckInItsMountDies(t *testing.T) {
 	require.True(t, aborted.Load())
 }
 
+func TestStopEndsDaemonsThatAreStuckInTheMount(t *testing.T) {
+	mount := fusetest.NewDeaf(t)
+	folder := t.TempDir()
+	var aborts atomic.Int32
+	s, r := newSupervisor(t, Hooks{AbortMount: func(ctx context.Context) error {
+		aborts.Add(1)
+		return fusemount.Abort(ctx, mount.Path)
+	}}, playing("a", "stuck", folder, filepath.Join(mount.Path, "x")), playing("b", "stuck", folder, filepath.Join(mount.Path, "y")))
+	a, b := begin(t, s, "a"), begin(t, s, "b")
+	awaitOutput(t, s.daemons[0].Daemon, "stuck")
+	awaitOutput(t, s.daemons[1].Daemon, "stuck")
+	require.Eventually(t, func() bool { return mount.Asked() > 0 }, patience, time.Millisecond)
+	require.NoError(t, s.Stop(t.Context()))
+	require.False(t, exists(a.PID))
+	require.False(t, exists(b.PID))
+	require.EqualValues(t, 1, aborts.Load())
+	require.Equal(t, []string{"started", "ready", "exited"}, r.whats("a"), "asked to end, and killed for not doing it")
+	s.spawner = newSpawner() // the clean-up stops once more
+}
+
 func TestDaemonsDieWithTheSupervisor(t *testing.T) {
 	folder := t.TempDir()
 	supervisor := exec.Command(os.Args[0], folder)

@@ -43,9 +43,6 @@ func tail(path string, from int64) (string, error) {
 	return string(bytes.ToValidUTF8(text, []byte("?"))), err
 }
 
-// alarms begin the lines with which the Go runtime, its race detector and its sanitizers announce a crash.
-var alarms = []string{"panic: ", "fatal error: ", "WARNING: DATA RACE", "SIGSEGV: ", "unexpected fault address"}
-
 // excerpt returns the lines from the first alarm on, or the last lines.
 func excerpt(text string) string {
 	text = strings.TrimSpace(text)
@@ -55,7 +52,7 @@ func excerpt(text string) string {
 	lines := strings.Split(text, "\n")
 	first, count := max(0, len(lines)-lastLines), lastLines
 	for i, line := range lines {
-		if startsWithAny(line, alarms) {
+		if isAlarm(line) {
 			first, count = i, headLines
 			break
 		}
@@ -69,8 +66,9 @@ func excerpt(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-func startsWithAny(line string, beginnings []string) bool {
-	for _, beginning := range beginnings {
+// isAlarm recognises the lines with which the Go runtime and its race detector announce a crash.
+func isAlarm(line string) bool {
+	for _, beginning := range []string{"panic: ", "fatal error: ", "WARNING: DATA RACE", "SIGSEGV: ", "unexpected fault address"} {
 		if strings.HasPrefix(line, beginning) {
 			return true
 		}

@@ -52,7 +52,7 @@ func (l Limits) withDefaults() Limits {
 }
 
 // closingTime is how long requests may go on after the end was asked for.
-const closingTime = time.Second
+const closingTime = 300 * time.Millisecond
 
 // State is what the workers are doing.
 type State struct {
@@ -102,7 +102,9 @@ func Serve(ctx context.Context, listener net.Listener, files Files, limits Limit
 		shut(one)
 	}
 	for range running {
-		<-ended
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			limits.Log.Warn("a server ended otherwise than it was told to", "error", err)
+		}
 	}
 	if ctx.Err() == nil {
 		return fmt.Errorf("serving pages: %w", err)
