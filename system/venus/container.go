@@ -1,7 +1,6 @@
 package venus
 
 import (
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -66,14 +65,10 @@ type containers struct {
 	next   atomic.Uint64
 	store  *store
 	log    *slog.Logger
-
-	mu     sync.Mutex
-	doomed []*container
-	wake   chan struct{}
 }
 
 func newContainers(cfg Config, s *store, starts uint64) (*containers, error) {
-	c := &containers{dir: filepath.Join(cfg.Dir, "containers"), starts: starts, store: s, log: cfg.Log, wake: make(chan struct{}, 1)}
+	c := &containers{dir: filepath.Join(cfg.Dir, "containers"), starts: starts, store: s, log: cfg.Log}
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of containers: %w", err)
 	}
@@ -105,37 +100,9 @@ func containerError(op string, err error) error {
 	return &coda.Error{Op: op, Kind: kind, Err: err}
 }
 
-// doom has the file removed some time after the changes that were enqueued before the call cannot be lost any more.
-func (c *containers) doom(k *container) {
-	c.mu.Lock()
-	c.doomed = append(c.doomed, k)
-	c.mu.Unlock()
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-}
-
-// run removes doomed files until the context ends.
-func (c *containers) run(ctx context.Context) {
-	for {
-		select {
-		case <-c.wake:
-			c.sweep()
-		case <-ctx.Done():
-			c.sweep()
-			return
-		}
-	}
-}
-
-// sweep removes the doomed files. The metadata that forgets them must be written first; where somebody was promised that the
-// contents survive a power loss, it must even be synced, since it names what took their place.
-func (c *containers) sweep() {
-	c.mu.Lock()
-	doomed := c.doomed
-	c.doomed = nil
-	c.mu.Unlock()
+// remove removes files. The metadata that forgets them must have been enqueued; it is written first, and where somebody was promised that the
+// contents survive a power loss it is even synced, since it names what took their place.
+func (c *containers) remove(doomed []*container) {
 	if len(doomed) == 0 {
 		return
 	}

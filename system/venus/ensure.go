@@ -214,6 +214,7 @@ func (v *Venus) land(list []*object, fl *flight, err error) {
 		o.flight = nil
 		v.tidy(o)
 	}
+	v.eased()
 	v.mu.Unlock()
 	close(fl.done)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/codastress/codastress/system/coda"
 )
@@ -40,7 +41,7 @@ func (v *Venus) room(bytes uint64) error {
 		v.mu.Lock()
 		full = uint64(max(v.cacheBytes, 0))+bytes > limit
 		v.mu.Unlock()
-		v.containers.sweep()
+		v.sweep()
 		if free, err = v.containers.freeBytes(); err != nil {
 			return err
 		}
@@ -54,6 +55,29 @@ func (v *Venus) room(bytes uint64) error {
 	return nil
 }
 
+// sweeper removes the files of doomed containers until the context ends.
+func (v *Venus) sweeper(ctx context.Context) {
+	for {
+		select {
+		case <-v.wakeSweep:
+			v.sweep()
+		case <-ctx.Done():
+			v.sweep()
+			return
+		}
+	}
+}
+
+// sweep removes the files of doomed containers. Whoever dooms one enqueues the metadata that forget it in the same hold of the mutex, so
+// that they are enqueued by the time the list is taken.
+func (v *Venus) sweep() {
+	v.mu.Lock()
+	doomed := v.doomed
+	v.doomed = nil
+	v.mu.Unlock()
+	v.containers.remove(doomed)
+}
+
 // evict evicts whenever the cache has grown beyond its limits.
 func (v *Venus) evict(ctx context.Context) {
 	for {
@@ -63,6 +87,17 @@ func (v *Venus) evict(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		// What is in use now may not be soon, but looking through the cache for every single object would cost too much.
+		if !pause(ctx, 50*time.Millisecond) {
+			return
+		}
+	}
+}
+
+// eased has the evictor look again when something that was in use is not any more and the cache is beyond its limits. v.mu is held.
+func (v *Venus) eased() {
+	if len(v.objects) > v.cfg.Limits.CacheObjects || (v.cacheBytes > 0 && uint64(v.cacheBytes) > v.cfg.Limits.CacheBytes) {
+		wake(v.wakeEvict)
 	}
 }
 

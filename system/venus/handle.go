@@ -136,6 +136,7 @@ func (v *Venus) letGo(o *object, k *container) {
 	o.users--
 	v.release(k)
 	v.tidy(o)
+	v.eased()
 }
 
 // check compares contents that an earlier run of the operating system left with their digest. Damaged contents that the server has are dropped.

@@ -204,6 +204,7 @@ func (v *Venus) recoverLog(ctx context.Context, t *tx, files map[string]int64, s
 		size, ok := files[s.Container]
 		if ok {
 			r.contents = v.adopt(s.Container, size, true)
+			r.contents.synced = s.Synced
 			ok, err = v.recoverContents(t, r, sameBoot)
 			if err != nil {
 				return err

@@ -38,6 +38,7 @@ func (v *Venus) settle(ctx context.Context, batch []*record, answer wire.Answer,
 	a.finish(session, answer.Breaks)
 	v.frozen = frozen{}
 	t.meta(metaFrozen, v.frozen)
+	v.eased()
 	v.answered = batch[len(batch)-1].Number
 	close(v.settled)
 	v.settled = make(chan struct{})

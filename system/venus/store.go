@@ -57,8 +57,12 @@ func (s *store) close() error {
 	return nil
 }
 
-// sync makes everything that was committed before the call survive a power loss.
+// sync makes everything that was enqueued before the call survive a power loss.
 func (s *store) sync() error {
+	// Another commit can meet the demand at once, and then only what is in the kernel already is covered.
+	if err := s.barrier(); err != nil {
+		return err
+	}
 	s.wal.demand()
 	if err := s.db.LogData(nil, pebble.Sync); err != nil {
 		return &coda.Error{Op: "sync the metadata of the cache", Kind: coda.IO, Err: err}

@@ -38,6 +38,7 @@ type Venus struct {
 	conflicts   map[uint64]conflict
 	clock       uint64
 	cacheBytes  int64
+	doomed      []*container  // their files can go
 	empty       *container    // shared by all files without contents
 	settled     chan struct{} // closed and replaced when records have been answered
 	answered    uint64        // the number of the last record that was answered
@@ -46,6 +47,7 @@ type Venus struct {
 	wakeLog   chan struct{} // has a token when the reintegrator should look at the log
 	wakeEvict chan struct{}
 	wakeGrant chan struct{}
+	wakeSweep chan struct{}
 	hurry     int // callers that wait for the log: no ageing
 	batchErr  error
 }
@@ -71,6 +73,7 @@ func Open(ctx context.Context, cfg Config) (*Venus, error) {
 		objects: map[coda.Fid]*object{}, conflicts: map[uint64]conflict{},
 		granted: make(chan struct{}), settled: make(chan struct{}),
 		wakeLog: make(chan struct{}, 1), wakeEvict: make(chan struct{}, 1), wakeGrant: make(chan struct{}, 1),
+		wakeSweep: make(chan struct{}, 1),
 	}
 	v.session.changed = make(chan struct{})
 	if err := v.recover(ctx); err != nil {
@@ -90,7 +93,7 @@ func (v *Venus) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	v.life, v.stop = ctx, cancel
 	for _, daemon := range []func(context.Context){
-		v.containers.run, v.notices.run, v.keepSession, v.reintegrate, v.evict, v.keepGrants, v.revalidate,
+		v.sweeper, v.notices.run, v.keepSession, v.reintegrate, v.evict, v.keepGrants, v.revalidate,
 	} {
 		v.daemons.Go(func() { daemon(ctx) })
 	}
@@ -163,7 +166,8 @@ func (v *Venus) release(c *container) {
 	c.refs--
 	if c.refs == 0 {
 		v.cacheBytes -= c.size
-		v.containers.doom(c)
+		v.doomed = append(v.doomed, c)
+		wake(v.wakeSweep)
 	}
 }
 

@@ -327,6 +327,7 @@ func (v *Venus) leaveSession(c *call, s *session) error {
 		v.release(s.w)
 	}
 	v.tidy(s.o)
+	v.eased()
 	return err
 }
 
