@@ -1,0 +1,29 @@
+package checks
+
+import "github.com/codastress/codastress/harness/history"
+
+// A Check decides whether one promise was kept.
+type Check struct {
+	Name string
+	Doc  string
+	// Run is a pure function. The verdict has the check's name.
+	Run func(*history.Run) history.Verdict
+}
+
+// All returns every check, in the order in which to list them.
+func All() []Check {
+	return []Check{
+		{"no-hang", "every call returns within the scenario's bound, with data or with an error, whatever the faults", noHang},
+		{
+			"no-lost-data",
+			"what was acknowledged is there in the end or was replaced by something later, removed files stay away, and no content is damaged",
+			noLostData,
+		},
+		{"convergence", "after healing, all clients and servers show the same tree, and nothing is left to be sent", convergence},
+		{"no-crash", "daemons end only when a fault or the teardown ends them, without a panic or a data race", noCrash},
+		{"sound-server", "the server's own fsck finds nothing", soundServer},
+		{"session-reads", "a client sees what it wrote itself, and what it sees of a file never goes back", sessionReads},
+		{"no-false-conflict", "a conflict exists only where two clients changed the same object without seeing each other", noFalseConflict},
+		{"proven", "the faults took effect and were healed, the load was heavy enough, and the record is whole", proven},
+	}
+}

@@ -1,0 +1,101 @@
+package checks
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/codastress/codastress/harness/history"
+)
+
+// convergence compares the last observations of all nodes, and holds the time that it took against Limits.Converge. That time begins when
+// the last fault was healed and the last operation had returned.
+func convergence(run *history.Run) history.Verdict {
+	j := judge(run, "convergence")
+	if len(run.Observations) == 0 {
+		return j.undecided("no tree was observed")
+	}
+	if missing := unobserved(run); len(missing) > 0 {
+		return j.undecided("%s was not observed", summary(missing[0], len(missing)))
+	}
+	healed, sick := healing(run)
+	var seen history.Time
+	for i := range run.Observations {
+		seen = max(seen, run.Observations[i].Time)
+	}
+	took := time.Duration(max(0, seen-healed))
+	limit := run.Meta.Limits.Converge
+	differences := history.Differences(withoutFsck(run.Observations), 1000)
+	switch {
+	case len(differences) > 0 && sick != "":
+		return j.undecided("%s, but %s", summary(differences[0], len(differences)), sick)
+	case len(differences) > 0:
+		for _, difference := range differences {
+			j.fail(history.Evidence{Text: fmt.Sprintf("%s, %v after everything was healed", difference, round(took)), Faults: lastFaults(run)})
+		}
+	case limit <= 0:
+		return j.undecided("the run has no bound for convergence")
+	case took > limit:
+		j.fail(history.Evidence{
+			Text: fmt.Sprintf("the trees were seen to be equal only %v after everything was healed, and may take %v", round(took), limit),
+		})
+	}
+	j.figure("time to converge", took.Seconds(), "s")
+	j.figure("objects", float64(len(run.Observations[0].Objects)), "")
+	return j.verdict("%d trees were seen to be equal %v after everything was healed", len(run.Observations), round(took))
+}
+
+// unobserved lists the nodes that should have been observed and were not.
+func unobserved(run *history.Run) []string {
+	var missing []string
+	for source, nodes := range map[string][]string{history.SourceMount: run.Meta.Clients, history.SourceServer: run.Meta.Servers} {
+		for _, node := range nodes {
+			there := slices.ContainsFunc(run.Observations, func(o history.Observation) bool { return o.Node == node && o.Source == source })
+			if !there {
+				missing = append(missing, node)
+			}
+		}
+	}
+	slices.Sort(missing)
+	return missing
+}
+
+// healing is when everything was healed and quiet, and what is still sick.
+func healing(run *history.Run) (since history.Time, sick string) {
+	for _, row := range run.Operations.Rows() {
+		since = max(since, row.Completed)
+	}
+	for i := range run.Faults {
+		fault := &run.Faults[i]
+		since = max(since, fault.Recovered)
+		if fault.Injecting != 0 && fault.Recovered == 0 && sick == "" {
+			sick = fmt.Sprintf("step %d, %s, was not seen to be healed", fault.Step, fault.Name)
+		}
+	}
+	if run.Truncated != "" && sick == "" {
+		sick = run.Truncated
+	}
+	return since, sick
+}
+
+// withoutFsck leaves out what the check sound-server judges.
+func withoutFsck(observations []history.Observation) []history.Observation {
+	all := slices.Clone(observations)
+	for i := range all {
+		if all[i].Source == history.SourceServer {
+			all[i].Problems = nil
+		}
+	}
+	return all
+}
+
+// lastFaults are the steps of the faults that were healed last, at most three.
+func lastFaults(run *history.Run) []int {
+	faults := slices.Clone(run.Faults)
+	slices.SortStableFunc(faults, func(a, b history.Fault) int { return int(b.Recovered - a.Recovered) })
+	var steps []int
+	for _, fault := range faults[:min(3, len(faults))] {
+		steps = append(steps, fault.Step)
+	}
+	return steps
+}

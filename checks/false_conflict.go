@@ -1,0 +1,161 @@
+package checks
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/codastress/codastress/harness/history"
+)
+
+// noFalseConflict looks for what can have caused each conflict that a client keeps: a change by another client, of the same object or of what
+// holds it, that the client did not know when it made its own.
+func noFalseConflict(run *history.Run) history.Verdict {
+	c := &falseConflicts{judgement: judge(run, "no-false-conflict"), operations: run.Operations}
+	if problem := notWhole(run); problem != "" {
+		return c.undecided("%s", problem)
+	}
+	if unknown := newConflicts(run).unknown(run); unknown != "" {
+		c.doubt("the conflicts of %s are not known", unknown)
+	}
+	var err error
+	if c.contents, err = newContents(c.operations); err != nil {
+		return c.undecided("%v", err)
+	}
+	c.changes = mutations(c.operations)
+	kept := 0
+	for i := range run.Observations {
+		o := &run.Observations[i]
+		for k := range o.Conflicts {
+			c.judge(o.Node, &o.Conflicts[k])
+			kept++
+		}
+	}
+	c.figure("conflicts", float64(kept), "")
+	return c.verdict("%d conflicts are kept, each after a change by another client", kept)
+}
+
+type falseConflicts struct {
+	*judgement
+	operations *history.Packed
+	contents   *contents
+	changes    *byPath
+	known      map[string]map[uint32]history.Time // when a node first had seen a content
+}
+
+// unknown names a client that should have been observed and was not.
+func (c *conflicts) unknown(run *history.Run) string {
+	for _, client := range run.Meta.Clients {
+		if !c.known[client] {
+			return client
+		}
+	}
+	return ""
+}
+
+func (c *falseConflicts) judge(node string, conflict *history.Conflict) {
+	name, number, ok := c.place(conflict)
+	if !ok {
+		c.doubt("what the conflict on %s is about, %s of %s, is not known any more", node, conflict.Operation, conflict.Path)
+		return
+	}
+	own := c.lastOwn(node, number)
+	if own < 0 {
+		c.doubt("%s keeps a conflict, %s of %s, and is not known to have changed that", node, conflict.Operation, name)
+		return
+	}
+	if c.foreign(node, name, c.operations.Row(own)) {
+		return
+	}
+	if c.failures >= mostEvidence {
+		c.fail(history.Evidence{}) // it counts, and is not kept
+		return
+	}
+	op := c.operations.At(own)
+	c.fail(history.Evidence{
+		Text: fmt.Sprintf("%s keeps a conflict, %s of %s (%s), although no other client had changed that without its knowledge",
+			node, conflict.Operation, name, conflict.Why),
+		Operations: []history.Operation{op}, Faults: faultsAround(c.run, op.Invoked, max(op.Invoked, op.Completed)),
+	})
+}
+
+// place finds what a conflict is about: by its content, else by its path.
+func (c *falseConflicts) place(conflict *history.Conflict) (name string, number uint32, ok bool) {
+	if content, known := c.operations.FindNonce(conflict.Content); known {
+		if write := c.contents.write(content); write != nil {
+			return c.operations.Path(write.Path), write.Path, true
+		}
+	}
+	number, ok = c.operations.FindPath(conflict.Path)
+	return conflict.Path, number, ok && conflict.Path != ""
+}
+
+// lastOwn is the node's last change of a name, -1 where there is none.
+func (c *falseConflicts) lastOwn(node string, name uint32) int {
+	last := -1
+	for _, i := range c.changes.of(name) {
+		row := c.operations.Row(int(i))
+		if c.operations.Node(row.Worker) == node && (last < 0 || row.Invoked > c.operations.Row(last).Invoked) {
+			last = int(i)
+		}
+	}
+	return last
+}
+
+// foreign says whether another node changed the name, a directory above it or what it holds, and the node did not know when it made its own
+// change.
+func (c *falseConflicts) foreign(node, name string, own *history.Row) bool {
+	for above := name; above != "." && above != "/" && above != ""; above = path.Dir(above) {
+		number, ok := c.operations.FindPath(above)
+		if ok && c.unseen(node, number, own.Invoked, above != name) {
+			return true
+		}
+	}
+	if own.Kind == history.Write || own.Kind == history.Remove || own.Kind == history.Symlink {
+		return false // nothing is below it
+	}
+	for number := range uint32(c.changes.paths()) {
+		if strings.HasPrefix(c.operations.Path(number), name+"/") && c.unseen(node, number, own.Invoked, false) {
+			return true
+		}
+	}
+	return false
+}
+
+// unseen says whether another node changed a name without the node's knowledge. Of a directory above, its making and contents do not count.
+func (c *falseConflicts) unseen(node string, name uint32, at history.Time, above bool) bool {
+	for _, i := range c.changes.of(name) {
+		row := c.operations.Row(int(i))
+		switch {
+		case c.operations.Node(row.Worker) == node:
+		case above && (row.Kind == history.MakeDirectory || row.Kind == history.Write):
+		case row.Content == 0 || c.firstSeen(node, row.Content) >= at:
+			return true
+		}
+	}
+	return false
+}
+
+// firstSeen is when a node first had seen a content, Forever where it never did.
+func (c *falseConflicts) firstSeen(node string, content uint32) history.Time {
+	if c.known == nil {
+		c.known = map[string]map[uint32]history.Time{}
+	}
+	first := c.known[node]
+	if first == nil {
+		first = map[uint32]history.Time{}
+		for _, row := range c.operations.Rows() {
+			if row.Content == 0 || row.Outcome != history.OK || c.operations.Node(row.Worker) != node {
+				continue
+			}
+			if at, ok := first[row.Content]; !ok || row.Completed < at {
+				first[row.Content] = row.Completed
+			}
+		}
+		c.known[node] = first
+	}
+	if at, ok := first[content]; ok {
+		return at
+	}
+	return history.Forever
+}

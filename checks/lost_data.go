@@ -1,0 +1,188 @@
+package checks
+
+import (
+	"fmt"
+
+	"github.com/codastress/codastress/harness/history"
+)
+
+// noLostData explains the final tree by the operations. For each name it looks for what can have put the final state there, and when that
+// had certainly happened at the latest; an acknowledged change of the name that began after that is lost, unless its client keeps it as a
+// conflict. The server's tree counts; without a server, a client's.
+func noLostData(run *history.Run) history.Verdict {
+	l := &lostData{
+		judgement: judge(run, "no-lost-data"), operations: run.Operations, replacements: map[uint32]replacements{},
+	}
+	if problem := notWhole(run); problem != "" {
+		return l.undecided("%s", problem)
+	}
+	var err error
+	if l.contents, err = newContents(l.operations); err != nil {
+		return l.undecided("%v", err)
+	}
+	if !l.chooseFinal() {
+		return l.undecided("no tree could be observed")
+	}
+	l.mutations = mutations(l.operations)
+	l.groups = newGroups(l.operations)
+	l.conflicts = newConflicts(run)
+	l.finalContents()
+	l.finalNames()
+	l.linkedNames()
+	l.seenContents()
+	if l.pending > 0 {
+		l.doubt("%d acknowledged changes are still in the modify logs of clients", l.pending)
+	}
+	l.figure("names judged", float64(l.judged), "")
+	l.figure("names not judged", float64(l.skipped), "")
+	l.figure("changes kept as conflicts", float64(l.kept), "")
+	return l.verdict("the final state of %d names is explained by %d operations", l.judged, l.operations.Len())
+}
+
+type lostData struct {
+	*judgement
+	operations *history.Packed
+	contents   *contents
+	mutations  *byPath
+	groups     *groups
+	conflicts  *conflicts
+	final      *history.Observation
+	digests    map[string]history.Nonce // the contents of digests, as clients saw them
+
+	replacements map[uint32]replacements // of the names that were looked at
+
+	judged, skipped, kept, pending int
+}
+
+// chooseFinal chooses the tree that is judged.
+func (l *lostData) chooseFinal() bool {
+	l.digests = map[string]history.Nonce{}
+	for i := range l.run.Observations {
+		o := &l.run.Observations[i]
+		if o.Error != "" {
+			continue
+		}
+		if l.final == nil || o.Source == history.SourceServer && l.final.Source != history.SourceServer {
+			l.final = o
+		}
+		for k := range o.Objects {
+			if object := &o.Objects[k]; !object.Content.IsZero() && object.Digest != "" {
+				l.digests[object.Digest] = object.Content
+			}
+		}
+	}
+	return l.final != nil
+}
+
+// finalContents judges the files of all observed trees by themselves: each must be whole.
+func (l *lostData) finalContents() {
+	for i := range l.run.Observations {
+		o := &l.run.Observations[i]
+		for k := range o.Objects {
+			object := &o.Objects[k]
+			if object.Kind != "file" || object.Problem == "" || object.Length == 0 {
+				continue
+			}
+			path, _ := l.operations.FindPath(object.Path)
+			content, _ := l.operations.FindNonce(object.Content)
+			switch {
+			case object.Digest == "":
+				l.doubt("%s on %s could not be read: %s", object.Path, o.Node, object.Problem)
+			case history.IsMisplaced(object.Problem) && l.couldMove(content, path):
+			default:
+				l.failAt(path, fmt.Sprintf("%s on %s is damaged: %s", object.Path, o.Node, object.Problem), l.rowOf(content))
+			}
+		}
+	}
+}
+
+// rowOf is the index of the Write of a content, -1 where there is none.
+func (l *lostData) rowOf(content uint32) int { return int(l.contents.writer[content]) - 1 }
+
+// finalNames judges the final state of every name that was ever changed, or that is there.
+func (l *lostData) finalNames() {
+	objects := make([]int32, l.operations.Paths()) // of each path, plus one
+	for i := range l.final.Objects {
+		object := &l.final.Objects[i]
+		path, known := l.operations.FindPath(object.Path)
+		if known {
+			objects[path] = int32(i + 1)
+		}
+		if (!known || len(l.mutations.of(path)) == 0) && object.Kind != "directory" && !l.groups.below(object.Path) {
+			l.fail(history.Evidence{Text: fmt.Sprintf("%s is on %s, and nobody made it", object.Path, l.final.Node)})
+		}
+	}
+	for path := range uint32(l.mutations.paths()) {
+		if len(l.mutations.of(path)) == 0 {
+			continue
+		}
+		if l.groups.below(l.operations.Path(path)) {
+			l.skipped++
+			continue
+		}
+		state := state{kind: absent}
+		if i := objects[path]; i != 0 {
+			state = l.stateOf(&l.final.Objects[i-1])
+		}
+		l.name(path, state)
+	}
+}
+
+// linkedNames holds the names against each other that links join and nothing ever parted: they are one file.
+func (l *lostData) linkedNames() {
+	if len(l.groups.linked) == 0 {
+		return
+	}
+	parted := map[uint32]bool{}
+	for path := range uint32(l.mutations.paths()) {
+		for _, i := range l.mutations.of(path) {
+			row := l.operations.Row(int(i))
+			if row.Kind != history.Write && (row.Kind != history.Link || row.Outcome != history.OK) {
+				parted[l.groups.find(path)] = true
+			}
+		}
+	}
+	first := map[uint32]*history.Object{}
+	for i := range l.final.Objects {
+		object := &l.final.Objects[i]
+		path, known := l.operations.FindPath(object.Path)
+		if !known || !l.groups.shared(path) || parted[l.groups.find(path)] {
+			continue
+		}
+		group := l.groups.find(path)
+		if other := first[group]; other == nil {
+			first[group] = object
+		} else if other.Digest != object.Digest || other.Content != object.Content {
+			l.failAt(path, fmt.Sprintf("%s and %s are names of one file, and have different contents on %s", other.Path, object.Path, l.final.Node))
+		}
+	}
+}
+
+// failAt fails with some rows as evidence; -1 stands for none.
+func (l *lostData) failAt(path uint32, text string, rows ...int) {
+	if l.failures >= mostEvidence {
+		l.fail(history.Evidence{}) // it counts, and is not kept
+		return
+	}
+	evidence := history.Evidence{Text: text}
+	var from, to history.Time
+	for _, i := range rows {
+		if i < 0 {
+			continue
+		}
+		op := l.operations.At(i)
+		evidence.Operations = append(evidence.Operations, op)
+		from, to = op.Invoked, max(op.Invoked, op.Completed)
+	}
+	if len(evidence.Operations) == 0 && path != 0 {
+		for _, i := range l.mutations.of(path) {
+			if len(evidence.Operations) < 2 {
+				evidence.Operations = append(evidence.Operations, l.operations.At(int(i)))
+			}
+		}
+	}
+	if from != 0 {
+		evidence.Faults = faultsAround(l.run, from, to)
+	}
+	l.fail(evidence)
+}

@@ -1,0 +1,69 @@
+package checks
+
+import (
+	"fmt"
+
+	"github.com/codastress/codastress/harness/history"
+)
+
+// seenContents judges what was seen of contents during the run: each must be whole and somebody must have written it there.
+func (l *lostData) seenContents() {
+	for i, row := range l.operations.Rows() {
+		if (row.Kind != history.Read && row.Kind != history.Page) || row.Outcome != history.OK {
+			continue
+		}
+		if row.Content == 0 && row.Length == 0 {
+			l.emptyRead(i, row)
+			continue
+		}
+		if problem := l.operations.Problem(row); problem != "" && !(history.IsMisplaced(problem) && l.couldMove(row.Content, row.Path)) {
+			op := l.operations.At(i)
+			l.failReads(i, row, fmt.Sprintf("%s saw a damaged content: %s", describe(&op), problem))
+			continue
+		}
+		if why := l.unexplained(row.Content, row.Path); why != "" {
+			op := l.operations.At(i)
+			l.failReads(i, row, fmt.Sprintf("%s saw %s", describe(&op), why))
+		}
+	}
+}
+
+// emptyRead judges a file that was seen without any content. A file is there, and empty, from its creation until its first content arrives.
+func (l *lostData) emptyRead(i int, row *history.Row) {
+	for _, at := range l.mutations.of(row.Path) {
+		if m := l.operations.Row(int(at)); m.Invoked < row.Completed && m.Kind != history.Remove {
+			return
+		}
+	}
+	op := l.operations.At(i)
+	l.failReads(i, row, describe(&op)+" saw an empty file that nobody had made")
+}
+
+func (l *lostData) failReads(i int, row *history.Row, text string) {
+	evidence := history.Evidence{Text: text, Faults: faultsAround(l.run, row.Invoked, row.Completed)}
+	if w := l.contents.writer[row.Content]; w != 0 {
+		evidence.Operations = append(evidence.Operations, l.operations.At(int(w-1)))
+	}
+	evidence.Operations = append(evidence.Operations, l.operations.At(i))
+	l.fail(evidence)
+}
+
+// unexplained says why a content cannot be what somebody wrote to a path, "" where it can.
+func (l *lostData) unexplained(content, path uint32) string {
+	write := l.contents.write(content)
+	switch {
+	case write == nil:
+		return "a content that nobody wrote"
+	case write.Outcome == history.Failed:
+		return "the content of a write that had failed"
+	case !l.couldMove(content, path):
+		return "a content that was written to " + l.operations.Path(write.Path)
+	}
+	return ""
+}
+
+// couldMove says whether renames and links could bring a content from where it was written to a path.
+func (l *lostData) couldMove(content, path uint32) bool {
+	write := l.contents.write(content)
+	return write != nil && (write.Path == path || l.groups.same(write.Path, path))
+}
