@@ -1,0 +1,275 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/codastress/codastress/harness/cluster"
+)
+
+// fakeCluster behaves as a cluster does, but for what a test breaks.
+type fakeCluster struct {
+	nodes map[string]*fakeNode
+	links map[string]*fakeLink
+}
+
+// newFakeCluster has servers and clients with everything running and links that have connections.
+func newFakeCluster(topology Topology) *fakeCluster {
+	c := &fakeCluster{nodes: map[string]*fakeNode{}, links: map[string]*fakeLink{}}
+	add := func(name string, role cluster.Role, daemon string) {
+		c.nodes[name] = &fakeNode{
+			name: name, role: role, cluster: c,
+			daemon: cluster.Daemon{Name: daemon, PID: 100, State: cluster.StateRunning, Started: 1, Ready: true},
+		}
+	}
+	for _, name := range topology.Servers {
+		add(name, cluster.RoleServer, cluster.Codasrv)
+	}
+	for _, name := range topology.Clients {
+		add(name, cluster.RoleClient, cluster.Venus)
+	}
+	for _, ends := range links(topology) {
+		c.links[ends[0]+"-"+ends[1]] = &fakeLink{from: ends[0], to: ends[1], open: 2}
+	}
+	return c
+}
+
+func (c *fakeCluster) Node(name string) (*fakeNode, error) {
+	node, ok := c.nodes[name]
+	if !ok {
+		return nil, fmt.Errorf("there is no node %s", name)
+	}
+	return node, nil
+}
+
+func (c *fakeCluster) Link(from, to string) (*fakeLink, error) {
+	link, ok := c.links[from+"-"+to]
+	if !ok {
+		return nil, fmt.Errorf("there is no link from %s to %s", from, to)
+	}
+	return link, nil
+}
+
+func (c *fakeCluster) Clients() []*fakeNode {
+	var clients []*fakeNode
+	for _, node := range c.nodes {
+		if node.role == cluster.RoleClient {
+			clients = append(clients, node)
+		}
+	}
+	slices.SortFunc(clients, func(a, b *fakeNode) int { return strings.Compare(a.name, b.name) })
+	return clients
+}
+
+// fakeNode has one daemon.
+type fakeNode struct {
+	name    string
+	role    cluster.Role
+	cluster *fakeCluster
+
+	immortal   bool  // Kill does nothing
+	haunted    bool  // a killed daemon is started again by something else
+	undead     bool  // a killed daemon still answers
+	slow       bool  // a started daemon never becomes ready
+	restless   bool  // Pause does nothing
+	frozen     bool  // Resume does nothing
+	fragile    bool  // Resume ends the process
+	startError error // of StartDaemon
+	reachError error // of Reach, after the bytes were carried
+
+	mu     sync.Mutex
+	daemon cluster.Daemon
+}
+
+func (n *fakeNode) Name() string       { return n.name }
+func (n *fakeNode) Role() cluster.Role { return n.role }
+
+func (n *fakeNode) Daemon(_ context.Context, name string) (cluster.Daemon, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if name != n.daemon.Name {
+		return cluster.Daemon{}, fmt.Errorf("%s runs no %s", n.name, name)
+	}
+	return n.daemon, nil
+}
+
+func (n *fakeNode) Kill(context.Context, string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.immortal {
+		return nil
+	}
+	n.daemon.State, n.daemon.Ready = cluster.StateExited, false
+	if n.haunted {
+		n.live()
+	}
+	return nil
+}
+
+// live begins a new life.
+func (n *fakeNode) live() {
+	n.daemon.PID++
+	n.daemon.Started++
+	n.daemon.State, n.daemon.Ready = cluster.StateRunning, !n.slow
+}
+
+func (n *fakeNode) StartDaemon(context.Context, string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.startError == nil {
+		n.live()
+	}
+	return n.startError
+}
+
+func (n *fakeNode) Pause(context.Context, string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.restless {
+		n.daemon.State = cluster.StatePaused
+	}
+	return nil
+}
+
+func (n *fakeNode) Resume(context.Context, string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case n.fragile:
+		n.daemon.State, n.daemon.Ready = cluster.StateExited, false
+	case !n.frozen:
+		n.daemon.State = cluster.StateRunning
+	}
+	return nil
+}
+
+func (n *fakeNode) answers() (state cluster.State) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.undead {
+		return cluster.StateRunning
+	}
+	return n.daemon.State
+}
+
+// Reach sends a greeting through the link and waits for the answer.
+func (n *fakeNode) Reach(ctx context.Context, peer string) error {
+	link, err := n.cluster.Link(n.name, peer)
+	if err != nil {
+		return err
+	}
+	if err := link.carry(ctx, true); err != nil {
+		return err
+	}
+	switch n.cluster.nodes[peer].answers() {
+	case cluster.StateExited:
+		return syscall.ECONNREFUSED
+	case cluster.StatePaused:
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if err := link.carry(ctx, false); err != nil {
+		return err
+	}
+	return n.reachError
+}
+
+// fakeLink counts what is carried.
+type fakeLink struct {
+	from, to string
+
+	deaf      bool // Set does nothing
+	blunt     bool // Set cuts both directions, whatever it is asked
+	unhealing bool // only the first Set does something
+	bypassed  bool // nothing that is carried goes through the link
+	leaky     bool // what is held goes through all the same, and the answer is lost
+	tough     bool // Reset ends nothing
+	dead      bool // Reset leaves the link cut
+	setError  error
+
+	mu       sync.Mutex
+	state    cluster.LinkState
+	sets     int
+	resets   int
+	counters cluster.LinkCounters
+	open     int
+}
+
+func (l *fakeLink) From() string { return l.from }
+func (l *fakeLink) To() string   { return l.to }
+
+func (l *fakeLink) Set(_ context.Context, state cluster.LinkState) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sets++
+	if l.deaf || l.unhealing && l.sets > 1 {
+		return l.setError
+	}
+	if l.blunt && state != (cluster.LinkState{Up: cluster.FlowPass, Down: cluster.FlowPass}) {
+		state = cluster.LinkState{Up: cluster.FlowHold, Down: cluster.FlowHold}
+	}
+	l.state = state
+	return l.setError
+}
+
+// Reset ends all connections; the client has made new ones when the counters are read twice.
+func (l *fakeLink) Reset(context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.resets++
+	if !l.tough {
+		l.open = 0
+	}
+	if l.dead {
+		l.state = cluster.LinkState{Up: cluster.FlowDrop, Down: cluster.FlowDrop}
+	}
+	return nil
+}
+
+func (l *fakeLink) Counters(context.Context) (cluster.LinkCounters, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	counters := l.counters
+	counters.Connections = l.open
+	if !l.tough {
+		l.open = 2
+	}
+	return counters, nil
+}
+
+func (l *fakeLink) carry(ctx context.Context, up bool) error {
+	if l.bypassed {
+		return nil
+	}
+	l.mu.Lock()
+	flow, counter := l.state.Down, &l.counters.BytesDown
+	if up {
+		flow, counter = l.state.Up, &l.counters.BytesUp
+	}
+	held := flow == cluster.FlowHold || flow == cluster.FlowDrop
+	if !held || l.leaky {
+		*counter += 100
+	}
+	l.mu.Unlock()
+	if held {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return nil
+}
+
+// prepareOn makes the injection of a fault at its first target.
+func prepareOn(t *testing.T, c *fakeCluster, fault Fault, nodes ...string) *Injection {
+	t.Helper()
+	step := stepOf(fault, nodes)
+	injection, err := fault.Prepare(On(c), step)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return injection
+}

@@ -1,0 +1,134 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/codastress/codastress/harness/cluster"
+	"github.com/codastress/codastress/harness/history"
+)
+
+// A Topology names the nodes of a cluster.
+type Topology struct {
+	Servers, Clients []string
+}
+
+// A Fault is a kind of harm.
+type Fault interface {
+	Name() string
+	Doc() string // one sentence
+	// Applies says why the fault cannot happen in a topology; nil where it can.
+	Applies(topology Topology) error
+	// Targets returns the sets of nodes that the fault can hit, each as the Nodes of a step. Of a link, the node that connects comes first;
+	// two servers have a link each way.
+	Targets(topology Topology) [][]string
+	// Cuts says what the injection of a step may excuse.
+	Cuts(step history.Step) []history.Cut
+	// Prepare makes the injection of a step, and harms nothing yet.
+	Prepare(handles Handles, step history.Step) (*Injection, error)
+}
+
+// All returns every fault, in the order in which to list them.
+func All() []Fault {
+	return []Fault{
+		Partition{Up: true, Down: true},
+		Partition{Up: true},
+		Partition{Down: true},
+		Reset{},
+		Kill{Daemon: cluster.Venus},
+		Kill{Daemon: cluster.Codasrv},
+		Pause{Daemon: cluster.Venus},
+		Pause{Daemon: cluster.Codasrv},
+	}
+}
+
+// Find returns the fault with a name.
+func Find(name string) (Fault, error) {
+	var names []string
+	for _, fault := range All() {
+		if fault.Name() == name {
+			return fault, nil
+		}
+		names = append(names, fault.Name())
+	}
+	return nil, fmt.Errorf("there is no fault %q: there are %s", name, strings.Join(names, ", "))
+}
+
+// An effect is the part of an injection that differs from fault to fault. An Injection calls it in order.
+type effect interface {
+	inject(ctx context.Context) error
+	// prove looks once whether the harm is done, and says what it saw. An error says why not, or why not yet.
+	prove(ctx context.Context) (string, error)
+	// recover heals whatever inject did, also where it failed half-way. It may be repeated.
+	recover(ctx context.Context) error
+	// proveRecovered looks once whether the harm is healed.
+	proveRecovered(ctx context.Context) (string, error)
+}
+
+// Hits says why a fault cannot hit some nodes of a topology; nil where it can.
+func Hits(fault Fault, topology Topology, nodes []string) error {
+	if err := fault.Applies(topology); err != nil {
+		return err
+	}
+	var possible []string
+	for _, target := range fault.Targets(topology) {
+		if slices.Equal(target, nodes) {
+			return nil
+		}
+		possible = append(possible, strings.Join(target, " "))
+	}
+	return fmt.Errorf("%s cannot hit %q: it can hit %s", fault.Name(), strings.Join(nodes, " "), strings.Join(possible, ", "))
+}
+
+// links returns who connects to whom: each client and each other server to each server.
+func links(topology Topology) [][]string {
+	var ends [][]string
+	for _, server := range topology.Servers {
+		for _, from := range slices.Concat(topology.Clients, topology.Servers) {
+			if from != server {
+				ends = append(ends, []string{from, server})
+			}
+		}
+	}
+	return ends
+}
+
+// linkOf returns the node and the link of a step that has both ends of a link.
+func linkOf(handles Handles, step history.Step) (Node, Link, error) {
+	if len(step.Nodes) != 2 {
+		return nil, nil, fmt.Errorf("it needs both ends of a link, not %q", step.Nodes)
+	}
+	node, err := handles.Node(step.Nodes[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	link, err := handles.Link(step.Nodes[0], step.Nodes[1])
+	return node, link, err
+}
+
+// linkCut is what a fault of a link may excuse.
+func linkCut(step history.Step) []history.Cut {
+	if len(step.Nodes) != 2 {
+		return nil
+	}
+	return []history.Cut{{Node: step.Nodes[0], Peer: step.Nodes[1]}}
+}
+
+// appliesToLinks says why a fault of a link cannot happen in a topology.
+func appliesToLinks(name string, topology Topology) error {
+	if len(links(topology)) == 0 {
+		return fmt.Errorf("%s needs a link: there are %d servers and %d clients", name, len(topology.Servers), len(topology.Clients))
+	}
+	return nil
+}
+
+// singles makes a set of one of each node.
+func singles(nodes []string) [][]string {
+	var sets [][]string
+	for _, node := range nodes {
+		sets = append(sets, []string{node})
+	}
+	return slices.Clip(sets)
+}

@@ -1,0 +1,77 @@
+package faults
+
+import (
+	"context"
+
+	"github.com/codastress/codastress/harness/cluster"
+)
+
+// A Node is what faults need of one; *cluster.Node is one.
+type Node interface {
+	Name() string
+	Role() cluster.Role
+	// Daemon says how a daemon of the node is doing.
+	Daemon(ctx context.Context, name string) (cluster.Daemon, error)
+	// Kill sends SIGKILL and returns when the process is reaped.
+	Kill(ctx context.Context, daemon string) error
+	// StartDaemon returns when the daemon is ready or ctx ends.
+	StartDaemon(ctx context.Context, daemon string) error
+	Pause(ctx context.Context, daemon string) error
+	Resume(ctx context.Context, daemon string) error
+	// Reach makes a fresh connection through the node's link to a peer and returns nil when the peer's daemon answered on it.
+	Reach(ctx context.Context, peer string) error
+}
+
+// A Link is what faults need of one; *cluster.Link is one. Up is from its From to its To.
+type Link interface {
+	From() string
+	To() string
+	Set(ctx context.Context, state cluster.LinkState) error
+	// Reset ends all connections of now with RST.
+	Reset(ctx context.Context) error
+	Counters(ctx context.Context) (cluster.LinkCounters, error)
+}
+
+// Handles is the cluster as faults see it.
+type Handles interface {
+	Node(name string) (Node, error)
+	Link(from, to string) (Link, error)
+	// Clients returns all client nodes: a fault on a server is seen from them.
+	Clients() []Node
+}
+
+// A Cluster has nodes and links of types of its own; *cluster.Cluster is one.
+type Cluster[N Node, L Link] interface {
+	Node(name string) (N, error)
+	Link(from, to string) (L, error)
+	Clients() []N
+}
+
+// On returns the handles of a cluster.
+func On[N Node, L Link](c Cluster[N, L]) Handles { return handles[N, L]{c} }
+
+type handles[N Node, L Link] struct{ cluster Cluster[N, L] }
+
+func (h handles[N, L]) Node(name string) (Node, error) {
+	node, err := h.cluster.Node(name)
+	if err != nil {
+		return nil, err
+	}
+	return node, nil
+}
+
+func (h handles[N, L]) Link(from, to string) (Link, error) {
+	link, err := h.cluster.Link(from, to)
+	if err != nil {
+		return nil, err
+	}
+	return link, nil
+}
+
+func (h handles[N, L]) Clients() []Node {
+	var nodes []Node
+	for _, node := range h.cluster.Clients() {
+		nodes = append(nodes, node)
+	}
+	return nodes
+}

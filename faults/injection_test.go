@@ -1,0 +1,289 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/codastress/codastress/harness/cluster"
+	"github.com/codastress/codastress/harness/history"
+	"github.com/stretchr/testify/require"
+)
+
+var threeClients = Topology{Servers: []string{"server1"}, Clients: []string{"client1", "client2", "client3"}}
+
+// A running cluster has the handles that faults take.
+var _ = func(c *cluster.Cluster) Handles { return On(c) }
+
+func stepOf(fault Fault, nodes []string) history.Step {
+	if len(nodes) == 0 {
+		nodes = fault.Targets(threeClients)[0]
+	}
+	return history.Step{Number: 7, Phase: "fault", Kind: "fault", Name: fault.Name(), Nodes: nodes}
+}
+
+// carry does all of an injection and returns its record.
+func carry(t *testing.T, injection *Injection, during time.Duration) history.Fault {
+	t.Helper()
+	proving := Proving{injection}
+	if err := proving.Inject(t.Context()); err != nil {
+		t.Log(err)
+	}
+	time.Sleep(during)
+	if err := proving.Recover(t.Context()); err != nil {
+		t.Log(err)
+	}
+	return injection.Record()
+}
+
+func TestEveryFaultProvesItselfOnASoundCluster(t *testing.T) {
+	for _, fault := range All() {
+		for _, nodes := range fault.Targets(threeClients) {
+			t.Run(fault.Name()+" "+strings.Join(nodes, " "), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					record := carry(t, prepareOn(t, newFakeCluster(threeClients), fault, nodes...), time.Second)
+					require.Empty(t, record.Problem)
+					require.Contains(t, record.Proof, "; healed: ")
+					require.Equal(t, 7, record.Step)
+					require.Equal(t, fault.Name(), record.Name)
+					require.Equal(t, nodes, record.Nodes)
+					require.Equal(t, fault.Cuts(stepOf(fault, nodes)), record.Cuts)
+					require.NotEmpty(t, record.Cuts)
+					times := []history.Time{record.Injecting, record.Injected, record.Proven, record.Recovering, record.Recovered}
+					require.IsNonDecreasing(t, times)
+					require.Positive(t, times[0])
+				})
+			})
+		}
+	}
+}
+
+// breakage is a cluster on which a fault does not do what it should.
+type breakage struct {
+	name    string
+	fault   Fault
+	nodes   []string
+	breaks  func(*fakeCluster)
+	problem string // in the record
+	proven  bool   // the effect is seen all the same
+	healed  bool   // the healing is seen all the same
+}
+
+func breakages() []breakage {
+	link := func(breaks func(*fakeLink)) func(*fakeCluster) {
+		return func(c *fakeCluster) { breaks(c.links["client1-server1"]) }
+	}
+	node := func(name string, breaks func(*fakeNode)) func(*fakeCluster) {
+		return func(c *fakeCluster) { breaks(c.nodes[name]) }
+	}
+	client := func(breaks func(*fakeNode)) func(*fakeCluster) { return node("client1", breaks) }
+	server := func(breaks func(*fakeNode)) func(*fakeCluster) { return node("server1", breaks) }
+	both := Partition{Up: true, Down: true}
+	return []breakage{
+		{
+			name: "a partition that does not cut", fault: both, breaks: link(func(l *fakeLink) { l.deaf = true }),
+			problem: "no effect was seen: client1 still reaches server1", healed: true,
+		},
+		{
+			name: "a partition of another link", fault: both, breaks: link(func(l *fakeLink) { l.bypassed = true }),
+			problem: "no effect was seen: client1 still reaches server1; healing was not seen: the peer was reached, but not through the link",
+		},
+		{
+			name: "a partition that lets bytes through", fault: both, breaks: link(func(l *fakeLink) { l.leaky = true }),
+			problem: "100 bytes went from client1 to server1", healed: true,
+		},
+		{
+			name: "a partition-down that lets bytes through", fault: Partition{Down: true}, breaks: link(func(l *fakeLink) { l.leaky = true }),
+			problem: "100 bytes went from server1 to client1", healed: true,
+		},
+		{
+			name: "a partition-down that cuts both directions", fault: Partition{Down: true}, breaks: link(func(l *fakeLink) { l.blunt = true }),
+			problem: "nothing went from client1 to server1 either", healed: true,
+		},
+		{
+			name: "a partition that does not heal", fault: both, breaks: link(func(l *fakeLink) { l.unhealing = true }),
+			problem: "healing was not seen: context deadline exceeded", proven: true,
+		},
+		{
+			name: "a link that cannot be set", fault: Partition{Up: true}, breaks: link(func(l *fakeLink) { l.setError = errors.New("no proxy") }),
+			problem: "injecting: no proxy; healing: no proxy",
+		},
+		{
+			name: "a reset that ends no connection", fault: Reset{}, breaks: link(func(l *fakeLink) { l.tough = true }),
+			problem: "as many connections were open after a reset as before", healed: true,
+		},
+		{
+			name: "a reset of a link without connections", fault: Reset{}, breaks: link(func(l *fakeLink) { l.tough, l.open = true, 0 }),
+			problem: "no connection was open when it was to be reset", healed: true,
+		},
+		{
+			name: "a reset that does not heal", fault: Reset{}, breaks: link(func(l *fakeLink) { l.dead = true }),
+			problem: "healing was not seen: context deadline exceeded", proven: true,
+		},
+		{
+			name: "a kill that does not kill", fault: Kill{cluster.Venus}, breaks: client(func(n *fakeNode) { n.immortal = true }),
+			problem: "venus on client1 is still running as process 100; healing was not seen: it is the process of before",
+		},
+		{
+			name: "a kill of a daemon that something else starts", fault: Kill{cluster.Venus}, breaks: client(func(n *fakeNode) { n.haunted = true }),
+			problem: "venus on client1 is running again, as process 101, without being started", healed: true,
+		},
+		{
+			name: "a kill of a daemon that is dead already", fault: Kill{cluster.Venus},
+			breaks:  client(func(n *fakeNode) { n.daemon.State = cluster.StateExited }),
+			problem: "injecting: venus on client1 is exited before the fault", healed: true,
+		},
+		{
+			name: "a killed server that still answers", fault: Kill{cluster.Codasrv}, breaks: server(func(n *fakeNode) { n.undead = true }),
+			problem: "codasrv on server1 has exited: it still answers client1", healed: true,
+		},
+		{
+			name: "a daemon that cannot be started", fault: Kill{cluster.Venus},
+			breaks:  client(func(n *fakeNode) { n.startError = errors.New("no mount") }),
+			problem: "healing: no mount", proven: true,
+		},
+		{
+			name: "a daemon that is started and never ready", fault: Kill{cluster.Venus}, breaks: client(func(n *fakeNode) { n.slow = true }),
+			problem: "healing was not seen: venus on client1 is running and not ready", proven: true,
+		},
+		{
+			name: "a restarted server that answers nobody", fault: Kill{cluster.Codasrv},
+			breaks: func(c *fakeCluster) {
+				for _, client := range c.Clients() {
+					client.reachError = errors.New("bad certificate")
+				}
+			},
+			problem: "healing was not seen: client1 does not reach it: bad certificate", proven: true,
+		},
+		{
+			name: "a pause that does not pause", fault: Pause{cluster.Venus}, breaks: client(func(n *fakeNode) { n.restless = true }),
+			problem: "no effect was seen: venus on client1 is running", healed: true,
+		},
+		{
+			name: "a paused server that still answers", fault: Pause{cluster.Codasrv}, breaks: server(func(n *fakeNode) { n.undead = true }),
+			problem: "codasrv on server1 is paused: it still answers client1", healed: true,
+		},
+		{
+			name: "a pause that does not end", fault: Pause{cluster.Codasrv}, breaks: server(func(n *fakeNode) { n.frozen = true }),
+			problem: "healing was not seen: codasrv on server1 is paused and not ready", proven: true,
+		},
+		{
+			name: "a daemon that does not survive its pause", fault: Pause{cluster.Venus}, breaks: client(func(n *fakeNode) { n.fragile = true }),
+			problem: "healing was not seen: venus on client1 is exited and not ready", proven: true,
+		},
+	}
+}
+
+func TestAFaultWithoutEffectIsAProblem(t *testing.T) {
+	for _, test := range breakages() {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newFakeCluster(threeClients)
+				test.breaks(c)
+				record := carry(t, prepareOn(t, c, test.fault, test.nodes...), 0)
+				require.Contains(t, record.Problem, test.problem)
+				require.Equal(t, test.proven, record.Proven != 0, "proven: %s", record.Proof)
+				require.Equal(t, test.healed, record.Recovered != 0, "healed: %s", record.Problem)
+			})
+		})
+	}
+}
+
+func TestAFaultIsHealedAfterTheRunWasInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newFakeCluster(threeClients)
+		c.nodes["client1"].immortal = true
+		injection := prepareOn(t, c, Kill{cluster.Venus})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.NoError(t, injection.Inject(ctx))
+		_, err := injection.Prove(ctx)
+		require.ErrorContains(t, err, "still running")
+		require.NoError(t, injection.Recover(t.Context()))
+	})
+}
+
+func TestHealingIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newFakeCluster(threeClients)
+		injection := Proving{prepareOn(t, c, Kill{cluster.Venus})}
+		require.NoError(t, injection.Inject(t.Context()))
+		c.nodes["client1"].startError = errors.New("still mounted")
+		time.AfterFunc(time.Second, func() {
+			c.nodes["client1"].mu.Lock()
+			defer c.nodes["client1"].mu.Unlock()
+			c.nodes["client1"].startError = nil
+		})
+		require.NoError(t, injection.Recover(t.Context()))
+		require.Empty(t, injection.Record().Problem)
+		require.NotZero(t, injection.Record().Recovered)
+	})
+}
+
+func TestResetsGoOnUntilTheFaultIsHealed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newFakeCluster(threeClients)
+		carry(t, prepareOn(t, c, Reset{}), 3100*time.Millisecond)
+		require.Equal(t, 7, c.links["client1-server1"].resets)
+		time.Sleep(time.Minute)
+		require.Equal(t, 7, c.links["client1-server1"].resets)
+	})
+}
+
+func TestAnInjectionRefusesAWrongOrder(t *testing.T) {
+	steps := map[string]func(context.Context, *Injection) error{
+		"inject":  func(ctx context.Context, i *Injection) error { return i.Inject(ctx) },
+		"prove":   func(ctx context.Context, i *Injection) error { _, err := i.Prove(ctx); return err },
+		"recover": func(ctx context.Context, i *Injection) error { return i.Recover(ctx) },
+		"healed":  func(ctx context.Context, i *Injection) error { _, err := i.ProveRecovered(ctx); return err },
+	}
+	tests := []struct {
+		done   string // in this order without an error
+		next   string // each of which is refused
+		broken bool   // nothing about the link works
+	}{
+		{done: "", next: "prove recover healed"},
+		{done: "inject", next: "inject healed"},
+		{done: "inject prove", next: "inject prove healed"},
+		{done: "inject recover", next: "inject prove recover"},
+		{done: "inject prove recover", next: "inject prove recover"},
+		{done: "inject prove recover healed", next: "inject prove recover healed"},
+		{done: "inject", next: "inject prove healed", broken: true},
+		{done: "inject recover recover", next: "inject prove healed", broken: true},
+	}
+	for _, test := range tests {
+		t.Run(test.done, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newFakeCluster(threeClients)
+				if test.broken {
+					c.links["client1-server1"].setError = errors.New("no proxy")
+				}
+				injection := prepareOn(t, c, Partition{Up: true, Down: true})
+				for _, name := range strings.Fields(test.done) {
+					require.NotErrorIs(t, steps[name](t.Context(), injection), ErrOrder)
+				}
+				before := injection.Record()
+				for _, name := range strings.Fields(test.next) {
+					require.ErrorIs(t, steps[name](t.Context(), injection), ErrOrder, name)
+				}
+				require.Equal(t, before, injection.Record())
+			})
+		})
+	}
+}
+
+func TestPrepareRefusesNodesThatAFaultCannotHit(t *testing.T) {
+	for _, fault := range All() {
+		for _, nodes := range [][]string{{}, {"client9"}, {"client1", "client9"}, {"server1", "client1"}, {"client1", "server1", "client2"}} {
+			_, err := fault.Prepare(On(newFakeCluster(threeClients)), history.Step{Nodes: nodes})
+			require.ErrorContains(t, err, "preparing "+fault.Name(), "%v", nodes)
+		}
+	}
+	_, err := Kill{cluster.Venus}.Prepare(On(newFakeCluster(threeClients)), history.Step{Nodes: []string{"server1"}})
+	require.ErrorContains(t, err, "server1 runs no venus")
+	_, err = Pause{cluster.Codasrv}.Prepare(On(newFakeCluster(threeClients)), history.Step{Nodes: []string{"client1"}})
+	require.ErrorContains(t, err, "client1 runs no codasrv")
+}
