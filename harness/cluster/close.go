@@ -1,0 +1,173 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/codastress/codastress/harness/agent"
+)
+
+// The bounds of closing. Each part has a time of its own, so that one that hangs takes nothing from the next.
+const (
+	nodesTime     = 5 * time.Second // for the nodes of the system to clear themselves
+	proxyTime     = 1500 * time.Millisecond
+	killTime      = 3 * time.Second // for SIGKILL to take effect
+	followingTime = time.Second     // for what follows the nodes
+	siteTime      = 5 * time.Second // for what the driver made
+	folderTime    = 5 * time.Second // for the temporary folder
+)
+
+// Close ends all nodes, in order where they can and with SIGKILL where not, and removes everything that the cluster has outside the run directory.
+// ctx bounds the orderly part only: a Close whose context has ended kills at once. It always returns, after a few seconds; what it could not
+// remove by then is in the error, and the janitor goes on removing. Later calls return what the first one did.
+func (c *Cluster) Close(ctx context.Context) error {
+	c.once.Do(func() { c.closed = c.close(ctx) })
+	return c.closed
+}
+
+func (c *Cluster) close(ctx context.Context) error {
+	began := time.Now()
+	c.closing.Store(true)
+	problems := c.endNodes(ctx, c.SystemNodes(), nodesTime)
+	problems = append(problems, c.endNodes(ctx, []*Node{c.proxy()}, proxyTime)...)
+	for _, problem := range problems {
+		c.log.Warn("a node did not end in order", "error", problem)
+	}
+	hard := context.WithoutCancel(ctx)
+	err := errors.Join(c.killNodes(hard), c.stopFollowing(), c.clear(hard))
+	c.log.Debug("closed", "took", time.Since(began), "error", err)
+	return err
+}
+
+// endNodes lets nodes clear themselves and end. What goes wrong is no error yet: the node will be killed.
+func (c *Cluster) endNodes(ctx context.Context, nodes []*Node, bound time.Duration) []error {
+	ctx, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	errs := make([]error, len(nodes))
+	var all sync.WaitGroup
+	for i, node := range nodes {
+		all.Go(func() { errs[i] = node.end(ctx) })
+	}
+	all.Wait()
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+}
+
+// end makes a node's daemons end, saves their logs, which may be gone with the node, and makes the agent end.
+func (n *Node) end(ctx context.Context) error {
+	if n.agent == nil || n.ended() {
+		return nil
+	}
+	saving := n.saveLogs(ctx)
+	shutting := n.doing(n.agent.Shutdown(ctx), "shutting %s down")
+	if errors.Is(shutting, agent.ErrLost) {
+		return errors.Join(saving, shutting)
+	}
+	select {
+	case <-n.instance.Done():
+		return errors.Join(saving, shutting)
+	case <-ctx.Done():
+		return errors.Join(saving, shutting, fmt.Errorf("waiting for the end of %s: %w", n.Name(), ctx.Err()))
+	}
+}
+
+// saveLogs brings the logs of a node whose folders are elsewhere. They are complete once the daemons have ended.
+func (n *Node) saveLogs(ctx context.Context) error {
+	if !n.instance.Elsewhere() {
+		return nil
+	}
+	daemons := n.Role().Daemons()
+	slices.Reverse(daemons)
+	for _, daemon := range daemons {
+		// That one is not running is no problem, and what is one Shutdown will tell again.
+		_, _ = n.agent.TerminateDaemon(ctx, daemon)
+	}
+	if err := n.instance.SaveLogs(ctx); err != nil {
+		return fmt.Errorf("saving the logs of %s: %w", n.Name(), err)
+	}
+	return nil
+}
+
+// killNodes kills what still runs.
+func (c *Cluster) killNodes(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, killTime)
+	defer cancel()
+	errs := make([]error, len(c.nodes))
+	var all sync.WaitGroup
+	for i, node := range c.nodes {
+		if node.instance == nil || node.ended() {
+			continue
+		}
+		all.Go(func() {
+			if err := node.instance.Kill(ctx); err != nil {
+				errs[i] = fmt.Errorf("killing %s: %w", node.Name(), err)
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// stopFollowing ends what follows the nodes and the connections to them.
+func (c *Cluster) stopFollowing() error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.awaitEnds()
+		c.stop()
+		for _, node := range c.nodes {
+			if node.agent != nil {
+				_ = node.agent.Close() // it can only be closed already
+			}
+		}
+		c.following.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-time.After(followingTime):
+		c.stop()
+		return errors.New("something that follows the nodes is left behind")
+	}
+}
+
+// awaitEnds gives those who wait for the ends of nodes the time to tell them.
+func (c *Cluster) awaitEnds() {
+	timer := time.NewTimer(followingTime / 2)
+	defer timer.Stop()
+	for _, node := range c.nodes {
+		if node.instance == nil {
+			continue
+		}
+		select {
+		case <-node.instance.Done():
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+// clear removes what is left of the run, and tells the janitor whether something still is.
+func (c *Cluster) clear(ctx context.Context) error {
+	var errs []error
+	if c.site != nil {
+		closing, cancel := context.WithTimeout(ctx, siteTime)
+		defer cancel()
+		errs = append(errs, c.site.Close(closing))
+	}
+	if c.hold != nil {
+		removing, cancel := context.WithTimeout(ctx, folderTime)
+		defer cancel()
+		errs = append(errs, removeFolder(removing, c.hold.folder), c.hold.release())
+	}
+	if c.janitor == nil {
+		return errors.Join(errs...)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return errors.Join(err, c.janitor.leave())
+	}
+	return c.janitor.dismiss()
+}

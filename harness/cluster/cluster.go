@@ -1,0 +1,142 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/codastress/codastress/harness/history"
+)
+
+// nodesFolder is where in the run directory things of the nodes go.
+const nodesFolder = "nodes"
+
+// Cluster is a running system with its proxy. Its methods may be called from several goroutines.
+type Cluster struct {
+	spec    Spec
+	log     *slog.Logger
+	hold    *hold
+	janitor *janitor
+	site    Site
+	harness Identity // towards the agents
+	control *authority
+	system  *authority
+	nodes   []*Node // servers, clients, the proxy
+	links   []*Link
+
+	living    context.Context // of what follows the nodes; ends in Close
+	stop      context.CancelFunc
+	following sync.WaitGroup
+	closing   atomic.Bool
+	lost      chan error
+
+	mu     sync.Mutex
+	events []history.Event
+
+	once   sync.Once
+	closed error
+}
+
+// newCluster is a cluster none of whose nodes is started.
+func newCluster(spec Spec) (*Cluster, error) {
+	if err := spec.validate(); err != nil {
+		return nil, err
+	}
+	if spec.Log == nil {
+		spec.Log = slog.New(slog.DiscardHandler)
+	}
+	if spec.TimeScale == 0 {
+		spec.TimeScale = 1
+	}
+	c := &Cluster{spec: spec, log: spec.Log.With("run", spec.RunID), lost: make(chan error, 1)}
+	c.living, c.stop = context.WithCancel(context.Background())
+	add := func(role Role, names ...string) {
+		for _, name := range names {
+			folder := filepath.Join(spec.Dir, nodesFolder, name)
+			c.nodes = append(c.nodes, &Node{id: NodeName{Name: name, Role: role}, folder: folder})
+		}
+	}
+	add(RoleServer, ServerNames(spec.Servers)...)
+	add(RoleClient, ClientNames(spec.Clients)...)
+	add(RoleProxy, ProxyName)
+	for _, from := range c.SystemNodes() {
+		for _, to := range c.Servers() {
+			if from != to {
+				c.links = append(c.links, &Link{from: from.Name(), to: to.Name(), proxy: c.proxy()})
+			}
+		}
+	}
+	return c, nil
+}
+
+// Nodes returns all nodes: the servers, the clients, the proxy.
+func (c *Cluster) Nodes() []*Node { return slices.Clone(c.nodes) }
+
+// SystemNodes returns the nodes of the system: the servers, the clients.
+func (c *Cluster) SystemNodes() []*Node { return slices.Clone(c.nodes[:len(c.nodes)-1]) }
+
+// Servers returns the server nodes by their number.
+func (c *Cluster) Servers() []*Node { return c.nodes[:c.spec.Servers:c.spec.Servers] }
+
+// Clients returns the client nodes by their number.
+func (c *Cluster) Clients() []*Node { return slices.Clone(c.nodes[c.spec.Servers : len(c.nodes)-1]) }
+
+func (c *Cluster) proxy() *Node { return c.nodes[len(c.nodes)-1] }
+
+// Node finds a node by its name.
+func (c *Cluster) Node(name string) (*Node, error) {
+	var names []string
+	for _, node := range c.nodes {
+		if node.Name() == name {
+			return node, nil
+		}
+		names = append(names, node.Name())
+	}
+	return nil, fmt.Errorf("there is no node %q; the nodes are %s", name, strings.Join(names, ", "))
+}
+
+// Links returns all links: from every client to every server, and between the servers.
+func (c *Cluster) Links() []*Link { return slices.Clone(c.links) }
+
+// Link finds the link that one node reaches another through.
+func (c *Cluster) Link(from, to string) (*Link, error) {
+	for _, link := range c.links {
+		if link.from == from && link.to == to {
+			return link, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no link from %q to %q: links are from clients to servers and between servers", from, to)
+}
+
+// Lost returns a channel that gets one error when a node ends by itself, or does not answer any more for the time after which it ends by itself.
+// It is never closed.
+func (c *Cluster) Lost() <-chan error { return c.lost }
+
+// lose says that the cluster cannot be used any more. The first reason counts.
+func (c *Cluster) lose(err error) {
+	c.log.Error("the cluster is lost", "error", err)
+	select {
+	case c.lost <- err:
+	default:
+	}
+}
+
+// Events returns what has happened to the nodes and their daemons until now, by time. It is complete after Close.
+func (c *Cluster) Events() []history.Event {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	events := slices.Clone(c.events)
+	slices.SortStableFunc(events, func(a, b history.Event) int { return int(a.Time - b.Time) })
+	return events
+}
+
+func (c *Cluster) event(event history.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.events = append(c.events, event)
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/codastress/codastress/harness/agent"
+	"github.com/codastress/codastress/harness/agent/supervise"
+	"github.com/codastress/codastress/harness/cluster"
+	"github.com/codastress/codastress/harness/history"
+	"github.com/codastress/codastress/harness/proxy"
+)
+
+// runAgent is the first process of a node.
+func runAgent(ctx context.Context, node cluster.NodeConfig, log *slog.Logger) error {
+	security, err := node.Control.ServerTLS()
+	if err != nil {
+		return err
+	}
+	executable, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	config := agent.Config{
+		Node: node.Name, Version: "stub", Listen: node.Listen, TLS: security, Patience: node.Patience, Log: log,
+	}
+	for _, name := range node.Role.Daemons() {
+		config.Daemons = append(config.Daemons, supervise.Daemon{
+			Name: name, Args: []string{executable, "node", name}, Env: append(os.Environ(), node.Extra...),
+			LogFile: filepath.Join(node.Logs, name+".log"), Patience: time.Second,
+		})
+	}
+	hooks := agent.Hooks{
+		Reach: func(ctx context.Context, peer string) error { return reach(ctx, node, peer) },
+		Ready: func(ctx context.Context, daemon string) error { return ready(ctx, node, daemon) },
+		RunTask: func(ctx context.Context, step history.Step, _ *history.Recorder) (history.Load, error) {
+			return do(ctx, step)
+		},
+	}
+	if node.Role == cluster.RoleProxy {
+		hooks = agent.Hooks{Links: proxy.NewServer(log)}
+	}
+	return agent.Run(ctx, config, hooks)
+}
+
+// reach asks a server at the beginning of the link to it.
+func reach(ctx context.Context, node cluster.NodeConfig, name string) error {
+	for _, peer := range node.Servers {
+		if peer.Name == name {
+			return ask(ctx, node, peer)
+		}
+	}
+	return fmt.Errorf("%s has no link to %s", node.Name, name)
+}
+
+func ready(ctx context.Context, node cluster.NodeConfig, daemon string) error {
+	switch daemon {
+	case cluster.Codasrv:
+		return ask(ctx, node, cluster.Peer{Name: node.Name, Address: node.Codasrv})
+	case cluster.Venus:
+		_, err := os.Stat(readyFile(node))
+		return err
+	default:
+		return dial(ctx, node.Web)
+	}
+}
+
+// dialTime is how long a connection within one machine may take by far.
+const dialTime = time.Second
+
+func dial(ctx context.Context, address string) error {
+	connection, err := (&net.Dialer{Timeout: dialTime}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	return connection.Close()
+}
+
+// do carries out the tasks that tests ask for: "dial" tries to connect to an address, and one done says that it did; "addresses" connects to
+// nothing and says what the node can see.
+func do(ctx context.Context, step history.Step) (history.Load, error) {
+	if step.Task != "dial" {
+		return history.Load{}, fmt.Errorf("no task %q", step.Task)
+	}
+	if err := dial(ctx, step.Args["address"]); err != nil {
+		return history.Load{}, nil //nolint:nilerr // that there is no way is an answer
+	}
+	return history.Load{Done: 1}, nil
+}

@@ -1,0 +1,94 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/codastress/codastress/harness/proxy"
+)
+
+// Flow says what happens to the bytes of one direction of a link.
+type Flow string
+
+// The flows.
+const (
+	FlowPass Flow = "pass" // bytes are forwarded
+	FlowHold Flow = "hold" // bytes wait in the proxy and are delivered in order after healing; no connection ends
+	FlowDrop Flow = "drop" // bytes are lost, and the connections that lost some are reset by healing
+)
+
+// LinkState is what a link does in each direction. The zero Flow is FlowPass.
+type LinkState struct {
+	Up   Flow // from its From to its To
+	Down Flow
+}
+
+// LinkCounters are what a link has carried since the start of the cluster, and what it carries now.
+type LinkCounters struct {
+	BytesUp     uint64 // that were forwarded; a direction that is cut adds nothing
+	BytesDown   uint64
+	Connections int // that are open now
+}
+
+// Link is a directed link between two nodes of the system: connections that its From makes to its To, and what flows on them in both
+// directions. Its methods may be called from several goroutines.
+type Link struct {
+	from, to string
+	proxy    *Node
+}
+
+// From returns the node that connects.
+func (l *Link) From() string { return l.from }
+
+// To returns the node that is connected to.
+func (l *Link) To() string { return l.to }
+
+func (l *Link) name() string { return linkName(l.from, l.to) }
+
+func linkName(from, to string) string { return from + "-" + to }
+
+// Set cuts or heals the link. When it returns, open connections obey and later ones will.
+func (l *Link) Set(ctx context.Context, state LinkState) error {
+	up, err := gate(state.Up)
+	if err != nil {
+		return fmt.Errorf("setting the link %s: %w", l.name(), err)
+	}
+	down, err := gate(state.Down)
+	if err != nil {
+		return fmt.Errorf("setting the link %s: %w", l.name(), err)
+	}
+	if _, err := l.proxy.agent.SetLink(ctx, l.name(), proxy.State{Up: up, Down: down}); err != nil {
+		return fmt.Errorf("setting the link %s: %w", l.name(), err)
+	}
+	return nil
+}
+
+// Reset ends all connections of now with RST, those that wait for healing included.
+func (l *Link) Reset(ctx context.Context) error {
+	if _, err := l.proxy.agent.ResetLink(ctx, l.name()); err != nil {
+		return fmt.Errorf("resetting the link %s: %w", l.name(), err)
+	}
+	return nil
+}
+
+// Counters returns what the link has carried.
+func (l *Link) Counters(ctx context.Context) (LinkCounters, error) {
+	links, err := l.proxy.agent.Links(ctx)
+	if err != nil {
+		return LinkCounters{}, fmt.Errorf("asking for the counters of the link %s: %w", l.name(), err)
+	}
+	for _, link := range links {
+		if link.Name == l.name() {
+			return LinkCounters{BytesUp: link.BytesUp, BytesDown: link.BytesDown, Connections: int(link.Open)}, nil
+		}
+	}
+	return LinkCounters{}, fmt.Errorf("the proxy has no link %s any more", l.name())
+}
+
+// gate is a flow in the words of the proxy.
+func gate(flow Flow) (proxy.Flow, error) {
+	if flow == "" {
+		return proxy.Pass, nil
+	}
+	return proxy.ParseFlow(string(flow))
+}

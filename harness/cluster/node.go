@@ -1,0 +1,153 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/codastress/codastress/harness/agent"
+	"github.com/codastress/codastress/harness/history"
+)
+
+// Node is one node of a running cluster. Its methods may be called from several goroutines. Each is bounded in time, and by its context; the errors
+// are those of package agent, with what was being done where.
+type Node struct {
+	id       NodeName
+	folder   string // nodes/NAME in the run directory
+	instance Instance
+	agent    *agent.Client
+}
+
+// Name returns the node's name: server1, client1, proxy.
+func (n *Node) Name() string { return n.id.Name }
+
+// Role returns what the node is for.
+func (n *Node) Role() Role { return n.id.Role }
+
+// State is what a daemon is doing.
+type State string
+
+// The states of a daemon.
+const (
+	StateExited   State = "exited"   // it was never started, or ended
+	StateStarting State = "starting" // its process runs, it is not ready
+	StateRunning  State = "running"  // and ready
+	StatePaused   State = "paused"   // stopped by Pause
+)
+
+// Daemon is a daemon at one moment.
+type Daemon struct {
+	Name    string
+	PID     int          // as the node counts; 0 without a process
+	State   State        //
+	Started history.Time // when the process of this or the last life was started
+	Ready   bool         // it came to be ready, in this life
+}
+
+// Daemon says how a daemon of the node is doing.
+func (n *Node) Daemon(ctx context.Context, name string) (Daemon, error) {
+	daemon, err := n.agent.Daemon(ctx, name)
+	if err != nil {
+		return Daemon{}, fmt.Errorf("asking how %s on %s is doing: %w", name, n.Name(), err)
+	}
+	return Daemon{
+		Name: daemon.Name, PID: daemon.PID, State: State(daemon.State), Started: daemon.Started, Ready: daemon.Ready != 0,
+	}, nil
+}
+
+// Kill sends a daemon SIGKILL and returns when its process is reaped.
+func (n *Node) Kill(ctx context.Context, daemon string) error {
+	_, err := n.agent.KillDaemon(ctx, daemon)
+	return n.doing(err, "killing %s on %s", daemon)
+}
+
+// StartDaemon starts a daemon that is not running and returns when it is ready.
+func (n *Node) StartDaemon(ctx context.Context, daemon string) error {
+	if _, err := n.agent.StartDaemon(ctx, daemon); err != nil {
+		return n.doing(err, "starting %s on %s", daemon)
+	}
+	_, err := n.agent.WaitReady(ctx, daemon)
+	return n.doing(err, "waiting until %s on %s is ready", daemon)
+}
+
+// Pause sends a daemon SIGSTOP and returns when all its threads have stopped.
+func (n *Node) Pause(ctx context.Context, daemon string) error {
+	_, err := n.agent.PauseDaemon(ctx, daemon)
+	return n.doing(err, "pausing %s on %s", daemon)
+}
+
+// Resume lets a paused daemon go on.
+func (n *Node) Resume(ctx context.Context, daemon string) error {
+	_, err := n.agent.ResumeDaemon(ctx, daemon)
+	return n.doing(err, "resuming %s on %s", daemon)
+}
+
+// Reach makes a fresh connection through the node's link to a peer, and returns nil when the peer's daemon answered on it.
+func (n *Node) Reach(ctx context.Context, peer string) error {
+	return n.doing(n.agent.Reach(ctx, peer), "reaching %s from %s", peer)
+}
+
+// RunTask carries out one step of a workload on the node and gives sink the chunks of the history as they come, from one goroutine. When
+// ctx ends before the step does, what was recorded until then has been given. It has no other bound.
+func (n *Node) RunTask(ctx context.Context, step history.Step, sink func(chunk []byte)) (history.Load, error) {
+	load, err := n.agent.RunTask(ctx, step, sink)
+	return load, n.doing(err, "running %s of step %d on %s", step.Task, step.Number)
+}
+
+// Pending returns the operations that were invoked on the node and have not returned.
+func (n *Node) Pending(ctx context.Context) ([]history.Operation, error) {
+	pending, err := n.agent.PendingOperations(ctx)
+	return pending, n.doing(err, "asking for the pending operations of %s")
+}
+
+// Observe returns the node's tree: of a client as its mount shows it, of a server as codasrv has it.
+func (n *Node) Observe(ctx context.Context) (history.Observation, error) {
+	observation, err := n.agent.Observe(ctx)
+	return observation, n.doing(err, "observing %s")
+}
+
+// Evidence saves goroutine dumps, states and the ends of the logs in dir, which it makes, and returns the paths of the files, also those that were
+// had before an error.
+func (n *Node) Evidence(ctx context.Context, dir string) ([]string, error) {
+	files, err := n.agent.Evidence(ctx, dir)
+	return files, n.doing(err, "collecting evidence from %s")
+}
+
+// KillNode ends the whole node with SIGKILL, its agent first. The cluster is lost by it.
+func (n *Node) KillNode(ctx context.Context) error {
+	return n.doing(n.instance.Kill(ctx), "killing the node %s")
+}
+
+// PauseNode stops all processes of the node, its agent included. A node that is paused for longer than its patience counts as lost.
+func (n *Node) PauseNode(ctx context.Context) error {
+	return n.doing(n.instance.Pause(ctx), "pausing the node %s")
+}
+
+// ResumeNode lets a paused node go on.
+func (n *Node) ResumeNode(ctx context.Context) error {
+	return n.doing(n.instance.Resume(ctx), "resuming the node %s")
+}
+
+// doing puts before an error what was being done, and where: the last verb of the text is the node.
+func (n *Node) doing(err error, text string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", fmt.Sprintf(text, append(args, n.Name())...), err)
+}
+
+// ended says whether the node has ended.
+func (n *Node) ended() bool {
+	select {
+	case <-n.instance.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// OutputFile is the file in a node's folder with what its first process writes.
+const OutputFile = "agent.log"
+
+// lastWords are the last lines that the first process of a node has written, below a line of their own.
+func (n *Node) lastWords() string { return lastWords(filepath.Join(n.folder, OutputFile)) }

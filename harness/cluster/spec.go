@@ -1,0 +1,55 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"slices"
+)
+
+// Spec says which cluster is wanted.
+type Spec struct {
+	RunID     string            // as from NewRunID; it names everything that the run makes outside its directory
+	Dir       string            // the run directory; what comes from a node goes to nodes/NAME in it
+	Servers   int               // named server1, ...
+	Clients   int               // named client1, ...
+	Mount     string            // how clients reach their files: MountFUSE or MountDirect
+	Binary    string            // the codastress executable, which the nodes run
+	TimeScale float64           // divides the time constants of the daemons; 0 is 1
+	Log       *slog.Logger      //
+	Extra     map[string]string // environment for every node, for tests
+}
+
+// The kinds of mounts.
+const (
+	MountFUSE   = "fuse"   // the kernel's
+	MountDirect = "direct" // none: the agent speaks to venus over its socket
+)
+
+// The most nodes of a role. Ports and subnets are laid out for it.
+const maxNodes = 40
+
+// ErrSpec says that no cluster can be as it was asked for.
+var ErrSpec = errors.New("impossible cluster")
+
+// validate says what is wrong with a spec.
+func (s Spec) validate() error {
+	switch {
+	case !regexp.MustCompile(`^[a-z0-9]{4,32}$`).MatchString(s.RunID):
+		return fmt.Errorf("%w: the run's name %q is not 4 to 32 small letters and digits", ErrSpec, s.RunID)
+	case s.Dir == "":
+		return fmt.Errorf("%w: no run directory", ErrSpec)
+	case s.Binary == "":
+		return fmt.Errorf("%w: no executable for the nodes", ErrSpec)
+	case s.Servers < 1 || s.Servers > maxNodes:
+		return fmt.Errorf("%w: %d servers, where 1 to %d can be had", ErrSpec, s.Servers, maxNodes)
+	case s.Clients < 1 || s.Clients > maxNodes:
+		return fmt.Errorf("%w: %d clients, where 1 to %d can be had", ErrSpec, s.Clients, maxNodes)
+	case !slices.Contains([]string{MountFUSE, MountDirect}, s.Mount):
+		return fmt.Errorf("%w: the mount %q is neither %s nor %s", ErrSpec, s.Mount, MountFUSE, MountDirect)
+	case s.TimeScale < 0:
+		return fmt.Errorf("%w: time scale %v", ErrSpec, s.TimeScale)
+	}
+	return nil
+}
