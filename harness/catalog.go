@@ -1,0 +1,106 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/codastress/codastress/harness/cluster"
+	"github.com/codastress/codastress/harness/history"
+	"github.com/codastress/codastress/harness/nearest"
+)
+
+// A Catalog lists everything that a run can be made of.
+type Catalog struct {
+	Workloads []Workload
+	Faults    []Fault
+	Checks    []Check
+	// Schedule places faults in the time of the load: a nemesis schedule, the same for the same request.
+	Schedule func(ScheduleRequest) ([]history.Step, error)
+}
+
+// A Workload plans the tasks that the nodes carry out by its name.
+type Workload struct {
+	Name string
+	Doc  string
+	// Plan is a pure function: the same request gives the same steps.
+	Plan       func(PlanRequest) ([]history.Step, error)
+	Parameters []Parameter
+}
+
+// A Parameter is something about a workload that a scenario can set.
+type Parameter struct {
+	Name    string
+	Default string
+	Doc     string
+}
+
+// A PlanRequest is what a workload plans from.
+type PlanRequest struct {
+	Clients []string
+	Args    map[string]string
+	Seed    uint64
+	Load    time.Duration // of the load phase
+}
+
+// A ScheduleRequest is what a nemesis schedule is made from.
+type ScheduleRequest struct {
+	Servers, Clients []string
+	Seed             uint64
+	Load             time.Duration
+	Must             []string       // each of these faults once, or as often as it stands here
+	Weights          map[string]int // of the faults that fill the time that is left; none where it is empty
+	Gap              time.Duration  // the least time between two faults
+}
+
+// A Fault is a kind of harm.
+type Fault struct {
+	Name string
+	Doc  string
+	// Prepare makes the injection of one planned step on a cluster.
+	Prepare func(*cluster.Cluster, history.Step) (Injection, error)
+}
+
+// An Injection is one fault on its way: injected and seen to have taken effect, then healed and seen to be healed.
+type Injection interface {
+	// Inject harms, and returns when the effect was seen or an error says that it was not.
+	Inject(ctx context.Context) error
+	// Recover heals, and returns when that was seen or an error says that it was not. It heals also after a failed Inject.
+	Recover(ctx context.Context) error
+	// Record returns what happened so far.
+	Record() history.Fault
+}
+
+// A Check decides whether one promise was kept. Run is a pure function.
+type Check struct {
+	Name string
+	Doc  string
+	Run  func(*history.Run) history.Verdict
+}
+
+// Workload finds a workload by its name; the error suggests the nearest one.
+func (c Catalog) Workload(name string) (Workload, error) {
+	return find("workload", name, c.Workloads, func(w Workload) string { return w.Name })
+}
+
+// Fault finds a fault by its name; the error suggests the nearest one.
+func (c Catalog) Fault(name string) (Fault, error) {
+	return find("fault", name, c.Faults, func(f Fault) string { return f.Name })
+}
+
+// Check finds a check by its name; the error suggests the nearest one.
+func (c Catalog) Check(name string) (Check, error) {
+	return find("check", name, c.Checks, func(k Check) string { return k.Name })
+}
+
+func find[T any](what, name string, all []T, nameOf func(T) string) (T, error) {
+	names := make([]string, 0, len(all))
+	for _, one := range all {
+		if nameOf(one) == name {
+			return one, nil
+		}
+		names = append(names, nameOf(one))
+	}
+	var none T
+	return none, fmt.Errorf("%s", nearest.Unknown(what, name, names))
+}

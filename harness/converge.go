@@ -1,0 +1,63 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/codastress/codastress/harness/cluster"
+	"github.com/codastress/codastress/harness/history"
+)
+
+// observeInterval is the pause between two looks at trees that still differ.
+const observeInterval = 250 * time.Millisecond
+
+// converge observes every client and server until all agree and no modify log has records left, or the scenario's bound passed.
+// Only the last observation of each node is kept.
+func (r *running) converge(ctx context.Context) error {
+	until := time.Now().Add(r.scenario.Limits.Converge)
+	for {
+		observations := r.observeAll(ctx)
+		done := history.Converged(observations) || time.Now().After(until) || ctx.Err() != nil
+		if !done {
+			sleepUntil(ctx, time.Now().Add(observeInterval))
+			continue
+		}
+		for _, observation := range observations {
+			if err := r.writer.Observation(observation); err != nil {
+				return fmt.Errorf("recording the state of %s: %w", observation.Node, err)
+			}
+		}
+		if !history.Converged(observations) {
+			r.evidence(ctx, "diverged")
+		}
+		return ctx.Err()
+	}
+}
+
+// observeAll looks at all system nodes at the same time. A node that cannot be observed says so in its observation.
+func (r *running) observeAll(ctx context.Context) []history.Observation {
+	ctx, cancel := context.WithTimeout(ctx, r.scenario.Limits.Converge)
+	defer cancel()
+	nodes := r.cluster.SystemNodes()
+	observations := make([]history.Observation, len(nodes))
+	var all sync.WaitGroup
+	for i, node := range nodes {
+		all.Go(func() { observations[i] = observe(ctx, node) })
+	}
+	all.Wait()
+	return observations
+}
+
+func observe(ctx context.Context, node *cluster.Node) history.Observation {
+	observation, err := node.Observe(ctx)
+	if err != nil {
+		observation.Error = err.Error()
+	}
+	observation.Node = node.Name()
+	if observation.Time == 0 {
+		observation.Time = history.Now()
+	}
+	return observation
+}

@@ -1,0 +1,86 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/codastress/codastress/harness/cluster"
+	"github.com/codastress/codastress/harness/history"
+)
+
+// watchInterval is how often the pending operations of a node are looked at.
+const watchInterval = 500 * time.Millisecond
+
+// evidenceTime bounds the collection of evidence: the node that hangs may not answer.
+const evidenceTime = 15 * time.Second
+
+// watchForHangs looks at the pending operations of every client until ctx ends. An operation that is older than the scenario's bound
+// is recorded as a stall, with evidence from every node taken at that moment, once a node.
+func (r *running) watchForHangs(ctx context.Context) error {
+	return each(r.cluster.Clients(), func(_ int, node *cluster.Node) error {
+		seen := map[string]bool{}
+		for sleepUntil(ctx, time.Now().Add(watchInterval)) {
+			if err := r.lookForHang(ctx, node, seen); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (r *running) lookForHang(ctx context.Context, node *cluster.Node, seen map[string]bool) error {
+	asking, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	pending, err := node.Pending(asking)
+	if err != nil {
+		r.log.Debug("pending operations not known", "node", node.Name(), "error", err)
+		return nil
+	}
+	now := history.Now()
+	var files []string
+	for _, op := range pending {
+		key := fmt.Sprint(op.Worker, " ", op.Number, " ", op.Invoked) // tasks number their workers themselves
+		if time.Duration(now-op.Invoked) < r.scenario.Limits.Hang || seen[key] {
+			continue
+		}
+		if len(seen) == 0 {
+			files = r.evidence(ctx, "hang-"+node.Name())
+		}
+		seen[key] = true
+		stall := history.Stall{
+			Node: node.Name(), Worker: op.Worker, Kind: op.Kind, Path: op.Path,
+			Invoked: op.Invoked, Seen: now, Files: files,
+		}
+		r.progress.Stall(stall)
+		if err := r.writer.Stall(stall); err != nil {
+			return fmt.Errorf("recording a stall on %s: %w", node.Name(), err)
+		}
+	}
+	return nil
+}
+
+// evidence saves goroutine dumps and the daemons' own words of every node below nodes/NAME/REASON, and returns the files,
+// relative to the run directory. What cannot be had is logged: it must not stop the run.
+func (r *running) evidence(ctx context.Context, reason string) []string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), evidenceTime)
+	defer cancel()
+	nodes := r.cluster.Nodes()
+	files := make([][]string, len(nodes))
+	err := each(nodes, func(i int, node *cluster.Node) error {
+		saved, err := node.Evidence(ctx, filepath.Join(r.dir, NodesFolder, node.Name(), reason))
+		for _, file := range saved {
+			if relative, err := filepath.Rel(r.dir, file); err == nil {
+				file = relative
+			}
+			files[i] = append(files[i], file)
+		}
+		return err
+	})
+	if err != nil {
+		r.log.Warn("some evidence could not be saved", "error", err)
+	}
+	return slices.Concat(files...)
+}

@@ -1,0 +1,72 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/codastress/codastress/harness/history"
+)
+
+// prepare carries out the preparing steps one after the other: the tree that the load will work on.
+func (r *running) prepare(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, prepareTime)
+	defer cancel()
+	for _, step := range stepsOf(r.plan, phasePrepare) {
+		if err := r.task(ctx, step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load carries out the loading steps, each from its start, and returns when all are done.
+func (r *running) load(ctx context.Context, start time.Time) error {
+	return each(stepsOf(r.plan, phaseLoad), func(_ int, step history.Step) error {
+		if !sleepUntil(ctx, start.Add(step.Start)) {
+			return ctx.Err()
+		}
+		return r.task(ctx, step)
+	})
+}
+
+// task runs one step of the workload on all its nodes and streams what they do to the history.
+func (r *running) task(ctx context.Context, step history.Step) error {
+	return each(step.Nodes, func(_ int, name string) error {
+		node, err := r.cluster.Node(name)
+		if err != nil {
+			return fmt.Errorf("step %d, %s: %w", step.Number, step.Task, err)
+		}
+		load, err := node.RunTask(ctx, step, r.append)
+		if err != nil {
+			return fmt.Errorf("step %d, %s %s on %s: %w", step.Number, step.Name, step.Task, name, err)
+		}
+		load.Step, load.Node = step.Number, name
+		return r.writer.Load(load)
+	})
+}
+
+// append adds a chunk of operations to the history. An error is kept for the end: the run cannot prove anything without its record.
+func (r *running) append(chunk []byte) {
+	if err := r.writer.Append(chunk); err != nil {
+		r.unrecorded.Store(&err)
+		return
+	}
+	r.progress.Chunk(chunk)
+}
+
+// each calls do for every item and its index at the same time, waits for all, and joins their errors.
+func each[T any](items []T, do func(int, T) error) error {
+	errs := make([]error, len(items))
+	var all sync.WaitGroup
+	for i, item := range items {
+		all.Go(func() { errs[i] = do(i, item) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// prepareTime bounds the preparation of a run: nothing is harmed yet, so it is never slow for a good reason.
+const prepareTime = 2 * time.Minute

@@ -1,0 +1,118 @@
+package harness
+
+import (
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+
+	"github.com/codastress/codastress/harness/cluster"
+	"github.com/codastress/codastress/harness/history"
+	"github.com/codastress/codastress/harness/scenario"
+)
+
+// The phases of a plan's steps, in the order in which they are carried out. Load and fault steps run side by side, each from its start.
+const (
+	phasePrepare = "prepare"
+	phaseLoad    = "load"
+	phaseFault   = "fault"
+)
+
+// Plan makes the numbered steps of a run. It is a pure function of the scenario and the seed: the workload's tasks first, then the
+// nemesis schedule, each from a seed of its own so that a change in one leaves the other as it was.
+func Plan(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.Step, error) {
+	workload, err := catalog.Workload(sc.Workload.Name)
+	if err != nil {
+		return nil, err
+	}
+	tasks, err := workload.Plan(PlanRequest{
+		Clients: cluster.ClientNames(sc.Clients),
+		Args:    sc.Workload.Args,
+		Seed:    derive(seed, "workload"),
+		Load:    sc.Load,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("planning the workload %s: %w", sc.Workload.Name, err)
+	}
+	faults, err := planFaults(sc, seed, catalog)
+	if err != nil {
+		return nil, err
+	}
+	return number(append(tasks, faults...)), nil
+}
+
+func planFaults(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.Step, error) {
+	steps, err := fixedFaults(sc, seed, catalog)
+	if err != nil || len(sc.Faults.Must)+len(sc.Faults.Mix) == 0 {
+		return steps, err
+	}
+	for _, name := range slices.Concat(sc.Faults.Must, slices.Sorted(maps.Keys(sc.Faults.Mix))) {
+		if _, err := catalog.Fault(name); err != nil {
+			return nil, err
+		}
+	}
+	placed, err := catalog.Schedule(ScheduleRequest{
+		Servers: cluster.ServerNames(sc.Servers),
+		Clients: cluster.ClientNames(sc.Clients),
+		Seed:    derive(seed, "faults"),
+		Load:    sc.Load,
+		Must:    sc.Faults.Must,
+		Weights: sc.Faults.Mix,
+		Gap:     sc.Faults.Gap,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("placing the faults: %w", err)
+	}
+	return append(steps, placed...), nil
+}
+
+// fixedFaults are the faults whose time and place the scenario says itself.
+func fixedFaults(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.Step, error) {
+	var steps []history.Step
+	for i, fixed := range sc.Faults.Steps {
+		if _, err := catalog.Fault(fixed.Name); err != nil {
+			return nil, err
+		}
+		steps = append(steps, history.Step{
+			Phase: phaseFault, Kind: "fault", Name: fixed.Name, Nodes: fixed.Nodes,
+			Start: fixed.Start, Length: fixed.Length, Args: fixed.Args, Seed: derive(seed, fmt.Sprint("fault ", i)),
+		})
+	}
+	return steps, nil
+}
+
+// number sorts the steps by phase and start, and numbers them from 1.
+func number(steps []history.Step) []history.Step {
+	order := map[string]int{phasePrepare: 0, phaseLoad: 1, phaseFault: 1}
+	slices.SortStableFunc(steps, func(a, b history.Step) int {
+		if d := order[a.Phase] - order[b.Phase]; d != 0 {
+			return d
+		}
+		if a.Phase == phasePrepare {
+			return 0
+		}
+		return int(a.Start - b.Start)
+	})
+	for i := range steps {
+		steps[i].Number = i + 1
+	}
+	return steps
+}
+
+// stepsOf returns the steps of one phase, in order.
+func stepsOf(plan []history.Step, phase string) []history.Step {
+	var steps []history.Step
+	for _, step := range plan {
+		if step.Phase == phase {
+			steps = append(steps, step)
+		}
+	}
+	return steps
+}
+
+// derive makes the seed of one part of a plan.
+func derive(seed uint64, part string) uint64 {
+	sum := fnv.New64a()
+	fmt.Fprintf(sum, "%d %s", seed, part)
+	return sum.Sum64()
+}

@@ -1,0 +1,75 @@
+package harness
+
+import (
+	"testing"
+	"time"
+
+	"github.com/codastress/codastress/harness/history"
+	"github.com/codastress/codastress/harness/scenario"
+	"github.com/stretchr/testify/require"
+)
+
+// planCatalog has a workload and a fault that only plan, and remember the seeds that they were given.
+func planCatalog(seeds map[string]uint64) Catalog {
+	return Catalog{
+		Workloads: []Workload{{
+			Name: "write",
+			Plan: func(request PlanRequest) ([]history.Step, error) {
+				seeds["workload"] = request.Seed
+				return []history.Step{
+					{Phase: phaseLoad, Task: "late", Nodes: request.Clients, Start: 2 * time.Second},
+					{Phase: phaseLoad, Task: "early", Nodes: request.Clients, Start: time.Second},
+					{Phase: phasePrepare, Task: "tree", Nodes: request.Clients[:1]},
+				}, nil
+			},
+		}},
+		Faults: []Fault{{Name: "cut"}},
+		Schedule: func(request ScheduleRequest) ([]history.Step, error) {
+			seeds["faults"] = request.Seed
+			return []history.Step{{Phase: phaseFault, Name: "cut", Nodes: request.Servers, Start: 1500 * time.Millisecond}}, nil
+		},
+	}
+}
+
+func planScenario() scenario.Scenario {
+	return scenario.Scenario{
+		Name: "test", Clients: 2, Servers: 1,
+		Workload: scenario.Workload{Name: "write"},
+		Faults:   scenario.Faults{Must: []string{"cut"}},
+	}
+}
+
+func TestPlanNumbersStepsInTheOrderInWhichTheyStart(t *testing.T) {
+	plan, err := Plan(planScenario(), 1, planCatalog(map[string]uint64{}))
+	require.NoError(t, err)
+	var order []string
+	for i, step := range plan {
+		require.Equal(t, i+1, step.Number)
+		order = append(order, step.Phase+" "+step.Task+step.Name)
+	}
+	require.Equal(t, []string{"prepare tree", "load early", "fault cut", "load late"}, order)
+}
+
+func TestPlanGivesEachPartASeedOfItsOwn(t *testing.T) {
+	first, again, other := map[string]uint64{}, map[string]uint64{}, map[string]uint64{}
+	for seeds, seed := range map[*map[string]uint64]uint64{&first: 1, &again: 1, &other: 2} {
+		_, err := Plan(planScenario(), seed, planCatalog(*seeds))
+		require.NoError(t, err)
+	}
+	require.Equal(t, first, again)
+	require.NotEqual(t, first["workload"], first["faults"])
+	require.NotEqual(t, first["workload"], other["workload"])
+	require.NotEqual(t, first["faults"], other["faults"])
+}
+
+func TestPlanSuggestsTheNearestName(t *testing.T) {
+	sc := planScenario()
+	sc.Workload.Name = "wirte"
+	_, err := Plan(sc, 1, planCatalog(map[string]uint64{}))
+	require.ErrorContains(t, err, `unknown workload "wirte": did you mean "write"?`)
+
+	sc = planScenario()
+	sc.Faults.Must = []string{"cutt"}
+	_, err = Plan(sc, 1, planCatalog(map[string]uint64{}))
+	require.ErrorContains(t, err, `unknown fault "cutt": did you mean "cut"?`)
+}

@@ -1,0 +1,202 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/codastress/codastress/harness/cluster"
+	"github.com/codastress/codastress/harness/history"
+	"github.com/codastress/codastress/harness/scenario"
+)
+
+// A Request is everything that a run depends on.
+type Request struct {
+	Scenario scenario.Scenario
+	Seed     uint64
+	Plan     []history.Step // of a replay; nil makes one from the seed
+	Dir      string         // the run directory; it must not exist
+	Driver   cluster.Driver
+	Mount    string // fuse or direct
+	Binary   string // the codastress executable that the nodes run
+	Version  string
+	Log      *slog.Logger
+	Progress Progress
+}
+
+// Progress is told what a run does, from several goroutines.
+type Progress interface {
+	Phase(name string)                   // what begins now
+	Chunk(chunk []byte)                  // operations that were recorded
+	FaultInjecting(step history.Step)    // a fault begins
+	FaultRecovered(record history.Fault) // and ends
+	Stall(stall history.Stall)           // an operation is older than it may be
+}
+
+// ErrCluster says that the cluster could not be started or was lost.
+var ErrCluster = errors.New("cluster")
+
+// ErrRecord says that the history could not be written to its end, so that nothing can be decided.
+var ErrRecord = errors.New("the history is not whole")
+
+// closingTime bounds the teardown of a cluster, also after an interruption.
+const closingTime = 20 * time.Second
+
+// quietTime is how long everything is healed before the trees are compared.
+const quietTime = time.Second
+
+// running is a run in progress.
+type running struct {
+	Request
+	scenario   scenario.Scenario
+	plan       []history.Step
+	catalog    Catalog
+	dir        string
+	log        *slog.Logger
+	progress   Progress
+	cluster    *cluster.Cluster
+	writer     *history.Writer
+	unrecorded atomic.Pointer[error] // why a chunk could not be written
+}
+
+// Run carries out a run and leaves its record in the run directory: plan, cluster, preparation, load under faults, healing,
+// convergence, teardown. The verdicts come from Judge, on the record. An error means that the run could not be carried out to its
+// end: ErrRunDirectory, ErrCluster, ErrRecord, or the context's.
+func Run(ctx context.Context, request Request, catalog Catalog) error {
+	r := &running{
+		Request: request, scenario: request.Scenario, plan: request.Plan, catalog: catalog,
+		dir: request.Dir, log: request.Log, progress: request.Progress,
+	}
+	if err := r.begin(); err != nil {
+		return err
+	}
+	err := r.withCluster(ctx)
+	return errors.Join(err, r.end())
+}
+
+// begin puts everything that is known beforehand on disk.
+func (r *running) begin() error {
+	if r.plan == nil {
+		plan, err := Plan(r.scenario, r.Seed, r.catalog)
+		if err != nil {
+			return err
+		}
+		r.plan = plan
+	}
+	meta := history.Meta{
+		Scenario: r.scenario.Name, Seed: r.Seed,
+		Clients: cluster.ClientNames(r.scenario.Clients), Servers: cluster.ServerNames(r.scenario.Servers),
+		Limits: r.scenario.Limits, Runtime: r.Driver.Name(), Mount: r.Mount, Version: r.Version,
+	}
+	if err := makeRunDirectory(r.dir, r.scenario, meta, r.plan); err != nil {
+		return err
+	}
+	writer, err := history.NewWriter(r.dir)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrRunDirectory, err)
+	}
+	r.writer = writer
+	return nil
+}
+
+// end closes the record and says whether something is missing from it.
+func (r *running) end() error {
+	err := r.writer.Close()
+	if missing := r.unrecorded.Load(); missing != nil {
+		err = errors.Join(*missing, err)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrRecord, err)
+	}
+	return nil
+}
+
+// withCluster starts the cluster, works on it and ends it.
+func (r *running) withCluster(ctx context.Context) (err error) {
+	r.progress.Phase("starting the cluster")
+	started, err := cluster.Start(ctx, r.spec(), r.Driver)
+	if err != nil {
+		return fmt.Errorf("%w: starting it: %w", ErrCluster, err)
+	}
+	r.cluster = started
+	defer func() {
+		r.progress.Phase("ending the cluster")
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closingTime)
+		defer cancel()
+		err = errors.Join(err, r.closeCluster(closing))
+	}()
+	return r.untilLost(ctx, r.work)
+}
+
+// closeCluster ends the cluster, then records what had happened to its nodes.
+func (r *running) closeCluster(ctx context.Context) error {
+	err := r.cluster.Close(ctx)
+	if err != nil {
+		err = fmt.Errorf("%w: ending it: %w", ErrCluster, err)
+	}
+	for _, event := range r.cluster.Events() {
+		err = errors.Join(err, r.writer.Event(event))
+	}
+	return err
+}
+
+// untilLost does the work, and gives up when a node dies by itself or the engine goes away.
+func (r *running) untilLost(ctx context.Context, work func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case err := <-r.cluster.Lost():
+			cancel(fmt.Errorf("%w: lost: %w", ErrCluster, err))
+		case <-ctx.Done():
+		}
+	}()
+	err := work(ctx)
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	cancel(nil)
+	<-watched
+	return err
+}
+
+// work is the run itself, while hangs are watched for.
+func (r *running) work(ctx context.Context) error {
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	watched := make(chan error, 1)
+	go func() { watched <- r.watchForHangs(watching) }()
+	err := r.phases(ctx)
+	stop()
+	return errors.Join(err, <-watched)
+}
+
+// phases prepare, load under faults, let it become quiet, and wait until everything has converged.
+func (r *running) phases(ctx context.Context) error {
+	r.progress.Phase("preparing")
+	if err := r.prepare(ctx); err != nil {
+		return fmt.Errorf("preparing: %w", err)
+	}
+	r.progress.Phase("loading")
+	start := time.Now()
+	parts := []func(context.Context, time.Time) error{r.load, r.nemesis}
+	err := each(parts, func(_ int, part func(context.Context, time.Time) error) error { return part(ctx, start) })
+	if err != nil {
+		return err
+	}
+	r.progress.Phase("converging")
+	sleepUntil(ctx, time.Now().Add(quietTime))
+	return r.converge(ctx)
+}
+
+func (r *running) spec() cluster.Spec {
+	return cluster.Spec{
+		RunID: cluster.NewRunID(), Dir: r.dir, Servers: r.scenario.Servers, Clients: r.scenario.Clients,
+		Mount: r.Mount, Binary: r.Binary, TimeScale: r.scenario.TimeScale, Log: r.log,
+	}
+}
