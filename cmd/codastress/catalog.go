@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/codastress/codastress/checks"
+	"github.com/codastress/codastress/faults"
+	"github.com/codastress/codastress/harness"
+	"github.com/codastress/codastress/harness/cluster"
+	"github.com/codastress/codastress/harness/history"
+	"github.com/codastress/codastress/harness/scenario"
+	"github.com/codastress/codastress/workloads"
+)
+
+// catalog is the one list of everything that a run can be made of.
+func catalog() harness.Catalog {
+	var known harness.Catalog
+	for _, workload := range workloads.All() {
+		known.Workloads = append(known.Workloads, planned(workload))
+	}
+	for _, fault := range faults.All() {
+		known.Faults = append(known.Faults, injected(fault))
+	}
+	for _, check := range checks.All() {
+		known.Checks = append(known.Checks, harness.Check{Name: check.Name, Doc: check.Doc, Run: check.Run})
+	}
+	known.Schedule = schedule
+	return known
+}
+
+// names are the catalog's as a scenario can use them.
+func names(known harness.Catalog) scenario.Names {
+	names := scenario.Names{Workloads: map[string][]string{}}
+	for _, workload := range known.Workloads {
+		var parameters []string
+		for _, parameter := range workload.Parameters {
+			parameters = append(parameters, parameter.Name)
+		}
+		names.Workloads[workload.Name] = parameters
+	}
+	for _, fault := range known.Faults {
+		names.Faults = append(names.Faults, fault.Name)
+	}
+	return names
+}
+
+// planned is the harness's view of a workload. Its tasks are carried out on the nodes.
+func planned(workload workloads.Workload) harness.Workload {
+	var parameters []harness.Parameter
+	for _, p := range workload.Parameters() {
+		parameters = append(parameters, harness.Parameter(p))
+	}
+	return harness.Workload{
+		Name: workload.Name(), Doc: workload.Doc(), Parameters: parameters,
+		Plan: func(request harness.PlanRequest) ([]history.Step, error) {
+			return workload.Plan(workloads.PlanRequest(request))
+		},
+	}
+}
+
+func schedule(request harness.ScheduleRequest) ([]history.Step, error) {
+	return faults.Schedule(faults.ScheduleRequest{
+		Topology: faults.Topology{Servers: request.Servers, Clients: request.Clients},
+		Seed:     request.Seed, Load: request.Load, Gap: request.Gap,
+		Mix: faults.Mix{Must: request.Must, Weights: request.Weights},
+	})
+}
+
+// injected is the harness's view of a fault.
+func injected(fault faults.Fault) harness.Fault {
+	return harness.Fault{
+		Name: fault.Name(), Doc: fault.Doc(),
+		Prepare: func(on *cluster.Cluster, step history.Step) (harness.Injection, error) {
+			prepared, err := fault.Prepare(faults.On(on), step)
+			if err != nil {
+				return nil, err
+			}
+			return injection{prepared}, nil
+		},
+	}
+}
+
+// An injection proves each of its two halves before it returns.
+type injection struct{ *faults.Injection }
+
+func (i injection) Inject(ctx context.Context) error {
+	if err := i.Injection.Inject(ctx); err != nil {
+		return err
+	}
+	_, err := i.Prove(ctx)
+	return err
+}
+
+func (i injection) Recover(ctx context.Context) error {
+	if err := i.Injection.Recover(ctx); err != nil {
+		return errors.Join(err, i.Injection.Recover(ctx))
+	}
+	_, err := i.ProveRecovered(ctx)
+	return err
+}

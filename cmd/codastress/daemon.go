@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/codastress/codastress/harness/agent/dump"
+	"github.com/codastress/codastress/system/wire"
+	"github.com/spf13/cobra"
+)
+
+// daemonFlags are what codasrv and venus have in common.
+type daemonFlags struct {
+	dir       string
+	volume    string
+	control   string
+	debug     string
+	files     wire.TLSFiles
+	timeScale float64
+}
+
+func (f *daemonFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.dir, "dir", "", "directory of everything that it keeps")
+	flags.StringVar(&f.volume, "volume", "coda", "name of the volume")
+	flags.StringVar(&f.control, "control", "", "unix socket to answer control requests on")
+	flags.StringVar(&f.debug, "debug", "", "unix socket to give goroutine dumps on")
+	flags.StringVar(&f.files.Certificate, "certificate", "", "PEM file of its certificate; without, there is no TLS")
+	flags.StringVar(&f.files.Key, "key", "", "PEM file of the certificate's key")
+	flags.StringVar(&f.files.Authority, "authority", "", "PEM file of the authority that signed the certificates of its peers")
+	flags.Float64Var(&f.timeScale, "time-scale", 1, "divides the time constants")
+	_ = cmd.MarkFlagRequired("dir")
+}
+
+// logger writes to the daemon's standard error, which its agent keeps.
+func (f *daemonFlags) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// scaled divides a time constant.
+func (f *daemonFlags) scaled(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / f.timeScale)
+}
+
+// listenUnix listens on a socket of the owner's own, in the place of one that an earlier life left.
+func listenUnix(path string) (net.Listener, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("removing the socket of an earlier life: %w", err)
+	}
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listening on %s: %w", path, err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		listener.Close()
+		return nil, fmt.Errorf("making %s private: %w", path, err)
+	}
+	return listener, nil
+}
+
+// serveDebug gives goroutine dumps on a unix socket until ctx ends.
+func serveDebug(ctx context.Context, path string) error {
+	if path == "" {
+		return nil
+	}
+	if err := dump.Serve(ctx, path); err != nil {
+		return fmt.Errorf("serving goroutine dumps on %s: %w", path, err)
+	}
+	return nil
+}

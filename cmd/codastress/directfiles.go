@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"io/fs"
+
+	"github.com/codastress/codastress/harness/agent/observe"
+	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/venus/direct"
+	"github.com/codastress/codastress/system/venusfs"
+	"github.com/codastress/codastress/workloads"
+)
+
+// directFiles are the files of a client whose venus has no kernel mount: what workloads, the web server and observations work on, over
+// venus's socket. Errors carry the errno that the kernel would give.
+type directFiles struct{ venus *direct.Client }
+
+// inVolume is a path below the root as venus's socket wants it, where the root has no name.
+func inVolume(path string) string {
+	if path == "." {
+		return ""
+	}
+	return path
+}
+
+func errno(op, path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &workloads.CallError{Op: op + " (" + err.Error() + ")", Path: path, Errno: venusfs.Errno(err)}
+}
+
+// ReadFile implements workloads.Directory and observe.Tree.
+func (d directFiles) ReadFile(ctx context.Context, path string, to io.Writer) error {
+	_, err := d.venus.CopyFile(ctx, path, to)
+	return errno("read", path, err)
+}
+
+// WriteFile implements workloads.Directory.
+func (d directFiles) WriteFile(ctx context.Context, path string, content []byte, how workloads.How) error {
+	_, err := d.venus.WriteFile(ctx, path, bytes.NewReader(content), direct.Write{Mode: 0o644, Create: true, Exclusive: how.Exclusive, Sync: how.Sync})
+	return errno("write", path, err)
+}
+
+// Remove implements workloads.Directory.
+func (d directFiles) Remove(ctx context.Context, path string) error {
+	return errno("unlink", path, d.venus.Remove(ctx, path))
+}
+
+// MakeDirectory implements workloads.Directory.
+func (d directFiles) MakeDirectory(ctx context.Context, path string) error {
+	_, err := d.venus.MakeDirectory(ctx, path, 0o755)
+	return errno("mkdir", path, err)
+}
+
+// RemoveDirectory implements workloads.Directory.
+func (d directFiles) RemoveDirectory(ctx context.Context, path string) error {
+	return errno("rmdir", path, d.venus.RemoveDirectory(ctx, path))
+}
+
+// Rename implements workloads.Directory.
+func (d directFiles) Rename(ctx context.Context, from, to string) error {
+	return errno("rename", from, d.venus.Rename(ctx, from, to))
+}
+
+// Link implements workloads.Directory.
+func (d directFiles) Link(ctx context.Context, path, name string) error {
+	_, err := d.venus.Link(ctx, path, name)
+	return errno("link", path, err)
+}
+
+// Symlink implements workloads.Directory.
+func (d directFiles) Symlink(ctx context.Context, path, text string) error {
+	_, err := d.venus.MakeSymlink(ctx, path, text)
+	return errno("symlink", path, err)
+}
+
+// List implements workloads.Directory and observe.Tree.
+func (d directFiles) List(ctx context.Context, path string) ([]string, error) {
+	entries, err := d.venus.ReadDirectory(ctx, inVolume(path))
+	names := make([]string, 0, len(entries))
+	for _, entry := range entries {
+		names = append(names, entry.Name)
+	}
+	return names, errno("readdir", path, err)
+}
+
+// ReadLink implements observe.Tree.
+func (d directFiles) ReadLink(ctx context.Context, path string) (string, error) {
+	status, err := d.venus.Stat(ctx, path)
+	return status.Target, errno("readlink", path, err)
+}
+
+// Stat implements workloads.Directory.
+func (d directFiles) Stat(ctx context.Context, path string) (workloads.Info, error) {
+	status, err := d.venus.Stat(ctx, inVolume(path))
+	return workloads.Info{Mode: modeOf(status), Length: int64(status.Length), Links: uint64(status.Links)}, errno("stat", path, err)
+}
+
+// Open implements web.Files: a page is one session, so it is read whole.
+func (d directFiles) Open(ctx context.Context, path string) (io.ReadCloser, int64, error) {
+	content, err := d.venus.ReadFile(ctx, path)
+	return io.NopCloser(bytes.NewReader(content)), int64(len(content)), errno("read", path, err)
+}
+
+// directTree is observe's view: the two packages know each other's types no more than workloads and agents do.
+type directTree struct{ directFiles }
+
+// Stat implements observe.Tree.
+func (d directTree) Stat(ctx context.Context, path string) (observe.Info, error) {
+	info, err := d.directFiles.Stat(ctx, path)
+	return observe.Info(info), err
+}
+
+// modeOf is an object's type and permissions as package fs has them.
+func modeOf(status coda.Status) fs.FileMode {
+	mode := fs.FileMode(status.Mode & 0o777)
+	switch status.Kind {
+	case coda.Directory:
+		mode |= fs.ModeDir
+	case coda.Symlink:
+		mode |= fs.ModeSymlink
+	}
+	return mode
+}

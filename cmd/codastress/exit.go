@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/codastress/codastress/harness"
+	"github.com/codastress/codastress/harness/history"
+)
+
+// The exit statuses (DESIGN.md section 8).
+const (
+	exitPass        = 0
+	exitFail        = 1
+	exitUsage       = 2
+	exitCluster     = 3
+	exitUndecided   = 4
+	exitInterrupted = 130
+)
+
+const exitHelp = `Exit status:
+  0    every check passed
+  1    a check failed
+  2    wrong usage or scenario
+  3    the cluster could not be started or was lost
+  4    undecided: the run proved too little
+  130  interrupted, after a clean teardown`
+
+// errSaid marks an error that the user has read about already, in the summary of a run.
+var errSaid = errors.New("said")
+
+// A usageError is the user's to mend.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// A verdictError carries the overall result of a run that was not a pass.
+type verdictError struct{ result history.Result }
+
+func (e verdictError) Error() string { return "the run's verdict: " + e.result.String() }
+
+func (e verdictError) Is(target error) bool { return target == errSaid }
+
+// verdictOf turns the overall result of a run into what its command returns.
+func verdictOf(result history.Result) error {
+	if result == history.Pass {
+		return nil
+	}
+	return verdictError{result}
+}
+
+func exitStatus(err error) int {
+	var usage usageError
+	var verdict verdictError
+	switch {
+	case err == nil:
+		return exitPass
+	case errors.As(err, &verdict) && verdict.result == history.Fail:
+		return exitFail
+	case errors.As(err, &verdict):
+		return exitUndecided
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, &usage), errors.Is(err, harness.ErrRunDirectory):
+		return exitUsage
+	case errors.Is(err, harness.ErrRecord):
+		return exitUndecided
+	default:
+		return exitCluster
+	}
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/codastress/codastress/harness"
+	"github.com/codastress/codastress/harness/history"
+	"github.com/codastress/codastress/harness/report"
+	"github.com/codastress/codastress/harness/scenario"
+	"github.com/spf13/cobra"
+)
+
+// runFlags are what run and replay have in common.
+type runFlags struct {
+	runtime string
+	mount   string
+	dir     string
+	asJSON  bool
+	verbose bool
+}
+
+func (f *runFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.runtime, "runtime", "auto", "where the nodes run: auto, containers or processes")
+	flags.StringVar(&f.mount, "mount", "auto", "how the clients' files are reached: auto, fuse or direct")
+	flags.StringVar(&f.dir, "dir", "", "the run directory to make (default runs/TIME-SCENARIO-SEED)")
+	flags.BoolVar(&f.asJSON, "json", false, "print result.json instead of the summary")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log what the harness does")
+}
+
+func runCommand() *cobra.Command {
+	var flags runFlags
+	var clients, servers int
+	var seed uint64
+	var settings []string
+	cmd := &cobra.Command{
+		Use:   "run SCENARIO",
+		Short: "Run a scenario and judge it",
+		Long: "Run starts a cluster, carries out the scenario, and says whether the file system kept its promises.\n" +
+			"SCENARIO is a name of the library (`codastress list scenarios`) or a YAML file.\n\n" + exitHelp,
+		Example: "  codastress run mass-delete --clients 3\n  codastress run mass-delete --set workload.rate=50 --seed 7",
+		Args:    oneArgument("scenario"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			sc, err := scenario.Load(args[0], names(catalog()))
+			if err != nil {
+				return usageError{err}
+			}
+			if cmd.Flags().Changed("clients") {
+				sc.Clients = clients
+			}
+			if cmd.Flags().Changed("servers") {
+				sc.Servers = servers
+			}
+			if err := sc.Set(settings...); err != nil {
+				return usageError{err}
+			}
+			if err := sc.Validate(); err != nil {
+				return usageError{err}
+			}
+			if sc.Servers != 1 {
+				return usageError{fmt.Errorf("servers: %d: volumes are not replicated yet, so a cluster has 1 server", sc.Servers)}
+			}
+			if !cmd.Flags().Changed("seed") {
+				seed = uint64(time.Now().UnixNano() % 1_000_000)
+			}
+			return carryOut(cmd, flags, harness.Request{Scenario: sc, Seed: seed})
+		},
+	}
+	flags.register(cmd)
+	cmd.Flags().IntVar(&clients, "clients", 3, "number of clients")
+	cmd.Flags().IntVar(&servers, "servers", 1, "number of servers")
+	cmd.Flags().Uint64Var(&seed, "seed", 0, "seed of everything random (default: another one each time)")
+	cmd.Flags().StringArrayVar(&settings, "set", nil, "set one value of the scenario, as in workload.rate=50 (repeatable)")
+	return cmd
+}
+
+func replayCommand() *cobra.Command {
+	var flags runFlags
+	cmd := &cobra.Command{
+		Use:   "replay RUN",
+		Short: "Carry out the plan of a stored run again",
+		Args:  oneArgument("run directory"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			stored, err := harness.ReadStored(args[0])
+			if err != nil {
+				return err
+			}
+			if !cmd.Flags().Changed("runtime") {
+				flags.runtime = stored.Meta.Runtime
+			}
+			if !cmd.Flags().Changed("mount") {
+				flags.mount = stored.Meta.Mount
+			}
+			return carryOut(cmd, flags, harness.Request{Scenario: stored.Scenario, Seed: stored.Meta.Seed, Plan: stored.Plan})
+		},
+	}
+	flags.register(cmd)
+	return cmd
+}
+
+// carryOut chooses where the request runs, runs and judges it, and writes the reports.
+func carryOut(cmd *cobra.Command, flags runFlags, request harness.Request) error {
+	ctx, stderr := cmd.Context(), cmd.ErrOrStderr()
+	known := catalog()
+	if request.Plan == nil {
+		plan, err := harness.Plan(request.Scenario, request.Seed, known)
+		if err != nil {
+			return usageError{err}
+		}
+		request.Plan = plan
+	}
+	chosen, err := choose(ctx, flags)
+	if err != nil {
+		return err
+	}
+	binary, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding the executable that the nodes run: %w", err)
+	}
+	if flags.dir == "" {
+		flags.dir = harness.RunDirectoryName("runs", request.Scenario.Name, request.Seed, time.Now())
+	}
+	if request.Dir, err = filepath.Abs(flags.dir); err != nil {
+		return fmt.Errorf("finding the run directory: %w", err)
+	}
+	request.Driver, request.Mount, request.Binary, request.Version = chosen.driver, chosen.mount, binary, version()
+	request.Log = logger(stderr, flags.verbose)
+
+	progress, err := progressOn(stderr, request, chosen.why)
+	if err != nil {
+		return err
+	}
+	request.Progress = progress
+	runErr := harness.Run(ctx, request, known)
+	progress.Close()
+	if runErr != nil && !recorded(request.Dir) {
+		return runErr
+	}
+	return conclude(ctx, cmd, flags, request.Dir, runErr)
+}
+
+// conclude judges what was recorded, writes the reports and prints the summary. A run that did not come to its end is not judged: it says
+// where its record is.
+func conclude(ctx context.Context, cmd *cobra.Command, flags runFlags, dir string, runErr error) error {
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("interrupted (%w): what was recorded until then is in %s", ctx.Err(), relative(dir))
+	case runErr != nil:
+		return fmt.Errorf("%w: what was recorded until then is in %s", runErr, relative(dir))
+	}
+	result, err := judgeStored(dir)
+	if err != nil {
+		return err
+	}
+	if _, err := writeReports(dir, result); err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	if flags.asJSON {
+		err = report.JSON(out, result)
+	} else {
+		err = report.Terminal(out, result, terminalOptions(out))
+	}
+	if err != nil {
+		return fmt.Errorf("writing the result: %w", err)
+	}
+	return verdictOf(history.Overall(result.Verdicts))
+}
+
+// recorded says whether a run got as far as its record.
+func recorded(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, harness.PlanFile))
+	return err == nil
+}
+
+// relative shortens a path for people, where it lies below the working directory.
+func relative(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if short, err := filepath.Rel(here, path); err == nil && filepath.IsLocal(short) {
+		return short
+	}
+	return path
+}
+
+func logger(w io.Writer, verbose bool) *slog.Logger {
+	level := slog.LevelWarn
+	if verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}

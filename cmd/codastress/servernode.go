@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/codastress/codastress/harness/agent"
+	"github.com/codastress/codastress/harness/cluster"
+	"github.com/codastress/codastress/harness/history"
+	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/wire"
+	"github.com/codastress/codastress/system/wire/controlpb"
+	"github.com/codastress/codastress/system/wire/vicepb"
+)
+
+// addServer gives the agent of a server node its daemon.
+func (n *node) addServer(config *agent.Config) {
+	config.DebugSockets[cluster.Codasrv] = n.socket(cluster.Codasrv, "debug")
+	config.Daemons = append(config.Daemons, n.daemon(cluster.Codasrv, append(n.keeper(cluster.Codasrv), "--listen", n.Codasrv)...))
+}
+
+// serverHooks are what the agent of a server node can do.
+func (n *node) serverHooks() (agent.Hooks, error) {
+	conn, err := grpc.NewClient("unix:"+n.socket(cluster.Codasrv, "control"), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return agent.Hooks{}, fmt.Errorf("codasrv's control socket: %w", err)
+	}
+	control := controlpb.NewCodasrvControlClient(conn)
+	return agent.Hooks{
+		Observe: func(ctx context.Context) (history.Observation, error) { return observeServer(ctx, control) },
+		Reach: func(ctx context.Context, peer string) error {
+			if peer != n.Name {
+				return fmt.Errorf("%s has no link to %s", n.Name, peer)
+			}
+			return n.reach(ctx, n.Name, n.Codasrv)
+		},
+		Ready: func(ctx context.Context, _ string) error { return n.reach(ctx, n.Name, n.Codasrv) },
+		Evidence: func(ctx context.Context, _ string) (map[string][]byte, error) {
+			state, err := control.State(ctx, &controlpb.StateRequest{})
+			return map[string][]byte{"state.txt": []byte(state.GetText())}, err
+		},
+	}, nil
+}
+
+// probe asks codasrv for the shortest answer.
+func probe(ctx context.Context, conn grpc.ClientConnInterface) error {
+	_, err := vicepb.NewViceClient(conn).Probe(ctx, &vicepb.ProbeRequest{})
+	return err
+}
+
+// observeServer is codasrv's own view of its volume, and what its fsck finds.
+func observeServer(ctx context.Context, control controlpb.CodasrvControlClient) (history.Observation, error) {
+	observation := history.Observation{Source: "server"}
+	stream, err := control.Tree(ctx, &controlpb.TreeRequest{Volume: volumeName})
+	for err == nil {
+		var reply *controlpb.TreeReply
+		if reply, err = stream.Recv(); err != nil {
+			break
+		}
+		var object history.Object
+		if object, err = objectOf(reply); err == nil && object.Path != "" {
+			observation.Objects = append(observation.Objects, object)
+		}
+	}
+	if !errors.Is(err, io.EOF) {
+		return observation, fmt.Errorf("reading the server's tree: %w", err)
+	}
+	slices.SortFunc(observation.Objects, func(a, b history.Object) int { return strings.Compare(a.Path, b.Path) })
+	found, err := control.Fsck(ctx, &controlpb.FsckRequest{})
+	if err != nil {
+		return observation, fmt.Errorf("checking the server's store: %w", err)
+	}
+	observation.Problems = found.GetProblems()
+	return observation, nil
+}
+
+// objectOf describes an object as agents do on a mount.
+func objectOf(reply *controlpb.TreeReply) (history.Object, error) {
+	status, err := wire.StatusFromProto(reply.GetStatus())
+	if err != nil {
+		return history.Object{}, fmt.Errorf("the status of %s: %w", reply.GetPath(), err)
+	}
+	path := reply.GetPath()
+	if unquoted, err := strconv.Unquote(path); err == nil {
+		path = unquoted
+	}
+	object := history.Object{Path: path, Mode: status.Mode & 0o777}
+	switch status.Kind {
+	case coda.Directory:
+		object.Kind = "directory"
+	case coda.Symlink:
+		object.Kind, object.Length, object.Links, object.Digest = "symlink", int64(len(status.Target)), status.Links, status.Target
+	default:
+		object.Kind, object.Length, object.Links = "file", int64(status.Length), status.Links
+		object.Digest = hex.EncodeToString(status.Digest[:])
+	}
+	return object, nil
+}

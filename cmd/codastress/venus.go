@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/codastress/codastress/system/venus"
+	"github.com/codastress/codastress/system/venusfs"
+)
+
+// venusFlags are venus's own, besides those of every daemon.
+type venusFlags struct {
+	daemonFlags
+	name       string
+	server     string
+	serverName string
+	mount      string
+}
+
+func venusCommand() *cobra.Command {
+	var flags venusFlags
+	cmd := &cobra.Command{
+		Use:   "venus",
+		Short: "Mount a volume, or offer it on the control socket only",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return mountVolume(cmd.Context(), flags)
+		},
+	}
+	flags.register(cmd)
+	cmd.Flags().StringVar(&flags.name, "name", "venus", "what the server calls this client in its logs")
+	cmd.Flags().StringVar(&flags.server, "server", "127.0.0.1:2432", "address of codasrv")
+	cmd.Flags().StringVar(&flags.serverName, "server-name", "", "the name in codasrv's certificate")
+	cmd.Flags().StringVar(&flags.mount, "mount", "", "directory to mount the volume on; without, it is offered on the control socket only")
+	return cmd
+}
+
+// mountVolume is venus's life until ctx ends or the file system is unmounted from outside.
+func mountVolume(ctx context.Context, flags venusFlags) error {
+	log := flags.logger()
+	var security *tls.Config
+	if !flags.files.IsZero() {
+		var err error
+		if security, err = flags.files.ClientConfig(flags.serverName); err != nil {
+			return err
+		}
+	}
+	client, err := venus.Open(ctx, venus.Config{
+		Dir: flags.dir, Server: flags.server, TLS: security, Volume: flags.volume, Name: flags.name, Log: log,
+		Timing: venus.DefaultTiming().Scaled(flags.timeScale),
+	})
+	if err != nil {
+		return fmt.Errorf("opening the cache in %s: %w", flags.dir, err)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() error { return serveDebug(ctx, flags.debug) })
+	if flags.control != "" {
+		control, err := listenUnix(flags.control)
+		if err != nil {
+			return err
+		}
+		all.Go(func() error { return client.ServeControl(ctx, control) })
+	}
+	if flags.mount != "" {
+		mounted, err := venusfs.Mount(ctx, client, flags.mount, venusfs.Options{Log: log, Name: "codastress-" + flags.name})
+		if err != nil {
+			return fmt.Errorf("mounting on %s: %w", flags.mount, err)
+		}
+		all.Go(func() error { return untilUnmounted(ctx, mounted, log, stop) })
+	}
+	<-ctx.Done()
+	failed := all.Wait()
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	if err := client.Close(closing); err != nil {
+		return fmt.Errorf("closing the cache: %w", err)
+	}
+	return failed
+}
+
+// untilUnmounted unmounts when ctx ends, and ends venus when somebody else unmounts.
+func untilUnmounted(ctx context.Context, mounted *venusfs.MountPoint, log *slog.Logger, stop context.CancelFunc) error {
+	select {
+	case <-mounted.Done():
+		log.Info("unmounted from outside")
+		stop()
+		return nil
+	case <-ctx.Done():
+	}
+	unmounting, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	defer cancel()
+	if err := mounted.Unmount(unmounting); err != nil {
+		return fmt.Errorf("unmounting: %w", err)
+	}
+	return nil
+}
