@@ -15,7 +15,7 @@ import (
 
 // Config says what a server serves and what it may use.
 type Config struct {
-	Disk    vfs.FS       // where everything durable goes
+	Disk    vfs.FS       // where everything durable goes; nil for the machine's own file system
 	Dir     string       // the directory on Disk that belongs to this server
 	Volume  string       // the name of the volume; it is made when the directory has none
 	Log     *slog.Logger // nil for silence
@@ -51,12 +51,13 @@ type Limits struct {
 // withDefaults fills in what is not set.
 func (c Config) withDefaults() (Config, error) {
 	switch {
-	case c.Disk == nil:
-		return Config{}, errors.New("no disk")
 	case c.Dir == "":
 		return Config{}, errors.New("no directory")
 	case coda.ValidName(c.Volume) != nil:
 		return Config{}, coda.Errorf("configure server", coda.Invalid, "volume name %q", c.Volume)
+	}
+	if c.Disk == nil {
+		c.Disk = vfs.Default
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
