@@ -16,7 +16,9 @@ func noCrash(run *history.Run) history.Verdict {
 	for i := range run.Events {
 		e := &run.Events[i]
 		system := e.Daemon == "codasrv" || e.Daemon == "venus"
-		seen[e.Node] = seen[e.Node] || system
+		if system {
+			seen[e.Node] = true
+		}
 		where := fmt.Sprintf("%s on %s", e.Daemon, e.Node)
 		cry := outcry(e.Detail)
 		left := e.What == "exited" || e.What == "killed"

@@ -167,7 +167,7 @@ func (l *lostData) brings(row *history.Row, final state) bool {
 		return row.Kind == history.Rename
 	case file:
 		write := l.contents.write(final.content)
-		if !l.groups.same(write.Path, row.Path) {
+		if !l.groups.reaches(write.Path, row.Path) {
 			return false
 		}
 		// What was replaced at its own name before the rename began cannot have been moved by it.

@@ -4,13 +4,18 @@ import "github.com/codastress/codastress/harness/history"
 
 // groups joins the names that renames and links connect: only within a group can a content get from one name to another.
 type groups struct {
-	parents map[uint32]uint32 // of names that are connected to others
-	linked  map[uint32]bool   // groups in which a file may have several names
-	moved   map[string]bool   // directories that were renamed, and their new names
+	parents map[uint32]uint32          // of names that are connected to others
+	linked  map[uint32]bool            // groups in which a file may have several names
+	next    map[uint32][]uint32        // where a rename or a link can bring what is at a name
+	reached map[uint32]map[uint32]bool // the names that can be reached from one, nil for too many
+	moved   map[string]bool            // directories that were renamed, and their new names
 }
 
 func newGroups(operations *history.Packed) *groups {
-	g := &groups{parents: map[uint32]uint32{}, linked: map[uint32]bool{}, moved: map[string]bool{}}
+	g := &groups{
+		parents: map[uint32]uint32{}, linked: map[uint32]bool{}, moved: map[string]bool{},
+		next: map[uint32][]uint32{}, reached: map[uint32]map[uint32]bool{},
+	}
 	var renames, links []*history.Row
 	for _, row := range operations.Rows() {
 		switch {
@@ -21,7 +26,12 @@ func newGroups(operations *history.Packed) *groups {
 		default:
 			renames = append(renames, row)
 		}
-		g.parents[g.find(row.Path)] = g.find(operations.Target(row))
+		target := operations.Target(row)
+		g.parents[g.find(row.Path)] = g.find(target)
+		g.next[row.Path] = append(g.next[row.Path], target)
+		if row.Kind == history.Link { // what is written by the new name is there by the old one too
+			g.next[target] = append(g.next[target], row.Path)
+		}
 	}
 	for _, row := range links {
 		g.linked[g.find(row.Path)] = true
@@ -60,9 +70,41 @@ func (g *groups) find(name uint32) uint32 {
 	}
 }
 
-// same says whether two names are connected.
-func (g *groups) same(a, b uint32) bool {
-	return a == b || len(g.parents) > 0 && g.find(a) == g.find(b)
+// mostReached bounds the search for what can be reached from a name. Where there is more, everything that is connected counts as reached.
+const mostReached = 10_000
+
+// reaches says whether what is at one name may have been brought to another.
+func (g *groups) reaches(from, to uint32) bool {
+	if from == to {
+		return true
+	}
+	if len(g.parents) == 0 || g.find(from) != g.find(to) {
+		return false
+	}
+	all, known := g.reached[from]
+	if !known {
+		all = g.search(from)
+		g.reached[from] = all
+	}
+	return all == nil || all[to]
+}
+
+func (g *groups) search(from uint32) map[uint32]bool {
+	all := map[uint32]bool{from: true}
+	for left := []uint32{from}; len(left) > 0; {
+		name := left[len(left)-1]
+		left = left[:len(left)-1]
+		for _, next := range g.next[name] {
+			if !all[next] {
+				all[next] = true
+				left = append(left, next)
+			}
+		}
+		if len(all) > mostReached {
+			return nil
+		}
+	}
+	return all
 }
 
 // shared says whether a file of the name may have other names.

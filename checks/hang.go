@@ -89,7 +89,7 @@ func (h *hangs) look(i int, row *history.Row) {
 	switch {
 	case counted > h.bound:
 		h.hung(i, row, counted)
-	case row.Completed == 0 && len(h.run.Missing) == 0:
+	case row.Completed == 0 && raw <= h.bound && len(h.run.Missing) == 0:
 		op := h.run.Operations.At(i)
 		h.doubt("%s had not returned after %v, and was not watched any longer", describe(&op), round(counted))
 	}

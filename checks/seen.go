@@ -65,5 +65,5 @@ func (l *lostData) unexplained(content, path uint32) string {
 // couldMove says whether renames and links could bring a content from where it was written to a path.
 func (l *lostData) couldMove(content, path uint32) bool {
 	write := l.contents.write(content)
-	return write != nil && (write.Path == path || l.groups.same(write.Path, path))
+	return write != nil && l.groups.reaches(write.Path, path)
 }
