@@ -115,9 +115,9 @@ func Serve(ctx context.Context, listener net.Listener, files Files, limits Limit
 func (s *server) httpServer(handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           handler,
-		ReadHeaderTimeout: s.limits.FileTime,
+		ReadHeaderTimeout: s.limits.IdleTime,
 		IdleTimeout:       s.limits.IdleTime,
-		WriteTimeout:      2 * s.limits.FileTime,
+		WriteTimeout:      s.limits.FileTime + s.limits.IdleTime,
 		ErrorLog:          slog.NewLogLogger(s.limits.Log.Handler(), slog.LevelDebug),
 	}
 }
