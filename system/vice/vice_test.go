@@ -133,7 +133,7 @@ func TestGrantsAreNeverGivenTwice(t *testing.T) {
 }
 
 func TestConfigIsChecked(t *testing.T) {
-	for _, cfg := range []vice.Config{{}, {Dir: "x", Volume: "y"}} {
+	for _, cfg := range []vice.Config{{}, {Dir: "x"}, {Volume: "y"}, {Dir: "x", Volume: "a/b"}} {
 		_, err := vice.Open(t.Context(), cfg)
 		require.Error(t, err)
 	}
