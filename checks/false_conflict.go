@@ -40,6 +40,8 @@ type falseConflicts struct {
 	operations *history.Packed
 	contents   *contents
 	changes    *byPath
+	groups     *groups
+	members    map[uint32][]uint32                // of each group
 	known      map[string]map[uint32]history.Time // when a node first had seen a content
 }
 
@@ -54,13 +56,12 @@ func (c *conflicts) unknown(run *history.Run) string {
 }
 
 func (c *falseConflicts) judge(node string, conflict *history.Conflict) {
-	name, number, ok := c.place(conflict)
-	if !ok {
+	name, own, known := c.refused(node, conflict)
+	switch {
+	case !known:
 		c.doubt("what the conflict on %s is about, %s of %s, is not known any more", node, conflict.Operation, conflict.Path)
 		return
-	}
-	own := c.lastOwn(node, number)
-	if own < 0 {
+	case own < 0:
 		c.doubt("%s keeps a conflict, %s of %s, and is not known to have changed that", node, conflict.Operation, name)
 		return
 	}
@@ -79,35 +80,45 @@ func (c *falseConflicts) judge(node string, conflict *history.Conflict) {
 	})
 }
 
-// place finds what a conflict is about: by its content, else by its path.
-func (c *falseConflicts) place(conflict *history.Conflict) (name string, number uint32, ok bool) {
-	if content, known := c.operations.FindNonce(conflict.Content); known {
-		if write := c.contents.write(content); write != nil {
-			return c.operations.Path(write.Path), write.Path, true
+// refused finds the name that a conflict is about, and the node's change that was refused, -1 where there is none. Of several that it can be, the
+// first is taken: then most was unknown to the node.
+func (c *falseConflicts) refused(node string, conflict *history.Conflict) (name string, own int, known bool) {
+	if content, ok := c.operations.FindNonce(conflict.Content); ok {
+		if write := c.contents.write(content); write != nil && c.operations.Node(write.Worker) == node {
+			return c.operations.Path(write.Path), int(c.contents.writer[content]) - 1, true
 		}
 	}
-	number, ok = c.operations.FindPath(conflict.Path)
-	return conflict.Path, number, ok && conflict.Path != ""
+	number, ok := c.operations.FindPath(conflict.Path)
+	if !ok || conflict.Path == "" {
+		return "", -1, false
+	}
+	return conflict.Path, c.firstOwn(node, number), true
 }
 
-// lastOwn is the node's last change of a name, -1 where there is none.
-func (c *falseConflicts) lastOwn(node string, name uint32) int {
-	last := -1
+// firstOwn is the node's first change of a name, -1 where there is none.
+func (c *falseConflicts) firstOwn(node string, name uint32) int {
+	first := -1
 	for _, i := range c.changes.of(name) {
 		row := c.operations.Row(int(i))
-		if c.operations.Node(row.Worker) == node && (last < 0 || row.Invoked > c.operations.Row(last).Invoked) {
-			last = int(i)
+		if c.operations.Node(row.Worker) == node && (first < 0 || row.Invoked < c.operations.Row(first).Invoked) {
+			first = int(i)
 		}
 	}
-	return last
+	return first
 }
 
 // foreign says whether another node changed the name, a directory above it or what it holds, and the node did not know when it made its own
 // change.
 func (c *falseConflicts) foreign(node, name string, own *history.Row) bool {
-	for above := name; above != "." && above != "/" && above != ""; above = path.Dir(above) {
+	for above := path.Dir(name); above != "." && above != "/"; above = path.Dir(above) {
 		number, ok := c.operations.FindPath(above)
-		if ok && c.unseen(node, number, own.Invoked, above != name) {
+		if ok && c.unseen(node, number, own.Invoked, true) {
+			return true
+		}
+	}
+	// Renames and links carry the reason for a conflict from one name to another.
+	for _, number := range c.connected(name) {
+		if c.unseen(node, number, own.Invoked, false) {
 			return true
 		}
 	}
@@ -122,13 +133,30 @@ func (c *falseConflicts) foreign(node, name string, own *history.Row) bool {
 	return false
 }
 
-// unseen says whether another node changed a name without the node's knowledge. Of a directory above, its making and contents do not count.
+// connected are the names that renames and links connect with one, and that one.
+func (c *falseConflicts) connected(name string) []uint32 {
+	number, ok := c.operations.FindPath(name)
+	if !ok {
+		return nil
+	}
+	if c.groups == nil {
+		c.groups, c.members = newGroups(c.operations), map[uint32][]uint32{}
+		for member := range c.groups.next {
+			root := c.groups.find(member)
+			c.members[root] = append(c.members[root], member)
+		}
+	}
+	return append([]uint32{number}, c.members[c.groups.find(number)]...)
+}
+
+// unseen says whether another node changed a name without the node's knowledge. Of a directory above, what is made of it does not count,
+// unless the node made it too.
 func (c *falseConflicts) unseen(node string, name uint32, at history.Time, above bool) bool {
 	for _, i := range c.changes.of(name) {
 		row := c.operations.Row(int(i))
 		switch {
 		case c.operations.Node(row.Worker) == node:
-		case above && (row.Kind == history.MakeDirectory || row.Kind == history.Write):
+		case above && row.Kind == history.MakeDirectory && c.firstOwn(node, name) < 0:
 		case row.Content == 0 || c.firstSeen(node, row.Content) >= at:
 			return true
 		}

@@ -29,9 +29,11 @@ func newGroups(operations *history.Packed) *groups {
 		target := operations.Target(row)
 		g.parents[g.find(row.Path)] = g.find(target)
 		g.next[row.Path] = append(g.next[row.Path], target)
-		if row.Kind == history.Link { // what is written by the new name is there by the old one too
-			g.next[target] = append(g.next[target], row.Path)
+		back := g.next[target] // every name has an entry
+		if row.Kind == history.Link {
+			back = append(back, row.Path) // what is written by the new name is there by the old one too
 		}
+		g.next[target] = back
 	}
 	for _, row := range links {
 		g.linked[g.find(row.Path)] = true
@@ -71,7 +73,7 @@ func (g *groups) find(name uint32) uint32 {
 }
 
 // mostReached bounds the search for what can be reached from a name. Where there is more, everything that is connected counts as reached.
-const mostReached = 10_000
+const mostReached = 1000
 
 // reaches says whether what is at one name may have been brought to another.
 func (g *groups) reaches(from, to uint32) bool {
