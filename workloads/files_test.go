@@ -59,57 +59,61 @@ func (b *bench) hang(hangs func(path string) bool) (release func()) {
 }
 
 func TestACallThatDoesNotReturnIsAbandoned(t *testing.T) {
-	b := newBench(t)
-	release := b.hang(func(path string) bool { return path == "hangs" })
-	b.Patience = 20 * time.Millisecond
-	files := NewFiles(b.Environment)
-	process := files.Process()
-	require.True(t, process.Write(t.Context(), "works", 600, How{}).OK())
-	result := process.Write(t.Context(), "hangs", 600, How{})
-	require.Equal(t, Result{Outcome: history.Indeterminate, Errno: syscall.ETIMEDOUT, Err: context.DeadlineExceeded}, result)
-	require.Equal(t, 1, files.Stuck())
-	require.True(t, process.Read(t.Context(), "works").OK(), "the process goes on")
-	release()
-	files.Wait()
-	require.Zero(t, files.Stuck())
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		release := b.hang(func(path string) bool { return path == "hangs" })
+		files := NewFiles(b.Environment)
+		process := files.Process()
+		require.True(t, process.Write(t.Context(), "works", 600, How{}).OK())
+		result := process.Write(t.Context(), "hangs", 600, How{})
+		require.Equal(t, Result{Outcome: history.Indeterminate, Errno: syscall.ETIMEDOUT, Err: context.DeadlineExceeded}, result)
+		require.Equal(t, 1, files.Stuck())
+		require.True(t, process.Read(t.Context(), "works").OK(), "the process goes on")
+		release()
+		files.Wait()
+		require.Zero(t, files.Stuck())
 
-	operations := b.recorded(t)
-	require.Len(t, operations, 3)
-	abandoned := operations[1]
-	require.Equal(t, history.Indeterminate, abandoned.Outcome)
-	require.Zero(t, abandoned.Completed)
-	require.Equal(t, "hangs", abandoned.Path)
-	require.Equal(t, operations[0].Worker, abandoned.Worker)
-	require.NotEqual(t, abandoned.Worker, operations[2].Worker, "as another worker")
-	require.Equal(t, operations[0].Content, operations[2].Content)
+		operations := b.recorded(t)
+		require.Len(t, operations, 3)
+		abandoned := operations[1]
+		require.Equal(t, history.Indeterminate, abandoned.Outcome)
+		require.Zero(t, abandoned.Completed)
+		require.Equal(t, "hangs", abandoned.Path)
+		require.Equal(t, operations[0].Worker, abandoned.Worker)
+		require.NotEqual(t, abandoned.Worker, operations[2].Worker, "as another worker")
+		require.Equal(t, operations[0].Content, operations[2].Content)
+	})
 }
 
 func TestAnEndingTaskAbandonsItsCalls(t *testing.T) {
-	b := newBench(t)
-	release := b.hang(func(string) bool { return true })
-	defer release()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	step := tiny(t, MassDelete{}, "delete", "10")[3]
-	_, err := MassDelete{}.Do(ctx, step, b.Environment)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.Len(t, b.recorded(t), 1)
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		release := b.hang(func(string) bool { return true })
+		defer release()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		step := tiny(t, MassDelete{}, "delete", "10")[3]
+		_, err := MassDelete{}.Do(ctx, step, b.Environment)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Len(t, b.recorded(t), 1)
+	})
 }
 
 func TestOnlySoManyCallsAreAbandoned(t *testing.T) {
-	b := newBench(t)
-	release := b.hang(func(string) bool { return true })
-	b.Patience = time.Millisecond
-	files := NewFiles(b.Environment)
-	process := files.Process()
-	for range maxStuck {
-		require.ErrorIs(t, process.Remove(t.Context(), "file").Err, context.DeadlineExceeded)
-	}
-	require.ErrorIs(t, process.Remove(t.Context(), "file").Err, ErrStuck)
-	require.Len(t, b.recorded(t), maxStuck)
-	release()
-	files.Wait()
-	require.Equal(t, syscall.ENOTCONN, process.Remove(t.Context(), "file").Errno, "as many returned, calls are made again")
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		release := b.hang(func(string) bool { return true })
+		files := NewFiles(b.Environment)
+		process := files.Process()
+		for range maxStuck {
+			require.ErrorIs(t, process.Remove(t.Context(), "file").Err, context.DeadlineExceeded)
+		}
+		require.ErrorIs(t, process.Remove(t.Context(), "file").Err, ErrStuck)
+		require.Len(t, b.recorded(t), maxStuck)
+		release()
+		files.Wait()
+		require.NotErrorIs(t, process.Remove(t.Context(), "file").Err, ErrStuck, "as they returned, calls are made again")
+	})
 }
 
 // Every task of every workload ends although nothing that it calls returns.

@@ -50,6 +50,9 @@ func carryOut(t *testing.T, workload Workload, steps []history.Step, b *bench) m
 	}
 	for i, step := range steps {
 		step.Number = i + 1
+		if step.Task == taskDelete || step.Task == taskOverwrite {
+			step.Length = time.Minute // they end when they are done, however slow the machine is
+		}
 		go do(step)
 		if step.Phase == prepare {
 			wait()
@@ -64,8 +67,11 @@ func carryOut(t *testing.T, workload Workload, steps []history.Step, b *bench) m
 		load := loads[step.Task]
 		require.Equal(t, i+1, load.Step)
 		require.Equal(t, "client1", load.Node)
-		require.GreaterOrEqual(t, load.Done, load.Wanted, step.Task)
 		require.Positive(t, load.Wanted, step.Task)
+		require.Positive(t, load.Done, step.Task)
+		if step.Task != taskFetchPages && step.Task != taskReadFiles { // how much those do in so short a time is the machine's matter
+			require.Equal(t, load.Wanted, load.Done, step.Task)
+		}
 	}
 	return loads
 }
@@ -116,7 +122,10 @@ func TestMassDelete(t *testing.T) {
 	require.Equal(t, 80-loads[taskFetchPages].Missed, pages+gone)
 	require.Equal(t, loads[taskFetchPages].Done, pages+gone)
 	require.Positive(t, pages)
-	require.Positive(t, gone, "pages are asked for after they were deleted, too")
+	_, err := MassDelete{}.Do(t.Context(), steps[2], b.Environment)
+	require.NoError(t, err)
+	operations = b.recorded(t)
+	require.Greater(t, count(operations, history.Page, history.Failed), gone, "pages are asked for after they were deleted, too")
 	for _, op := range operations {
 		if op.Kind == history.Page && op.Outcome == history.Failed {
 			require.Equal(t, uint16(http.StatusNotFound), op.HTTP)
@@ -197,18 +206,26 @@ func TestWrongBodiesAreFound(t *testing.T) {
 		require.NoError(t, err)
 		wrong[path] = true
 	}
-	for _, step := range steps[1:3] {
-		_, err := MassDelete{}.Do(t.Context(), step, b.Environment)
-		require.NoError(t, err)
+	_, err = MassDelete{}.Do(t.Context(), steps[1], b.Environment)
+	require.NoError(t, err)
+	found := func(kind history.Kind) map[string]bool {
+		paths := map[string]bool{}
+		for _, op := range b.recorded(t) {
+			if op.Kind == kind && op.Problem != "" {
+				paths[op.Path] = true
+			}
+		}
+		return paths
 	}
-	found := map[history.Kind]map[string]bool{history.Read: {}, history.Page: {}}
-	for _, op := range b.recorded(t) {
-		if op.Problem != "" {
-			found[op.Kind][op.Path] = true
+	require.Equal(t, wrong, found(history.Read))
+	for range 20 { // pages are fetched at random
+		_, err := MassDelete{}.Do(t.Context(), steps[2], b.Environment)
+		require.NoError(t, err)
+		if len(found(history.Page)) == len(wrong) {
+			break
 		}
 	}
-	require.Equal(t, wrong, found[history.Read])
-	require.Equal(t, wrong, found[history.Page])
+	require.Equal(t, wrong, found(history.Page))
 }
 
 func TestAStepEndsWithItsContext(t *testing.T) {
@@ -253,7 +270,8 @@ func TestPagesThatDoNotComeAreAbandonedAndTheOthersMissed(t *testing.T) {
 	require.Equal(t, uint64(200), load.Wanted)
 	operations := b.recorded(t)
 	require.Equal(t, load.Missed, 400-uint64(len(operations)))
-	require.InDelta(t, maxFetchers, len(operations), 2)
+	require.NotEmpty(t, operations)
+	require.LessOrEqual(t, len(operations), maxFetchers+1, "but for one that waited to be the next")
 	workers := map[uint32]bool{}
 	for _, op := range operations {
 		require.Equal(t, history.Indeterminate, op.Outcome)
