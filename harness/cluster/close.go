@@ -120,7 +120,7 @@ func (c *Cluster) stopFollowing() error {
 		c.stop()
 		for _, node := range c.nodes {
 			if node.agent != nil {
-				_ = node.agent.Close() // it can only be closed already
+				_ = node.agent.Close() // it may be closed already
 			}
 		}
 		c.following.Wait()

@@ -74,6 +74,9 @@ func newCluster(spec Spec) (*Cluster, error) {
 	return c, nil
 }
 
+// RunID returns the name of the run.
+func (c *Cluster) RunID() string { return c.spec.RunID }
+
 // Nodes returns all nodes: the servers, the clients, the proxy.
 func (c *Cluster) Nodes() []*Node { return slices.Clone(c.nodes) }
 

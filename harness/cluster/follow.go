@@ -42,11 +42,15 @@ func (c *Cluster) noticeEnd(node *Node) {
 func (c *Cluster) follow(node *Node) {
 	c.following.Go(func() {
 		err := node.agent.Beat(c.living, beatInterval, patience)
-		if err != nil && !c.closing.Load() {
+		if err != nil && !c.closing.Load() && !node.ended() {
 			c.lose(fmt.Errorf("the node %s does not answer: %w", node.Name(), err))
 		}
 	})
-	c.following.Go(func() { c.collect(node) })
+	c.following.Go(func() {
+		c.collect(node)
+		// What relays connections to a node that has ended may leave a call waiting.
+		_ = node.agent.Close()
+	})
 }
 
 // collect reads the node's events until the node has ended or the cluster is closed.

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -128,10 +129,16 @@ func (n *Node) ResumeNode(ctx context.Context) error {
 	return n.doing(n.instance.Resume(ctx), "resuming the node %s")
 }
 
+// ErrEnded says that the whole node has ended.
+var ErrEnded = errors.New("the node has ended")
+
 // doing puts before an error what was being done, and where: the last verb of the text is the node.
 func (n *Node) doing(err error, text string, args ...any) error {
 	if err == nil {
 		return nil
+	}
+	if n.ended() {
+		err = fmt.Errorf("%w: %w", ErrEnded, err)
 	}
 	return fmt.Errorf("%s: %w", fmt.Sprintf(text, append(args, n.Name())...), err)
 }

@@ -232,7 +232,7 @@ func (c *Cluster) addLinks(ctx context.Context) error {
 func (c *Cluster) linkAddress(link *Link) string {
 	for number, server := range c.Servers() {
 		if server.Name() == link.to {
-			return withPort(c.site.Place(link.from).Side, linkPort+number)
+			return withPort(c.site.Place(link.from).Side, LinkPort(number))
 		}
 	}
 	return ""
@@ -240,6 +240,9 @@ func (c *Cluster) linkAddress(link *Link) string {
 
 // RelayPort is where the proxy takes connections from the harness to the agent of the node with this number among all nodes.
 func RelayPort(number int) int { return relayPort + number }
+
+// LinkPort is where the proxy takes connections, on the side of every node, that go to the server with this number.
+func LinkPort(number int) int { return linkPort + number }
 
 func withPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 

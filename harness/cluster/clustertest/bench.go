@@ -85,11 +85,11 @@ func happened(c *cluster.Cluster, node, daemon, what string) int {
 	return n
 }
 
-// canConnect asks from inside a node whether an address can be connected to.
-func canConnect(t *testing.T, from *cluster.Node, address string) bool {
-	t.Helper()
+// Connects asks from inside a node whether an address can be connected to.
+func Connects(ctx context.Context, from *cluster.Node, address string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	step := history.Step{Task: "dial", Args: map[string]string{"address": address}}
-	load, err := from.RunTask(bounded(t), step, func([]byte) {})
-	require.NoError(t, err)
-	return load.Done == 1
+	load, err := from.RunTask(ctx, step, func([]byte) {})
+	return load.Done == 1, err
 }

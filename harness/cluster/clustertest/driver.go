@@ -30,6 +30,7 @@ func TestDriver(t *testing.T, driver Driver, more map[string]func(*testing.T, *c
 }
 
 func (b bench) testRunning(t *testing.T, more map[string]func(*testing.T, *cluster.Cluster)) {
+	t.Parallel()
 	spec := b.spec(t)
 	c := b.start(t, spec)
 	t.Run("nodes", func(t *testing.T) { testNodes(t, c) })
@@ -156,6 +157,7 @@ func (b bench) testOthersAreLeftAlone(t *testing.T, alive cluster.Spec) {
 }
 
 func (b bench) testNodeDeath(t *testing.T) {
+	t.Parallel()
 	spec := b.spec(t)
 	c := b.start(t, spec)
 	require.NoError(t, node(t, c, "client2").KillNode(bounded(t)))
@@ -165,12 +167,13 @@ func (b bench) testNodeDeath(t *testing.T) {
 	case <-bounded(t).Done():
 		require.Fail(t, "nobody noticed")
 	}
-	require.Error(t, node(t, c, "client2").Kill(bounded(t), cluster.Venus))
+	require.ErrorIs(t, node(t, c, "client2").Kill(bounded(t), cluster.Venus), cluster.ErrEnded)
 	require.NoError(t, c.Close(bounded(t)))
 	b.nothingLeft(t, spec.RunID)
 }
 
 func (b bench) testFrozenNode(t *testing.T) {
+	t.Parallel()
 	spec := b.spec(t)
 	c := b.start(t, spec)
 	require.NoError(t, node(t, c, "client1").PauseNode(bounded(t)))
@@ -179,6 +182,7 @@ func (b bench) testFrozenNode(t *testing.T) {
 }
 
 func (b bench) testHurriedClose(t *testing.T) {
+	t.Parallel()
 	spec := b.spec(t)
 	c := b.start(t, spec)
 	ended, cancel := context.WithCancel(context.Background())
@@ -201,6 +205,7 @@ func closeInTime(t *testing.T, c *cluster.Cluster, ctx context.Context) { //noli
 }
 
 func (b bench) testFailedStart(t *testing.T) {
+	t.Parallel()
 	spec := b.spec(t)
 	spec.Extra = map[string]string{"STUBNODE_FAIL": "client2"}
 	_, err := cluster.Start(bounded(t), spec, b.driver)

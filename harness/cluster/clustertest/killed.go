@@ -31,6 +31,7 @@ func (b bench) startHarness(t *testing.T, spec cluster.Spec) *exec.Cmd {
 }
 
 func (b bench) testKilledHarness(t *testing.T) {
+	t.Parallel()
 	spec := b.spec(t)
 	harness := b.startHarness(t, spec)
 	require.NoError(t, harness.Process.Kill())
@@ -43,6 +44,7 @@ func (b bench) testKilledHarness(t *testing.T) {
 
 // testClean kills the janitor as well: the nodes end by themselves, and what they cannot remove is found later.
 func (b bench) testClean(t *testing.T) {
+	t.Parallel()
 	spec := b.spec(t)
 	harness := b.startHarness(t, spec)
 	for _, child := range childrenOf(t, harness.Process.Pid) {

@@ -96,15 +96,16 @@ func (s *site) Place(node string) cluster.Place {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	place := cluster.Place{State: stateFolder, Logs: logsFolder, Coda: codaFolder}
+	// On its own network the proxy is reached by the harness only.
+	control := s.subnets[cluster.ProxyName].address(proxyOffset).String()
 	if node == cluster.ProxyName {
-		place.Agent = withPort("0.0.0.0", cluster.AgentPort)
+		place.Agent = withPort(control, cluster.AgentPort)
 		return place
 	}
 	own := s.subnets[node]
 	place.Host, place.Side = own.address(nodeOffset).String(), own.address(proxyOffset).String()
 	place.Agent = withPort(place.Host, cluster.AgentPort)
-	// The relay is for the harness only, who comes from the proxy's own network.
-	place.Relay = withPort(s.subnets[cluster.ProxyName].address(proxyOffset).String(), cluster.RelayPort(s.number(node)))
+	place.Relay = withPort(control, cluster.RelayPort(s.number(node)))
 	return place
 }
 

@@ -63,11 +63,16 @@ func connectNow(ctx context.Context) (*engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", errEngine, firstLine(err))
 	}
-	provider, err := testcontainers.NewDockerProvider()
+	// With a kind of engine that it knows, the library makes no network of its own.
+	provider, err := testcontainers.ProviderDefault.GetProvider()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", errEngine, firstLine(err))
 	}
-	return &engine{provider: provider, api: provider.Client()}, nil
+	docker, ok := provider.(*testcontainers.DockerProvider)
+	if !ok {
+		return nil, fmt.Errorf("%w: the library has %T", errEngine, provider)
+	}
+	return &engine{provider: docker, api: docker.Client()}, nil
 }
 
 func (e *engine) close() { _ = e.provider.Close() }

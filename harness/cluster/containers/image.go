@@ -71,7 +71,7 @@ func (e *engine) loadImage(ctx context.Context, binary string) (string, error) {
 	if err := e.importImage(ctx, binary, name, digest); err != nil {
 		return "", fmt.Errorf("loading the image %s: %w", name, err)
 	}
-	return name, errors.Join(e.removeOldImages(ctx, name))
+	return name, e.removeOldImages(ctx, name)
 }
 
 func digestOf(binary string) (string, error) {
