@@ -97,6 +97,9 @@ func (v *Venus) keepConflict(t *tx, r *record, refusal coda.Refusal, kept string
 	}
 	v.logger.Warn("the server refused a change", "record", c.Record, "operation", c.Operation, "path", c.Path, "why", c.Why, "kept", c.Kept)
 	v.conflicts[r.Number] = c
+	if r.contents != nil {
+		r.contents.linked = true
+	}
 	b, err := json.Marshal(c)
 	t.fail(err)
 	t.set(numberKey(keyConflict, r.Number), b)

@@ -27,6 +27,7 @@ type container struct {
 	size    int64 // as counted for the cache's limit
 	synced  bool  // its bytes and its name are on the disk, and somebody was promised so
 	checked bool  // its digest has been compared in this run of the operating system, or it was made in it
+	linked  bool  // its file has another name, among the conflicts
 
 	mu    sync.Mutex
 	file  *os.File // for reading, shared by all handles
@@ -65,10 +66,28 @@ type containers struct {
 	next   atomic.Uint64
 	store  *store
 	log    *slog.Logger
+	pages  sync.Pool // of *[]byte, to read contents with
+
+	mu    sync.Mutex
+	spare []string // names of empty files
 }
+
+const (
+	// maxSpare is how many empty container files are kept for the next contents. Making and removing a file is by far the most expensive step of
+	// storing a small one: ext4, for one, looks at every inode that was freed in the last minutes before it takes one.
+	maxSpare = 1024
+	// maxSpareSize is the length up to which a container is emptied and kept rather than removed.
+	maxSpareSize = 1 << 20
+	// pageSize is the length of the buffers to read contents with.
+	pageSize = 64 << 10
+)
 
 func newContainers(cfg Config, s *store, starts uint64) (*containers, error) {
 	c := &containers{dir: filepath.Join(cfg.Dir, "containers"), starts: starts, store: s, log: cfg.Log}
+	c.pages.New = func() any {
+		b := make([]byte, pageSize)
+		return &b
+	}
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of containers: %w", err)
 	}
@@ -82,13 +101,49 @@ func (c *containers) named(name string) *container {
 
 // create makes an empty container, open for reading and writing. It has no references yet.
 func (c *containers) create() (*container, *os.File, error) {
-	k := c.named(fmt.Sprintf("%x-%x", c.starts, c.next.Add(1)))
+	k, flags := c.named(c.takeSpare()), os.O_RDWR
+	if k.name == "" {
+		k, flags = c.named(fmt.Sprintf("%x-%x", c.starts, c.next.Add(1))), os.O_RDWR|os.O_CREATE|os.O_EXCL
+	}
 	k.checked = true
-	f, err := os.OpenFile(k.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(k.path, flags, 0o600)
 	if err != nil {
 		return nil, nil, containerError("make container "+k.name, err)
 	}
 	return k, f, nil
+}
+
+// takeSpare gives the name of an empty container file, or "" when there is none.
+//
+// A name is used again for other contents only after the metadata that forgot the old ones was written. Should a power loss bring those
+// metadata back, the digest tells: contents that were never synced are not trusted after a power loss, and those that were are forgotten on
+// the disk before their file is emptied.
+func (c *containers) takeSpare() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.spare) == 0 {
+		return ""
+	}
+	name := c.spare[len(c.spare)-1]
+	c.spare = c.spare[:len(c.spare)-1]
+	return name
+}
+
+// keepSpare empties the file of a container and keeps it, and reports whether it did.
+func (c *containers) keepSpare(k *container) bool {
+	if k.linked || k.size > maxSpareSize {
+		return false
+	}
+	c.mu.Lock()
+	full := len(c.spare) >= maxSpare
+	c.mu.Unlock()
+	if full || os.Truncate(k.path, 0) != nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.spare = append(c.spare, k.name)
+	return true
 }
 
 // containerError gives the error of a file operation on a container its kind.
@@ -119,6 +174,9 @@ func (c *containers) remove(doomed []*container) {
 		return
 	}
 	for _, k := range doomed {
+		if c.keepSpare(k) {
+			continue
+		}
 		if err := os.Remove(k.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			c.log.Error("remove container", "container", k.name, "error", err)
 		}
@@ -173,14 +231,24 @@ func copyContents(to, from *os.File) error {
 	return nil
 }
 
-// digestFile reads a whole file and gives its length and digest.
-func digestFile(f *os.File) (uint64, coda.Digest, error) {
+// digest reads a whole file and gives its length and digest.
+func (c *containers) digest(f *os.File) (uint64, coda.Digest, error) {
+	page := c.pages.Get().(*[]byte)
+	defer c.pages.Put(page)
 	h := sha256.New()
-	n, err := io.Copy(h, io.NewSectionReader(f, 0, 1<<62))
-	if err != nil {
-		return 0, coda.Digest{}, containerError("read "+f.Name(), err)
+	length := int64(0)
+	for {
+		n, err := f.ReadAt(*page, length)
+		h.Write((*page)[:n])
+		length += int64(n)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return 0, coda.Digest{}, containerError("read "+f.Name(), err)
+		}
 	}
 	var d coda.Digest
 	h.Sum(d[:0])
-	return uint64(n), d, nil
+	return uint64(length), d, nil
 }

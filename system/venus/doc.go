@@ -19,5 +19,5 @@
 //
 // # What survives what
 //
-// A commit returns when its bytes have been handed to the kernel, so that they survive kill -9 (see walFS); Sync waits for the disk.
+// A change returns when its bytes have been handed to the kernel, so that they survive kill -9 (see journal); Sync waits for the disk.
 package venus

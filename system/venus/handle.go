@@ -141,7 +141,7 @@ func (v *Venus) letGo(o *object, k *container) {
 
 // check compares contents that an earlier run of the operating system left with their digest. Damaged contents that the server has are dropped.
 func (v *Venus) check(o *object, k *container, file *os.File, want coda.Digest) (whole bool, err error) {
-	_, got, err := digestFile(file)
+	_, got, err := v.containers.digest(file)
 	if err != nil {
 		return false, err
 	}

@@ -221,27 +221,29 @@ func (v *Venus) recoverLog(ctx context.Context, t *tx, files map[string]int64, s
 	})
 }
 
-// recoverContents checks what a power loss may have done to the contents of a store, and works out a digest that was left for later. It
-// reports whether the store can be kept.
+// recoverContents checks the contents of a store. It reports whether the store can be kept.
+//
+// Contents that are not what the record says were written to after they had been flushed, by a writer that still had the file open. After a crash of
+// venus they are what the writer made of them, as in any file system. After a power loss that is so only if they were synced: otherwise
+// anything may be missing.
 func (v *Venus) recoverContents(t *tx, r *record, sameBoot bool) (bool, error) {
-	switch {
-	case r.digested && (r.synced || sameBoot):
-		return true, nil
-	case !r.digested && !r.synced && !sameBoot:
-		return false, nil
-	}
 	f, err := r.contents.open()
 	if err != nil {
 		return false, err
 	}
 	defer r.contents.close()
-	length, digest, err := digestFile(f)
+	length, digest, err := v.containers.digest(f)
 	if err != nil {
 		return false, err
 	}
 	op := r.Operation.(coda.Store)
-	if r.digested {
-		return op.Length == length && op.Digest == digest, nil
+	switch {
+	case r.digested && op.Length == length && op.Digest == digest:
+		return true, nil
+	case r.frozen:
+		return r.digested && (sameBoot || r.synced), nil
+	case !sameBoot && !r.synced:
+		return false, nil
 	}
 	op.Length, op.Digest = length, digest
 	r.Operation, r.digested = op, true

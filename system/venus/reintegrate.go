@@ -223,7 +223,7 @@ func (v *Venus) copySession(s *session, r *record) (time.Duration, error) {
 	var length uint64
 	var digest coda.Digest
 	if err == nil {
-		length, digest, err = digestFile(file)
+		length, digest, err = v.containers.digest(file)
 		_ = file.Close() // read only
 	}
 	t := v.store.begin()

@@ -1,23 +1,28 @@
 package venus
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/codastress/codastress/system/coda"
 )
 
 // store is the metadata store.
 type store struct {
-	db  *pebble.DB
-	wal *walFS
-	log *slog.Logger
+	db      *pebble.DB
+	wal     *walFS
+	journal *journal
+	log     *slog.Logger
 
-	pending sync.WaitGroup // transactions that have been enqueued and not waited for
+	order sync.Mutex // fixes the order of changes
 }
 
 func openStore(cfg Config) (*store, error) {
@@ -42,25 +47,86 @@ func openStore(cfg Config) (*store, error) {
 		return nil, fmt.Errorf("open the metadata of the cache in %s: %w", dir, err)
 	}
 	s.db = db
+	if err := s.openJournal(cfg.Disk, cfg.Disk.PathJoin(cfg.Dir, "journal")); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the metadata of the cache in %s: %w", dir, err), db.Close())
+	}
 	return s, nil
 }
 
-// close waits for what was enqueued, and closes.
+// keyNumber is where the number of the last change is kept.
+func keyNumber() []byte { return metaKey("number") }
+
+// openJournal applies the changes that Pebble lost, and starts a new journal.
+func (s *store) openJournal(disk vfs.FS, dir string) error {
+	if err := disk.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make %s: %w", dir, err)
+	}
+	number := uint64(0)
+	b, closer, err := s.db.Get(keyNumber())
+	switch {
+	case err == nil && len(b) == 8:
+		number = binary.BigEndian.Uint64(b)
+		err = closer.Close()
+	case errors.Is(err, pebble.ErrNotFound):
+		err = nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the number of the last change: %w", err)
+	}
+	number, files, err := replayJournal(disk, dir, number, func(_ uint64, change []byte) error {
+		batch := s.db.NewBatch()
+		defer batch.Close()
+		if err := batch.SetRepr(slices.Clone(change)); err != nil {
+			return err
+		}
+		return batch.Commit(pebble.NoSync)
+	})
+	if err == nil {
+		err = s.save()
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range files {
+		if err := disk.Remove(disk.PathJoin(dir, name)); err != nil {
+			return fmt.Errorf("remove an old journal: %w", err)
+		}
+	}
+	s.journal, err = newJournal(disk, dir, 0, number)
+	return err
+}
+
+// close closes the store. Everything that was enqueued survives even a power loss.
 func (s *store) close() error {
-	s.pending.Wait()
 	if err := s.sync(); err != nil {
 		s.log.Error("sync the metadata of the cache", "error", err)
 	}
-	if err := s.db.Close(); err != nil {
+	if err := errors.Join(s.journal.close(), s.db.Close()); err != nil {
 		return fmt.Errorf("close the metadata of the cache: %w", err)
 	}
 	return nil
 }
 
+// save returns when Pebble's log has everything that was enqueued before the call, in the kernel.
+func (s *store) save() error {
+	if err := s.db.LogData(nil, pebble.Sync); err != nil {
+		return &coda.Error{Op: "write the metadata of the cache", Kind: coda.IO, Err: err}
+	}
+	return nil
+}
+
+// barrier returns when everything that was enqueued before the call survives a crash of the process.
+func (s *store) barrier() error {
+	if s.journal.flush(s.journal.last(), s.save) == nil {
+		return nil
+	}
+	return s.save()
+}
+
 // sync makes everything that was enqueued before the call survive a power loss.
 func (s *store) sync() error {
-	// Another commit can meet the demand at once, and then only what is in the kernel already is covered.
-	if err := s.barrier(); err != nil {
+	// Somebody else can meet the demand at once, and then only what is in the kernel already is covered.
+	if err := s.save(); err != nil {
 		return err
 	}
 	s.wal.demand()
@@ -70,20 +136,12 @@ func (s *store) sync() error {
 	return nil
 }
 
-// barrier returns when everything that was enqueued before the call survives a crash of the process.
-func (s *store) barrier() error {
-	if err := s.db.LogData(nil, pebble.Sync); err != nil {
-		return &coda.Error{Op: "write the metadata of the cache", Kind: coda.IO, Err: err}
-	}
-	return nil
-}
-
-// tx is a change of the store. Its methods only collect; an error stays and comes out of commit.
+// tx is a change of the store. Its methods only collect; an error stays and comes out of wait.
 type tx struct {
-	store   *store
-	batch   *pebble.Batch
-	err     error
-	applied bool
+	store  *store
+	batch  *pebble.Batch
+	err    error
+	number uint64 // 0 until it is enqueued
 }
 
 func (s *store) begin() *tx { return &tx{store: s, batch: s.db.NewBatch()} }
@@ -117,25 +175,30 @@ func (t *tx) clearDirectory(dir coda.Fid) {
 	t.fail(t.batch.DeleteRange(first, last, nil))
 }
 
-// enqueue puts the change in its place in the order of changes, without waiting. The caller holds the lock that guards the order.
+// enqueue puts the change in its place in the order of changes, without waiting. The caller holds the lock that guards what it describes.
 func (t *tx) enqueue() {
 	if t.err != nil || t.batch.Empty() {
 		return
 	}
-	if err := t.store.db.ApplyNoSyncWait(t.batch, pebble.Sync); err != nil {
-		t.fail(err)
-		return
+	s := t.store
+	s.order.Lock()
+	defer s.order.Unlock()
+	number := s.journal.last() + 1
+	t.set(keyNumber(), binary.BigEndian.AppendUint64(nil, number))
+	change := t.batch.Repr()
+	if t.err == nil {
+		t.fail(s.db.Apply(t.batch, pebble.NoSync))
 	}
-	t.applied = true
-	t.store.pending.Add(1)
+	if t.err == nil {
+		s.journal.enqueue(number, change)
+		t.number = number
+	}
 }
 
 // wait returns when the change survives a crash of the process. The caller holds no lock.
 func (t *tx) wait() error {
-	if t.applied {
-		t.fail(t.batch.SyncWait())
-		t.applied = false
-		t.store.pending.Done()
+	if t.number != 0 && t.store.journal.flush(t.number, t.store.save) != nil {
+		t.fail(t.store.save())
 	}
 	t.fail(t.batch.Close())
 	if t.err != nil {

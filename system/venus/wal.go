@@ -8,9 +8,9 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// walFS gives Pebble a commit that survives kill -9 and costs no disk write. Pebble writes its log from a goroutine: a commit without
-// sync returns before the bytes are in the kernel, and one with sync waits for the disk as well. Here every commit asks for sync, so Pebble
-// waits until the bytes are written, and the sync of a log file does nothing unless durable asked for it.
+// walFS gives Pebble a log that can be handed to the kernel without waiting for the disk. Pebble writes its log from a goroutine: a commit without
+// sync returns before the bytes are in the kernel, and one with sync waits for the disk as well. Here the sync of a log file does nothing
+// unless demand asked for it, so that a commit with sync, such as store.save makes, waits until the bytes are written and no longer.
 //
 // A log file that is closed is always synced first: a newer one must not outlive it.
 type walFS struct {

@@ -54,6 +54,13 @@ func (s *session) unflushed() (length uint64, modified coda.Time, ok bool) {
 	return uint64(now.size), coda.TimeOf(now.modified), true
 }
 
+// settled reports whether everything that was written has been flushed. Such contents have been acknowledged to somebody: they must not be
+// written to by others, but copied.
+func (s *session) settled() bool {
+	_, _, unflushed := s.unflushed()
+	return s.stored != nil && !unflushed
+}
+
 // digestAtOnce is the length up to which a digest is worked out before a flush returns. Larger contents have it worked out at the
 // close, which no application waits for.
 const digestAtOnce = 256 << 10
@@ -61,7 +68,7 @@ const digestAtOnce = 256 << 10
 // openWriter joins the write session of a file, or starts one with a copy of its contents. It is called with v.mu held and returns
 // without. It gives neither a handle nor an error when the file changed meanwhile.
 func (v *Venus) openWriter(c *call, o *object, truncate bool) (*Handle, error) {
-	if s := o.session; s != nil {
+	if s := o.session; s != nil && !s.settled() {
 		s.writers++
 		o.users++
 		v.mu.Unlock()
@@ -82,7 +89,7 @@ func (v *Venus) openWriter(c *call, o *object, truncate bool) (*Handle, error) {
 	if truncate {
 		source = nil
 	}
-	had, existed := o.current, o.exists
+	had, existed, settled := o.current, o.exists, o.session
 	if source != nil {
 		v.retain(source)
 	}
@@ -98,7 +105,7 @@ func (v *Venus) openWriter(c *call, o *object, truncate bool) (*Handle, error) {
 		o.users--
 		return nil, c.wrap(err)
 	}
-	if o.session != nil || o.current != had || o.exists != existed || v.closed {
+	if o.session != settled || (settled != nil && !settled.settled()) || o.current != had || o.exists != existed || v.closed {
 		o.users--
 		_ = file.Close() // nothing was written that anybody needs
 		v.retain(w)
@@ -212,7 +219,7 @@ func (v *Venus) flush(ctx context.Context, c *call, s *session, durable bool) er
 	op := coda.Store{Fid: s.o.fid, Length: uint64(now.size)}
 	digested := now.size <= digestAtOnce
 	if digested {
-		if op.Length, op.Digest, err = digestFile(s.file); err != nil {
+		if op.Length, op.Digest, err = v.containers.digest(s.file); err != nil {
 			return c.wrap(err)
 		}
 	}
@@ -268,6 +275,12 @@ func (v *Venus) logStore(t *tx, s *session, op coda.Store, modified coda.Time, d
 	s.w.synced = s.w.synced || durable
 	if s.stored == nil {
 		s.since = time.Now()
+	}
+	if s.o.contents != nil {
+		// The server's version is not needed any more: it would be fetched again if the new one were refused.
+		v.release(s.o.contents)
+		s.o.contents = nil
+		v.saveObject(t, s.o)
 	}
 	s.stored = v.appendStore(t, modified, op, record{contents: v.retain(s.w), digested: digested, synced: durable, session: s})
 	v.resize(s.w, op.Length)
@@ -339,7 +352,7 @@ func (v *Venus) finalize(c *call, s *session) error {
 	if r == nil {
 		return nil
 	}
-	length, digest, err := digestFile(s.file)
+	length, digest, err := v.containers.digest(s.file)
 	if err != nil {
 		return c.wrap(err)
 	}

@@ -1,0 +1,151 @@
+package venus_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/codastress/codastress/system/venus"
+	"github.com/codastress/codastress/system/vice/vicetest"
+)
+
+// BenchmarkMass makes, overwrites and deletes 900 files of 4 KiB each, as the application sees it; the reintegration goes on behind it.
+func BenchmarkMass(b *testing.B) {
+	const files = 900
+	s := vicetest.Start(b)
+	c := start(b, s)
+	c.warm()
+	c.mkdir("d")
+	d, err := c.at("d")
+	require.NoError(b, err)
+	data := []byte(strings.Repeat("x", 4096))
+	names := make([]string, files)
+	for i := range names {
+		names[i] = fmt.Sprint("file", i)
+	}
+	write := func(name string) {
+		_, h, err := c.Create(b.Context(), d.Fid, name, 0o644, 0, venus.OpenFlags{Write: true, Truncate: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := h.File().WriteAt(data, 0); err != nil {
+			b.Fatal(err)
+		}
+		if err := h.Flush(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		if err := h.Close(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	remove := func(name string) {
+		if err := c.Remove(b.Context(), d.Fid, name); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, phase := range []struct {
+		name string
+		op   func(name string)
+	}{{"create", write}, {"overwrite", write}, {"delete", remove}} {
+		b.Run(phase.name, func(b *testing.B) {
+			for range b.N {
+				b.StopTimer()
+				for _, name := range names {
+					_, err := c.at("d/" + name)
+					switch {
+					case phase.name == "create" && err == nil:
+						remove(name)
+					case phase.name != "create" && err != nil:
+						write(name)
+					}
+				}
+				c.settle()
+				b.StartTimer()
+				for _, name := range names {
+					phase.op(name)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*files), "µs/file")
+		})
+	}
+}
+
+// BenchmarkReintegrate is BenchmarkMass until the server has everything.
+func BenchmarkReintegrate(b *testing.B) {
+	s := vicetest.Start(b)
+	c := start(b, s)
+	c.warm()
+	c.mkdir("d")
+	for range b.N {
+		for i := range 900 {
+			c.write(fmt.Sprint("d/", i), strings.Repeat("x", 4096))
+		}
+		for i := range 900 {
+			c.remove(fmt.Sprint("d/", i))
+		}
+		c.settle()
+	}
+}
+
+// BenchmarkOpenClose opens and closes a cached file.
+func BenchmarkOpenClose(b *testing.B) {
+	s := vicetest.Start(b)
+	c := start(b, s)
+	c.write("x", strings.Repeat("x", 4096))
+	c.settle()
+	at, err := c.at("x")
+	require.NoError(b, err)
+	c.read("x")
+	b.ReportAllocs()
+	for b.Loop() {
+		h, err := c.OpenFile(b.Context(), at.Fid, venus.OpenFlags{Read: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := h.Close(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkLookup finds a cached name.
+func BenchmarkLookup(b *testing.B) {
+	s := vicetest.Start(b)
+	c := start(b, s)
+	c.write("x", "x")
+	c.settle()
+	root, err := c.Root(b.Context())
+	require.NoError(b, err)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.Lookup(b.Context(), root.Fid, "x"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkColdTree is what a client needs for the attributes of 900 files in a directory that it has not cached.
+func BenchmarkColdTree(b *testing.B) {
+	s := vicetest.Start(b)
+	c := start(b, s)
+	c.mkdir("d")
+	for i := range 900 {
+		c.write(fmt.Sprint("d/", i), "")
+	}
+	c.settle()
+	d, err := c.at("d")
+	require.NoError(b, err)
+	for b.Loop() {
+		_, _, err := c.FlushCache()
+		require.NoError(b, err)
+		list, err := c.ReadDirectory(b.Context(), d.Fid)
+		require.NoError(b, err)
+		for _, e := range list {
+			if _, err := c.Lookup(b.Context(), d.Fid, e.Name); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
