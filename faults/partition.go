@@ -85,7 +85,7 @@ func (c *cut) inject(ctx context.Context) error {
 // prove tries to reach the peer, which must fail while no byte gets through in a cut direction. A failure alone could be a slow machine;
 // still counters alone could be an idle link.
 func (c *cut) prove(ctx context.Context) (string, error) {
-	before, after, reached, err := c.try(ctx)
+	before, after, reached, err := c.try(ctx, reachTime)
 	up, down := after.BytesUp-before.BytesUp, after.BytesDown-before.BytesDown
 	switch {
 	case err != nil:
@@ -107,7 +107,7 @@ func (c *cut) recover(ctx context.Context) error {
 }
 
 func (c *cut) proveRecovered(ctx context.Context) (string, error) {
-	before, after, reached, err := c.try(ctx)
+	before, after, reached, err := c.try(ctx, healedReachTime)
 	switch {
 	case err != nil:
 		return "", err
@@ -120,11 +120,11 @@ func (c *cut) proveRecovered(ctx context.Context) (string, error) {
 }
 
 // try reaches for the peer once, between two readings of the link's counters.
-func (c *cut) try(ctx context.Context) (before, after cluster.LinkCounters, reached, err error) {
+func (c *cut) try(ctx context.Context, patience time.Duration) (before, after cluster.LinkCounters, reached, err error) {
 	if before, err = c.link.Counters(ctx); err != nil {
 		return before, after, nil, err
 	}
-	reaching, cancel := context.WithTimeout(ctx, reachTime)
+	reaching, cancel := context.WithTimeout(ctx, patience)
 	reached = c.node.Reach(reaching, c.link.To())
 	cancel()
 	after, err = c.link.Counters(ctx)
