@@ -72,15 +72,10 @@ type breakage struct {
 	healed  bool   // the healing is seen all the same
 }
 
-func breakages() []breakage {
+func breakagesOfLinks() []breakage {
 	link := func(breaks func(*fakeLink)) func(*fakeCluster) {
 		return func(c *fakeCluster) { breaks(c.links["client1-server1"]) }
 	}
-	node := func(name string, breaks func(*fakeNode)) func(*fakeCluster) {
-		return func(c *fakeCluster) { breaks(c.nodes[name]) }
-	}
-	client := func(breaks func(*fakeNode)) func(*fakeCluster) { return node("client1", breaks) }
-	server := func(breaks func(*fakeNode)) func(*fakeCluster) { return node("server1", breaks) }
 	both := Partition{Up: true, Down: true}
 	return []breakage{
 		{
@@ -123,6 +118,17 @@ func breakages() []breakage {
 			name: "a reset that does not heal", fault: Reset{}, breaks: link(func(l *fakeLink) { l.dead = true }),
 			problem: "healing was not seen: context deadline exceeded", proven: true,
 		},
+	}
+}
+
+func breakagesOfDaemons() []breakage {
+	client := func(breaks func(*fakeNode)) func(*fakeCluster) {
+		return func(c *fakeCluster) { breaks(c.nodes["client1"]) }
+	}
+	server := func(breaks func(*fakeNode)) func(*fakeCluster) {
+		return func(c *fakeCluster) { breaks(c.nodes["server1"]) }
+	}
+	return []breakage{
 		{
 			name: "a kill that does not kill", fault: Kill{cluster.Venus}, breaks: client(func(n *fakeNode) { n.immortal = true }),
 			problem: "venus on client1 is still running as process 100; healing was not seen: it is the process of before",
@@ -178,7 +184,7 @@ func breakages() []breakage {
 }
 
 func TestAFaultWithoutEffectIsAProblem(t *testing.T) {
-	for _, test := range breakages() {
+	for _, test := range append(breakagesOfLinks(), breakagesOfDaemons()...) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newFakeCluster(threeClients)
