@@ -42,7 +42,7 @@ func convergence(run *history.Run) history.Verdict {
 	}
 	j.figure("time to converge", took.Seconds(), "s")
 	j.figure("objects", float64(len(run.Observations[0].Objects)), "")
-	return j.verdict("%d trees were seen to be equal %v after everything was healed", len(run.Observations), round(took))
+	return j.verdict("%s were seen to be equal %v after everything was healed", count(len(run.Observations), "tree"), round(took))
 }
 
 // unobserved lists the nodes that should have been observed and were not.

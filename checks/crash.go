@@ -49,7 +49,7 @@ func noCrash(run *history.Run) history.Verdict {
 	if run.Truncated != "" {
 		j.doubt("daemons may have ended later: %s", run.Truncated)
 	}
-	return j.verdict("%d daemons ended, each because a fault or the teardown ended it", ended)
+	return j.verdict("%s ended, each because a fault or the teardown ended it", count(ended, "daemon"))
 }
 
 // outcry is the first line of an output that says of a defect in the program itself, in the words of the Go runtime.

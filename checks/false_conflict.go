@@ -32,7 +32,10 @@ func noFalseConflict(run *history.Run) history.Verdict {
 		}
 	}
 	c.figure("conflicts", float64(kept), "")
-	return c.verdict("%d conflicts are kept, each after a change by another client", kept)
+	if kept == 0 {
+		return c.verdict("no client keeps a conflict")
+	}
+	return c.verdict("%s kept, each after a change by another client", count(kept, "conflict"))
 }
 
 type falseConflicts struct {

@@ -35,7 +35,7 @@ func noHang(run *history.Run) history.Verdict {
 		h.figure(q.name, min(h.latencies.quantile(q.part), h.longestRaw).Seconds(), "s")
 	}
 	h.figure("never returned", float64(h.never), "calls")
-	return h.verdict("the longest of %d calls took %v of the %v that it may", run.Operations.Len(), round(h.longest), h.bound)
+	return h.verdict("the longest of %s took %v of the %v that it may", count(run.Operations.Len(), "call"), round(h.longest), h.bound)
 }
 
 type hangs struct {

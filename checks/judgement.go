@@ -64,6 +64,14 @@ func summary(first string, count int) string {
 	return fmt.Sprintf("%s, and %d more", first, count-1)
 }
 
+// count is a number of things.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // undecided is the verdict of a check whose assumptions do not hold.
 func (j *judgement) undecided(format string, args ...any) history.Verdict {
 	j.failures, j.failed = 0, nil

@@ -36,7 +36,7 @@ func noLostData(run *history.Run) history.Verdict {
 	l.figure("names judged", float64(l.judged), "")
 	l.figure("names not judged", float64(l.skipped), "")
 	l.figure("changes kept as conflicts", float64(l.kept), "")
-	return l.verdict("the final state of %d names is explained by %d operations", l.judged, l.operations.Len())
+	return l.verdict("the final state of %s is explained by %s", count(l.judged, "name"), count(l.operations.Len(), "operation"))
 }
 
 type lostData struct {

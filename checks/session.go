@@ -33,7 +33,7 @@ func sessionReads(run *history.Run) history.Verdict {
 		}
 	}
 	s.figure("reads judged", float64(s.reads), "")
-	return s.verdict("none of %d reads went back", s.reads)
+	return s.verdict("none of %s went back", count(s.reads, "read"))
 }
 
 type sessions struct {

@@ -31,7 +31,7 @@ func soundServer(run *history.Run) history.Verdict {
 	if len(looked) == 0 && j.doubts == 0 {
 		j.doubt("no server was looked at")
 	}
-	return j.verdict("fsck found nothing on %d servers", len(looked))
+	return j.verdict("fsck found nothing on %s", count(len(looked), "server"))
 }
 
 // faultsOf are the steps of the faults that kept a node's daemon from working.
