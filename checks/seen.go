@@ -16,7 +16,7 @@ func (l *lostData) seenContents() {
 			l.emptyRead(i, row)
 			continue
 		}
-		if problem := l.operations.Problem(row); problem != "" && !(history.IsMisplaced(problem) && l.couldMove(row.Content, row.Path)) {
+		if problem := l.operations.Problem(row); problem != "" && (!history.IsMisplaced(problem) || !l.couldMove(row.Content, row.Path)) {
 			op := l.operations.At(i)
 			l.failReads(i, row, fmt.Sprintf("%s saw a damaged content: %s", describe(&op), problem))
 			continue

@@ -84,7 +84,7 @@ func (run *Run) read(from io.Reader, size int64) error {
 func (run *Run) readFrames(frames *frameReader, operations *loader) error {
 	for {
 		kind, payload, err := frames.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
