@@ -14,11 +14,13 @@ import (
 // The bounds of closing. Each part has a time of its own, so that one that hangs takes nothing from the next.
 const (
 	nodesTime     = 5 * time.Second // for the nodes of the system to clear themselves
-	proxyTime     = 1500 * time.Millisecond
-	killTime      = 3 * time.Second // for SIGKILL to take effect
-	followingTime = time.Second     // for what follows the nodes
-	siteTime      = 5 * time.Second // for what the driver made
-	folderTime    = 5 * time.Second // for the temporary folder
+	answerTime    = 1500 * time.Millisecond
+	proxyTime     = 2 * time.Second
+	killTime      = 3 * time.Second        // for SIGKILL to take effect
+	followingTime = time.Second            // for what follows the nodes
+	siteTime      = 5 * time.Second        // for what the driver made
+	folderTime    = 5 * time.Second        // for the temporary folder
+	graceTime     = 200 * time.Millisecond // for who was told that its time is up
 )
 
 // Close ends all nodes, in order where they can and with SIGKILL where not, and removes everything that the cluster has outside the run directory.
@@ -61,6 +63,9 @@ func (n *Node) end(ctx context.Context) error {
 	if n.agent == nil || n.ended() {
 		return nil
 	}
+	if err := n.answers(ctx); err != nil {
+		return n.doing(err, "asking %s whether it can end in order")
+	}
 	saving := n.saveLogs(ctx)
 	shutting := n.doing(n.agent.Shutdown(ctx), "shutting %s down")
 	if errors.Is(shutting, agent.ErrLost) {
@@ -72,6 +77,14 @@ func (n *Node) end(ctx context.Context) error {
 	case <-ctx.Done():
 		return errors.Join(saving, shutting, fmt.Errorf("waiting for the end of %s: %w", n.Name(), ctx.Err()))
 	}
+}
+
+// answers says whether the agent works: a paused one would take all the time that there is.
+func (n *Node) answers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	_, err := n.agent.Hello(ctx)
+	return err
 }
 
 // saveLogs brings the logs of a node whose folders are elsewhere. They are complete once the daemons have ended.
@@ -102,7 +115,7 @@ func (c *Cluster) killNodes(ctx context.Context) error {
 			continue
 		}
 		all.Go(func() {
-			if err := node.instance.Kill(ctx); err != nil {
+			if err := within(ctx, node.instance.Kill); err != nil {
 				errs[i] = fmt.Errorf("killing %s: %w", node.Name(), err)
 			}
 		})
@@ -156,7 +169,7 @@ func (c *Cluster) clear(ctx context.Context) error {
 	if c.site != nil {
 		closing, cancel := context.WithTimeout(ctx, siteTime)
 		defer cancel()
-		errs = append(errs, c.site.Close(closing))
+		errs = append(errs, within(closing, c.site.Close))
 	}
 	if c.hold != nil {
 		removing, cancel := context.WithTimeout(ctx, folderTime)
@@ -170,4 +183,21 @@ func (c *Cluster) clear(ctx context.Context) error {
 		return errors.Join(err, c.janitor.leave())
 	}
 	return c.janitor.dismiss()
+}
+
+// within calls do, and leaves it behind when it does not return with its context.
+func within(ctx context.Context, do func(ctx context.Context) error) error {
+	result := make(chan error, 1)
+	go func() { result <- do(ctx) }()
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-result: // it says what it could not do
+		return err
+	case <-time.After(graceTime):
+		return ctx.Err()
+	}
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/moby/moby/api/types/network"
@@ -47,7 +49,25 @@ func (s subnet) address(offset int) netip.Addr {
 	return address
 }
 
-// randomSubnet is one of the range. Which is of no consequence for a run.
+// freeSubnet is one of the range that this machine has no address in: the engine looks at its own networks only. Which is of no consequence for a
+// run.
+func freeSubnet() netip.Prefix {
+	own, _ := net.InterfaceAddrs() // without them, the engine will tell
+	candidate := randomSubnet()
+	for range attempts {
+		if !slices.ContainsFunc(own, func(one net.Addr) bool { return overlaps(one, candidate) }) {
+			break
+		}
+		candidate = randomSubnet()
+	}
+	return candidate
+}
+
+func overlaps(address net.Addr, subnet netip.Prefix) bool {
+	prefix, err := netip.ParsePrefix(address.String())
+	return err == nil && prefix.Overlaps(subnet)
+}
+
 func randomSubnet() netip.Prefix {
 	number := uint32(firstSubnet) + uint32(rand.IntN(subnets))<<(32-prefixBits)
 	address := netip.AddrFrom4([4]byte{byte(number >> 24), byte(number >> 16), byte(number >> 8), byte(number)})
@@ -62,7 +82,7 @@ func (e *engine) createNetwork(ctx context.Context, name string, internal bool, 
 	}
 	var errs []error
 	for range attempts {
-		made := subnet{name: name, prefix: randomSubnet()}
+		made := subnet{name: name, prefix: freeSubnet()}
 		options.IPAM = &network.IPAM{Config: []network.IPAMConfig{{Subnet: made.prefix}}}
 		_, err := e.api.NetworkCreate(ctx, name, options)
 		if err == nil {

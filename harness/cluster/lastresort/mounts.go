@@ -29,6 +29,7 @@ func Of(pid int, path string) ([]Connection, error) {
 
 // in reads the text of mountinfo (proc_pid_mountinfo(5)). The name of a connection is the minor number of the mount's device.
 func in(mountinfo, path string) []Connection {
+	path = strings.NewReplacer(`\`, `\134`, " ", `\040`, "\t", `\011`, "\n", `\012`).Replace(path)
 	var found []Connection
 	for line := range strings.Lines(mountinfo) {
 		before, after, _ := strings.Cut(line, " - ")

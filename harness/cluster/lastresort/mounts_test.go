@@ -14,10 +14,12 @@ func TestOnlyFUSEMountsInTheFolderAreFound(t *testing.T) {
 37 31 0:54 / /tmp/codastress-ab/coda rw - fuse coda rw
 38 31 0:55 / /tmp/codastress-a/proc rw - proc proc rw
 39 31 0:56 / /tmp/codastress-a rw - fuse coda rw
-39 31 0:57
+40 31 0:57
+41 31 0:58 / /tmp/a\040folder\134/coda rw - fuse coda rw
 nonsense`
 	require.Equal(t, []Connection{"53", "56"}, in(mountinfo, "/tmp/codastress-a"))
 	require.Equal(t, []Connection{"54"}, in(mountinfo, "/tmp/codastress-ab/coda"))
+	require.Equal(t, []Connection{"58"}, in(mountinfo, `/tmp/a folder\`))
 	require.Empty(t, in(mountinfo, "/coda"))
 }
 
