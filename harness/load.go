@@ -41,7 +41,7 @@ func (r *running) task(ctx context.Context, step history.Step) error {
 		}
 		load, err := node.RunTask(ctx, step, r.append)
 		if err != nil {
-			return fmt.Errorf("step %d, %s %s on %s: %w", step.Number, step.Name, step.Task, name, err)
+			return fmt.Errorf("%w: step %d, %s %s on %s: %w", ErrTask, step.Number, step.Name, step.Task, name, err)
 		}
 		load.Step, load.Node = step.Number, name
 		return r.writer.Load(load)

@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/codastress/codastress/harness/history"
@@ -11,15 +12,35 @@ import (
 // healingTime bounds the healing of one fault, also after the run was interrupted.
 const healingTime = 20 * time.Second
 
-// nemesis carries out the planned faults, each in a goroutine of its own, and returns when all are healed.
+// nemesis carries out the planned faults, each in a goroutine of its own, and returns when all are healed. A fault waits for those
+// before it that share a node with it, where their healing takes longer than planned.
 // A fault that did not take effect is a problem in the record, not an error of the run: the check of what was proven weighs it.
 func (r *running) nemesis(ctx context.Context, start time.Time) error {
-	return each(stepsOf(r.plan, phaseFault), func(_ int, step history.Step) error {
+	steps := stepsOf(r.plan, phaseFault)
+	healed := make([]chan struct{}, len(steps))
+	for i := range healed {
+		healed[i] = make(chan struct{})
+	}
+	return each(steps, func(i int, step history.Step) error {
+		defer close(healed[i])
 		if !sleepUntil(ctx, start.Add(step.Start)) {
+			return nil
+		}
+		for j, before := range steps[:i] {
+			if shareNode(before, step) {
+				<-healed[j]
+			}
+		}
+		if ctx.Err() != nil {
 			return nil
 		}
 		return r.harm(ctx, step)
 	})
+}
+
+// shareNode says whether two faults hit a node in common.
+func shareNode(a, b history.Step) bool {
+	return slices.ContainsFunc(a.Nodes, func(node string) bool { return slices.Contains(b.Nodes, node) })
 }
 
 // harm injects one fault, keeps it for the step's length, and heals it whatever happened meanwhile.

@@ -42,6 +42,10 @@ var ErrCluster = errors.New("cluster")
 // ErrRecord says that the history could not be written to its end, so that nothing can be decided.
 var ErrRecord = errors.New("the history is not whole")
 
+// ErrTask says that a task of the workload could not be carried out. What was recorded can be judged nevertheless: a system that hangs
+// keeps tasks from their end.
+var ErrTask = errors.New("a task was not carried out")
+
 // closingTime bounds the teardown of a cluster, also after an interruption.
 const closingTime = 20 * time.Second
 
@@ -64,7 +68,7 @@ type running struct {
 
 // Run carries out a run and leaves its record in the run directory: plan, cluster, preparation, load under faults, healing,
 // convergence, teardown. The verdicts come from Judge, on the record. An error means that the run could not be carried out to its
-// end: ErrRunDirectory, ErrCluster, ErrRecord, or the context's.
+// end: ErrRunDirectory, ErrCluster, ErrRecord, ErrTask, or the context's.
 func Run(ctx context.Context, request Request, catalog Catalog) error {
 	r := &running{
 		Request: request, scenario: request.Scenario, plan: request.Plan, catalog: catalog,
@@ -186,12 +190,12 @@ func (r *running) phases(ctx context.Context) error {
 	start := time.Now()
 	parts := []func(context.Context, time.Time) error{r.load, r.nemesis}
 	err := each(parts, func(_ int, part func(context.Context, time.Time) error) error { return part(ctx, start) })
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrTask) {
 		return err
 	}
 	r.progress.Phase("converging")
 	sleepUntil(ctx, time.Now().Add(quietTime))
-	return r.converge(ctx)
+	return errors.Join(err, r.converge(ctx))
 }
 
 func (r *running) spec() cluster.Spec {
