@@ -1,9 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
-
 	"github.com/codastress/codastress/checks"
 	"github.com/codastress/codastress/faults"
 	"github.com/codastress/codastress/harness"
@@ -76,26 +73,7 @@ func injected(fault faults.Fault) harness.Fault {
 			if err != nil {
 				return nil, err
 			}
-			return injection{prepared}, nil
+			return faults.Proving{Injection: prepared}, nil
 		},
 	}
-}
-
-// An injection proves each of its two halves before it returns.
-type injection struct{ *faults.Injection }
-
-func (i injection) Inject(ctx context.Context) error {
-	if err := i.Injection.Inject(ctx); err != nil {
-		return err
-	}
-	_, err := i.Prove(ctx)
-	return err
-}
-
-func (i injection) Recover(ctx context.Context) error {
-	if err := i.Injection.Recover(ctx); err != nil {
-		return errors.Join(err, i.Injection.Recover(ctx))
-	}
-	_, err := i.ProveRecovered(ctx)
-	return err
 }

@@ -41,7 +41,11 @@ func (d directFiles) ReadFile(ctx context.Context, path string, to io.Writer) er
 // WriteFile implements workloads.Directory.
 func (d directFiles) WriteFile(ctx context.Context, path string, content []byte, how workloads.How) error {
 	_, err := d.venus.WriteFile(ctx, path, bytes.NewReader(content), direct.Write{Mode: 0o644, Create: true, Exclusive: how.Exclusive, Sync: how.Sync})
-	return errno("write", path, err)
+	if err == nil {
+		return nil
+	}
+	// Venus does not say whether it had begun.
+	return &workloads.CallError{Op: "write (" + err.Error() + ")", Path: path, Errno: venusfs.Errno(err), Effect: workloads.Maybe}
 }
 
 // Remove implements workloads.Directory.

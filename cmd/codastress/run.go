@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -145,12 +146,14 @@ func carryOut(cmd *cobra.Command, flags runFlags, request harness.Request) error
 	return conclude(ctx, cmd, flags, request.Dir, runErr)
 }
 
-// conclude judges what was recorded, writes the reports and prints the summary. A run that did not come to its end is not judged: it says
-// where its record is.
+// conclude judges what was recorded, writes the reports and prints the summary. A run whose cluster was lost or that was interrupted is
+// not judged: it says where its record is.
 func conclude(ctx context.Context, cmd *cobra.Command, flags runFlags, dir string, runErr error) error {
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("interrupted (%w): what was recorded until then is in %s", ctx.Err(), relative(dir))
+	case errors.Is(runErr, harness.ErrTask) && !errors.Is(runErr, harness.ErrCluster):
+		fmt.Fprintln(cmd.ErrOrStderr(), "codastress:", runErr)
 	case runErr != nil:
 		return fmt.Errorf("%w: what was recorded until then is in %s", runErr, relative(dir))
 	}
