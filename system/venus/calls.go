@@ -103,6 +103,11 @@ func (c *call) waiting(what string) {
 
 // wait waits until the channel is closed, the context ends or the operation has taken as long as any may.
 func (c *call) wait(ctx context.Context, on <-chan struct{}, what string) error {
+	return c.waitOr(ctx, on, nil, what)
+}
+
+// waitOr is wait that also ends, without an error, when enough fires.
+func (c *call) waitOr(ctx context.Context, on <-chan struct{}, enough <-chan time.Time, what string) error {
 	select {
 	case <-on:
 		return nil
@@ -114,6 +119,8 @@ func (c *call) wait(ctx context.Context, on <-chan struct{}, what string) error 
 	defer limit.Stop()
 	select {
 	case <-on:
+		return nil
+	case <-enough:
 		return nil
 	case <-ctx.Done():
 		return &coda.Error{Op: c.String(), Kind: coda.TimedOut, Err: fmt.Errorf("waiting for %s: %w", what, ctx.Err())}

@@ -41,34 +41,42 @@ func (v *Venus) rethread(t *tx, o *object, number uint64, base coda.VersionVecto
 		if r.frozen {
 			continue
 		}
-		changed := true
-		switch op := r.Operation.(type) {
-		case coda.Store:
-			if changed = op.Base.Store == id; changed {
-				op.Base = base
-				r.Operation = op
-			}
-		case coda.SetAttributes:
-			if changed = op.Base.Store == id; changed {
-				op.Base = base
-				r.Operation = op
-			}
-		case coda.Remove:
-			if changed = op.Base.Store == id; changed {
-				op.Base = base
-				r.Operation = op
-			}
-		case coda.Rename:
-			if changed = op.Replaced == o.fid && op.ReplacedBase.Store == id; changed {
-				op.ReplacedBase = base
-				r.Operation = op
-			}
-		default:
-			changed = false
-		}
-		if changed {
+		if op, changed := rebase(r.Operation, o.fid, id, base); changed {
+			r.Operation = op
 			v.writeRecord(t, r)
 		}
+	}
+}
+
+// rebase gives an operation on f another base where its base is the update with this id.
+func rebase(op coda.Operation, f coda.Fid, id coda.StoreID, base coda.VersionVector) (coda.Operation, bool) {
+	switch op := op.(type) {
+	case coda.Store:
+		changed := op.Base.Store == id
+		if changed {
+			op.Base = base
+		}
+		return op, changed
+	case coda.SetAttributes:
+		changed := op.Base.Store == id
+		if changed {
+			op.Base = base
+		}
+		return op, changed
+	case coda.Remove:
+		changed := op.Base.Store == id
+		if changed {
+			op.Base = base
+		}
+		return op, changed
+	case coda.Rename:
+		changed := op.Replaced == f && op.ReplacedBase.Store == id
+		if changed {
+			op.ReplacedBase = base
+		}
+		return op, changed
+	default:
+		return op, false
 	}
 }
 

@@ -40,6 +40,7 @@ type Timing struct {
 	Ping        time.Duration // between pings (1 s)
 	Dead        time.Duration // silence after which the server counts as gone (4 s)
 	Connect     time.Duration // longest attempt to reach the server (3 s)
+	Grace       time.Duration // how long what is cached waits for an attempt to reach the server before it is used without (500 ms)
 	Retry       time.Duration // longest pause between attempts (500 ms)
 	Age         time.Duration // how long the oldest record waits for others before it is sent (5 ms)
 	Snapshot    time.Duration // how long flushed contents wait for the file to be closed before a copy is sent (1 s)
@@ -59,6 +60,7 @@ func (t Timing) withDefaults() Timing {
 		{&t.Ping, time.Second},
 		{&t.Dead, 4 * time.Second},
 		{&t.Connect, 3 * time.Second},
+		{&t.Grace, 500 * time.Millisecond},
 		{&t.Retry, 500 * time.Millisecond},
 		{&t.Age, 5 * time.Millisecond},
 		{&t.Snapshot, time.Second},
@@ -74,7 +76,7 @@ func (t Timing) withDefaults() Timing {
 // Scaled divides every duration but Age by scale: a scenario's time_scale. Age is short already.
 func (t Timing) Scaled(scale float64) Timing {
 	t = t.withDefaults()
-	for _, f := range []*time.Duration{&t.Call, &t.Idle, &t.Ping, &t.Dead, &t.Connect, &t.Retry, &t.Snapshot, &t.Reintegrate} {
+	for _, f := range []*time.Duration{&t.Call, &t.Idle, &t.Ping, &t.Dead, &t.Connect, &t.Grace, &t.Retry, &t.Snapshot, &t.Reintegrate} {
 		*f = max(time.Millisecond, time.Duration(float64(*f)/scale))
 	}
 	return t

@@ -137,7 +137,12 @@ func (c *containers) keepSpare(k *container) bool {
 	c.mu.Lock()
 	full := len(c.spare) >= maxSpare
 	c.mu.Unlock()
-	if full || os.Truncate(k.path, 0) != nil {
+	if full {
+		return false
+	}
+	// Not truncate(2): ext4 writes a file that was truncated to the disk at its next close, and this close is the one that finds nothing to write.
+	f, err := os.OpenFile(k.path, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil || f.Close() != nil {
 		return false
 	}
 	c.mu.Lock()

@@ -27,7 +27,8 @@ func (v *Venus) ForceReintegrate(ctx context.Context) (remaining uint64, err err
 	for {
 		v.mu.Lock()
 		remaining = v.log.upTo(last)
-		settled, changed, state, closed, lastErr := v.settled, v.session.changed, v.session.state, v.closed, v.session.lastErr
+		settled, changed, state, closed := v.settled, v.session.changed, v.session.state, v.closed
+		lastErr, batchErr := v.session.lastErr, v.batchErr
 		v.mu.Unlock()
 		switch {
 		case remaining == 0:
@@ -40,6 +41,9 @@ func (v *Venus) ForceReintegrate(ctx context.Context) (remaining uint64, err err
 			settled = changed
 		}
 		if err := c.waitLong(ctx, settled, changed, "the server to answer the modify log"); err != nil {
+			if batchErr != nil {
+				err = c.fail(coda.TimedOut, "%d records are left: %w: the server says: %w", remaining, err, batchErr)
+			}
 			return remaining, err
 		}
 	}

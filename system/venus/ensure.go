@@ -49,6 +49,7 @@ func (v *Venus) ensure(ctx context.Context, c *call, f coda.Fid, n need, hint si
 		seen = o
 		var fl *flight
 		var wait <-chan struct{}
+		var grace <-chan time.Time
 		what := "the server"
 		switch v.judge(o, n) {
 		case useCache:
@@ -61,12 +62,19 @@ func (v *Venus) ensure(ctx context.Context, c *call, f coda.Fid, n need, hint si
 			return nil, c.fail(coda.TimedOut, "it is not cached and the server is out of reach: %w", orUnknown(err))
 		case awaitLink:
 			wait = v.session.changed
+			if o.has(n) {
+				if time.Since(c.start) >= v.cfg.Timing.Grace {
+					v.use(o)
+					return o, nil
+				}
+				grace = time.After(v.cfg.Timing.Grace - time.Since(c.start))
+			}
 		case askServer:
 			fl = v.takeOff(o, n, hint)
 			wait, what = fl.done, fl.what
 		}
 		v.mu.Unlock()
-		if err := c.wait(ctx, wait, what); err != nil {
+		if err := c.waitOr(ctx, wait, grace, what); err != nil {
 			return nil, err
 		}
 		if fl != nil && fl.err != nil {

@@ -104,9 +104,11 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 	}
 	answer, err := v.send(ctx, batch, session)
 	if err != nil {
-		if answer, err = v.rejected(batch, failures, err); err != nil {
-			return 0, err
+		last, ok := lastWord(batch, failures, err)
+		if !ok {
+			return 0, v.rejected(batch, err)
 		}
+		answer = last
 	}
 	return 0, v.settle(ctx, batch, answer, session)
 }
@@ -115,16 +117,11 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 const rejections = 8
 
 // rejected deals with a batch that was not answered. When the server itself has said no, it has not applied the batch, which can be put together
-// anew; when it goes on saying no to one record, that record is refused, or nothing behind it would ever be sent.
-func (v *Venus) rejected(batch []*record, failures int, err error) (wire.Answer, error) {
-	kind := coda.KindOf(err)
-	switch kind {
+// anew.
+func (v *Venus) rejected(batch []*record, reason error) error {
+	switch coda.KindOf(reason) {
 	case coda.TimedOut, coda.Closed, coda.IO:
-		return wire.Answer{}, err // the batch may have been applied
-	}
-	if len(batch) == 1 && failures > rejections && kind != coda.NoSpace && kind != coda.Busy {
-		n := batch[0].Number
-		return wire.Answer{Done: n, Refusals: []coda.Refusal{{Number: n, Kind: kind, Why: err.Error()}}}, nil
+		return reason // the batch may have been applied
 	}
 	t := v.store.begin()
 	v.mu.Lock()
@@ -133,10 +130,24 @@ func (v *Venus) rejected(batch []*record, failures int, err error) (wire.Answer,
 	}
 	v.frozen = frozen{}
 	t.meta(metaFrozen, v.frozen)
-	if doneErr := v.done(t); doneErr != nil {
-		return wire.Answer{}, doneErr
+	if err := v.done(t); err != nil {
+		return err
 	}
-	return wire.Answer{}, err
+	return reason
+}
+
+// lastWord makes the refusal of a record that the server goes on rejecting, since nothing behind it would ever be sent otherwise.
+func lastWord(batch []*record, failures int, reason error) (answer wire.Answer, ok bool) {
+	kind := coda.KindOf(reason)
+	switch kind {
+	case coda.TimedOut, coda.Closed, coda.IO, coda.NoSpace, coda.Busy:
+		return wire.Answer{}, false
+	}
+	if len(batch) > 1 || failures <= rejections {
+		return wire.Answer{}, false
+	}
+	n := batch[0].Number
+	return wire.Answer{Done: n, Refusals: []coda.Refusal{{Number: n, Kind: kind, Why: reason.Error()}}}, true
 }
 
 // thaw gives the batch that was under way when its answer was lost.
