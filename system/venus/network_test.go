@@ -20,6 +20,7 @@ type network struct {
 	open   chan struct{} // closed while bytes may pass
 	conns  map[*link]struct{}
 	onRead func(n *network, bytes int) // called after bytes came from the server, before the client gets them
+	sent   int                         // bytes that the client has sent
 }
 
 func newNetwork(s *vicetest.Server) *network {
@@ -112,6 +113,9 @@ func (l *link) Write(p []byte) (int, error) {
 	if err := l.n.pass(l.closed); err != nil {
 		return 0, err
 	}
+	l.n.mu.Lock()
+	l.n.sent += len(p)
+	l.n.mu.Unlock()
 	return l.Conn.Write(p)
 }
 

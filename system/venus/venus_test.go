@@ -3,6 +3,7 @@ package venus_test
 import (
 	"context"
 	"crypto/sha256"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -110,6 +111,10 @@ func (c *client) write(p, contents string) {
 
 func (c *client) tryWrite(p, contents string) error {
 	dir, name := c.parent(p)
+	return c.tryWriteIn(dir, name, contents)
+}
+
+func (c *client) tryWriteIn(dir coda.Fid, name, contents string) error {
 	_, h, err := c.Create(c.t.Context(), dir, name, 0o644, 0, venus.OpenFlags{Write: true, Truncate: true})
 	if err != nil {
 		return err
@@ -263,6 +268,10 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(victimEnv); dir != "" {
 		fmt.Fprintln(os.Stderr, victim(dir))
 		os.Exit(1)
+	}
+	// A check is a whole life of a client; -rapid.checks gives more of them.
+	if err := flag.Set("rapid.checks", "30"); err != nil {
+		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }
