@@ -53,19 +53,22 @@ func Abort(_ context.Context, path string) error {
 	return errors.Join(errs...)
 }
 
-// abort writes to the connection's abort file. A connection that is not there has ended.
-func abort(m mount) error {
+// AbortConnection ends the FUSE connection with a name below /sys/fs/fuse/connections, which need not be of a mount that this process sees: everyone who
+// waits for it gets an error. A connection that is not there has ended.
+func AbortConnection(name string) error {
 	folder, done, err := fusectl()
 	if err != nil {
-		return fmt.Errorf("aborting the FUSE connection %s: %w", m.connection(), err)
+		return fmt.Errorf("aborting the FUSE connection %s: %w", name, err)
 	}
 	defer done()
-	err = os.WriteFile(filepath.Join(folder, m.connection(), "abort"), []byte("1"), 0)
+	err = os.WriteFile(filepath.Join(folder, name, "abort"), []byte("1"), 0)
 	if err == nil || errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	return fmt.Errorf("aborting the FUSE connection %s: %w", m.connection(), err)
+	return fmt.Errorf("aborting the FUSE connection %s: %w", name, err)
 }
+
+func abort(m mount) error { return AbortConnection(m.connection()) }
 
 // fusectl returns where the control file system is mounted. Where it is not, it is mounted for the time until done is called.
 func fusectl() (folder string, done func(), err error) {

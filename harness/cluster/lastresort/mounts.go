@@ -4,12 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
-)
 
-// connections is where the kernel shows the FUSE connections of the machine.
-const connections = "/sys/fs/fuse/connections"
+	"github.com/codastress/codastress/harness/agent/fusemount"
+)
 
 // A Connection is a FUSE connection by its name below /sys/fs/fuse/connections.
 type Connection string
@@ -47,10 +45,4 @@ func in(mountinfo, path string) []Connection {
 }
 
 // Abort gives an error to everyone who waits for a connection. One that has ended is no error.
-func Abort(connection Connection) error {
-	err := os.WriteFile(filepath.Join(connections, string(connection), "abort"), []byte("1"), 0)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("aborting the FUSE connection %s: %w", connection, err)
-	}
-	return nil
-}
+func Abort(connection Connection) error { return fusemount.AbortConnection(string(connection)) }
