@@ -58,19 +58,21 @@ func (f *rawFileSystem) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out 
 	if err != nil {
 		return r.status(err)
 	}
+	if s.Kind != n.kind {
+		return errAgain // a conflict has taken the object's place, or given it up
+	}
 	f.tellAttributes(n, s, out)
 	return fuse.OK
 }
 
 // tellAttributes answers a request for attributes. Where the file contains something else by now than the kernel knows of the node, nobody can be
-// given the new attributes by way of it: its length must not change under those who are opening it. The names get another node soon.
+// given the new attributes by way of it: its length must not change under those who are opening it. Its names lead to another node when they are
+// looked up again.
 func (f *rawFileSystem) tellAttributes(n *node, s coda.Status, out *fuse.AttrOut) {
 	s, current := n.view(s)
 	setAttr(&out.Attr, s)
 	if current {
 		out.SetTimeout(f.options.AttributeTimeout)
-	} else {
-		f.notifier.Object(n.fid)
 	}
 }
 
@@ -122,7 +124,7 @@ func (f *rawFileSystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out 
 	var s coda.Status
 	var err error
 	if changes.Length != nil {
-		if s, err = f.setLength(r, n, in, *changes.Length); err == errDetour {
+		if s, err = f.setLength(r, n, in, *changes.Length); errors.Is(err, errDetour) {
 			return errAgain
 		}
 		changes.Length = nil
@@ -149,19 +151,26 @@ func (f *rawFileSystem) setLength(r *request, n *node, in *fuse.SetAttrIn, lengt
 	if opened != nil {
 		f.discard(opened.handle)
 	}
-	n.mu.Lock()
-	o := n.writer()
-	n.mu.Unlock()
-	if number, ok := in.GetFh(); ok {
+	var o *openFile
+	number, byFile := in.GetFh()
+	if byFile {
 		o = f.files.get(number)
+	} else {
+		f.awaitClosing(r, n.fid)
+		n.mu.Lock()
+		o = n.writer()
+		n.mu.Unlock()
 	}
 	if o != nil {
-		if err := o.handle.Truncate(r, length); err != nil {
+		err := o.handle.Truncate(r, length)
+		if err == nil {
+			return f.attributes(r, n)
+		}
+		if byFile {
 			return coda.Status{}, err
 		}
-		return f.attributes(r, n)
+		// It may have been closed just now.
 	}
-	f.awaitClosing(r, n.fid)
 	if f.claim(r, n, false, in.Pid) {
 		defer n.unclaim()
 	} else if !back && f.detours.begin(n.fid, in.Pid, nil) {

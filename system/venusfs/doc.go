@@ -30,15 +30,15 @@
 //
 // # Locks
 //
-// The kernel keeps flock(2) and fcntl(2) locks itself, node by node: the writers of a file exclude each other, and so do the readers of one
-// version, but a reader and a writer do not.
+// flock(2) and fcntl(2) locks are kept here, since the kernel would keep them node by node. They hold on this client only, as in Coda. The fcntl locks of a
+// process go when it closes a descriptor that can write, or when the open file by which they were taken is released.
 //
 // # What the kernel believes
 //
-// Names and attributes are believed for a second. venus tells of changes made elsewhere, and the kernel is told at once. That is done by a goroutine of its
-// own: the kernel takes the lock of a directory to forget a name in it, which a process holds that waits for an answer about that directory, so
-// whoever answers requests must never wait for it. When notices are late or lost, the second is the staleness; the lease is ten. An
-// open always asks venus, so contents are never staler than venus's own promise.
+// Attributes are believed for a second, and less where venus tells of a change made elsewhere: the kernel is told at once, by a goroutine of its own
+// that nobody waits for. Names are believed for a quarter of a second, and not taken back before that: the kernel takes the lock of a directory to
+// forget a name in it, as it does to look one up, and the two together let one slow lookup close a directory to everybody (TestSlowLookupDelaysNobody). An
+// open always asks venus, so contents are never staler than venus's own promise. That names do not exist is not believed at all.
 //
 // # What can hang, and what is done about it
 //

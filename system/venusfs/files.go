@@ -12,7 +12,6 @@ import (
 
 // openFile is an open file description of the kernel.
 type openFile struct {
-	number  uint64
 	node    *node
 	handle  Handle
 	file    *os.File
@@ -24,6 +23,7 @@ type openFile struct {
 	apart   bool // what the kernel knows of the node is not true of it, so that every read and write comes here
 	backed  bool // the kernel was given the node's container with it
 	closing bool // it has been flushed, and nobody has found out since that it stays open
+	ending  bool // the handle is being closed
 
 	closed    chan struct{} // closed when the handle is
 	appending sync.Mutex    // held while the end of the container is found and written to

@@ -38,8 +38,9 @@ type Handle interface {
 	Status(ctx context.Context) (coda.Status, error) // of the contents in the container
 	Truncate(ctx context.Context, length uint64) error
 	Sync(ctx context.Context) error
-	Flush(ctx context.Context) error // at each close(2)
-	Close(ctx context.Context) error // when the last descriptor and mapping have gone
+	Flush(ctx context.Context) error   // at each close(2)
+	Close(ctx context.Context) error   // when the last descriptor and mapping have gone
+	Abandon(ctx context.Context) error // instead of Close, when nobody will ever close it
 }
 
 // backend is a FileSystem whose handles are interfaces.

@@ -4,16 +4,21 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/codastress/codastress/system/vice/vicetest"
 )
@@ -157,6 +162,7 @@ func (c *client) stop() {
 	}
 	c.ended = true
 	_ = c.stdin.Close()
+	_ = c.cmd.Process.Signal(unix.SIGCONT)
 	limit := time.AfterFunc(30*time.Second, func() { _ = c.cmd.Process.Kill() })
 	defer limit.Stop()
 	if err := c.cmd.Wait(); err != nil {
@@ -179,6 +185,20 @@ func (c *client) kill() {
 	})
 }
 
+// pause stops the process, all of its threads.
+func (c *client) pause() {
+	c.t.Helper()
+	require.NoError(c.t, c.cmd.Process.Signal(unix.SIGSTOP))
+	eventually(c.t, func() bool {
+		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", c.cmd.Process.Pid))
+		require.NoError(c.t, err)
+		return !slices.ContainsFunc(tasks, func(task string) bool {
+			text, err := os.ReadFile(task)
+			return err == nil && !strings.Contains(string(text), ") T ")
+		})
+	}, "the process stops")
+}
+
 func (c *client) path(name string) string { return filepath.Join(c.dir, name) }
 
 func (c *client) write(name, text string) {
@@ -197,4 +217,11 @@ func (c *client) read(name string) string {
 func eventually(t testing.TB, condition func() bool, what string) {
 	t.Helper()
 	require.Eventually(t, condition, 15*time.Second, 5*time.Millisecond, what)
+}
+
+// asErrno finds the error number in an error.
+func asErrno(err error) unix.Errno {
+	var errno unix.Errno
+	_ = errors.As(err, &errno)
+	return errno
 }

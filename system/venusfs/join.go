@@ -20,7 +20,7 @@ func (n *node) busy() bool {
 // writer gives an open file that writes to the node's container, or nil. The caller holds n.mu.
 func (n *node) writer() *openFile {
 	for _, o := range n.open {
-		if o.writes && !o.apart {
+		if o.writes && !o.apart && !o.ending {
 			return o
 		}
 	}
@@ -105,8 +105,7 @@ func (f *rawFileSystem) join(n *node, o *openFile, thread uint32, truncated, mus
 	}
 	n.open = append(n.open, o)
 	o.node = n
-	o.number = f.files.add(o)
-	out.Fh = o.number
+	out.Fh = f.files.add(o)
 	return true
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -66,8 +67,15 @@ func serveChild(text string) error {
 	fmt.Println("mounted")
 	input := bufio.NewScanner(os.Stdin)
 	for input.Scan() {
-		if input.Text() == "passthrough" {
+		switch input.Text() {
+		case "passthrough":
 			fmt.Println(m.Passthrough())
+		case "spawn":
+			child := exec.Command("sleep", "60")
+			if err := child.Start(); err != nil {
+				return err
+			}
+			fmt.Println(child.Process.Pid)
 		}
 	}
 	ctx, cancel = context.WithTimeout(context.Background(), 20*time.Second)

@@ -82,9 +82,9 @@ func (m *MountPoint) serve(server *fuse.Server) {
 	server.Serve()
 	close(stop)
 	others.Wait()
-	// A connection that was cut leaves files open whose release will never come.
+	// A connection that was cut leaves files open whose release will never come. Nobody was told that what was written to them is safe.
 	for _, o := range m.raw.files.takeAll() {
-		m.raw.close(o)
+		m.raw.close(o, o.handle.Abandon)
 	}
 }
 
@@ -103,32 +103,44 @@ func connect(raw *rawFileSystem, dir string, o Options) (server *fuse.Server, he
 		// Releases count as background requests. Those of files whose close takes long must not keep others waiting.
 		MaxBackground: 1024,
 		// A container on an overlay, which is stacked once already, can be passed through too.
-		MaxStackDepth:        2,
-		DisableXAttrs:        true,
-		DisableReadDirPlus:   true,
-		EnableSymlinkCaching: true, // the target of a fid never changes
-		ExtraCapabilities:    fuse.CAP_ATOMIC_O_TRUNC,
-		Logger:               slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
-		PanicHandler:         raw.panicked,
+		MaxStackDepth:      2,
+		DisableXAttrs:      true,
+		DisableReadDirPlus: true,
+		EnableLocks:        true,
+		// The pages of a node are always of its own contents, so that its times need not be compared.
+		ExplicitDataCacheControl: true,
+		EnableSymlinkCaching:     true, // the target of a fid never changes
+		ExtraCapabilities:        fuse.CAP_ATOMIC_O_TRUNC,
+		Logger:                   slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+		PanicHandler:             raw.panicked,
 	}
-	fd, err := openAndMount(dir, o.Name)
-	switch {
-	case err == nil:
-		server, err = fuse.NewServer(raw, fmt.Sprintf("/dev/fd/%d", fd), options)
-		if err != nil {
-			return nil, false, errors.Join(err, forceUnmount(dir))
+	if !o.Fusermount {
+		server, err = mountDirectly(raw, dir, o, options)
+		if err == nil || o.DirectMount || !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES) {
+			return server, false, err
 		}
-		return server, false, nil
-	case o.DirectMount || !errors.Is(err, unix.EPERM):
-		return nil, false, err
+		o.Log.Info("mount(2) is not allowed, fusermount3 has to do it", "dir", dir, "error", err)
 	}
-	o.Log.Info("mount(2) is not allowed, fusermount3 has to do it", "dir", dir)
 	options.Options = []string{"default_permissions", "nosuid", "nodev", "noatime"}
+	options.AllowOther = os.Geteuid() == 0 // others need a line in /etc/fuse.conf
 	server, err = fuse.NewServer(raw, dir, options)
 	return server, true, err
 }
 
-// openAndMount mounts without any helper. The descriptor must not get into children: one that has it keeps the connection alive when its
+// mountDirectly mounts without any helper.
+func mountDirectly(raw *rawFileSystem, dir string, o Options, options *fuse.MountOptions) (*fuse.Server, error) {
+	fd, err := openAndMount(dir, o.Name)
+	if err != nil {
+		return nil, err
+	}
+	server, err := fuse.NewServer(raw, fmt.Sprintf("/dev/fd/%d", fd), options)
+	if err != nil {
+		return nil, errors.Join(err, forceUnmount(dir))
+	}
+	return server, nil
+}
+
+// openAndMount gives the descriptor of a new mount. It must not get into children: one that has it keeps the connection alive when its
 // parent is killed, and then everybody who uses the mount waits for ever.
 func openAndMount(dir, name string) (fd int, err error) {
 	fd, err = unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)

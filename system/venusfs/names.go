@@ -9,14 +9,14 @@ import (
 
 // Lookup finds what a name stands for.
 func (f *rawFileSystem) Lookup(cancel <-chan struct{}, header *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
-	return f.make(cancel, header, name, out, func(r *request, dir coda.Fid) (coda.Status, error) {
+	return f.make(cancel, header, out, func(r *request, dir coda.Fid) (coda.Status, error) {
 		return f.fs.Lookup(r, dir, name)
 	})
 }
 
 // make answers a request that gives the kernel a name's object.
 func (f *rawFileSystem) make(
-	cancel <-chan struct{}, header *fuse.InHeader, name string, out *fuse.EntryOut, get func(r *request, dir coda.Fid) (coda.Status, error),
+	cancel <-chan struct{}, header *fuse.InHeader, out *fuse.EntryOut, get func(r *request, dir coda.Fid) (coda.Status, error),
 ) fuse.Status {
 	dir := f.nodes.get(header.NodeId)
 	if dir == nil {
@@ -35,7 +35,7 @@ func (f *rawFileSystem) make(
 			v = d.opened.version
 		}
 	}
-	f.tellEntry(f.nodes.enter(s, v, w, place{dir.fid, name}), s, out)
+	f.tellEntry(f.nodes.enter(s, v, w), s, out)
 	return fuse.OK
 }
 
@@ -55,7 +55,7 @@ func (f *rawFileSystem) Forget(id, lookups uint64) { f.nodes.forget(id, lookups)
 
 // Mkdir makes a directory.
 func (f *rawFileSystem) Mkdir(cancel <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
-	return f.make(cancel, &in.InHeader, name, out, func(r *request, dir coda.Fid) (coda.Status, error) {
+	return f.make(cancel, &in.InHeader, out, func(r *request, dir coda.Fid) (coda.Status, error) {
 		return f.fs.MakeDirectory(r, dir, name, in.Mode&coda.ModeMask, in.Uid)
 	})
 }
@@ -65,7 +65,7 @@ func (f *rawFileSystem) Mknod(cancel <-chan struct{}, in *fuse.MknodIn, name str
 	if in.Mode&unix.S_IFMT != unix.S_IFREG {
 		return fuse.EPERM
 	}
-	return f.make(cancel, &in.InHeader, name, out, func(r *request, dir coda.Fid) (coda.Status, error) {
+	return f.make(cancel, &in.InHeader, out, func(r *request, dir coda.Fid) (coda.Status, error) {
 		flags := openFlags(unix.O_WRONLY | unix.O_EXCL)
 		s, handle, err := f.fs.Create(r, dir, name, in.Mode&coda.ModeMask, in.Uid, flags)
 		if err != nil {
@@ -79,7 +79,7 @@ func (f *rawFileSystem) Mknod(cancel <-chan struct{}, in *fuse.MknodIn, name str
 func (f *rawFileSystem) Symlink(
 	cancel <-chan struct{}, header *fuse.InHeader, target, name string, out *fuse.EntryOut,
 ) fuse.Status {
-	return f.make(cancel, header, name, out, func(r *request, dir coda.Fid) (coda.Status, error) {
+	return f.make(cancel, header, out, func(r *request, dir coda.Fid) (coda.Status, error) {
 		return f.fs.MakeSymlink(r, dir, name, target, header.Uid)
 	})
 }
@@ -100,7 +100,7 @@ func (f *rawFileSystem) Link(cancel <-chan struct{}, in *fuse.LinkIn, name strin
 	if old == nil {
 		return fuse.EIO
 	}
-	return f.make(cancel, &in.InHeader, name, out, func(r *request, dir coda.Fid) (coda.Status, error) {
+	return f.make(cancel, &in.InHeader, out, func(r *request, dir coda.Fid) (coda.Status, error) {
 		return f.fs.Link(r, dir, name, old.fid)
 	})
 }

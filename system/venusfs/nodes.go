@@ -31,13 +31,6 @@ type node struct {
 	claims        int     // opens for writing that are under way
 	reserved      uint32  // the thread that is going to open it, 0 for none
 	reservedUntil time.Time
-	place         place // where it was found last
-}
-
-// place is a name in a directory.
-type place struct {
-	dir  coda.Fid
-	name string
 }
 
 // version identifies the contents of a file as far as is known.
@@ -90,13 +83,6 @@ func (n *node) view(s coda.Status) (coda.Status, bool) {
 	}
 }
 
-// bind makes the contents of a status, in a container, those of the node.
-func (n *node) bind(v version) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.bound = v
-}
-
 // nodes knows the nodes by number and by object.
 type nodes struct {
 	mu    sync.Mutex
@@ -115,21 +101,6 @@ func (t *nodes) get(id uint64) *node {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.byID[id]
-}
-
-// placesOf gives the places where an object was found last.
-func (t *nodes) placesOf(f coda.Fid) []place {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var places []place
-	for _, n := range t.byFid[f] {
-		n.mu.Lock()
-		if !slices.Contains(places, n.place) && n.id != rootID {
-			places = append(places, n.place)
-		}
-		n.mu.Unlock()
-	}
-	return places
 }
 
 // idsOf gives the numbers of an object's nodes.
@@ -168,7 +139,7 @@ type want struct {
 }
 
 // enter finds the node of an object for an answer that gives the kernel a reference to it, or makes one.
-func (t *nodes) enter(s coda.Status, v version, w want, at place) *node {
+func (t *nodes) enter(s coda.Status, v version, w want) *node {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	all := t.byFid[s.Fid]
@@ -184,11 +155,10 @@ func (t *nodes) enter(s coda.Status, v version, w want, at place) *node {
 	}
 	t.byFid[s.Fid] = slices.Insert(all, 0, n)
 	n.lookups++
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.place = at
 	if w.opens {
+		n.mu.Lock()
 		n.reserve(w.thread)
+		n.mu.Unlock()
 	}
 	return n
 }

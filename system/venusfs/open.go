@@ -1,6 +1,8 @@
 package venusfs
 
 import (
+	"context"
+	"math"
 	"syscall"
 	"time"
 
@@ -157,7 +159,7 @@ func (f *rawFileSystem) Create(cancel <-chan struct{}, in *fuse.CreateIn, name s
 		f.discard(handle)
 		return r.status(err)
 	}
-	n := f.nodes.enter(status, o.version, want{opens: true, writes: flags.Write, thread: in.Pid}, place{dir.fid, name})
+	n := f.nodes.enter(status, o.version, want{opens: true, writes: flags.Write, thread: in.Pid})
 	f.nodes.use(n.id)
 	f.tellEntry(n, status, &out.EntryOut)
 	n.mu.Lock()
@@ -179,6 +181,7 @@ func (f *rawFileSystem) Flush(_ <-chan struct{}, in *fuse.FlushIn) fuse.Status {
 	if !o.writes {
 		return fuse.OK
 	}
+	f.locks.release(lockSpace{fid: o.node.fid}, lock{end: math.MaxUint64, owner: in.LockOwner})
 	r := f.beginFinal()
 	defer r.end()
 	if err := o.handle.Flush(r); err != nil {
@@ -207,17 +210,21 @@ func (f *rawFileSystem) rebind(r *request, o *openFile) {
 // Release is called when the last descriptor and mapping of an open file have gone. Nobody waits for it.
 func (f *rawFileSystem) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 	if o := f.files.take(in.Fh); o != nil {
-		f.close(o)
+		f.close(o, o.handle.Close)
 	}
 }
 
-// close ends an open file.
-func (f *rawFileSystem) close(o *openFile) {
+// close ends an open file in a way of its handle.
+func (f *rawFileSystem) close(o *openFile, end func(context.Context) error) {
+	o.node.mu.Lock()
+	o.ending = true
+	o.node.mu.Unlock()
 	r := f.beginFinal()
 	defer r.end()
-	if err := o.handle.Close(r); err != nil {
+	if err := end(r); err != nil {
 		f.log.Error("close a file", "fid", o.node.fid, "error", err)
 	}
+	f.locks.releaseFile(o.node.fid, o)
 	f.leave(o)
 	close(o.closed)
 	f.nodes.leave(o.node)

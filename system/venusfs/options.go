@@ -10,8 +10,8 @@ type Options struct {
 	Log  *slog.Logger // default: discard
 	Name string       // shown by mount(8) as the source and after "fuse." ("codastress")
 
-	// AttributeTimeout and EntryTimeout bound how long the kernel believes attributes and names without being told anything (1 s each).
-	// They are the staleness when notices to the kernel are late or lost, and must stay below the lease.
+	// AttributeTimeout is how long the kernel believes attributes when no notice of a change comes through (1 s; negative: not at all). EntryTimeout is
+	// how long it believes names, of which it gets no notices (250 ms; negative: not at all). They must stay below the lease.
 	AttributeTimeout time.Duration
 	EntryTimeout     time.Duration
 
@@ -19,6 +19,7 @@ type Options struct {
 	Grace       time.Duration // how long Unmount leaves open files to their processes before it takes them away (3 s)
 
 	DirectMount   bool // do not fall back to fusermount3 where mount(2) is not allowed
+	Fusermount    bool // have fusermount3 mount even where mount(2) is allowed
 	NoPassthrough bool // have venusfs read and write even where the kernel could do it by itself
 }
 
@@ -34,13 +35,14 @@ func (o Options) withDefaults() Options {
 		value time.Duration
 	}{
 		{&o.AttributeTimeout, time.Second},
-		{&o.EntryTimeout, time.Second},
+		{&o.EntryTimeout, 250 * time.Millisecond},
 		{&o.CallTimeout, time.Minute},
 		{&o.Grace, 3 * time.Second},
 	} {
-		if *f.field <= 0 {
+		if *f.field == 0 {
 			*f.field = f.value
 		}
+		*f.field = max(*f.field, 0)
 	}
 	return o
 }

@@ -24,6 +24,7 @@ type rawFileSystem struct {
 	files       *table[*openFile]
 	directories *table[*openDirectory]
 	detours     detours
+	locks       *locks
 	notifier    *notifier
 
 	passthrough atomic.Bool // the kernel reads and writes containers by itself, as far as is known
@@ -33,7 +34,7 @@ func newRawFileSystem(fs backend, nodes *nodes, options Options) *rawFileSystem 
 	return &rawFileSystem{
 		RawFileSystem: fuse.NewDefaultRawFileSystem(), fs: fs, options: options, log: options.Log, nodes: nodes,
 		files: newTable[*openFile](), directories: newTable[*openDirectory](), detours: detours{all: map[uint32]detour{}},
-		notifier: newNotifier(nodes),
+		notifier: newNotifier(nodes), locks: newLocks(),
 	}
 }
 

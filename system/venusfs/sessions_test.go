@@ -108,7 +108,10 @@ func TestReaderKeepsWhatItOpenedWhenAnotherClientWrites(t *testing.T) {
 	bothModes(t, func(t *testing.T, c *cluster, options Options) {
 		a, b := c.mount(options), c.mount(options)
 		a.write("file", "first")
-		eventually(t, func() bool { _, err := os.Stat(b.path("file")); return err == nil }, "the file comes")
+		eventually(t, func() bool {
+			text, err := os.ReadFile(b.path("file"))
+			return err == nil && string(text) == "first"
+		}, "the file comes")
 		readers := map[string]*os.File{"first": b.open("file", unix.O_RDONLY)}
 		for i := range 5 {
 			text := strings.Repeat(fmt.Sprint(i), 10+i)

@@ -1,0 +1,152 @@
+package venusfs
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// loopback mounts a bare go-fuse loopback of a local directory, with passthrough, to compare with.
+func loopback(b *testing.B) *client {
+	b.Helper()
+	needFUSE(b)
+	return startClient(b, childConfig{Dir: b.TempDir(), Cache: b.TempDir()})
+}
+
+// step is work that is done in two places.
+type step struct {
+	name         string
+	ours, theirs func()
+}
+
+// compare times each step in both places, one after the other, and reports the shortest time that it took here, and how many times as long as the
+// shortest there that is.
+func compare(b *testing.B, steps ...step) {
+	b.Helper()
+	our, their := make([]time.Duration, len(steps)), make([]time.Duration, len(steps))
+	for first := true; b.Loop(); first = false {
+		for i, s := range steps {
+			start := time.Now()
+			s.ours()
+			middle := time.Now()
+			s.theirs()
+			end := time.Now()
+			if here := middle.Sub(start); first || here < our[i] {
+				our[i] = here
+			}
+			if there := end.Sub(middle); first || there < their[i] {
+				their[i] = there
+			}
+		}
+	}
+	for i, s := range steps {
+		b.ReportMetric(our[i].Seconds()*1e3, "ms/"+s.name)
+		b.ReportMetric(our[i].Seconds()/their[i].Seconds(), "x-"+s.name)
+	}
+}
+
+// A cached file of 64 MiB is read, against the same file in the local file system.
+func BenchmarkReadAgainstLocal(b *testing.B) {
+	for name, options := range map[string]Options{"passthrough": {}, "plain": {NoPassthrough: true}} {
+		b.Run(name, func(b *testing.B) {
+			client := startCluster(b).mount(options)
+			text := strings.Repeat("x", 64<<20)
+			local := filepath.Join(b.TempDir(), "file")
+			require.NoError(b, os.WriteFile(local, []byte(text), 0o644))
+			client.write("file", text)
+			buf := make([]byte, 1<<20)
+			read := func(path string) func() {
+				return func() {
+					f, err := os.Open(path)
+					require.NoError(b, err)
+					defer f.Close()
+					for {
+						if _, err := f.Read(buf); err == io.EOF {
+							return
+						}
+					}
+				}
+			}
+			compare(b, step{"read", read(client.path("file")), read(local)})
+		})
+	}
+}
+
+// A cached file is opened and closed a thousand times, against the loopback.
+func BenchmarkOpenCloseAgainstLoopback(b *testing.B) {
+	for name, options := range map[string]Options{"passthrough": {}, "plain": {NoPassthrough: true}} {
+		b.Run(name, func(b *testing.B) {
+			mount, other := startCluster(b).mount(options), loopback(b)
+			open := func(c *client) func() {
+				c.write("file", "text")
+				return func() {
+					for range 1000 {
+						f, err := os.Open(c.path("file"))
+						require.NoError(b, err)
+						require.NoError(b, f.Close())
+					}
+				}
+			}
+			compare(b, step{"open-close", open(mount), open(other)})
+		})
+	}
+}
+
+// 900 files of 4 KiB are made, overwritten, looked at, listed and removed, against the loopback.
+func BenchmarkSmallFilesAgainstLoopback(b *testing.B) {
+	mount, other := startCluster(b).mount(Options{}), loopback(b)
+	text := []byte(strings.Repeat("x", 4096))
+	each := func(c *client, do func(path string) error) func() {
+		return func() {
+			for i := range 900 {
+				require.NoError(b, do(c.path(fmt.Sprint("file", i))))
+			}
+		}
+	}
+	write := func(path string) error { return os.WriteFile(path, text, 0o644) }
+	stat := func(path string) error { _, err := os.Stat(path); return err }
+	read := func(path string) error { _, err := os.ReadFile(path); return err }
+	list := func(c *client) func() {
+		return func() {
+			entries, err := os.ReadDir(c.dir)
+			require.NoError(b, err)
+			for _, e := range entries {
+				_, err := e.Info()
+				require.NoError(b, err)
+			}
+		}
+	}
+	compare(
+		b,
+		step{"create", each(mount, write), each(other, write)},
+		step{"overwrite", each(mount, write), each(other, write)},
+		step{"read", each(mount, read), each(other, read)},
+		step{"stat", each(mount, stat), each(other, stat)},
+		step{"list", list(mount), list(other)},
+		step{"delete", each(mount, os.Remove), each(other, os.Remove)},
+	)
+}
+
+// What it brings that the kernel believes names and attributes for a while: a hundred looks at a file, against a mount whose kernel asks each time.
+func BenchmarkStatAgainstAskingAlways(b *testing.B) {
+	c := startCluster(b)
+	mount, other := c.mount(Options{}), c.mount(Options{EntryTimeout: -1, AttributeTimeout: -1})
+	require.NoError(b, os.MkdirAll(mount.path("a/b/c"), 0o755))
+	mount.write("a/b/c/file", "text")
+	eventually(b, func() bool { _, err := os.Stat(other.path("a/b/c/file")); return err == nil }, "the file comes")
+	stat := func(c *client) func() {
+		return func() {
+			for range 100 {
+				_, err := os.Stat(c.path("a/b/c/file"))
+				require.NoError(b, err)
+			}
+		}
+	}
+	compare(b, step{"stat", stat(mount), stat(other)})
+}
