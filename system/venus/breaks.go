@@ -128,6 +128,21 @@ func (v *Venus) setBase(t *tx, o *object, s coda.Status) bool {
 	return true
 }
 
+// goBack forgets the server's word on an object when the server, asked about just that version, has an older one: it was restored from a
+// backup, or lost what it had acknowledged. What the server has now is all there is, and waiting for something newer would never end.
+func (v *Venus) goBack(o *object, s coda.Status) {
+	if !o.known() || s.Version.Compare(o.base.Version) != coda.Submissive {
+		return
+	}
+	v.logger.Error("the server has an older version than it had", "object", o.fid, "had", o.base.Version, "has", s.Version)
+	if o.contents != nil && s.Digest != o.base.Digest {
+		v.release(o.contents)
+		o.contents = nil
+	}
+	o.base, o.at = coda.Status{}, coda.VersionVector{}
+	o.foreign++
+}
+
 // promised installs a promise that came with a reply, unless a break that came after it was processed before the reply.
 func (v *Venus) promised(o *object, session, breaks uint64) {
 	if session == v.session.id && o.lastBreak <= breaks {

@@ -56,6 +56,7 @@ type fetched struct {
 // fetch asks for the status and contents of an object and installs them.
 func (v *Venus) fetch(ctx context.Context, o *object, session uint64) error {
 	v.mu.Lock()
+	asked := o.base.Version
 	request := &vicepb.FetchRequest{Fid: wire.FidToProto(o.fid), Session: session, Contents: true}
 	switch {
 	case o.complete:
@@ -78,7 +79,7 @@ func (v *Venus) fetch(ctx context.Context, o *object, session uint64) error {
 		}
 		return err
 	}
-	return v.install(o, got, session)
+	return v.install(o, got, session, asked)
 }
 
 // receiveFetch reads the answer to a fetch. Contents are verified before they count.
@@ -173,9 +174,12 @@ func (v *Venus) receiveContents(stream vicepb.Vice_FetchClient, got *fetched, p 
 }
 
 // install puts what a fetch has brought into the cache.
-func (v *Venus) install(o *object, got *fetched, session uint64) error {
+func (v *Venus) install(o *object, got *fetched, session uint64, asked coda.VersionVector) error {
 	t := v.store.begin()
 	v.mu.Lock()
+	if o.base.Version.Compare(asked) == coda.Equal {
+		v.goBack(o, got.status)
+	}
 	v.installFetched(t, o, got, session)
 	t.enqueue()
 	v.mu.Unlock()

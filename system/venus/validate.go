@@ -62,6 +62,9 @@ func (v *Venus) takeValidity(t *tx, o *object, asked coda.VersionVector, a wire.
 			return
 		}
 		fresh := !o.known()
+		if o.base.Version.Compare(asked) == coda.Equal {
+			v.goBack(o, a.Status)
+		}
 		if v.setBase(t, o, a.Status) {
 			if a.Promised {
 				v.promised(o, session, breaks)
