@@ -124,42 +124,30 @@ func (c *Cluster) killNodes(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// stopFollowing ends what follows the nodes and the connections to them.
+// stopFollowing lets those who follow the nodes hear the last of them, and ends them.
 func (c *Cluster) stopFollowing() error {
+	if !ends(&c.telling, followingTime/2) {
+		c.log.Debug("some events of nodes may be missing")
+	}
+	c.stop()
+	if !ends(&c.following, followingTime/2) {
+		return errors.New("something that follows the nodes is left behind")
+	}
+	return nil
+}
+
+// ends says whether a group ends within a time.
+func ends(group *sync.WaitGroup, bound time.Duration) bool {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		c.awaitEnds()
-		c.stop()
-		for _, node := range c.nodes {
-			if node.agent != nil {
-				_ = node.agent.Close() // it may be closed already
-			}
-		}
-		c.following.Wait()
+		group.Wait()
 	}()
 	select {
 	case <-done:
-		return nil
-	case <-time.After(followingTime):
-		c.stop()
-		return errors.New("something that follows the nodes is left behind")
-	}
-}
-
-// awaitEnds gives those who wait for the ends of nodes the time to tell them.
-func (c *Cluster) awaitEnds() {
-	timer := time.NewTimer(followingTime / 2)
-	defer timer.Stop()
-	for _, node := range c.nodes {
-		if node.instance == nil {
-			continue
-		}
-		select {
-		case <-node.instance.Done():
-		case <-timer.C:
-			return
-		}
+		return true
+	case <-time.After(bound):
+		return false
 	}
 }
 

@@ -32,6 +32,7 @@ type Cluster struct {
 	living    context.Context // of what follows the nodes; ends in Close
 	stop      context.CancelFunc
 	following sync.WaitGroup
+	telling   sync.WaitGroup // of those who add events
 	closing   atomic.Bool
 	lost      chan error
 

@@ -35,6 +35,7 @@ type NodeConfig struct {
 	Logs      string        `json:"logs"`              // folder of the daemons' logs; it exists
 	TimeScale float64       `json:"time_scale"`        //
 	Mount     string        `json:"mount,omitempty"`   // of a client: MountFUSE or MountDirect
+	CallTime  time.Duration `json:"call,omitempty"`    // of a client: nanoseconds until it abandons an operation
 	Coda      string        `json:"coda,omitempty"`    // of a client: the folder that its files appear in; it exists
 	System    Identity      `json:"system,omitzero"`   // of the daemons towards each other
 	Codasrv   string        `json:"codasrv,omitempty"` // of a server: host:port that codasrv listens on

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -16,7 +17,7 @@ const (
 // watch notices when a node ends.
 func (c *Cluster) watch(node *Node) {
 	c.agentEvent(node, "started", "")
-	c.following.Go(func() {
+	c.telling.Go(func() {
 		select {
 		case <-node.instance.Done():
 			c.noticeEnd(node)
@@ -38,26 +39,33 @@ func (c *Cluster) noticeEnd(node *Node) {
 	c.lose(fmt.Errorf("the node %s has ended by itself: %s%s", node.Name(), detail, node.lastWords()))
 }
 
-// follow keeps a node alive with heartbeats and collects its events.
+// follow keeps a node alive with heartbeats and collects its events, until it ends or the cluster is closed.
 func (c *Cluster) follow(node *Node) {
+	following, stop := context.WithCancel(c.living)
 	c.following.Go(func() {
-		err := node.agent.Beat(c.living, beatInterval, patience)
+		err := node.agent.Beat(following, beatInterval, patience)
 		if err != nil && !c.closing.Load() && !node.ended() {
 			c.lose(fmt.Errorf("the node %s does not answer: %w", node.Name(), err))
 		}
 	})
+	c.telling.Go(func() { c.collect(following, node) })
 	c.following.Go(func() {
-		c.collect(node)
+		defer stop()
+		select {
+		case <-node.instance.Done():
+			c.pause() // the last events may be on their way
+		case <-c.living.Done():
+		}
 		// What relays connections to a node that has ended may leave a call waiting.
 		_ = node.agent.Close()
 	})
 }
 
-// collect reads the node's events until the node has ended or the cluster is closed.
-func (c *Cluster) collect(node *Node) {
+// collect reads the node's events.
+func (c *Cluster) collect(ctx context.Context, node *Node) {
 	last := uint64(0)
-	for {
-		err := node.agent.Events(c.living, last, func(number uint64, event history.Event) {
+	for ctx.Err() == nil {
+		err := node.agent.Events(ctx, last, func(number uint64, event history.Event) {
 			last, event.Node = number, node.Name()
 			c.event(event)
 		})
@@ -65,12 +73,14 @@ func (c *Cluster) collect(node *Node) {
 			return
 		}
 		c.log.Debug("the events are interrupted", "node", node.Name(), "error", err)
-		select {
-		case <-time.After(retryPause):
-		case <-node.instance.Done():
-			return
-		case <-c.living.Done():
-			return
-		}
+		c.pause()
+	}
+}
+
+// pause waits a moment, unless the cluster is closed.
+func (c *Cluster) pause() {
+	select {
+	case <-time.After(retryPause):
+	case <-c.living.Done():
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"regexp"
 	"slices"
+	"time"
 )
 
 // Spec says which cluster is wanted.
@@ -17,6 +18,7 @@ type Spec struct {
 	Mount     string            // how clients reach their files: MountFUSE or MountDirect
 	Binary    string            // the codastress executable, which the nodes run
 	TimeScale float64           // divides the time constants of the daemons; 0 is 1
+	CallTime  time.Duration     // how long a client's node waits for an operation until it abandons it; 0 is 60 s
 	Log       *slog.Logger      //
 	Extra     map[string]string // environment for every node, for tests
 }

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -268,6 +269,7 @@ func (c *Cluster) nodeConfig(node *Node) (NodeConfig, error) {
 		config.Codasrv = withPort(place.Host, CodasrvPort)
 	case RoleClient:
 		config.Web, config.Mount, config.Coda = withPort(place.Host, WebPort), c.spec.Mount, place.Coda
+		config.CallTime = cmp.Or(c.spec.CallTime, time.Minute)
 	}
 	for _, link := range c.links {
 		if link.from == node.Name() {

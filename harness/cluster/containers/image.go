@@ -166,13 +166,18 @@ func writeLayer(to io.Writer, binary string) error {
 	return layer.Close()
 }
 
-// removeOldImages removes our images that were loaded long ago. One that a container uses stays.
+// removeOldImages removes our images that were loaded long ago, or that lost their name to another of the same executable. One that a container uses
+// stays.
 func (e *engine) removeOldImages(ctx context.Context, but string) error {
 	list, err := e.api.ImageList(ctx, client.ImageListOptions{Filters: make(client.Filters).Add("label", imageLabel)})
 	if err != nil {
 		return fmt.Errorf("looking for old images: %w", err)
 	}
 	for _, one := range list.Items {
+		if len(one.RepoTags) == 0 || one.RepoTags[0] == "<none>:<none>" {
+			_, _ = e.api.ImageRemove(ctx, one.ID, client.ImageRemoveOptions{}) // as below
+			continue
+		}
 		loaded, err := strconv.ParseInt(one.Labels[loadedLabel], 10, 64)
 		if err != nil || time.Since(time.Unix(loaded, 0)) < keptTime {
 			continue

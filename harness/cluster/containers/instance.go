@@ -2,21 +2,17 @@ package containers
 
 import (
 	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"time"
 
-	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/codastress/codastress/harness/cluster"
-	"github.com/codastress/codastress/harness/cluster/lastresort"
 )
 
 // instance is a node's container.
@@ -56,58 +52,15 @@ func (i *instance) Done() <-chan struct{} { return i.done }
 // Err implements cluster.Instance.
 func (i *instance) Err() error { return i.err }
 
-// graceTime is how long a killed container may take before the FUSE file system that its processes may wait for is aborted.
-const graceTime = time.Second
-
 // Kill implements cluster.Instance.
 func (i *instance) Kill(ctx context.Context) error {
-	mounted := i.mounted(ctx)
-	removing := make(chan error, 1)
-	go func() { removing <- i.site.engine.removeContainer(ctx, i.id) }()
+	removing := i.site.engine.removeContainer(ctx, i.id)
 	select {
 	case <-i.done:
-		return <-removing
-	case <-time.After(graceTime):
+		return removing
 	case <-ctx.Done():
+		return errors.Join(removing, fmt.Errorf("waiting for the container to be removed: %w", ctx.Err()))
 	}
-	var errs []error
-	for _, connection := range mounted {
-		errs = append(errs, lastresort.Abort(connection))
-	}
-	select {
-	case <-i.done:
-		return <-removing
-	case <-ctx.Done():
-		return errors.Join(append(errs, fmt.Errorf("waiting for the container to be removed: %w", ctx.Err()))...)
-	}
-}
-
-// removeContainer kills and removes a container. That it is gone, or that somebody else removes it, is no error.
-func (e *engine) removeContainer(ctx context.Context, id string) error {
-	_, err := e.api.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
-	if err == nil || errdefs.IsNotFound(err) || errdefs.IsConflict(err) {
-		return nil
-	}
-	return fmt.Errorf("removing the container: %w", err)
-}
-
-// mounted returns the FUSE connection of the node's mount, where the engine runs on this machine.
-func (i *instance) mounted(ctx context.Context) []lastresort.Connection {
-	result, err := i.site.engine.api.ContainerInspect(ctx, i.id, client.ContainerInspectOptions{})
-	if err != nil || result.Container.State == nil || result.Container.State.Pid == 0 {
-		return nil
-	}
-	pid := result.Container.State.Pid
-	// On another machine this is the number of some other process.
-	environment, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	if err != nil || !bytes.Contains(environment, []byte(cluster.RunVariable+"="+i.site.ground.RunID+"\x00")) {
-		return nil
-	}
-	found, err := lastresort.Of(pid, codaFolder)
-	if err != nil {
-		i.site.log.Debug("looking for mounts", "node", i.node.Name, "error", err)
-	}
-	return found
 }
 
 // Pause implements cluster.Instance.
