@@ -201,6 +201,10 @@ func (r *running) phases(ctx context.Context) error {
 func (r *running) spec() cluster.Spec {
 	return cluster.Spec{
 		RunID: cluster.NewRunID(), Dir: r.dir, Servers: r.scenario.Servers, Clients: r.scenario.Clients,
-		Mount: r.Mount, Binary: r.Binary, TimeScale: r.scenario.TimeScale, Log: r.log,
+		Mount: r.Mount, Binary: r.Binary, TimeScale: r.scenario.TimeScale, CallTime: abandonAfter * r.scenario.Limits.Hang, Log: r.log,
 	}
 }
+
+// abandonAfter is how many times the bound of a call a call is waited for: longer than the bound together with a fault that excuses it,
+// so that a hang is seen as one, and not so long that a run with a hang takes minutes.
+const abandonAfter = 3

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"time"
 
 	"github.com/codastress/codastress/harness/agent"
 	"github.com/codastress/codastress/harness/agent/fusemount"
@@ -15,9 +14,6 @@ import (
 	"github.com/codastress/codastress/system/wire/controlpb"
 	"github.com/codastress/codastress/workloads"
 )
-
-// callPatience is how long an operation may take before it is abandoned: longer than any scenario's bound, so that a hang is seen as one.
-const callPatience = 60 * time.Second
 
 // addClient gives the agent of a client node its daemons.
 func (n *node) addClient(config *agent.Config) {
@@ -77,7 +73,7 @@ func (n *node) runTask(ctx context.Context, step history.Step, recorder *history
 	for _, workload := range workloads.All() {
 		if workload.Name() == step.Name {
 			return workload.Do(ctx, step, workloads.Environment{
-				Node: n.Name, Files: files, Recorder: recorder, WebURL: "http://" + n.Web, Log: n.log, Patience: callPatience,
+				Node: n.Name, Files: files, Recorder: recorder, WebURL: "http://" + n.Web, Log: n.log, Patience: n.CallTime,
 			})
 		}
 	}
