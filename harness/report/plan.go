@@ -13,7 +13,7 @@ import (
 func Plan(w io.Writer, plan []history.Step) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, step := range plan {
-		fmt.Fprintf(table, "  %d\t%s\t%s\t%s\t%s\n",
+		fmt.Fprintf(table, "  %d\t%s\t%s\t%s%s\n",
 			step.Number, step.Phase, strings.TrimSpace(step.Name+" "+step.Task), strings.Join(step.Nodes, " "), when(step))
 	}
 	if err := table.Flush(); err != nil {
@@ -22,12 +22,12 @@ func Plan(w io.Writer, plan []history.Step) error {
 	return nil
 }
 
-// when says when a step happens. Preparing steps happen one after the other, before times are told.
+// when is the column that says when a step happens. Preparing steps happen one after the other, before times are told.
 func when(step history.Step) string {
 	if step.Phase == "prepare" {
 		return ""
 	}
-	text := "at " + moment(step.Start)
+	text := "\tat " + moment(step.Start)
 	if step.Length > 0 {
 		text += " for " + length(step.Length)
 	}
