@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/codastress/codastress/harness/nearest"
 )
 
 func main() {
@@ -70,10 +72,13 @@ func noArguments(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	if cmd.HasSubCommands() {
-		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-			return usageError{fmt.Errorf("unknown command %q: did you mean %q?", args[0], near[0])}
+		var known []string
+		for _, sub := range cmd.Commands() {
+			if !sub.Hidden {
+				known = append(known, sub.Name())
+			}
 		}
-		return usageError{fmt.Errorf("unknown command %q: see `%s --help`", args[0], cmd.CommandPath())}
+		return usageError{errors.New(nearest.Unknown("command", args[0], known))}
 	}
 	return usageError{fmt.Errorf("unexpected argument %q: see `%s --help`", args[0], cmd.CommandPath())}
 }
