@@ -140,3 +140,17 @@ observe server1 server 11
 	require.Equal(t, history.Pass, v.Result)
 	require.Contains(t, v.Figures, history.Figure{Name: "time to converge", Value: 2.5, Unit: "s"})
 }
+
+func TestSummariesOfRunsWithLittleToTell(t *testing.T) {
+	require.Equal(t, "no client keeps a conflict", verdictOf(t, "no-false-conflict", `
+client1/1 1..2 write d/a A
+observe client1 mount 20
+observe client2 mount 20
+`).Summary)
+	require.Equal(t, "venus on client1 ended by itself: no more is known", verdictOf(t, "no-crash", `
+event server1 codasrv ready 0
+event client1 venus ready 0
+event client2 venus ready 0
+event client1 venus exited 5 unexpected
+`).Summary)
+}

@@ -92,7 +92,7 @@ func (c *falseConflicts) refused(node string, conflict *history.Conflict) (name 
 		}
 	}
 	number, ok := c.operations.FindPath(conflict.Path)
-	if !ok || conflict.Path == "" {
+	if !ok {
 		return "", -1, false
 	}
 	return conflict.Path, c.firstOwn(node, number), true
