@@ -103,11 +103,11 @@ func (c *call) waiting(what string) {
 
 // wait waits until the channel is closed, the context ends or the operation has taken as long as any may.
 func (c *call) wait(ctx context.Context, on <-chan struct{}, what string) error {
-	return c.waitOr(ctx, on, nil, what)
+	return c.waitAny(ctx, on, nil, nil, what)
 }
 
-// waitOr is wait that also ends, without an error, when enough fires.
-func (c *call) waitOr(ctx context.Context, on <-chan struct{}, enough <-chan time.Time, what string) error {
+// waitAny is wait for whichever of two channels is closed first, or until enough fires, which is no error.
+func (c *call) waitAny(ctx context.Context, on, or <-chan struct{}, enough <-chan time.Time, what string) error {
 	select {
 	case <-on:
 		return nil
@@ -119,6 +119,8 @@ func (c *call) waitOr(ctx context.Context, on <-chan struct{}, enough <-chan tim
 	defer limit.Stop()
 	select {
 	case <-on:
+		return nil
+	case <-or:
 		return nil
 	case <-enough:
 		return nil

@@ -87,7 +87,7 @@ type Limits struct {
 	CacheBytes   uint64 // of containers; clean ones are evicted beyond it (1 GiB)
 	CacheObjects int    // cached objects; clean ones are evicted beyond it (100,000)
 	LogRecords   int    // records in the modify log (1,000,000)
-	BatchRecords int    // records sent at once (2,000)
+	BatchRecords int    // records sent at once (1,000)
 	BatchBytes   uint64 // bytes of contents sent at once; a single larger file is sent alone (32 MiB)
 	DiskReserve  uint64 // bytes of the disk that are left free (32 MiB)
 }
@@ -103,7 +103,7 @@ func (l Limits) withDefaults() Limits {
 		l.LogRecords = 1_000_000
 	}
 	if l.BatchRecords == 0 {
-		l.BatchRecords = 2000
+		l.BatchRecords = 1000
 	}
 	if l.BatchBytes == 0 {
 		l.BatchBytes = 32 << 20

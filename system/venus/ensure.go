@@ -74,7 +74,7 @@ func (v *Venus) ensure(ctx context.Context, c *call, f coda.Fid, n need, hint si
 			wait, what = fl.done, fl.what
 		}
 		v.mu.Unlock()
-		if err := c.waitOr(ctx, wait, grace, what); err != nil {
+		if err := c.waitAny(ctx, wait, nil, grace, what); err != nil {
 			return nil, err
 		}
 		if fl != nil && fl.err != nil {
@@ -112,19 +112,7 @@ func (v *Venus) backOff(ctx context.Context, c *call, attempt int) error {
 	if !up {
 		return nil
 	}
-	pause, cancel := context.WithTimeout(context.Background(), min(10*time.Millisecond<<min(attempt, 8), v.cfg.Timing.Retry))
-	defer cancel()
-	stop := context.AfterFunc(v.life, cancel)
-	defer stop()
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		select {
-		case <-changed:
-		case <-pause.Done():
-		}
-	}()
-	return c.wait(ctx, over, "the next attempt")
+	return c.waitAny(ctx, changed, nil, time.After(min(10*time.Millisecond<<min(attempt, 8), v.cfg.Timing.Retry)), "the next attempt")
 }
 
 func orUnknown(err error) error {

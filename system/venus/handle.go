@@ -304,8 +304,11 @@ func (h *Handle) Close(ctx context.Context) error {
 func (h *Handle) abandon() {
 	h.v.mu.Lock()
 	defer h.v.mu.Unlock()
-	if h.session.writers == 1 && h.o.session == h.session {
-		h.session.gone = true
+	if h.session.writers > 1 {
+		return
+	}
+	h.session.gone = true
+	if h.o.session == h.session {
 		h.o.session = nil // who opens the file now starts from what is there
 	}
 }

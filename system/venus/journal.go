@@ -44,7 +44,10 @@ const journalHeader = 4 + 4 + 8
 
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
-func journalName(index int) string { return fmt.Sprintf("journal-%012d", index) }
+// journalPrefix starts the names of journals.
+const journalPrefix = "journal-"
+
+func journalName(index int) string { return fmt.Sprintf("%s%012d", journalPrefix, index) }
 
 // appendEntry adds an entry to a buffer.
 func appendEntry(b []byte, number uint64, change []byte) []byte {
@@ -80,7 +83,7 @@ func replayJournal(fs vfs.FS, dir string, number uint64, apply func(number uint6
 		return 0, nil, fmt.Errorf("list %s: %w", dir, err)
 	}
 	for _, name := range names {
-		if strings.HasPrefix(name, "journal-") {
+		if strings.HasPrefix(name, journalPrefix) {
 			files = append(files, name)
 		}
 	}

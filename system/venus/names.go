@@ -29,8 +29,11 @@ func (v *Venus) newName(ctx context.Context, c *call, dir coda.Fid, name string)
 	return d, nil
 }
 
-// admit refuses a change when the log has no room for it. v.mu is held.
+// admit refuses a change when the log or the disk has no room for it. v.mu is held.
 func (v *Venus) admit(c *call) error {
+	if v.diskFull {
+		return c.fail(coda.NoSpace, "the disk of the cache is full")
+	}
 	if v.log.count >= v.cfg.Limits.LogRecords {
 		return c.fail(coda.NoSpace, "the modify log has %d records", v.log.count)
 	}
@@ -55,11 +58,8 @@ func (v *Venus) make(ctx context.Context, c *call, t *tx, dir coda.Fid, name str
 		if state == linkDown {
 			return nil, c.fail(coda.TimedOut, "no vnode numbers are left and the server is out of reach")
 		}
-		if state != linkUp {
-			granted = changed
-		}
 		wake(v.wakeGrant)
-		if err := c.wait(ctx, granted, "the server to grant vnode numbers"); err != nil {
+		if err := c.waitAny(ctx, granted, changed, nil, "the server to grant vnode numbers"); err != nil {
 			return nil, err
 		}
 	}

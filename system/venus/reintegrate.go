@@ -47,16 +47,19 @@ func (v *Venus) noteBatchError(err error) {
 	v.batchErr = err
 }
 
-// awaitWork waits until a time has passed, or for something to do when that is negative.
+// awaitWork waits until a time has passed, or for something to do when that is negative. Either way a change of the link ends it.
 func (v *Venus) awaitWork(ctx context.Context, wait time.Duration) bool {
-	if wait >= 0 {
-		return pause(ctx, wait)
-	}
 	v.mu.Lock()
 	changed := v.session.changed
 	v.mu.Unlock()
+	work := v.wakeLog
+	var over <-chan time.Time
+	if wait >= 0 {
+		work, over = nil, time.After(wait)
+	}
 	select {
-	case <-v.wakeLog:
+	case <-work:
+	case <-over:
 	case <-changed:
 	case <-ctx.Done():
 	}

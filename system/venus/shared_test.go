@@ -18,10 +18,10 @@ import (
 
 // What another client does to a cached directory comes with the break: nothing has to be fetched.
 func TestDirectoriesChangeInPlace(t *testing.T) {
-	s := vicetest.Start(t)
+	s := vicetest.Start(t, func(c *viceConfig) { c.Timing.Lease = time.Hour })
 	net := newNetwork(s)
 	a := start(t, s)
-	b := start(t, s, net.use, func(c *venus.Config) { c.Timing.Ping = time.Hour })
+	b := start(t, s, net.use, func(c *venus.Config) { c.Timing.Ping, c.Timing.Dead = time.Hour, time.Hour })
 	a.mkdir("d")
 	a.write("d/x", "x")
 	a.settle()

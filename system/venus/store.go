@@ -25,8 +25,8 @@ type store struct {
 	order sync.Mutex // fixes the order of changes
 }
 
-func openStore(cfg Config) (*store, error) {
-	s := &store{wal: newWALFS(cfg.Disk), log: cfg.Log}
+func openStore(cfg Config, b *ballast) (*store, error) {
+	s := &store{wal: newWALFS(cfg.Disk, b), log: cfg.Log}
 	cache := pebble.NewCache(8 << 20)
 	defer cache.Unref()
 	dir := cfg.Disk.PathJoin(cfg.Dir, "meta")
@@ -47,7 +47,7 @@ func openStore(cfg Config) (*store, error) {
 		return nil, fmt.Errorf("open the metadata of the cache in %s: %w", dir, err)
 	}
 	s.db = db
-	if err := s.openJournal(cfg.Disk, cfg.Disk.PathJoin(cfg.Dir, "journal")); err != nil {
+	if err := s.openJournal(s.wal, cfg.Disk.PathJoin(cfg.Dir, "journal")); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the metadata of the cache in %s: %w", dir, err), db.Close())
 	}
 	return s, nil

@@ -16,6 +16,7 @@ import (
 type Venus struct {
 	cfg        Config
 	logger     *slog.Logger
+	ballast    *ballast
 	store      *store
 	containers *containers
 	remote     *remote
@@ -38,6 +39,7 @@ type Venus struct {
 	conflicts   map[uint64]conflict
 	clock       uint64
 	cacheBytes  int64
+	diskFull    bool          // the disk has less than half of its reserve left
 	doomed      []*container  // their files can go
 	empty       *container    // shared by all files without contents
 	settled     chan struct{} // closed and replaced when records have been answered
@@ -64,12 +66,13 @@ func Open(ctx context.Context, cfg Config) (*Venus, error) {
 			return nil, &coda.Error{Op: "open the cache", Kind: coda.IO, Err: err}
 		}
 	}
-	s, err := openStore(cfg)
+	b := newBallast(cfg)
+	s, err := openStore(cfg, b)
 	if err != nil {
 		return nil, &coda.Error{Op: "open the cache", Kind: coda.IO, Err: err}
 	}
 	v := &Venus{
-		cfg: cfg, logger: cfg.Log, store: s, calls: newCalls(), notices: newNotices(),
+		cfg: cfg, logger: cfg.Log, ballast: b, store: s, calls: newCalls(), notices: newNotices(),
 		objects: map[coda.Fid]*object{}, conflicts: map[uint64]conflict{},
 		granted: make(chan struct{}), settled: make(chan struct{}),
 		wakeLog: make(chan struct{}, 1), wakeEvict: make(chan struct{}, 1), wakeGrant: make(chan struct{}, 1),
@@ -93,7 +96,7 @@ func (v *Venus) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	v.life, v.stop = ctx, cancel
 	for _, daemon := range []func(context.Context){
-		v.sweeper, v.notices.run, v.keepSession, v.reintegrate, v.evict, v.keepGrants, v.revalidate,
+		v.sweeper, v.notices.run, v.keepSession, v.reintegrate, v.evict, v.keepGrants, v.revalidate, v.watchDisk,
 	} {
 		v.daemons.Go(func() { daemon(ctx) })
 	}
