@@ -13,7 +13,7 @@ import (
 const healingTime = 20 * time.Second
 
 // nemesis carries out the planned faults, each in a goroutine of its own, and returns when all are healed. A fault waits for those
-// before it that share a node with it, where their healing takes longer than planned.
+// before it that share a node with it, where their healing takes longer than planned. Those that are planned to overlap do.
 // A fault that did not take effect is a problem in the record, not an error of the run: the check of what was proven weighs it.
 func (r *running) nemesis(ctx context.Context, start time.Time) error {
 	steps := stepsOf(r.plan, phaseFault)
@@ -27,7 +27,7 @@ func (r *running) nemesis(ctx context.Context, start time.Time) error {
 			return nil
 		}
 		for j, before := range steps[:i] {
-			if shareNode(before, step) {
+			if shareNode(before, step) && before.Start+before.Length <= step.Start {
 				<-healed[j]
 			}
 		}

@@ -70,8 +70,12 @@ func planFaults(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.S
 func fixedFaults(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.Step, error) {
 	var steps []history.Step
 	for i, fixed := range sc.Faults.Steps {
-		if _, err := catalog.Fault(fixed.Name); err != nil {
+		fault, err := catalog.Fault(fixed.Name)
+		if err != nil {
 			return nil, err
+		}
+		if err := fault.Hits(cluster.ServerNames(sc.Servers), cluster.ClientNames(sc.Clients), fixed.Nodes); err != nil {
+			return nil, fmt.Errorf("step %d of the faults: %w", i+1, err)
 		}
 		steps = append(steps, history.Step{
 			Phase: phaseFault, Kind: "fault", Name: fixed.Name, Nodes: fixed.Nodes,

@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -23,7 +25,12 @@ func planCatalog(seeds map[string]uint64) Catalog {
 				}, nil
 			},
 		}},
-		Faults: []Fault{{Name: "cut"}},
+		Faults: []Fault{{Name: "cut", Hits: func(servers, _, nodes []string) error {
+			if !slices.Equal(nodes, servers) {
+				return errors.New("it hits servers")
+			}
+			return nil
+		}}},
 		Schedule: func(request ScheduleRequest) ([]history.Step, error) {
 			seeds["faults"] = request.Seed
 			return []history.Step{{Phase: phaseFault, Name: "cut", Nodes: request.Servers, Start: 1500 * time.Millisecond}}, nil
@@ -72,4 +79,16 @@ func TestPlanSuggestsTheNearestName(t *testing.T) {
 	sc.Faults.Must = []string{"cutt"}
 	_, err = Plan(sc, 1, planCatalog(map[string]uint64{}))
 	require.ErrorContains(t, err, `unknown fault "cutt": did you mean "cut"?`)
+}
+
+func TestPlanRefusesFixedFaultsThatHitNothing(t *testing.T) {
+	sc := planScenario()
+	sc.Faults = scenario.Faults{Steps: []scenario.Step{{Name: "cut", Nodes: []string{"server1"}, Start: time.Second}}}
+	plan, err := Plan(sc, 1, planCatalog(map[string]uint64{}))
+	require.NoError(t, err)
+	require.Len(t, plan, 4)
+
+	sc.Faults.Steps = append(sc.Faults.Steps, scenario.Step{Name: "cut", Nodes: []string{"client1"}})
+	_, err = Plan(sc, 1, planCatalog(map[string]uint64{}))
+	require.ErrorContains(t, err, "step 2 of the faults: it hits servers")
 }

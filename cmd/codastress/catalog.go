@@ -68,6 +68,9 @@ func schedule(request harness.ScheduleRequest) ([]history.Step, error) {
 func injected(fault faults.Fault) harness.Fault {
 	return harness.Fault{
 		Name: fault.Name(), Doc: fault.Doc(),
+		Hits: func(servers, clients, nodes []string) error {
+			return faults.Hits(fault, faults.Topology{Servers: servers, Clients: clients}, nodes)
+		},
 		Prepare: func(on *cluster.Cluster, step history.Step) (harness.Injection, error) {
 			prepared, err := fault.Prepare(faults.On(on), step)
 			if err != nil {
