@@ -2,6 +2,7 @@ package venus_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -66,6 +67,39 @@ func BenchmarkMass(b *testing.B) {
 				for _, name := range names {
 					phase.op(name)
 				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*files), "µs/file")
+		})
+	}
+}
+
+// BenchmarkPlain does what BenchmarkMass does on the local file system: what there is to compare with.
+func BenchmarkPlain(b *testing.B) {
+	const files = 900
+	dir := b.TempDir()
+	data := []byte(strings.Repeat("x", 4096))
+	write := func(i int) error { return os.WriteFile(fmt.Sprint(dir, "/", i), data, 0o644) }
+	remove := func(i int) error { return os.Remove(fmt.Sprint(dir, "/", i)) }
+	for _, phase := range []struct {
+		name              string
+		before, op, after func(int) error
+	}{{"create", nil, write, remove}, {"overwrite", write, write, remove}, {"delete", write, remove, nil}} {
+		b.Run(phase.name, func(b *testing.B) {
+			all := func(f func(int) error) {
+				for i := range files {
+					if f != nil {
+						require.NoError(b, f(i))
+					}
+				}
+			}
+			for range b.N {
+				b.StopTimer()
+				all(phase.before)
+				b.StartTimer()
+				all(phase.op)
+				b.StopTimer()
+				all(phase.after)
+				b.StartTimer()
 			}
 			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*files), "µs/file")
 		})

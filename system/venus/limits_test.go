@@ -19,13 +19,13 @@ func TestEviction(t *testing.T) {
 	s := vicetest.Start(t)
 	a := start(t, s)
 	kilobyte := strings.Repeat("x", 1024)
-	for i := range 200 {
+	for i := range 120 {
 		a.write(fmt.Sprint("f", i), kilobyte+fmt.Sprint(i))
 	}
 	a.settle()
-	c := start(t, s, func(c *venus.Config) { c.Limits.CacheBytes, c.Limits.CacheObjects = 64<<10, 100 })
+	c := start(t, s, func(c *venus.Config) { c.Limits.CacheBytes, c.Limits.CacheObjects = 64<<10, 80 })
 	open := c.open("f0", venus.OpenFlags{Read: true})
-	for i := range 200 {
+	for i := range 120 {
 		require.Equal(t, kilobyte+fmt.Sprint(i), c.read(fmt.Sprint("f", i)))
 	}
 	got, err := contents(open)
@@ -34,7 +34,7 @@ func TestEviction(t *testing.T) {
 	require.NoError(t, open.Close(t.Context()))
 	small := func() bool {
 		v := c.Volume()
-		return v.CachedBytes <= 64<<10 && v.CachedObjects <= 100
+		return v.CachedBytes <= 64<<10 && v.CachedObjects <= 80
 	}
 	require.Eventually(t, small, 2*time.Second, time.Millisecond, "%+v", c.State())
 	require.Eventually(t, func() bool { return diskUse(t, c) <= 70<<10 }, patience, time.Millisecond)
