@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -36,6 +37,7 @@ func (b bench) testRunning(t *testing.T, more map[string]func(*testing.T, *clust
 	t.Run("nodes", func(t *testing.T) { testNodes(t, c) })
 	t.Run("daemons", func(t *testing.T) { testDaemons(t, c) })
 	t.Run("links", func(t *testing.T) { testLinks(t, c) })
+	t.Run("a node that stands still for a moment", func(t *testing.T) { testStandstill(t, c) })
 	t.Run("runs that are alive are left alone", func(t *testing.T) { b.testOthersAreLeftAlone(t, spec) })
 	for name, test := range more {
 		t.Run(name, func(t *testing.T) { test(t, c) })
@@ -142,6 +144,16 @@ func testLinks(t *testing.T, c *cluster.Cluster) {
 	require.NoError(t, cut.Reset(bounded(t)))
 	eventually(t, moves, "venus does not connect again")
 	require.Error(t, cut.Set(bounded(t), cluster.LinkState{Up: "backwards"}))
+}
+
+func testStandstill(t *testing.T, c *cluster.Cluster) {
+	client := node(t, c, "client2")
+	require.NoError(t, client.PauseNode(bounded(t)))
+	short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, client.Reach(short, "server1"), context.DeadlineExceeded, "nobody on a paused node answers")
+	require.NoError(t, client.ResumeNode(bounded(t)))
+	require.NoError(t, client.Reach(bounded(t), "server1"))
 }
 
 // testOthersAreLeftAlone looks for leftovers while a run is alive.

@@ -3,9 +3,18 @@ package containers
 import (
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/cluster/clustertest"
 )
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), // idle connections to the engine
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
+	)
+}
 
 func TestConformance(t *testing.T) {
 	needsEngine(t)

@@ -81,8 +81,7 @@ func dial(ctx context.Context, address string) error {
 	return connection.Close()
 }
 
-// do carries out the tasks that tests ask for: "dial" tries to connect to an address, and one done says that it did; "addresses" connects to
-// nothing and says what the node can see.
+// do carries out the task that tests ask for: "dial" tries to connect to an address, and one operation done says that it did.
 func do(ctx context.Context, step history.Step) (history.Load, error) {
 	if step.Task != "dial" {
 		return history.Load{}, fmt.Errorf("no task %q", step.Task)
