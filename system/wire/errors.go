@@ -51,22 +51,24 @@ func FromError(op string, err error) error {
 			if kindErr != nil {
 				kind = coda.IO
 			}
-			return &coda.Error{Op: op, Kind: kind, Err: errors.New(detail.Message)}
+			return &coda.Error{Op: op, Kind: kind, Err: withContext(status.New(s.Code(), detail.Message), errors.New(detail.Message))}
 		}
 	}
-	return &coda.Error{Op: op, Kind: kindOfCode(s.Code()), Err: withContext(s)}
+	return &coda.Error{Op: op, Kind: kindOfCode(s.Code()), Err: withContext(s, s.Err())}
 }
 
-// withContext gives the status as an error, with the context error that its code stands for in its chain.
-func withContext(s *status.Status) error {
-	switch s.Code() {
-	case codes.DeadlineExceeded:
-		return fmt.Errorf("%s: %w", s.Message(), context.DeadlineExceeded)
-	case codes.Canceled:
-		return fmt.Errorf("%s: %w", s.Message(), context.Canceled)
-	default:
-		return s.Err()
+// withContext gives a status as an error, with the context error that its code stands for in its chain, or the error otherwise where it
+// stands for none. A peer may see the caller's deadline pass before the caller does.
+func withContext(s *status.Status, otherwise error) error {
+	cause := map[codes.Code]error{codes.DeadlineExceeded: context.DeadlineExceeded, codes.Canceled: context.Canceled}[s.Code()]
+	if cause == nil {
+		return otherwise
 	}
+	text := strings.TrimSuffix(strings.TrimSuffix(s.Message(), cause.Error()), ": ")
+	if text == "" {
+		return cause
+	}
+	return fmt.Errorf("%s: %w", text, cause)
 }
 
 // codeOf gives the gRPC code that says most of a kind to software that knows only gRPC.
