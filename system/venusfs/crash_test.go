@@ -1,6 +1,7 @@
 package venusfs
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -183,4 +184,27 @@ func TestSlowLookupDelaysNobody(t *testing.T) {
 		}
 	}
 	require.ErrorIs(t, within(t, 10*time.Second, "the slow call", func() error { return <-slow }), unix.ETIMEDOUT)
+}
+
+// Who still has a file open for writing when its client was killed can write to its container, but to no other file, and closes in vain.
+func TestLeftWritersHarmNobody(t *testing.T) {
+	c := startCluster(t)
+	client := c.mount(Options{})
+	client.write("file", "old")
+	left := client.open("file", unix.O_RDWR)
+	_, err := left.WriteAt([]byte("new"), 0)
+	require.NoError(t, err)
+	client.kill()
+	require.NoError(t, ClearDead(client.dir))
+	again := startClient(t, client.config)
+	for i := range 50 {
+		again.write(fmt.Sprint("other", i), "other")
+	}
+	_, err = left.WriteAt([]byte("left"), 0)
+	require.NoError(t, err)
+	require.Error(t, left.Close())
+	for i := range 50 {
+		require.Equal(t, "other", again.read(fmt.Sprint("other", i)))
+	}
+	require.Equal(t, "old", again.read("file"))
 }

@@ -42,11 +42,11 @@ func newOpenFile(r *request, handle Handle, flags venus.OpenFlags) (*openFile, e
 
 // written describes what the container holds now. Its digest is not known: the file's status may be that of something newer.
 func (o *openFile) written() (version, error) {
-	info, err := o.file.Stat()
-	if err != nil {
+	var s unix.Stat_t
+	if err := unix.Fstat(int(o.file.Fd()), &s); err != nil {
 		return version{}, &coda.Error{Op: "look at the container of " + o.status.Fid.String(), Kind: coda.IO, Err: err}
 	}
-	return version{container: o.file.Name(), length: uint64(info.Size()), modified: o.status.Modified}, nil
+	return version{container: o.file.Name(), changed: s.Ctim.Nano(), length: uint64(s.Size), modified: o.status.Modified}, nil
 }
 
 // openFlags translates open(2)'s flags.

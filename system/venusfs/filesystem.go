@@ -34,7 +34,7 @@ var _ FileSystem[*venus.Handle] = (*venus.Venus)(nil)
 
 // Handle is an open file: *venus.Handle.
 type Handle interface {
-	File() *os.File                                  // the container that holds the contents; it stays open until Close
+	File() *os.File                                  // the container that holds the contents; its name tells it from others; open until Close
 	Status(ctx context.Context) (coda.Status, error) // of the contents in the container
 	Truncate(ctx context.Context, length uint64) error
 	Sync(ctx context.Context) error

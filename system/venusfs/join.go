@@ -14,7 +14,7 @@ import (
 
 // busy reports whether the node is bound to a container. The caller holds n.mu.
 func (n *node) busy() bool {
-	return slices.ContainsFunc(n.open, func(o *openFile) bool { return !o.apart || o.backed })
+	return slices.ContainsFunc(n.open, func(o *openFile) bool { return !o.ending && (!o.apart || o.backed) })
 }
 
 // writer gives an open file that writes to the node's container, or nil. The caller holds n.mu.
@@ -26,14 +26,6 @@ func (n *node) writer() *openFile {
 	}
 	return nil
 }
-
-// reserve keeps the node for a thread that is going to open it. The caller holds n.mu.
-func (n *node) reserve(thread uint32) {
-	n.reserved, n.reservedUntil = thread, time.Now().Add(reserveTime)
-}
-
-// reserveTime is how long a thread is expected to need at most from a lookup to the open that follows.
-const reserveTime = time.Second
 
 // isFree reports whether no other thread is about to open the node. The caller holds n.mu.
 func (n *node) isFree(thread uint32) bool {
@@ -60,7 +52,7 @@ func (n *node) unclaim() {
 func (n *node) fits(o *openFile, thread uint32, truncated bool) bool {
 	switch {
 	case n.busy():
-		return n.bound.agrees(o.version)
+		return n.bound.container == o.version.container // it is open, so that it cannot be used for anything else
 	case o.writes:
 		// Its container is new, so only the length counts; of a truncation the kernel knows itself.
 		return n.claims > 0 && (truncated || n.bound.length == o.version.length)
@@ -84,10 +76,12 @@ func (f *rawFileSystem) join(n *node, o *openFile, thread uint32, truncated, mus
 		// of those who have a node open.
 		n.backing = f.register(o.file)
 		if fits = fits || n.backing != 0; fits {
-			n.bound.container, n.bound.length, n.tainted = o.version.container, o.version.length, false
+			n.bound.container, n.bound.changed, n.bound.length = o.version.container, o.version.changed, o.version.length
+			n.tainted = false
 		}
 	}
 	if o.apart = !fits; o.apart {
+		f.log.Debug("a file is served apart from others who have it open", "fid", n.fid)
 		out.OpenFlags |= fuse.FOPEN_DIRECT_IO
 		n.tainted = true
 	}
@@ -109,16 +103,23 @@ func (f *rawFileSystem) join(n *node, o *openFile, thread uint32, truncated, mus
 	return true
 }
 
-// leave undoes join.
-func (f *rawFileSystem) leave(o *openFile) {
+// end begins to undo join: the kernel has no use for the file any more.
+func (f *rawFileSystem) end(o *openFile) {
 	n := o.node
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.open = slices.DeleteFunc(n.open, func(other *openFile) bool { return other == o })
+	o.ending = true
 	if !n.busy() {
 		f.unregister(n.backing)
 		n.backing = 0
 	}
+}
+
+// leave undoes join, after end.
+func (n *node) leave(o *openFile) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.open = slices.DeleteFunc(n.open, func(other *openFile) bool { return other == o })
 }
 
 // register has the kernel read and write a container by itself. It gives 0 where the kernel refuses, and does not ask again then.

@@ -180,7 +180,7 @@ func (m *MountPoint) Unmount(ctx context.Context) error {
 	case <-grace.C:
 	case <-ctx.Done():
 	}
-	m.log.Warn("processes keep files of the mount open, so its connection is cut", "dir", m.dir)
+	m.log.Warn("the mount is still in use, here or in another mount namespace, so its connection is cut", "dir", m.dir)
 	if err := abortConnection(m.connection); err != nil {
 		return fmt.Errorf("unmount %s: %w", m.dir, err)
 	}

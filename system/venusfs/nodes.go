@@ -36,6 +36,7 @@ type node struct {
 // version identifies the contents of a file as far as is known.
 type version struct {
 	container string // the file that they were seen in, "" where they have not been seen
+	changed   int64  // when that file was changed last (st_ctim), since it may be used for other contents later
 	length    uint64
 	digest    coda.Digest // zero as long as nobody has worked it out
 	modified  coda.Time
@@ -48,7 +49,7 @@ func versionOf(s coda.Status) version {
 // agrees reports whether v and w are the same contents. Containers decide. Where one of them is not known, nothing must speak against it.
 func (v version) agrees(w version) bool {
 	if v.container != "" && w.container != "" {
-		return v.container == w.container
+		return v.container == w.container && v.changed == w.changed
 	}
 	return v.length == w.length && (v.digest == w.digest || v.digest.IsZero() || w.digest.IsZero())
 }
@@ -152,31 +153,39 @@ func (t *nodes) enter(s coda.Status, v version, w want) *node {
 		t.last++
 		n = &node{id: t.last, fid: s.Fid, kind: s.Kind, bound: v}
 		t.byID[n.id] = n
+		n.suits(s.Kind, v, w)
 	}
 	t.byFid[s.Fid] = slices.Insert(all, 0, n)
 	n.lookups++
-	if w.opens {
-		n.mu.Lock()
-		n.reserve(w.thread)
-		n.mu.Unlock()
-	}
 	return n
 }
 
-// suits reports whether a node can be given out for a version of its object.
+// suits reports whether a node can be given out for a version of its object, and reserves it then for who wants to open it.
 func (n *node) suits(kind coda.ObjectKind, v version, w want) bool {
 	if n.kind != kind || kind != coda.File {
 		return n.kind == kind
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	suits := n.isFor(v, w)
+	if suits && w.opens {
+		n.reserved, n.reservedUntil = w.thread, time.Now().Add(reserveTime)
+	}
+	return suits
+}
+
+// reserveTime is how long a thread is expected to need at most from a lookup to the open that follows.
+const reserveTime = time.Second
+
+// isFor is suits. The caller holds n.mu.
+func (n *node) isFor(v version, w want) bool {
 	same := n.bound.agrees(v)
 	writer := n.writer() != nil
 	switch {
 	case !w.opens:
 		return same || writer && v.digest.IsZero() // contents that are being written have no digest
 	case n.busy():
-		return writer && w.writes || same && v.container != "" && n.bound.container == v.container
+		return writer && w.writes || v.container != "" && n.bound.container == v.container
 	default:
 		return same && n.claims == 0 && n.isFree(w.thread)
 	}

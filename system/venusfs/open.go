@@ -216,16 +216,14 @@ func (f *rawFileSystem) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 
 // close ends an open file in a way of its handle.
 func (f *rawFileSystem) close(o *openFile, end func(context.Context) error) {
-	o.node.mu.Lock()
-	o.ending = true
-	o.node.mu.Unlock()
+	f.end(o)
 	r := f.beginFinal()
 	defer r.end()
 	if err := end(r); err != nil {
 		f.log.Error("close a file", "fid", o.node.fid, "error", err)
 	}
 	f.locks.releaseFile(o.node.fid, o)
-	f.leave(o)
+	o.node.leave(o)
 	close(o.closed)
 	f.nodes.leave(o.node)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -207,7 +208,7 @@ func TestCrowdOnOneFile(t *testing.T) {
 					}
 					var n int
 					if _, err := fmt.Sscanf(string(b[:min(4, len(b))]), "%04d", &n); err != nil || string(b) != text(n) {
-						problems <- fmt.Sprintf("torn contents of %d bytes, beginning with %.8s", len(b), b)
+						problems <- fmt.Sprintf("torn contents of %d bytes, beginning with %.8s, ending with %q", len(b), b, b[max(0, len(b)-8):])
 					}
 				}
 			})
@@ -230,4 +231,45 @@ func replace(path, text string) error {
 		return fmt.Errorf("write: %w", err)
 	}
 	return unix.Close(fd)
+}
+
+// Readers on one client see whole contents, and never older ones than before, while another client replaces the file.
+func TestReadersNeverGoBack(t *testing.T) {
+	bothModes(t, func(t *testing.T, c *cluster, options Options) {
+		a, b := c.mount(options), c.mount(options)
+		const last = 60
+		text := func(i int) string { return strings.Repeat(fmt.Sprintf("%04d", i), 256) } // of one length, so that only the contents tell
+		a.write("file", text(0))
+		eventually(t, func() bool {
+			got, err := os.ReadFile(b.path("file"))
+			return err == nil && string(got) == text(0)
+		}, "the file comes")
+		var all sync.WaitGroup
+		problems := make(chan string, 1000)
+		for range 4 {
+			all.Go(func() {
+				deadline := time.Now().Add(15 * time.Second)
+				for seen := 0; seen < last; {
+					got, err := os.ReadFile(b.path("file"))
+					var n int
+					if err == nil {
+						_, err = fmt.Sscanf(string(got[:min(4, len(got))]), "%04d", &n)
+					}
+					if err != nil || string(got) != text(n) || n < seen || time.Now().After(deadline) {
+						problems <- fmt.Sprintf("after %d: %v, %d bytes, beginning with %.8s", seen, err, len(got), got)
+						return
+					}
+					seen = n
+				}
+			})
+		}
+		for i := 1; i <= last; i++ {
+			a.write("file", text(i))
+		}
+		all.Wait()
+		close(problems)
+		for p := range problems {
+			t.Error(p)
+		}
+	})
 }
