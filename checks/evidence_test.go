@@ -59,6 +59,7 @@ func TestEvidenceOfAnUndoneRemoval(t *testing.T) {
 client1/1 1..2 write d/a A
 client2/1 3..4 remove d/a
 fault 3 pause-venus 3.5..6 cuts=client2
+fault 4 pause-venus 8..9 cuts=client2
 observe client1 mount 20
   d/a file A
 observe client2 mount 20

@@ -8,7 +8,7 @@ type groups struct {
 	linked  map[uint32]bool            // groups in which a file may have several names
 	next    map[uint32][]uint32        // where a rename or a link can bring what is at a name
 	reached map[uint32]map[uint32]bool // the names that can be reached from one, nil for too many
-	moved   map[string]bool            // directories that were renamed, and their new names
+	moved   map[string]bool            // what was renamed, and its new names: perhaps directories
 }
 
 func newGroups(operations *history.Packed) *groups {
@@ -16,15 +16,10 @@ func newGroups(operations *history.Packed) *groups {
 		parents: map[uint32]uint32{}, linked: map[uint32]bool{}, moved: map[string]bool{},
 		next: map[uint32][]uint32{}, reached: map[uint32]map[uint32]bool{},
 	}
-	var renames, links []*history.Row
+	var links []uint32
 	for _, row := range operations.Rows() {
-		switch {
-		case row.Outcome == history.Failed || row.Kind != history.Rename && row.Kind != history.Link:
+		if row.Outcome == history.Failed || row.Kind != history.Rename && row.Kind != history.Link {
 			continue
-		case row.Kind == history.Link:
-			links = append(links, row)
-		default:
-			renames = append(renames, row)
 		}
 		target := operations.Target(row)
 		g.parents[g.find(row.Path)] = g.find(target)
@@ -32,33 +27,19 @@ func newGroups(operations *history.Packed) *groups {
 		back := g.next[target] // every name has an entry
 		if row.Kind == history.Link {
 			back = append(back, row.Path) // what is written by the new name is there by the old one too
+			links = append(links, target)
+		} else {
+			g.moved[operations.Path(row.Path)], g.moved[operations.Path(target)] = true, true
 		}
 		g.next[target] = back
 	}
-	for _, row := range links {
-		g.linked[g.find(row.Path)] = true
-	}
-	if len(renames) > 0 {
-		g.findMoved(operations, renames)
+	for _, name := range links {
+		g.linked[g.find(name)] = true
 	}
 	return g
 }
 
-// findMoved finds the directories among what was renamed.
-func (g *groups) findMoved(operations *history.Packed, renames []*history.Row) {
-	directories := map[uint32]bool{} // groups of names
-	for _, row := range operations.Rows() {
-		if row.Kind == history.MakeDirectory && row.Outcome != history.Failed {
-			directories[g.find(row.Path)] = true
-		}
-	}
-	for _, row := range renames {
-		if directories[g.find(row.Path)] {
-			g.moved[operations.Path(row.Path)], g.moved[operations.Path(operations.Target(row))] = true, true
-		}
-	}
-}
-
+// find is the name that stands for a group.
 func (g *groups) find(name uint32) uint32 {
 	for {
 		parent, ok := g.parents[name]
