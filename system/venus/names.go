@@ -214,9 +214,9 @@ func (v *Venus) RemoveDirectory(ctx context.Context, dir coda.Fid, name string) 
 			v.mu.Unlock() // the name changed meanwhile
 			continue
 		}
-		if o.names > 0 {
+		if names := o.names; names > 0 {
 			v.mu.Unlock()
-			return c.fail(coda.NotEmpty, "%v has %d entries", f, o.names)
+			return c.fail(coda.NotEmpty, "%v has %d entries", f, names)
 		}
 		if err := v.admit(c); err != nil {
 			v.mu.Unlock()
