@@ -2,7 +2,6 @@ package harness
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -25,9 +24,7 @@ func (r *running) converge(ctx context.Context) error {
 			continue
 		}
 		for _, observation := range observations {
-			if err := r.writer.Observation(observation); err != nil {
-				return fmt.Errorf("recording the state of %s: %w", observation.Node, err)
-			}
+			r.note(r.writer.Observation(observation))
 		}
 		if !history.Converged(observations) {
 			r.evidence(ctx, "diverged")

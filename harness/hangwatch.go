@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/codastress/codastress/harness/cluster"
@@ -19,25 +20,26 @@ const evidenceTime = 15 * time.Second
 
 // watchForHangs looks at the pending operations of every client until ctx ends. An operation that is older than the scenario's bound
 // is recorded as a stall, with evidence from every node taken at that moment, once a node.
-func (r *running) watchForHangs(ctx context.Context) error {
-	return each(r.cluster.Clients(), func(_ int, node *cluster.Node) error {
-		seen := map[string]bool{}
-		for sleepUntil(ctx, time.Now().Add(watchInterval)) {
-			if err := r.lookForHang(ctx, node, seen); err != nil {
-				return err
+func (r *running) watchForHangs(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, node := range r.cluster.Clients() {
+		all.Go(func() {
+			seen := map[string]bool{}
+			for sleepUntil(ctx, time.Now().Add(watchInterval)) {
+				r.lookForHang(ctx, node, seen)
 			}
-		}
-		return nil
-	})
+		})
+	}
+	all.Wait()
 }
 
-func (r *running) lookForHang(ctx context.Context, node *cluster.Node, seen map[string]bool) error {
+func (r *running) lookForHang(ctx context.Context, node *cluster.Node, seen map[string]bool) {
 	asking, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	pending, err := node.Pending(asking)
 	if err != nil {
 		r.log.Debug("pending operations not known", "node", node.Name(), "error", err)
-		return nil
+		return
 	}
 	now := history.Now()
 	var files []string
@@ -55,11 +57,8 @@ func (r *running) lookForHang(ctx context.Context, node *cluster.Node, seen map[
 			Invoked: op.Invoked, Seen: now, Files: files,
 		}
 		r.progress.Stall(stall)
-		if err := r.writer.Stall(stall); err != nil {
-			return fmt.Errorf("recording a stall on %s: %w", node.Name(), err)
-		}
+		r.note(r.writer.Stall(stall))
 	}
-	return nil
 }
 
 // evidence saves goroutine dumps and the daemons' own words of every node below nodes/NAME/REASON, and returns the files,

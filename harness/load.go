@@ -44,16 +44,14 @@ func (r *running) task(ctx context.Context, step history.Step) error {
 			return fmt.Errorf("%w: step %d, %s %s on %s: %w", ErrTask, step.Number, step.Name, step.Task, name, err)
 		}
 		load.Step, load.Node = step.Number, name
-		return r.writer.Load(load)
+		r.note(r.writer.Load(load))
+		return nil
 	})
 }
 
-// append adds a chunk of operations to the history. An error is kept for the end: the run cannot prove anything without its record.
+// append adds a chunk of operations to the history.
 func (r *running) append(chunk []byte) {
-	if err := r.writer.Append(chunk); err != nil {
-		r.unrecorded.Store(&err)
-		return
-	}
+	r.note(r.writer.Append(chunk))
 	r.progress.Chunk(chunk)
 }
 

@@ -67,9 +67,7 @@ func (r *running) harm(ctx context.Context, step history.Step) error {
 	}
 	record := injection.Record()
 	r.progress.FaultRecovered(record)
-	if err := r.writer.Fault(record); err != nil {
-		return fmt.Errorf("recording step %d, %s: %w", step.Number, step.Name, err)
-	}
+	r.note(r.writer.Fault(record))
 	return nil
 }
 

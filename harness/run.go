@@ -63,7 +63,8 @@ type running struct {
 	progress   Progress
 	cluster    *cluster.Cluster
 	writer     *history.Writer
-	unrecorded atomic.Pointer[error] // why a chunk could not be written
+	giveUp     context.CancelCauseFunc // ends the work
+	unrecorded atomic.Pointer[error]   // why something could not be written first
 }
 
 // Run carries out a run and leaves its record in the run directory: plan, cluster, preparation, load under faults, healing,
@@ -78,7 +79,10 @@ func Run(ctx context.Context, request Request, catalog Catalog) error {
 		return err
 	}
 	err := r.withCluster(ctx)
-	return errors.Join(err, r.end())
+	if ending := r.end(); !errors.Is(err, ErrRecord) {
+		err = errors.Join(err, ending)
+	}
+	return err
 }
 
 // begin puts everything that is known beforehand on disk.
@@ -110,12 +114,20 @@ func (r *running) begin() error {
 func (r *running) end() error {
 	err := r.writer.Close()
 	if missing := r.unrecorded.Load(); missing != nil {
-		err = errors.Join(*missing, err)
+		err = *missing
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrRecord, err)
 	}
 	return nil
+}
+
+// note takes what writing to the history returned, and ends the work when that failed: without its record a run cannot prove
+// anything. Only the first failure is told of, at the end.
+func (r *running) note(err error) {
+	if err != nil && r.unrecorded.CompareAndSwap(nil, &err) {
+		r.giveUp(fmt.Errorf("%w: %w", ErrRecord, err))
+	}
 }
 
 // withCluster starts the cluster, works on it and ends it.
@@ -142,15 +154,16 @@ func (r *running) closeCluster(ctx context.Context) error {
 		err = fmt.Errorf("%w: ending it: %w", ErrCluster, err)
 	}
 	for _, event := range r.cluster.Events() {
-		err = errors.Join(err, r.writer.Event(event))
+		r.note(r.writer.Event(event))
 	}
 	return err
 }
 
-// untilLost does the work, and gives up when a node dies by itself or the engine goes away.
+// untilLost does the work, and gives up when a node dies by itself, the engine goes away, or nothing can be recorded any more.
 func (r *running) untilLost(ctx context.Context, work func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	r.giveUp = cancel
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
@@ -173,11 +186,15 @@ func (r *running) untilLost(ctx context.Context, work func(context.Context) erro
 func (r *running) work(ctx context.Context) error {
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
-	watched := make(chan error, 1)
-	go func() { watched <- r.watchForHangs(watching) }()
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		r.watchForHangs(watching)
+	}()
 	err := r.phases(ctx)
 	stop()
-	return errors.Join(err, <-watched)
+	<-watched
+	return err
 }
 
 // phases prepare, load under faults, let it become quiet, and wait until everything has converged.
@@ -190,8 +207,8 @@ func (r *running) phases(ctx context.Context) error {
 	start := time.Now()
 	parts := []func(context.Context, time.Time) error{r.load, r.nemesis}
 	err := each(parts, func(_ int, part func(context.Context, time.Time) error) error { return part(ctx, start) })
-	if err != nil && !errors.Is(err, ErrTask) {
-		return err
+	if ctx.Err() != nil || err != nil && !errors.Is(err, ErrTask) {
+		return errors.Join(err, ctx.Err())
 	}
 	r.progress.Phase("converging")
 	sleepUntil(ctx, time.Now().Add(quietTime))

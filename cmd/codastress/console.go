@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -63,17 +64,21 @@ func writeReports(dir string, result report.Result) ([]string, error) {
 	return files, nil
 }
 
+// errReport says that a report could not be written. The record and its verdict stand.
+var errReport = errors.New("a report is missing")
+
 func writeFile(path string, write func(io.Writer) error) error {
 	file, err := os.Create(path)
 	if err != nil {
-		return fmt.Errorf("%w: %w", harness.ErrRunDirectory, err)
+		return fmt.Errorf("%w: %w", errReport, err)
 	}
 	err = write(file)
 	if closing := file.Close(); err == nil {
 		err = closing
 	}
 	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
+		_ = os.Remove(path) // a part of a report would be read as all of it
+		return fmt.Errorf("%w: %w", errReport, err)
 	}
 	return nil
 }

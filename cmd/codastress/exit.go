@@ -63,7 +63,7 @@ func exitStatus(err error) int {
 		return exitInterrupted
 	case errors.As(err, &usage), errors.Is(err, harness.ErrRunDirectory):
 		return exitUsage
-	case errors.Is(err, harness.ErrRecord):
+	case errors.Is(err, harness.ErrRecord), errors.Is(err, errReport):
 		return exitUndecided
 	default:
 		return exitCluster

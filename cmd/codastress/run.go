@@ -161,9 +161,7 @@ func conclude(ctx context.Context, cmd *cobra.Command, flags runFlags, dir strin
 	if err != nil {
 		return err
 	}
-	if _, err := writeReports(dir, result); err != nil {
-		return err
-	}
+	_, unreported := writeReports(dir, result)
 	out := cmd.OutOrStdout()
 	if flags.asJSON {
 		err = report.JSON(out, result)
@@ -173,7 +171,13 @@ func conclude(ctx context.Context, cmd *cobra.Command, flags runFlags, dir strin
 	if err != nil {
 		return fmt.Errorf("writing the result: %w", err)
 	}
-	return verdictOf(history.Overall(result.Verdicts))
+	overall := history.Overall(result.Verdicts)
+	if unreported != nil && overall == history.Pass {
+		return unreported
+	} else if unreported != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), "codastress:", unreported)
+	}
+	return verdictOf(overall)
 }
 
 // recorded says whether a run got as far as its record.
