@@ -92,7 +92,10 @@ func TestChildrenInheritNothing(t *testing.T) {
 	require.NotEmpty(t, links)
 	for _, link := range links {
 		target, err := os.Readlink(link)
-		require.NoError(t, err)
+		if err != nil {
+			require.ErrorIs(t, err, os.ErrNotExist) // a library that the program had open to load it
+			continue
+		}
 		require.NotContains(t, target, "fuse")
 	}
 	client.kill()
