@@ -4,10 +4,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/codastress/codastress/harness"
 	"github.com/codastress/codastress/harness/cluster"
+	"github.com/codastress/codastress/harness/cluster/processes"
 	"github.com/codastress/codastress/harness/nearest"
 )
 
@@ -27,7 +31,9 @@ func choose(ctx context.Context, flags runFlags) (choice, error) {
 	if err != nil {
 		return choice{}, err
 	}
-	mount, reason, err := chooseMount(flags.mount)
+	// Where containers mount, they may: only their engine has to have the device.
+	inPlace := driver.Name() == processes.New().Name()
+	mount, reason, err := chooseMount(flags.mount, func() error { return fuseProblem(inPlace) })
 	if err != nil {
 		return choice{}, err
 	}
@@ -70,12 +76,13 @@ const (
 	mountDirect = "direct"
 )
 
-func chooseMount(name string) (mount, why string, err error) {
+// chooseMount finds the kind of mount for what was asked for. fuse says why there is no FUSE, nil where there is.
+func chooseMount(name string, fuse func() error) (mount, why string, err error) {
 	switch name {
 	case mountDirect:
 		return mountDirect, "", nil
 	case mountFUSE, "auto":
-		problem := fuseProblem()
+		problem := fuse()
 		if problem == nil {
 			return mountFUSE, "", nil
 		}
@@ -87,11 +94,28 @@ func chooseMount(name string) (mount, why string, err error) {
 	return "", "", usageError{fmt.Errorf("%s", nearest.Unknown("mount", name, []string{"auto", mountFUSE, mountDirect}))}
 }
 
-// fuseProblem says why this machine cannot mount FUSE file systems, nil where it can.
-func fuseProblem() error {
+// fuseProblem says why this machine has no FUSE, or why this process cannot mount it in its own place, nil where it can.
+func fuseProblem(inPlace bool) error {
 	device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
-	return device.Close()
+	if err := device.Close(); err != nil || !inPlace || mayMount() {
+		return err
+	}
+	helper, err := exec.LookPath("fusermount3")
+	if err != nil {
+		return fmt.Errorf("this user may not mount, and has no helper: %w", err)
+	}
+	if info, err := os.Stat(helper); err != nil || info.Mode()&os.ModeSetuid == 0 {
+		return fmt.Errorf("this user may not mount, and %s is not set up to (it has no setuid bit)", helper)
+	}
+	return nil
+}
+
+// mayMount says whether this process has CAP_SYS_ADMIN.
+func mayMount() bool {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData
+	return unix.Capget(&header, &sets[0]) == nil && sets[0].Effective&(1<<unix.CAP_SYS_ADMIN) != 0
 }
