@@ -19,7 +19,7 @@ type Request struct {
 	Seed     uint64
 	Plan     []history.Step // of a replay; nil makes one from the seed
 	Dir      string         // the run directory; it must not exist
-	Driver   cluster.Driver
+	Runtime  cluster.Runtime
 	Mount    string // fuse or direct
 	Binary   string // the codastress executable that the nodes run
 	Version  string
@@ -97,7 +97,7 @@ func (r *running) begin() error {
 	meta := history.Meta{
 		Scenario: r.scenario.Name, Seed: r.Seed,
 		Clients: cluster.ClientNames(r.scenario.Clients), Servers: cluster.ServerNames(r.scenario.Servers),
-		Limits: r.scenario.Limits, Runtime: r.Driver.Name(), Mount: r.Mount, Version: r.Version,
+		Limits: r.scenario.Limits, Runtime: r.Runtime.Name(), Mount: r.Mount, Version: r.Version,
 	}
 	if err := makeRunDirectory(r.dir, r.scenario, meta, r.plan); err != nil {
 		return err
@@ -133,7 +133,7 @@ func (r *running) note(err error) {
 // withCluster starts the cluster, works on it and ends it.
 func (r *running) withCluster(ctx context.Context) (err error) {
 	r.progress.Phase("starting the cluster")
-	started, err := cluster.Start(ctx, r.spec(), r.Driver)
+	started, err := r.Runtime.Start(ctx, r.spec())
 	if err != nil {
 		return fmt.Errorf("%w: starting it: %w", ErrCluster, err)
 	}

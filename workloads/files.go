@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -19,6 +20,7 @@ type Files struct {
 	directory Directory
 	recorder  *history.Recorder
 	patience  time.Duration
+	nonces    func() rand.Source // makes one a process
 
 	stuck atomic.Int64   // abandoned calls that have not returned
 	calls sync.WaitGroup // every call, abandoned or not
@@ -26,7 +28,7 @@ type Files struct {
 
 // NewFiles returns a recording layer over the directory of an environment. A call that takes longer than its patience is abandoned.
 func NewFiles(env Environment) *Files {
-	return &Files{node: env.Node, directory: env.Files, recorder: env.Recorder, patience: env.Patience}
+	return &Files{node: env.Node, directory: env.Files, recorder: env.Recorder, patience: env.Patience, nonces: env.nonces}
 }
 
 // maxStuck bounds the abandoned calls of one Files: each may hold a thread in the kernel.

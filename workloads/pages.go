@@ -114,11 +114,14 @@ type fetcher struct {
 }
 
 func newFetcher(ctx context.Context, env Environment, prefix string) *fetcher {
-	dialer := net.Dialer{Timeout: env.Patience}
+	dial := env.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: env.Patience}).DialContext
+	}
 	return &fetcher{
 		ctx: ctx, patience: env.Patience, prefix: strings.TrimSuffix(prefix, "/") + "/", recorder: env.Recorder,
 		// Each page has a connection of its own, as many visitors have. The client would silently repeat a request whose kept connection broke.
-		transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true},
+		transport: &http.Transport{DialContext: dial, DisableKeepAlives: true},
 	}
 }
 

@@ -2,7 +2,6 @@ package workloads
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"io"
 	mathrand "math/rand/v2"
@@ -22,11 +21,8 @@ type Process struct {
 
 // Process returns a new process.
 func (f *Files) Process() *Process {
-	// Nonces must be new even where a run with the same seed has been before.
-	var seed [32]byte
-	_, _ = rand.Read(seed[:]) // it never fails
 	return &Process{
-		files: f, worker: f.recorder.Worker(), nonces: mathrand.NewChaCha8(seed), buffer: make([]byte, readSize),
+		files: f, worker: f.recorder.Worker(), nonces: f.nonces(), buffer: make([]byte, readSize),
 		known: map[string]history.Nonce{},
 	}
 }

@@ -2,9 +2,12 @@ package workloads
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	mathrand "math/rand/v2"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -55,6 +58,21 @@ type Environment struct {
 	// Patience is how long a call may take before it is abandoned. It should be longer than the bound that checks hold calls to, so that
 	// a hang is seen as one.
 	Patience time.Duration
+	// Dial connects to the web server; nil is TCP.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Nonces makes the names of contents, which must be new even where a run with the same seed has been before: nil is a secure source.
+	// Only a simulated run, whose contents nobody else sees, may repeat them.
+	Nonces func() mathrand.Source
+}
+
+// nonces returns a new source of names for contents.
+func (e Environment) nonces() mathrand.Source {
+	if e.Nonces != nil {
+		return e.Nonces()
+	}
+	var seed [32]byte
+	_, _ = rand.Read(seed[:]) // it never fails
+	return mathrand.NewChaCha8(seed)
 }
 
 // The phases of steps, as the harness knows them.

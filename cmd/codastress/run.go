@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/codastress/codastress/harness"
+	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/history"
 	"github.com/codastress/codastress/harness/report"
 	"github.com/codastress/codastress/harness/scenario"
@@ -130,7 +131,7 @@ func carryOut(cmd *cobra.Command, flags runFlags, request harness.Request) error
 	if request.Dir, err = filepath.Abs(flags.dir); err != nil {
 		return fmt.Errorf("finding the run directory: %w", err)
 	}
-	request.Driver, request.Mount, request.Binary, request.Version = chosen.driver, chosen.mount, binary, version()
+	request.Runtime, request.Mount, request.Binary, request.Version = cluster.In(chosen.driver), chosen.mount, binary, version()
 	request.Log = logger(stderr, flags.verbose)
 
 	progress, err := progressOn(stderr, request, chosen.why)

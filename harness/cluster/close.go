@@ -23,19 +23,13 @@ const (
 	graceTime     = 200 * time.Millisecond // for who was told that its time is up
 )
 
-// Close ends all nodes, in order where they can and with SIGKILL where not, and removes everything that the cluster has outside the run directory.
-// ctx bounds the orderly part only: a Close whose context has ended kills at once. It always returns, after a few seconds; what it could not
-// remove by then is in the error, and the janitor goes on removing. Later calls return what the first one did.
-func (c *Cluster) Close(ctx context.Context) error {
-	c.once.Do(func() { c.closed = c.close(ctx) })
-	return c.closed
-}
-
-func (c *Cluster) close(ctx context.Context) error {
+// close ends all nodes, in order where they can and with SIGKILL where not: with SIGKILL at once where ctx has ended. What it could not remove
+// in its time is in the error, and the janitor goes on removing.
+func (c *placed) close(ctx context.Context) error {
 	began := time.Now()
 	c.closing.Store(true)
 	problems := c.endNodes(ctx, c.SystemNodes(), nodesTime)
-	problems = append(problems, c.endNodes(ctx, []*Node{c.proxy()}, proxyTime)...)
+	problems = append(problems, c.endNodes(ctx, []*Node{c.relay}, proxyTime)...)
 	for _, problem := range problems {
 		c.log.Warn("a node did not end in order", "error", problem)
 	}
@@ -46,7 +40,7 @@ func (c *Cluster) close(ctx context.Context) error {
 }
 
 // endNodes lets nodes clear themselves and end. What goes wrong is no error yet: the node will be killed.
-func (c *Cluster) endNodes(ctx context.Context, nodes []*Node, bound time.Duration) []error {
+func (c *placed) endNodes(ctx context.Context, nodes []*Node, bound time.Duration) []error {
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
 	errs := make([]error, len(nodes))
@@ -60,14 +54,14 @@ func (c *Cluster) endNodes(ctx context.Context, nodes []*Node, bound time.Durati
 
 // end makes a node's daemons end, saves their logs, which may be gone with the node, and makes the agent end.
 func (n *Node) end(ctx context.Context) error {
-	if n.agent == nil || n.ended() {
+	if n.remote == nil || n.ended() {
 		return nil
 	}
 	if err := n.answers(ctx); err != nil {
 		return n.doing(err, "asking %s whether it can end in order")
 	}
 	saving := n.saveLogs(ctx)
-	shutting := n.doing(n.agent.Shutdown(ctx), "shutting %s down")
+	shutting := n.doing(n.remote.Shutdown(ctx), "shutting %s down")
 	if errors.Is(shutting, agent.ErrLost) {
 		return errors.Join(saving, shutting)
 	}
@@ -83,7 +77,7 @@ func (n *Node) end(ctx context.Context) error {
 func (n *Node) answers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	_, err := n.agent.Hello(ctx)
+	_, err := n.remote.Hello(ctx)
 	return err
 }
 
@@ -96,7 +90,7 @@ func (n *Node) saveLogs(ctx context.Context) error {
 	slices.Reverse(daemons)
 	for _, daemon := range daemons {
 		// That one is not running is no problem, and what is one Shutdown will tell again.
-		_, _ = n.agent.TerminateDaemon(ctx, daemon)
+		_, _ = n.remote.TerminateDaemon(ctx, daemon)
 	}
 	if err := n.instance.SaveLogs(ctx); err != nil {
 		return fmt.Errorf("saving the logs of %s: %w", n.Name(), err)
@@ -105,12 +99,13 @@ func (n *Node) saveLogs(ctx context.Context) error {
 }
 
 // killNodes kills what still runs.
-func (c *Cluster) killNodes(ctx context.Context) error {
+func (c *placed) killNodes(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, killTime)
 	defer cancel()
-	errs := make([]error, len(c.nodes))
+	nodes := c.Nodes()
+	errs := make([]error, len(nodes))
 	var all sync.WaitGroup
-	for i, node := range c.nodes {
+	for i, node := range nodes {
 		if node.instance == nil || node.ended() {
 			continue
 		}
@@ -125,7 +120,7 @@ func (c *Cluster) killNodes(ctx context.Context) error {
 }
 
 // stopFollowing lets those who follow the nodes hear the last of them, and ends them.
-func (c *Cluster) stopFollowing() error {
+func (c *placed) stopFollowing() error {
 	if !ends(&c.telling, followingTime/2) {
 		c.log.Debug("some events of nodes may be missing")
 	}
@@ -152,7 +147,7 @@ func ends(group *sync.WaitGroup, bound time.Duration) bool {
 }
 
 // clear removes what is left of the run, and tells the janitor whether something still is.
-func (c *Cluster) clear(ctx context.Context) error {
+func (c *placed) clear(ctx context.Context) error {
 	var errs []error
 	if c.site != nil {
 		closing, cancel := context.WithTimeout(ctx, siteTime)

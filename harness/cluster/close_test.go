@@ -29,12 +29,12 @@ func (d deadlock) Close(context.Context) error                           { retur
 
 func TestCloseReturnsAlsoWhenNothingElseDoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, err := newCluster(validSpec(t))
+		c, err := newPlaced(validSpec(t))
 		require.NoError(t, err)
 		hanging := deadlock{over: make(chan struct{})}
 		defer close(hanging.over)
 		c.site = hanging
-		for _, node := range c.nodes {
+		for _, node := range c.Nodes() {
 			node.instance = hanging
 			c.watch(node)
 		}
@@ -49,7 +49,7 @@ func TestCloseReturnsAlsoWhenNothingElseDoes(t *testing.T) {
 
 func TestANodeThatEndsByItselfIsALoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, err := newCluster(validSpec(t))
+		c, err := newPlaced(validSpec(t))
 		require.NoError(t, err)
 		dying := deadlock{over: make(chan struct{})}
 		node := c.Clients()[1]

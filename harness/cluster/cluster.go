@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/codastress/codastress/harness/history"
 )
@@ -16,25 +15,15 @@ import (
 // nodesFolder is where in the run directory things of the nodes go.
 const nodesFolder = "nodes"
 
-// Cluster is a running system with its proxy. Its methods may be called from several goroutines.
+// Cluster is a running system with the network between its nodes. Its methods may be called from several goroutines.
 type Cluster struct {
-	spec    Spec
-	log     *slog.Logger
-	hold    *hold
-	janitor *janitor
-	site    Site
-	harness Identity // towards the agents
-	control *authority
-	system  *authority
-	nodes   []*Node // servers, clients, the proxy
-	links   []*Link
-
-	living    context.Context // of what follows the nodes; ends in Close
-	stop      context.CancelFunc
-	following sync.WaitGroup
-	telling   sync.WaitGroup // of those who add events
-	closing   atomic.Bool
-	lost      chan error
+	spec  Spec
+	log   *slog.Logger
+	nodes []*Node // servers, clients
+	relay *Node   // carries the links; nil where no node does
+	links []*Link
+	lost  chan error
+	end   func(ctx context.Context) error // what Close does
 
 	mu     sync.Mutex
 	events []history.Event
@@ -55,47 +44,64 @@ func newCluster(spec Spec) (*Cluster, error) {
 		spec.TimeScale = 1
 	}
 	c := &Cluster{spec: spec, log: spec.Log.With("run", spec.RunID), lost: make(chan error, 1)}
-	c.living, c.stop = context.WithCancel(context.Background())
-	add := func(role Role, names ...string) {
-		for _, name := range names {
-			folder := filepath.Join(spec.Dir, nodesFolder, name)
-			c.nodes = append(c.nodes, &Node{id: NodeName{Name: name, Role: role}, folder: folder})
-		}
+	for _, name := range ServerNames(spec.Servers) {
+		c.nodes = append(c.nodes, c.newNode(RoleServer, name))
 	}
-	add(RoleServer, ServerNames(spec.Servers)...)
-	add(RoleClient, ClientNames(spec.Clients)...)
-	add(RoleProxy, ProxyName)
+	for _, name := range ClientNames(spec.Clients) {
+		c.nodes = append(c.nodes, c.newNode(RoleClient, name))
+	}
 	for _, from := range c.SystemNodes() {
 		for _, to := range c.Servers() {
 			if from != to {
-				c.links = append(c.links, &Link{from: from.Name(), to: to.Name(), proxy: c.proxy()})
+				c.links = append(c.links, &Link{from: from.Name(), to: to.Name()})
 			}
 		}
 	}
 	return c, nil
 }
 
+func (c *Cluster) newNode(role Role, name string) *Node {
+	return &Node{id: NodeName{Name: name, Role: role}, folder: filepath.Join(c.spec.Dir, nodesFolder, name)}
+}
+
+// connect makes all links links of a network.
+func (c *Cluster) connect(network Network) {
+	for _, link := range c.links {
+		link.network = network
+	}
+}
+
+// Close ends all nodes and removes everything that the cluster has outside the run directory. ctx bounds the orderly part only. It always
+// returns, after a few seconds; the error is what could not be ended or removed by then. Later calls return what the first one did.
+func (c *Cluster) Close(ctx context.Context) error {
+	c.once.Do(func() { c.closed = c.end(ctx) })
+	return c.closed
+}
+
 // RunID returns the name of the run.
 func (c *Cluster) RunID() string { return c.spec.RunID }
 
-// Nodes returns all nodes: the servers, the clients, the proxy.
-func (c *Cluster) Nodes() []*Node { return slices.Clone(c.nodes) }
+// Nodes returns all nodes: the servers, the clients, and the proxy where there is one.
+func (c *Cluster) Nodes() []*Node {
+	if c.relay == nil {
+		return c.SystemNodes()
+	}
+	return append(c.SystemNodes(), c.relay)
+}
 
 // SystemNodes returns the nodes of the system: the servers, the clients.
-func (c *Cluster) SystemNodes() []*Node { return slices.Clone(c.nodes[:len(c.nodes)-1]) }
+func (c *Cluster) SystemNodes() []*Node { return slices.Clone(c.nodes) }
 
 // Servers returns the server nodes by their number.
 func (c *Cluster) Servers() []*Node { return c.nodes[:c.spec.Servers:c.spec.Servers] }
 
 // Clients returns the client nodes by their number.
-func (c *Cluster) Clients() []*Node { return slices.Clone(c.nodes[c.spec.Servers : len(c.nodes)-1]) }
-
-func (c *Cluster) proxy() *Node { return c.nodes[len(c.nodes)-1] }
+func (c *Cluster) Clients() []*Node { return slices.Clone(c.nodes[c.spec.Servers:]) }
 
 // Node finds a node by its name.
 func (c *Cluster) Node(name string) (*Node, error) {
 	var names []string
-	for _, node := range c.nodes {
+	for _, node := range c.Nodes() {
 		if node.Name() == name {
 			return node, nil
 		}

@@ -29,7 +29,7 @@ func TestSpecsThatCannotBe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := validSpec(t)
-			_, err := newCluster(spec)
+			_, err := newPlaced(spec)
 			require.NoError(t, err)
 			spoil(&spec)
 			_, err = Start(t.Context(), spec, nil)
@@ -39,7 +39,7 @@ func TestSpecsThatCannotBe(t *testing.T) {
 }
 
 func TestLinksAreFromClientsToServersAndBetweenServers(t *testing.T) {
-	c, err := newCluster(validSpec(t))
+	c, err := newPlaced(validSpec(t))
 	require.NoError(t, err)
 	var names []string
 	for _, link := range c.Links() {
@@ -53,7 +53,7 @@ func TestLinksAreFromClientsToServersAndBetweenServers(t *testing.T) {
 	require.Len(t, c.Nodes(), 5)
 	require.Len(t, c.SystemNodes(), 4)
 	require.Equal(t, "client1", c.Clients()[0].Name())
-	require.Equal(t, RoleProxy, c.proxy().Role())
+	require.Equal(t, RoleProxy, c.relay.Role())
 }
 
 // fakeDriver is available or not, and prepares nothing.

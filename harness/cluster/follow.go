@@ -15,7 +15,7 @@ const (
 )
 
 // watch notices when a node ends.
-func (c *Cluster) watch(node *Node) {
+func (c *placed) watch(node *Node) {
 	c.agentEvent(node, "started", "")
 	c.telling.Go(func() {
 		select {
@@ -26,7 +26,7 @@ func (c *Cluster) watch(node *Node) {
 	})
 }
 
-func (c *Cluster) noticeEnd(node *Node) {
+func (c *placed) noticeEnd(node *Node) {
 	detail := ""
 	if err := node.instance.Err(); err != nil {
 		detail = err.Error()
@@ -40,10 +40,10 @@ func (c *Cluster) noticeEnd(node *Node) {
 }
 
 // follow keeps a node alive with heartbeats and collects its events, until it ends or the cluster is closed.
-func (c *Cluster) follow(node *Node) {
+func (c *placed) follow(node *Node) {
 	following, stop := context.WithCancel(c.living)
 	c.following.Go(func() {
-		err := node.agent.Beat(following, beatInterval, patience)
+		err := node.remote.Beat(following, beatInterval, patience)
 		if err != nil && !c.closing.Load() && !node.ended() {
 			c.lose(fmt.Errorf("the node %s does not answer: %w", node.Name(), err))
 		}
@@ -57,15 +57,15 @@ func (c *Cluster) follow(node *Node) {
 		case <-c.living.Done():
 		}
 		// What relays connections to a node that has ended may leave a call waiting.
-		_ = node.agent.Close()
+		_ = node.remote.Close()
 	})
 }
 
 // collect reads the node's events.
-func (c *Cluster) collect(ctx context.Context, node *Node) {
+func (c *placed) collect(ctx context.Context, node *Node) {
 	last := uint64(0)
 	for ctx.Err() == nil {
-		err := node.agent.Events(ctx, last, func(number uint64, event history.Event) {
+		err := node.remote.Events(ctx, last, func(number uint64, event history.Event) {
 			last, event.Node = number, node.Name()
 			c.event(event)
 		})
@@ -78,7 +78,7 @@ func (c *Cluster) collect(ctx context.Context, node *Node) {
 }
 
 // pause waits a moment, unless the cluster is closed.
-func (c *Cluster) pause() {
+func (c *placed) pause() {
 	select {
 	case <-time.After(retryPause):
 	case <-c.living.Done():

@@ -3,8 +3,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-
-	"github.com/codastress/codastress/harness/proxy"
 )
 
 // Flow says what happens to the bytes of one direction of a link.
@@ -34,7 +32,17 @@ type LinkCounters struct {
 // directions. Its methods may be called from several goroutines.
 type Link struct {
 	from, to string
-	proxy    *Node
+	network  Network
+}
+
+// A Network carries the links of a cluster, by their names.
+type Network interface {
+	// SetLink returns when open connections of the link obey the state.
+	SetLink(ctx context.Context, name string, state LinkState) error
+	// ResetLink ends all connections of now.
+	ResetLink(ctx context.Context, name string) error
+	// LinkCounters says what the link has carried.
+	LinkCounters(ctx context.Context, name string) (LinkCounters, error)
 }
 
 // From returns the node that connects.
@@ -43,21 +51,14 @@ func (l *Link) From() string { return l.from }
 // To returns the node that is connected to.
 func (l *Link) To() string { return l.to }
 
-func (l *Link) name() string { return linkName(l.from, l.to) }
+func (l *Link) name() string { return LinkName(l.from, l.to) }
 
-func linkName(from, to string) string { return from + "-" + to }
+// LinkName is the name of the link between two nodes.
+func LinkName(from, to string) string { return from + "-" + to }
 
 // Set cuts or heals the link. When it returns, open connections obey and later ones will.
 func (l *Link) Set(ctx context.Context, state LinkState) error {
-	up, err := gate(state.Up)
-	if err != nil {
-		return fmt.Errorf("setting the link %s: %w", l.name(), err)
-	}
-	down, err := gate(state.Down)
-	if err != nil {
-		return fmt.Errorf("setting the link %s: %w", l.name(), err)
-	}
-	if _, err := l.proxy.agent.SetLink(ctx, l.name(), proxy.State{Up: up, Down: down}); err != nil {
+	if err := l.network.SetLink(ctx, l.name(), state); err != nil {
 		return fmt.Errorf("setting the link %s: %w", l.name(), err)
 	}
 	return nil
@@ -65,7 +66,7 @@ func (l *Link) Set(ctx context.Context, state LinkState) error {
 
 // Reset ends all connections of now with RST, those that wait for healing included.
 func (l *Link) Reset(ctx context.Context) error {
-	if _, err := l.proxy.agent.ResetLink(ctx, l.name()); err != nil {
+	if err := l.network.ResetLink(ctx, l.name()); err != nil {
 		return fmt.Errorf("resetting the link %s: %w", l.name(), err)
 	}
 	return nil
@@ -73,22 +74,9 @@ func (l *Link) Reset(ctx context.Context) error {
 
 // Counters returns what the link has carried.
 func (l *Link) Counters(ctx context.Context) (LinkCounters, error) {
-	links, err := l.proxy.agent.Links(ctx)
+	counters, err := l.network.LinkCounters(ctx, l.name())
 	if err != nil {
 		return LinkCounters{}, fmt.Errorf("asking for the counters of the link %s: %w", l.name(), err)
 	}
-	for _, link := range links {
-		if link.Name == l.name() {
-			return LinkCounters{BytesUp: link.BytesUp, BytesDown: link.BytesDown, Connections: int(link.Open)}, nil
-		}
-	}
-	return LinkCounters{}, fmt.Errorf("the proxy has no link %s any more", l.name())
-}
-
-// gate is a flow in the words of the proxy.
-func gate(flow Flow) (proxy.Flow, error) {
-	if flow == "" {
-		return proxy.Pass, nil
-	}
-	return proxy.ParseFlow(string(flow))
+	return counters, nil
 }

@@ -11,12 +11,39 @@ import (
 )
 
 // Node is one node of a running cluster. Its methods may be called from several goroutines. Each is bounded in time, and by its context; the errors
-// are those of package agent, with what was being done where.
+// are those of its agent, with what was being done where.
 type Node struct {
-	id       NodeName
-	folder   string // nodes/NAME in the run directory
+	id     NodeName
+	folder string // nodes/NAME in the run directory
+	agent  Agent
+
+	// Of a node that a driver started.
 	instance Instance
-	agent    *agent.Client
+	remote   *agent.Client // agent asks it
+}
+
+// An Agent carries out on one node what the harness asks for. Its methods may be called from several goroutines, and end with their context.
+type Agent interface {
+	// Daemon says how a daemon of the node is doing.
+	Daemon(ctx context.Context, name string) (Daemon, error)
+	// StartDaemon starts a daemon that is not running and returns when it is ready.
+	StartDaemon(ctx context.Context, name string) error
+	// KillDaemon ends a daemon as SIGKILL does, and returns when nothing of it is left.
+	KillDaemon(ctx context.Context, name string) error
+	// PauseDaemon stops a daemon as SIGSTOP does, and returns when it stands still.
+	PauseDaemon(ctx context.Context, name string) error
+	// ResumeDaemon lets a paused daemon go on.
+	ResumeDaemon(ctx context.Context, name string) error
+	// Reach makes a fresh connection through the node's link to a peer, and returns nil when the peer's daemon answered on it.
+	Reach(ctx context.Context, peer string) error
+	// RunTask carries out a step of a workload and gives sink the chunks of the history, all before it returns.
+	RunTask(ctx context.Context, step history.Step, sink func(chunk []byte)) (history.Load, error)
+	// PendingOperations are those that were invoked and have not returned.
+	PendingOperations(ctx context.Context) ([]history.Operation, error)
+	// Observe returns the node's tree.
+	Observe(ctx context.Context) (history.Observation, error)
+	// Evidence saves what is known of the node's daemons in a folder, which it makes, and returns the paths of the files.
+	Evidence(ctx context.Context, dir string) ([]string, error)
 }
 
 // Name returns the node's name: server1, client1, proxy.
@@ -51,36 +78,27 @@ func (n *Node) Daemon(ctx context.Context, name string) (Daemon, error) {
 	if err != nil {
 		return Daemon{}, fmt.Errorf("asking how %s on %s is doing: %w", name, n.Name(), err)
 	}
-	return Daemon{
-		Name: daemon.Name, PID: daemon.PID, State: State(daemon.State), Started: daemon.Started, Ready: daemon.Ready != 0,
-	}, nil
+	return daemon, nil
 }
 
 // Kill sends a daemon SIGKILL and returns when its process is reaped.
 func (n *Node) Kill(ctx context.Context, daemon string) error {
-	_, err := n.agent.KillDaemon(ctx, daemon)
-	return n.doing(err, "killing %s on %s", daemon)
+	return n.doing(n.agent.KillDaemon(ctx, daemon), "killing %s on %s", daemon)
 }
 
 // StartDaemon starts a daemon that is not running and returns when it is ready.
 func (n *Node) StartDaemon(ctx context.Context, daemon string) error {
-	if _, err := n.agent.StartDaemon(ctx, daemon); err != nil {
-		return n.doing(err, "starting %s on %s", daemon)
-	}
-	_, err := n.agent.WaitReady(ctx, daemon)
-	return n.doing(err, "waiting until %s on %s is ready", daemon)
+	return n.doing(n.agent.StartDaemon(ctx, daemon), "starting %s on %s", daemon)
 }
 
 // Pause sends a daemon SIGSTOP and returns when all its threads have stopped.
 func (n *Node) Pause(ctx context.Context, daemon string) error {
-	_, err := n.agent.PauseDaemon(ctx, daemon)
-	return n.doing(err, "pausing %s on %s", daemon)
+	return n.doing(n.agent.PauseDaemon(ctx, daemon), "pausing %s on %s", daemon)
 }
 
 // Resume lets a paused daemon go on.
 func (n *Node) Resume(ctx context.Context, daemon string) error {
-	_, err := n.agent.ResumeDaemon(ctx, daemon)
-	return n.doing(err, "resuming %s on %s", daemon)
+	return n.doing(n.agent.ResumeDaemon(ctx, daemon), "resuming %s on %s", daemon)
 }
 
 // Reach makes a fresh connection through the node's link to a peer, and returns nil when the peer's daemon answered on it.
@@ -114,7 +132,8 @@ func (n *Node) Evidence(ctx context.Context, dir string) ([]string, error) {
 	return files, n.doing(err, "collecting evidence from %s")
 }
 
-// KillNode ends the whole node with SIGKILL, its agent first. The cluster is lost by it.
+// KillNode ends the whole node with SIGKILL, its agent first. The cluster is lost by it. Like PauseNode and ResumeNode it is for nodes that a
+// driver started.
 func (n *Node) KillNode(ctx context.Context) error {
 	return n.doing(n.instance.Kill(ctx), "killing the node %s")
 }
@@ -145,6 +164,9 @@ func (n *Node) doing(err error, text string, args ...any) error {
 
 // ended says whether the node has ended.
 func (n *Node) ended() bool {
+	if n.instance == nil {
+		return false
+	}
 	select {
 	case <-n.instance.Done():
 		return true

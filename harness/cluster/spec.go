@@ -16,7 +16,7 @@ type Spec struct {
 	Servers   int               // named server1, ...
 	Clients   int               // named client1, ...
 	Mount     string            // how clients reach their files: MountFUSE or MountDirect
-	Binary    string            // the codastress executable, which the nodes run
+	Binary    string            // the codastress executable, which the nodes of a driver run
 	TimeScale float64           // divides the time constants of the daemons; 0 is 1
 	CallTime  time.Duration     // how long a client's node waits for an operation until it abandons it; 0 is 60 s
 	Log       *slog.Logger      //
@@ -42,8 +42,6 @@ func (s Spec) validate() error {
 		return fmt.Errorf("%w: the run's name %q is not 4 to 32 small letters and digits", ErrSpec, s.RunID)
 	case s.Dir == "":
 		return fmt.Errorf("%w: no run directory", ErrSpec)
-	case s.Binary == "":
-		return fmt.Errorf("%w: no executable for the nodes", ErrSpec)
 	case s.Servers < 1 || s.Servers > maxNodes:
 		return fmt.Errorf("%w: %d servers, where 1 to %d can be had", ErrSpec, s.Servers, maxNodes)
 	case s.Clients < 1 || s.Clients > maxNodes:

@@ -9,6 +9,8 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -33,10 +35,44 @@ const (
 // ErrStart says that a cluster could not be started.
 var ErrStart = errors.New("the cluster did not start")
 
+// placed is a cluster whose nodes run where a driver says, each with an agent as its first process.
+type placed struct {
+	*Cluster
+	hold    *hold
+	janitor *janitor
+	site    Site
+	harness Identity // towards the agents
+	control *authority
+	system  *authority
+
+	living    context.Context // of what follows the nodes; ends in close
+	stop      context.CancelFunc
+	following sync.WaitGroup
+	telling   sync.WaitGroup // of those who add events
+	closing   atomic.Bool
+}
+
+// newPlaced is a cluster none of whose nodes is started.
+func newPlaced(spec Spec) (*placed, error) {
+	c, err := newCluster(spec)
+	if err != nil {
+		return nil, err
+	}
+	if spec.Binary == "" {
+		return nil, fmt.Errorf("%w: no executable for the nodes", ErrSpec)
+	}
+	p := &placed{Cluster: c}
+	p.living, p.stop = context.WithCancel(context.Background())
+	p.relay = c.newNode(RoleProxy, ProxyName)
+	c.connect(proxyNetwork{p.relay})
+	c.end = p.close
+	return p, nil
+}
+
 // Start starts a cluster and returns when every daemon is ready. If it fails, or ctx ends before, nothing is left of the cluster but its logs.
 // The error is ErrSpec, or ErrStart with what went wrong on which node.
 func Start(ctx context.Context, spec Spec, driver Driver) (*Cluster, error) {
-	c, err := newCluster(spec)
+	c, err := newPlaced(spec)
 	if err != nil {
 		return nil, err
 	}
@@ -45,10 +81,10 @@ func Start(ctx context.Context, spec Spec, driver Driver) (*Cluster, error) {
 	if err := c.start(starting, driver); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %w", ErrStart, err), c.Close(context.WithoutCancel(ctx)))
 	}
-	return c, nil
+	return c.Cluster, nil
 }
 
-func (c *Cluster) start(ctx context.Context, driver Driver) error {
+func (c *placed) start(ctx context.Context, driver Driver) error {
 	began := time.Now()
 	if err := c.prepare(ctx, driver); err != nil {
 		return err
@@ -58,10 +94,7 @@ func (c *Cluster) start(ctx context.Context, driver Driver) error {
 		return err
 	}
 	c.log.Debug("the nodes run", "took", time.Since(began))
-	if err := c.startDaemons(ctx, c.Servers()); err != nil {
-		return err
-	}
-	if err := c.startDaemons(ctx, c.Clients()); err != nil {
+	if err := c.startAllDaemons(ctx); err != nil {
 		return err
 	}
 	c.log.Info("the cluster runs", "driver", driver.Name(), "took", time.Since(began))
@@ -69,7 +102,7 @@ func (c *Cluster) start(ctx context.Context, driver Driver) error {
 }
 
 // prepare makes everything that the nodes share.
-func (c *Cluster) prepare(ctx context.Context, driver Driver) (err error) {
+func (c *placed) prepare(ctx context.Context, driver Driver) (err error) {
 	if c.control, err = newAuthority("codastress control"); err != nil {
 		return err
 	}
@@ -79,11 +112,11 @@ func (c *Cluster) prepare(ctx context.Context, driver Driver) (err error) {
 	if c.harness, err = c.control.issue("harness"); err != nil {
 		return err
 	}
-	names := []NodeName{c.proxy().id}
+	names := []NodeName{c.relay.id}
 	for _, node := range c.SystemNodes() {
 		names = append(names, node.id)
 	}
-	for _, node := range c.nodes {
+	for _, node := range c.Nodes() {
 		if err := os.MkdirAll(node.folder, 0o755); err != nil {
 			return fmt.Errorf("making the folder of %s: %w", node.Name(), err)
 		}
@@ -105,11 +138,11 @@ func (c *Cluster) prepare(ctx context.Context, driver Driver) (err error) {
 }
 
 // startNodes starts all nodes at the same time and connects to their agents; the others' are reached through the proxy's where the site says so.
-func (c *Cluster) startNodes(ctx context.Context) error {
+func (c *placed) startNodes(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
 	linked := make(chan struct{})
 	all.Go(func() error {
-		if err := c.startNode(ctx, c.proxy(), nil); err != nil {
+		if err := c.startNode(ctx, c.relay, nil); err != nil {
 			return err
 		}
 		if err := c.addLinks(ctx); err != nil {
@@ -125,7 +158,7 @@ func (c *Cluster) startNodes(ctx context.Context) error {
 }
 
 // startNode starts a node, and when reachable is closed connects to its agent and follows it.
-func (c *Cluster) startNode(ctx context.Context, node *Node, reachable <-chan struct{}) error {
+func (c *placed) startNode(ctx context.Context, node *Node, reachable <-chan struct{}) error {
 	config, err := c.nodeConfig(node)
 	if err != nil {
 		return err
@@ -149,15 +182,15 @@ func (c *Cluster) startNode(ctx context.Context, node *Node, reachable <-chan st
 			return fmt.Errorf("waiting for the proxy to reach %s: %w", node.Name(), context.Cause(ctx))
 		}
 	}
-	if err := c.connect(ctx, node); err != nil {
+	if err := c.meet(ctx, node); err != nil {
 		return err
 	}
 	c.follow(node)
 	return nil
 }
 
-// connect waits until the node's agent answers. That its process ended is noticed.
-func (c *Cluster) connect(ctx context.Context, node *Node) error {
+// meet waits until the node's agent answers, and connects to it. That its process ended is noticed.
+func (c *placed) meet(ctx context.Context, node *Node) error {
 	security, err := c.harness.ClientTLS(node.Name())
 	if err != nil {
 		return err
@@ -179,9 +212,10 @@ func (c *Cluster) connect(ctx context.Context, node *Node) error {
 	if err != nil {
 		return fmt.Errorf("waiting for the agent of %s: %w", node.Name(), err)
 	}
-	if node.agent, err = agent.Dial(node.instance.Address(), security); err != nil {
+	if node.remote, err = agent.Dial(node.instance.Address(), security); err != nil {
 		return fmt.Errorf("connecting to the agent of %s: %w", node.Name(), err)
 	}
+	node.agent = remoteAgent{node.remote}
 	return nil
 }
 
@@ -204,9 +238,9 @@ func knock(ctx context.Context, address string, security *tls.Config) error {
 }
 
 // addLinks makes the proxy listen for every link, and for the harness where it cannot reach the agents itself.
-func (c *Cluster) addLinks(ctx context.Context) error {
+func (c *placed) addLinks(ctx context.Context) error {
 	add := func(name, listen, upstream string) error {
-		if _, err := c.proxy().agent.AddLink(ctx, name, listen, upstream); err != nil {
+		if _, err := c.relay.remote.AddLink(ctx, name, listen, upstream); err != nil {
 			return fmt.Errorf("making the link %s from %s to %s: %w", name, listen, upstream, err)
 		}
 		return nil
@@ -222,7 +256,7 @@ func (c *Cluster) addLinks(ctx context.Context) error {
 		if place.Relay == "" {
 			continue
 		}
-		if err := add(linkName("harness", node.Name()), place.Relay, place.Agent); err != nil {
+		if err := add(LinkName("harness", node.Name()), place.Relay, place.Agent); err != nil {
 			return err
 		}
 	}
@@ -230,7 +264,7 @@ func (c *Cluster) addLinks(ctx context.Context) error {
 }
 
 // linkAddress is where the proxy listens for a link: on its address that only the node reaches where the link begins.
-func (c *Cluster) linkAddress(link *Link) string {
+func (c *placed) linkAddress(link *Link) string {
 	for number, server := range c.Servers() {
 		if server.Name() == link.to {
 			return withPort(c.site.Place(link.from).Side, LinkPort(number))
@@ -248,7 +282,7 @@ func LinkPort(number int) int { return linkPort + number }
 func withPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
 // nodeConfig is what the first process of a node is told.
-func (c *Cluster) nodeConfig(node *Node) (NodeConfig, error) {
+func (c *placed) nodeConfig(node *Node) (NodeConfig, error) {
 	place := c.site.Place(node.Name())
 	config := NodeConfig{
 		RunID: c.spec.RunID, Name: node.Name(), Role: node.Role(), Listen: place.Agent, Patience: patience,
@@ -279,8 +313,16 @@ func (c *Cluster) nodeConfig(node *Node) (NodeConfig, error) {
 	return config, nil
 }
 
+// startAllDaemons starts the servers, then the clients.
+func (c *Cluster) startAllDaemons(ctx context.Context) error {
+	if err := startDaemons(ctx, c.Servers()); err != nil {
+		return err
+	}
+	return startDaemons(ctx, c.Clients())
+}
+
 // startDaemons starts the daemons of some nodes, those of one node one after the other.
-func (c *Cluster) startDaemons(ctx context.Context, nodes []*Node) error {
+func startDaemons(ctx context.Context, nodes []*Node) error {
 	all, ctx := errgroup.WithContext(ctx)
 	for _, node := range nodes {
 		all.Go(func() error {
@@ -303,7 +345,7 @@ func (n *Node) agentName() string {
 	return "agent"
 }
 
-func (c *Cluster) agentEvent(node *Node, what, detail string) {
+func (c *placed) agentEvent(node *Node, what, detail string) {
 	c.event(history.Event{
 		Node: node.Name(), Daemon: node.agentName(), What: what, Time: history.Now(),
 		Expected: what == "started" || c.closing.Load(), Detail: detail,
