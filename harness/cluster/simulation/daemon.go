@@ -1,0 +1,271 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+
+	"github.com/codastress/codastress/harness/cluster"
+	"github.com/codastress/codastress/harness/history"
+)
+
+// A daemon is one that a node may run. Its fields are guarded by the node's mutex.
+type daemon struct {
+	name    string
+	state   cluster.State
+	life    int // counts the processes so far; it is the process's number as well
+	started history.Time
+	process Process
+	stack   *Stack
+	dead    chan struct{}
+	thawed  chan struct{} // nil while it is not paused
+}
+
+func (n *node) find(name string) (*daemon, error) {
+	for _, d := range n.daemons {
+		if d.name == name {
+			return d, nil
+		}
+	}
+	return nil, fmt.Errorf("no daemon %q runs on a %s", name, n.machine.Role)
+}
+
+// Daemon implements cluster.Agent.
+func (n *node) Daemon(_ context.Context, name string) (cluster.Daemon, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d, err := n.find(name)
+	if err != nil {
+		return cluster.Daemon{}, err
+	}
+	now := cluster.Daemon{Name: d.name, State: d.state, Started: d.started, Ready: d.process != nil}
+	if d.state != cluster.StateExited {
+		now.PID = d.life
+	}
+	return now, nil
+}
+
+// StartDaemon implements cluster.Agent.
+func (n *node) StartDaemon(ctx context.Context, name string) error {
+	d, life, err := n.begin(name)
+	if err != nil {
+		return err
+	}
+	n.told(d, "started", true, "")
+	process, err := n.software.Start(ctx, name, life)
+	n.mu.Lock()
+	current := d.life == life.Number && d.state == cluster.StateStarting
+	if err == nil && current {
+		d.process, d.state = process, cluster.StateRunning
+	}
+	n.mu.Unlock()
+	switch {
+	case err != nil:
+		n.endLife(d, life.Number, "exited", false, err.Error())
+		return fmt.Errorf("life %d of %s: %w", life.Number, name, err)
+	case !current:
+		n.bury(process)
+		return fmt.Errorf("life %d of %s ended while it was starting", life.Number, name)
+	}
+	n.told(d, "ready", true, "")
+	return nil
+}
+
+// begin begins another life of a daemon that has exited.
+func (n *node) begin(name string) (*daemon, Life, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d, err := n.find(name)
+	if err != nil {
+		return nil, Life{}, err
+	}
+	if d.state != cluster.StateExited {
+		return nil, Life{}, fmt.Errorf("%s is %s", name, d.state)
+	}
+	d.life++
+	d.state, d.process, d.started = cluster.StateStarting, nil, history.Now()
+	d.stack, d.dead = n.machine.Stack.network.Stack(n.machine.Name), make(chan struct{})
+	number := d.life
+	return d, Life{
+		Number: number, Boot: n.boot, Stack: d.stack, Disk: n.disk, Dead: d.dead,
+		Log:     n.machine.Log.With(slog.String("daemon", name), slog.Int("life", number)),
+		Running: func(ctx context.Context) error { return n.running(ctx, d, number) },
+		Die: func(why error) {
+			n.endLife(d, number, "exited", false, why.Error())
+			runtime.Goexit()
+		},
+	}, nil
+}
+
+// running waits while a life of a daemon is paused.
+func (n *node) running(ctx context.Context, d *daemon, life int) error {
+	for {
+		n.mu.Lock()
+		thawed := d.thawed
+		if d.life != life {
+			thawed = nil
+		}
+		n.mu.Unlock()
+		if thawed == nil {
+			return ctx.Err()
+		}
+		select {
+		case <-thawed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// KillDaemon implements cluster.Agent.
+func (n *node) KillDaemon(_ context.Context, name string) error {
+	return n.strike(name, Disk.Crash)
+}
+
+// strike ends the present life of a daemon, and leaves the disk as left says.
+func (n *node) strike(name string, left func(Disk) Disk) error {
+	n.mu.Lock()
+	d, err := n.find(name)
+	if err == nil && d.state == cluster.StateExited {
+		err = fmt.Errorf("%s has exited already", name)
+	}
+	life := 0
+	if err == nil {
+		life = d.life
+	}
+	n.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	n.endLifeLeaving(d, life, "killed", true, "", left)
+	return nil
+}
+
+// endLife ends a life as a crash of the process does.
+func (n *node) endLife(d *daemon, life int, what string, expected bool, detail string) {
+	n.endLifeLeaving(d, life, what, expected, detail, Disk.Crash)
+}
+
+// endLifeLeaving takes from a process first whoever waits for it, then the network, then the disk: nothing may be acknowledged that is not on the
+// disk that is left.
+func (n *node) endLifeLeaving(d *daemon, life int, what string, expected bool, detail string, left func(Disk) Disk) {
+	n.mu.Lock()
+	if d.life != life || d.state == cluster.StateExited {
+		n.mu.Unlock()
+		return
+	}
+	process := d.process
+	d.state, d.process = cluster.StateExited, nil
+	close(d.dead)
+	d.stack.Kill()
+	if keeps(d.name) {
+		old := n.disk
+		n.disk = left(old)
+		old.Thaw()
+	}
+	n.thaw(d)
+	n.mu.Unlock()
+	n.told(d, what, expected, detail)
+	if process != nil {
+		n.bury(process)
+	}
+}
+
+// keeps says whether a daemon is the one that uses its node's disk.
+func keeps(daemon string) bool { return daemon != cluster.Web }
+
+// bury ends what is left of a process whose life is over.
+func (n *node) bury(process Process) {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	n.world.zombies.Go(func() {
+		if err := process.Close(ended); err != nil {
+			n.machine.Log.Debug("a zombie ended", "error", err)
+		}
+	})
+}
+
+// PauseDaemon implements cluster.Agent.
+func (n *node) PauseDaemon(_ context.Context, name string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d, err := n.find(name)
+	if err != nil {
+		return err
+	}
+	if d.state != cluster.StateRunning {
+		return fmt.Errorf("%s is %s", name, d.state)
+	}
+	d.state, d.thawed = cluster.StatePaused, make(chan struct{})
+	d.stack.Freeze()
+	if keeps(name) {
+		n.disk.Freeze()
+	}
+	n.told(d, "paused", true, "")
+	return nil
+}
+
+// ResumeDaemon implements cluster.Agent.
+func (n *node) ResumeDaemon(_ context.Context, name string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d, err := n.find(name)
+	if err != nil {
+		return err
+	}
+	if d.state != cluster.StatePaused {
+		return fmt.Errorf("%s is %s", name, d.state)
+	}
+	d.state = cluster.StateRunning
+	if keeps(name) {
+		n.disk.Thaw()
+	}
+	d.stack.Thaw()
+	n.thaw(d)
+	n.told(d, "resumed", true, "")
+	return nil
+}
+
+func (n *node) thaw(d *daemon) {
+	if d.thawed != nil {
+		close(d.thawed)
+		d.thawed = nil
+	}
+}
+
+// end ends a daemon in order, if it runs.
+func (n *node) end(ctx context.Context, d *daemon) error {
+	n.mu.Lock()
+	process, life := d.process, d.life
+	paused := d.state == cluster.StatePaused
+	n.mu.Unlock()
+	if process == nil {
+		return nil
+	}
+	if paused {
+		n.endLife(d, life, "killed", true, "it was paused")
+		return nil
+	}
+	err := process.Close(ctx)
+	detail := ""
+	if err != nil {
+		detail = err.Error()
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if d.life == life && d.state != cluster.StateExited {
+		d.state, d.process = cluster.StateExited, nil
+		close(d.dead)
+		d.stack.Kill()
+		n.told(d, "exited", true, detail)
+	}
+	return err
+}
+
+func (n *node) told(d *daemon, what string, expected bool, detail string) {
+	n.machine.Log.Info("daemon "+what, "daemon", d.name, "life", d.life, "detail", detail)
+	n.world.tell(history.Event{
+		Node: n.machine.Name, Daemon: d.name, What: what, Time: history.Now(), Expected: expected, Detail: detail,
+	})
+}

@@ -1,0 +1,254 @@
+package simulation
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/codastress/codastress/harness/cluster"
+)
+
+// window is how many bytes of one direction of a connection are on their way until writing blocks: the buffers of two sockets.
+const window = 1 << 20
+
+// A pipe carries the bytes of one direction of a connection from a writing to a reading end. Bytes are on their way until they are due, wait
+// at the gate while it is held, and have arrived when they have passed it.
+type pipe struct {
+	gate *gate
+	from *Stack
+	to   *Stack
+
+	readable chan struct{} // has a token when a reader should look again
+	writable chan struct{}
+
+	mu       sync.Mutex
+	coming   []segment // sent and not yet past the gate
+	arrived  []segment
+	size     int       // bytes in both
+	last     time.Time // when the last segment is due
+	finished bool      // the writer has closed; the reader gets io.EOF after the last byte
+	deaf     bool      // the reader has closed
+	reset    error     // why there is nothing any more
+	torn     bool      // bytes were dropped at the gate
+	reading  time.Time // deadlines
+	writing  time.Time
+}
+
+// A segment is bytes that were written at once.
+type segment struct {
+	data []byte
+	due  time.Time
+}
+
+func newPipe(g *gate, from, to *Stack) *pipe {
+	return &pipe{gate: g, from: from, to: to, readable: make(chan struct{}, 1), writable: make(chan struct{}, 1)}
+}
+
+// wake makes both ends look again.
+func (p *pipe) wake() {
+	for _, end := range []chan struct{}{p.readable, p.writable} {
+		signal(end)
+	}
+}
+
+func signal(token chan struct{}) {
+	select {
+	case token <- struct{}{}:
+	default: // it is there
+	}
+}
+
+// write sends everything, or returns an error and how much of it was sent.
+func (p *pipe) write(b []byte) (written int, err error) {
+	for {
+		n, deadline, err := p.tryWrite(b[written:])
+		written += n
+		if err != nil || written == len(b) {
+			return written, err
+		}
+		wait(p.writable, deadline)
+	}
+}
+
+func (p *pipe) tryWrite(b []byte) (n int, deadline time.Time, err error) {
+	if p.from.frozen() {
+		return 0, time.Time{}, nil
+	}
+	shape := p.gate.shape()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	switch {
+	case p.reset != nil:
+		return 0, now, p.reset
+	case p.finished:
+		return 0, now, net.ErrClosed
+	case p.deaf:
+		return 0, now, syscall.EPIPE
+	case expired(p.writing, now):
+		return 0, now, os.ErrDeadlineExceeded
+	}
+	n = min(len(b), window-p.size)
+	if n == 0 {
+		return 0, p.writing, nil
+	}
+	due := now
+	if p.last.After(due) {
+		due = p.last // nothing overtakes
+	}
+	p.last = due.Add(shape.transfer(n))
+	p.coming = append(p.coming, segment{append([]byte(nil), b[:n]...), p.last.Add(shape.Latency)})
+	p.size += n
+	signal(p.readable)
+	return n, p.writing, nil
+}
+
+// read waits for bytes.
+func (p *pipe) read(b []byte) (int, error) {
+	for {
+		n, next, err := p.tryRead(b)
+		if n > 0 || err != nil {
+			return n, err
+		}
+		wait(p.readable, next)
+	}
+}
+
+// tryRead takes bytes that have arrived, and says when more may.
+func (p *pipe) tryRead(b []byte) (n int, next time.Time, err error) {
+	if p.to.frozen() {
+		return 0, time.Time{}, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	p.pass(now)
+	switch {
+	case p.deaf:
+		return 0, now, net.ErrClosed
+	case expired(p.reading, now):
+		return 0, now, os.ErrDeadlineExceeded
+	case len(b) == 0:
+		return 0, now, nil
+	}
+	for len(p.arrived) > 0 && n < len(b) {
+		first := &p.arrived[0]
+		taken := copy(b[n:], first.data)
+		n += taken
+		if first.data = first.data[taken:]; len(first.data) == 0 {
+			p.arrived[0] = segment{}
+			p.arrived = p.arrived[1:]
+		}
+	}
+	if n > 0 {
+		p.size -= n
+		signal(p.writable)
+		if len(p.arrived) > 0 || len(p.coming) > 0 {
+			signal(p.readable) // for another reader
+		}
+		return n, now, nil
+	}
+	next = p.reading
+	switch {
+	case p.reset != nil:
+		return 0, now, p.reset
+	case p.finished && len(p.coming) == 0 && p.gate.flow() == cluster.FlowPass:
+		return 0, now, io.EOF
+	case len(p.coming) > 0 && p.gate.flow() == cluster.FlowPass && (next.IsZero() || p.coming[0].due.Before(next)):
+		next = p.coming[0].due
+	}
+	return 0, next, nil
+}
+
+// pass lets through the gate what is due. p.mu is held.
+func (p *pipe) pass(now time.Time) {
+	for len(p.coming) > 0 && !p.coming[0].due.After(now) {
+		switch p.gate.flow() {
+		case cluster.FlowHold:
+			return
+		case cluster.FlowDrop:
+			p.size -= len(p.coming[0].data)
+			p.torn = true
+			signal(p.writable)
+		default:
+			if p.torn {
+				return // the rest would be torn; whoever heals the gate resets the connection
+			}
+			p.gate.count(len(p.coming[0].data))
+			p.arrived = append(p.arrived, p.coming[0])
+		}
+		p.coming[0] = segment{}
+		p.coming = p.coming[1:]
+	}
+}
+
+// settle lets through what is due now, before the gate changes or its counter is read.
+func (p *pipe) settle() (torn bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pass(time.Now())
+	return p.torn
+}
+
+// finish ends the writing end: the reader gets what was sent, and then io.EOF.
+func (p *pipe) finish() {
+	p.mu.Lock()
+	p.finished = true
+	p.mu.Unlock()
+	p.wake()
+}
+
+// deafen ends the reading end: the writer gets EPIPE.
+func (p *pipe) deafen() {
+	p.mu.Lock()
+	p.deaf = true
+	p.mu.Unlock()
+	p.wake()
+}
+
+// breakOff ends both ends with an error. What has arrived can be read no more.
+func (p *pipe) breakOff() {
+	p.mu.Lock()
+	if p.reset == nil {
+		p.reset = syscall.ECONNRESET
+	}
+	p.coming, p.arrived, p.size = nil, nil, 0
+	p.mu.Unlock()
+	p.wake()
+}
+
+func (p *pipe) setReading(t time.Time) {
+	p.mu.Lock()
+	p.reading = t
+	p.mu.Unlock()
+	p.wake()
+}
+
+func (p *pipe) setWriting(t time.Time) {
+	p.mu.Lock()
+	p.writing = t
+	p.mu.Unlock()
+	p.wake()
+}
+
+func expired(deadline, now time.Time) bool { return !deadline.IsZero() && !deadline.After(now) }
+
+// wait waits for a token, or until a moment that is not zero.
+func wait(token chan struct{}, until time.Time) {
+	if until.IsZero() {
+		<-token
+		return
+	}
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-token:
+	case <-timer.C:
+	}
+}
+
+var errStackDown = errors.New("the process that had this network is dead")
