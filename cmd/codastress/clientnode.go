@@ -10,6 +10,7 @@ import (
 	"github.com/codastress/codastress/harness/agent/observe"
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/history"
+	"github.com/codastress/codastress/system/venus"
 	"github.com/codastress/codastress/system/venus/direct"
 	"github.com/codastress/codastress/system/wire/controlpb"
 	"github.com/codastress/codastress/workloads"
@@ -23,15 +24,15 @@ func (n *node) addClient(config *agent.Config) {
 		args = append(args, "--mount", n.Coda)
 		config.Mountpoint = n.Coda
 	}
-	venus := n.daemon(cluster.Venus, args...)
-	venus.Mounts = n.Mount == cluster.MountFUSE
+	daemon := n.daemon(cluster.Venus, args...)
+	daemon.Mounts = n.Mount == cluster.MountFUSE
 
 	pages := []string{"--root", n.Coda}
 	if n.Mount == cluster.MountDirect {
 		pages = []string{"--venus", n.socket(cluster.Venus, "control")}
 	}
 	web := n.daemon(cluster.Web, append(pages, "--listen", n.Web, "--debug", n.socket(cluster.Web, "debug"))...)
-	config.Daemons = append(config.Daemons, venus, web)
+	config.Daemons = append(config.Daemons, daemon, web)
 	for _, daemon := range config.Daemons {
 		config.DebugSockets[daemon.Name] = n.socket(daemon.Name, "debug")
 	}
@@ -39,12 +40,12 @@ func (n *node) addClient(config *agent.Config) {
 
 // clientHooks are what the agent of a client node can do.
 func (n *node) clientHooks() (agent.Hooks, error) {
-	venus, err := direct.Dial(n.socket(cluster.Venus, "control"))
+	client, err := direct.Dial(n.socket(cluster.Venus, "control"))
 	if err != nil {
 		return agent.Hooks{}, fmt.Errorf("venus's control socket: %w", err)
 	}
-	var files workloads.Directory = directFiles{venus}
-	var tree observe.Tree = directTree{directFiles{venus}}
+	var files workloads.Directory = directFiles{client}
+	var tree observe.Tree = directTree{directFiles{client}}
 	if n.Mount == cluster.MountFUSE {
 		files = workloads.LocalDirectory{Root: n.Coda, Mounted: true}
 		tree = observe.Folder{Root: n.Coda, Mounted: true}
@@ -54,15 +55,15 @@ func (n *node) clientHooks() (agent.Hooks, error) {
 			return n.runTask(ctx, step, recorder, files)
 		},
 		Observe: func(ctx context.Context) (history.Observation, error) {
-			return observeClient(ctx, venus.Control(), tree)
+			return observeClient(ctx, venusAt{client.Control()}, tree)
 		},
 		Reach: n.reachPeer,
-		Ready: func(ctx context.Context, daemon string) error { return n.clientReady(ctx, daemon, venus) },
+		Ready: func(ctx context.Context, daemon string) error { return n.clientReady(ctx, daemon, client) },
 		Evidence: func(ctx context.Context, daemon string) (map[string][]byte, error) {
 			if daemon != cluster.Venus {
 				return nil, nil
 			}
-			state, err := venus.Control().State(ctx, &controlpb.StateRequest{})
+			state, err := client.Control().State(ctx, &controlpb.StateRequest{})
 			return map[string][]byte{"state.txt": []byte(state.GetText())}, err
 		},
 	}, nil
@@ -90,7 +91,7 @@ func (n *node) reachPeer(ctx context.Context, peer string) error {
 }
 
 // clientReady says whether a daemon of a client does its work: venus answers and its mount is there, the web server accepts.
-func (n *node) clientReady(ctx context.Context, daemon string, venus *direct.Client) error {
+func (n *node) clientReady(ctx context.Context, daemon string, client *direct.Client) error {
 	if daemon == cluster.Web {
 		return answers(ctx, "tcp", n.Web)
 	}
@@ -103,31 +104,56 @@ func (n *node) clientReady(ctx context.Context, daemon string, venus *direct.Cli
 			return fmt.Errorf("nothing is mounted on %s", filepath.Base(n.Coda))
 		}
 	}
-	_, err := venus.Control().ListVolumes(ctx, &controlpb.ListVolumesRequest{})
+	_, err := client.Control().ListVolumes(ctx, &controlpb.ListVolumesRequest{})
 	return err
 }
 
+// volumeView is what a venus says of its volume.
+type volumeView interface {
+	// volume gives the length of the modify log and the state of the volume.
+	volume(ctx context.Context) (pending uint64, state string, err error)
+	conflicts(ctx context.Context) ([]venus.Conflict, error)
+}
+
 // observeClient is the tree as applications on the client see it, and what venus says of its volume.
-func observeClient(ctx context.Context, venus controlpb.VenusControlClient, tree observe.Tree) (history.Observation, error) {
-	observation := history.Observation{Source: "mount"}
-	volumes, err := venus.ListVolumes(ctx, &controlpb.ListVolumesRequest{})
-	if err != nil {
+func observeClient(ctx context.Context, view volumeView, tree observe.Tree) (observation history.Observation, err error) {
+	observation.Source = history.SourceMount
+	if observation.Pending, observation.State, err = view.volume(ctx); err != nil {
 		return observation, fmt.Errorf("asking venus for its volume: %w", err)
 	}
-	for _, volume := range volumes.GetVolumes() {
-		observation.Pending += volume.GetLogRecords()
-		observation.State = volume.GetState()
-	}
-	kept, err := venus.ListConflicts(ctx, &controlpb.ListConflictsRequest{})
+	kept, err := view.conflicts(ctx)
 	if err != nil {
 		return observation, fmt.Errorf("asking venus for conflicts: %w", err)
 	}
-	for _, conflict := range kept.GetConflicts() {
-		header, _ := history.CheckContent(conflict.GetHead(), conflict.GetPath())
+	for _, conflict := range kept {
+		header, _ := history.CheckContent(conflict.Head, conflict.Path)
 		observation.Conflicts = append(observation.Conflicts, history.Conflict{
-			Path: conflict.GetPath(), Operation: conflict.GetOperation(), Why: conflict.GetWhy(), Content: header.Nonce,
+			Path: conflict.Path, Operation: conflict.Operation, Why: conflict.Why, Content: header.Nonce,
 		})
 	}
 	observation.Objects, err = observe.Objects(ctx, tree, observe.Options{})
 	return observation, err
+}
+
+// venusAt is a venus that answers on a socket.
+type venusAt struct{ client controlpb.VenusControlClient }
+
+func (v venusAt) volume(ctx context.Context) (pending uint64, state string, err error) {
+	reply, err := v.client.ListVolumes(ctx, &controlpb.ListVolumesRequest{})
+	for _, volume := range reply.GetVolumes() {
+		pending += volume.GetLogRecords()
+		state = volume.GetState()
+	}
+	return pending, state, err
+}
+
+func (v venusAt) conflicts(ctx context.Context) ([]venus.Conflict, error) {
+	reply, err := v.client.ListConflicts(ctx, &controlpb.ListConflictsRequest{})
+	var kept []venus.Conflict
+	for _, c := range reply.GetConflicts() {
+		kept = append(kept, venus.Conflict{
+			Record: c.GetRecord(), Operation: c.GetOperation(), Path: c.GetPath(), Why: c.GetWhy(), Kept: c.GetKept(), Head: c.GetHead(),
+		})
+	}
+	return kept, err
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/codastress/codastress/workloads"
 )
 
-// directFiles are the files of a client whose venus has no kernel mount: what workloads, the web server and observations work on, over
-// venus's socket. Errors carry the errno that the kernel would give.
-type directFiles struct{ venus *direct.Client }
+// directFiles are the files of a client whose venus has no kernel mount: what workloads, the web server and observations work on. Errors carry
+// the errno that the kernel would give.
+type directFiles struct{ venus direct.Files }
 
 // inVolume is a path below the root as venus's socket wants it, where the root has no name.
 func inVolume(path string) string {
@@ -105,8 +105,9 @@ func (d directFiles) Stat(ctx context.Context, path string) (workloads.Info, err
 
 // Open implements web.Files: a page is one session, so it is read whole.
 func (d directFiles) Open(ctx context.Context, path string) (io.ReadCloser, int64, error) {
-	content, err := d.venus.ReadFile(ctx, path)
-	return io.NopCloser(bytes.NewReader(content)), int64(len(content)), errno("read", path, err)
+	var content bytes.Buffer
+	_, err := d.venus.CopyFile(ctx, path, &content)
+	return io.NopCloser(&content), int64(content.Len()), errno("read", path, err)
 }
 
 // directTree is observe's view: the two packages know each other's types no more than workloads and agents do.

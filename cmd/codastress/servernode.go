@@ -36,7 +36,7 @@ func (n *node) serverHooks() (agent.Hooks, error) {
 	}
 	control := controlpb.NewCodasrvControlClient(conn)
 	return agent.Hooks{
-		Observe: func(ctx context.Context) (history.Observation, error) { return observeServer(ctx, control) },
+		Observe: func(ctx context.Context) (history.Observation, error) { return observeServer(ctx, codasrvAt{control}) },
 		Reach: func(ctx context.Context, peer string) error {
 			if peer != n.Name {
 				return fmt.Errorf("%s has no link to %s", n.Name, peer)
@@ -57,42 +57,68 @@ func probe(ctx context.Context, conn grpc.ClientConnInterface) error {
 	return err
 }
 
+// volumeStore is a codasrv as whoever looks after it sees it.
+type volumeStore interface {
+	// tree calls each for every object of the volume.
+	tree(ctx context.Context, each func(path string, status coda.Status) error) error
+	// fsck checks the store and says what is wrong with it.
+	fsck(ctx context.Context) (problems []string, err error)
+}
+
 // observeServer is codasrv's own view of its volume, and what its fsck finds.
-func observeServer(ctx context.Context, control controlpb.CodasrvControlClient) (history.Observation, error) {
-	observation := history.Observation{Source: "server"}
-	stream, err := control.Tree(ctx, &controlpb.TreeRequest{Volume: volumeName})
+func observeServer(ctx context.Context, store volumeStore) (history.Observation, error) {
+	observation := history.Observation{Source: history.SourceServer}
+	err := store.tree(ctx, func(path string, status coda.Status) error {
+		if path != "" {
+			observation.Objects = append(observation.Objects, objectOf(path, status))
+		}
+		return nil
+	})
+	if err != nil {
+		return observation, fmt.Errorf("reading the server's tree: %w", err)
+	}
+	slices.SortFunc(observation.Objects, func(a, b history.Object) int { return strings.Compare(a.Path, b.Path) })
+	if observation.Problems, err = store.fsck(ctx); err != nil {
+		return observation, fmt.Errorf("checking the server's store: %w", err)
+	}
+	return observation, nil
+}
+
+// codasrvAt is a codasrv that answers on a socket.
+type codasrvAt struct {
+	client controlpb.CodasrvControlClient
+}
+
+func (c codasrvAt) tree(ctx context.Context, each func(path string, status coda.Status) error) error {
+	stream, err := c.client.Tree(ctx, &controlpb.TreeRequest{Volume: volumeName})
 	for err == nil {
 		var reply *controlpb.TreeReply
 		if reply, err = stream.Recv(); err != nil {
 			break
 		}
-		var object history.Object
-		if object, err = objectOf(reply); err == nil && object.Path != "" {
-			observation.Objects = append(observation.Objects, object)
+		var status coda.Status
+		if status, err = wire.StatusFromProto(reply.GetStatus()); err != nil {
+			return fmt.Errorf("the status of %s: %w", reply.GetPath(), err)
 		}
+		path := reply.GetPath()
+		if unquoted, err := strconv.Unquote(path); err == nil {
+			path = unquoted
+		}
+		err = each(path, status)
 	}
-	if !errors.Is(err, io.EOF) {
-		return observation, fmt.Errorf("reading the server's tree: %w", err)
+	if errors.Is(err, io.EOF) {
+		return nil
 	}
-	slices.SortFunc(observation.Objects, func(a, b history.Object) int { return strings.Compare(a.Path, b.Path) })
-	found, err := control.Fsck(ctx, &controlpb.FsckRequest{})
-	if err != nil {
-		return observation, fmt.Errorf("checking the server's store: %w", err)
-	}
-	observation.Problems = found.GetProblems()
-	return observation, nil
+	return err
+}
+
+func (c codasrvAt) fsck(ctx context.Context) ([]string, error) {
+	found, err := c.client.Fsck(ctx, &controlpb.FsckRequest{})
+	return found.GetProblems(), err
 }
 
 // objectOf describes an object as agents do on a mount.
-func objectOf(reply *controlpb.TreeReply) (history.Object, error) {
-	status, err := wire.StatusFromProto(reply.GetStatus())
-	if err != nil {
-		return history.Object{}, fmt.Errorf("the status of %s: %w", reply.GetPath(), err)
-	}
-	path := reply.GetPath()
-	if unquoted, err := strconv.Unquote(path); err == nil {
-		path = unquoted
-	}
+func objectOf(path string, status coda.Status) history.Object {
 	object := history.Object{Path: path, Mode: status.Mode & 0o777}
 	switch status.Kind {
 	case coda.Directory:
@@ -103,5 +129,5 @@ func objectOf(reply *controlpb.TreeReply) (history.Object, error) {
 		object.Kind, object.Length, object.Links = "file", int64(status.Length), status.Links
 		object.Digest = hex.EncodeToString(status.Digest[:])
 	}
-	return object, nil
+	return object
 }

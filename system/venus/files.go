@@ -23,34 +23,6 @@ type fileService struct {
 // printable makes a text fit for a protobuf string.
 func printable(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
-// find finds the object at a path.
-func (s *fileService) find(ctx context.Context, path string) (coda.Status, error) {
-	at, err := s.v.Root(ctx)
-	for name := range strings.SplitSeq(path, "/") {
-		if err != nil {
-			return coda.Status{}, err
-		}
-		if name != "" && name != "." {
-			at, err = s.v.Lookup(ctx, at.Fid, name)
-		}
-	}
-	return at, err
-}
-
-// place finds the directory of a path and gives the last name.
-func (s *fileService) place(ctx context.Context, path string) (dir coda.Fid, name string, err error) {
-	path = strings.Trim(path, "/")
-	above, name := "", path
-	if i := strings.LastIndexByte(path, '/'); i >= 0 {
-		above, name = path[:i], path[i+1:]
-	}
-	if err := coda.ValidName(name); err != nil {
-		return coda.Fid{}, "", err
-	}
-	at, err := s.find(ctx, above)
-	return at.Fid, name, err
-}
-
 // changed tells the front end about a change that did not come through it.
 func (s *fileService) changed(dir coda.Fid, name string, f coda.Fid) {
 	s.v.notices.entry(dir, name)
@@ -69,12 +41,12 @@ func statReply(s coda.Status, err error) (*controlpb.StatReply, error) {
 
 // Stat gives the attributes at a path.
 func (s *fileService) Stat(ctx context.Context, r *controlpb.PathRequest) (*controlpb.StatReply, error) {
-	return statReply(s.find(ctx, r.Path))
+	return statReply(s.v.LookupPath(ctx, r.Path))
 }
 
 // ReadDirectory gives the names in a directory.
 func (s *fileService) ReadDirectory(ctx context.Context, r *controlpb.PathRequest) (*controlpb.ReadDirectoryReply, error) {
-	at, err := s.find(ctx, r.Path)
+	at, err := s.v.LookupPath(ctx, r.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +64,7 @@ func (s *fileService) ReadDirectory(ctx context.Context, r *controlpb.PathReques
 // ReadFile sends the status and contents of a file.
 func (s *fileService) ReadFile(r *controlpb.PathRequest, stream grpc.ServerStreamingServer[controlpb.ReadFileReply]) (err error) {
 	ctx := stream.Context()
-	at, err := s.find(ctx, r.Path)
+	at, err := s.v.LookupPath(ctx, r.Path)
 	if err != nil {
 		return err
 	}
@@ -146,7 +118,7 @@ func (s *fileService) WriteFile(stream grpc.ClientStreamingServer[controlpb.Writ
 	if head == nil {
 		return coda.Errorf("write file", coda.Invalid, "the request has no head")
 	}
-	dir, name, err := s.place(ctx, head.Path)
+	dir, name, err := s.v.LookupParent(ctx, head.Path)
 	if err != nil {
 		return err
 	}
@@ -214,7 +186,7 @@ func receiveFile(h *Handle, stream grpc.ClientStreamingServer[controlpb.WriteFil
 
 // MakeDirectory makes a directory.
 func (s *fileService) MakeDirectory(ctx context.Context, r *controlpb.MakeDirectoryRequest) (*controlpb.StatReply, error) {
-	dir, name, err := s.place(ctx, r.Path)
+	dir, name, err := s.v.LookupParent(ctx, r.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +196,7 @@ func (s *fileService) MakeDirectory(ctx context.Context, r *controlpb.MakeDirect
 
 // MakeSymlink makes a symlink.
 func (s *fileService) MakeSymlink(ctx context.Context, r *controlpb.MakeSymlinkRequest) (*controlpb.StatReply, error) {
-	dir, name, err := s.place(ctx, r.Path)
+	dir, name, err := s.v.LookupParent(ctx, r.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -234,11 +206,11 @@ func (s *fileService) MakeSymlink(ctx context.Context, r *controlpb.MakeSymlinkR
 
 // Link gives a file another name.
 func (s *fileService) Link(ctx context.Context, r *controlpb.TwoPathsRequest) (*controlpb.StatReply, error) {
-	from, err := s.find(ctx, r.From)
+	from, err := s.v.LookupPath(ctx, r.From)
 	if err != nil {
 		return nil, err
 	}
-	dir, name, err := s.place(ctx, r.To)
+	dir, name, err := s.v.LookupParent(ctx, r.To)
 	if err != nil {
 		return nil, err
 	}
@@ -248,11 +220,11 @@ func (s *fileService) Link(ctx context.Context, r *controlpb.TwoPathsRequest) (*
 
 // Rename moves an object.
 func (s *fileService) Rename(ctx context.Context, r *controlpb.TwoPathsRequest) (*controlpb.EmptyReply, error) {
-	fromDir, fromName, err := s.place(ctx, r.From)
+	fromDir, fromName, err := s.v.LookupParent(ctx, r.From)
 	if err != nil {
 		return nil, err
 	}
-	toDir, toName, err := s.place(ctx, r.To)
+	toDir, toName, err := s.v.LookupParent(ctx, r.To)
 	if err != nil {
 		return nil, err
 	}
@@ -263,7 +235,7 @@ func (s *fileService) Rename(ctx context.Context, r *controlpb.TwoPathsRequest) 
 
 // Remove removes a file or symlink.
 func (s *fileService) Remove(ctx context.Context, r *controlpb.PathRequest) (*controlpb.EmptyReply, error) {
-	dir, name, err := s.place(ctx, r.Path)
+	dir, name, err := s.v.LookupParent(ctx, r.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -273,7 +245,7 @@ func (s *fileService) Remove(ctx context.Context, r *controlpb.PathRequest) (*co
 
 // RemoveDirectory removes an empty directory.
 func (s *fileService) RemoveDirectory(ctx context.Context, r *controlpb.PathRequest) (*controlpb.EmptyReply, error) {
-	dir, name, err := s.place(ctx, r.Path)
+	dir, name, err := s.v.LookupParent(ctx, r.Path)
 	if err != nil {
 		return nil, err
 	}
