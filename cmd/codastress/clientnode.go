@@ -69,13 +69,18 @@ func (n *node) clientHooks() (agent.Hooks, error) {
 	}, nil
 }
 
-// runTask carries out a step of the workload that it names.
+// runTask carries out a step on the node.
 func (n *node) runTask(ctx context.Context, step history.Step, recorder *history.Recorder, files workloads.Directory) (history.Load, error) {
+	return carryOutStep(ctx, step, workloads.Environment{
+		Node: n.Name, Files: files, Recorder: recorder, WebURL: "http://" + n.Web, Log: n.log, Patience: n.CallTime,
+	})
+}
+
+// carryOutStep carries out a step of the workload that it names.
+func carryOutStep(ctx context.Context, step history.Step, env workloads.Environment) (history.Load, error) {
 	for _, workload := range workloads.All() {
 		if workload.Name() == step.Name {
-			return workload.Do(ctx, step, workloads.Environment{
-				Node: n.Name, Files: files, Recorder: recorder, WebURL: "http://" + n.Web, Log: n.log, Patience: n.CallTime,
-			})
+			return workload.Do(ctx, step, env)
 		}
 	}
 	return history.Load{}, fmt.Errorf("there is no workload %q", step.Name)

@@ -33,6 +33,11 @@ func codasrvCommand() *cobra.Command {
 	return cmd
 }
 
+// viceTiming is the server's timing, with its time constants divided.
+func viceTiming(scale float64) vice.Timing {
+	return vice.Timing{Lease: scaled(10*time.Second, scale), Request: scaled(2*time.Minute, scale)}
+}
+
 // serveVolume is codasrv's life until ctx ends.
 func serveVolume(ctx context.Context, flags daemonFlags, listen string) error {
 	creds := credentials.TransportCredentials(insecure.NewCredentials())
@@ -44,7 +49,7 @@ func serveVolume(ctx context.Context, flags daemonFlags, listen string) error {
 	}
 	server, err := vice.Open(ctx, vice.Config{
 		Dir: flags.dir, Volume: flags.volume, Log: flags.logger(),
-		Timing: vice.Timing{Lease: flags.scaled(10 * time.Second), Request: flags.scaled(2 * time.Minute)},
+		Timing: viceTiming(flags.timeScale),
 	})
 	if err != nil {
 		return fmt.Errorf("opening the server in %s: %w", flags.dir, err)

@@ -44,8 +44,8 @@ func (f *daemonFlags) logger() *slog.Logger {
 }
 
 // scaled divides a time constant.
-func (f *daemonFlags) scaled(d time.Duration) time.Duration {
-	return time.Duration(float64(d) / f.timeScale)
+func scaled(d time.Duration, scale float64) time.Duration {
+	return time.Duration(float64(d) / scale)
 }
 
 // listenUnix listens on a socket of the owner's own, in the place of one that an earlier life left.

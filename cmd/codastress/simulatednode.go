@@ -1,0 +1,288 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"net"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/codastress/codastress/harness/agent/web"
+	"github.com/codastress/codastress/harness/cluster"
+	"github.com/codastress/codastress/harness/cluster/simulation"
+	"github.com/codastress/codastress/harness/history"
+	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk/simdisk"
+	"github.com/codastress/codastress/system/venus"
+	"github.com/codastress/codastress/system/venus/direct"
+	"github.com/codastress/codastress/system/vice"
+	"github.com/codastress/codastress/system/wire"
+	"github.com/codastress/codastress/workloads"
+)
+
+// simulated is the runtime that runs the system in the bubble that it is used in.
+func simulated(seed uint64) simulation.Runtime {
+	return simulation.Runtime{
+		Seed: seed,
+		Disk: func(*mathrand.Rand) simulation.Disk { return simulatedDisk{simdisk.New()} },
+		Install: func(machine simulation.Machine) (simulation.Software, error) {
+			common := software{machine: machine, entropy: &stream{random: mathrand.New(mathrand.NewPCG(machine.Random.Uint64(), 0))}}
+			if machine.Role == cluster.RoleServer {
+				return &simulatedServer{software: common}, nil
+			}
+			return &simulatedClient{software: common, mount: &simulatedMount{}}, nil
+		},
+	}
+}
+
+// simulatedDisk is a simulated disk as the simulation knows it.
+type simulatedDisk struct{ *simdisk.Disk }
+
+// Crash implements simulation.Disk.
+func (d simulatedDisk) Crash() simulation.Disk { return simulatedDisk{d.Disk.Crash()} }
+
+// LosePower implements simulation.Disk.
+func (d simulatedDisk) LosePower(random *mathrand.Rand) simulation.Disk {
+	return simulatedDisk{d.Disk.LosePower(random)}
+}
+
+// diskOf is the disk of a life as the system knows it.
+func diskOf(life simulation.Life) *simdisk.Disk { return life.Disk.(simulatedDisk).Disk }
+
+// software is what the nodes of both roles have.
+type software struct {
+	machine simulation.Machine
+	entropy *stream
+}
+
+// stream is a source of random bytes, the same for the same seed.
+type stream struct {
+	mu     sync.Mutex
+	random *mathrand.Rand
+}
+
+// Read implements io.Reader.
+func (s *stream) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range p {
+		p[i] = byte(s.random.Uint32())
+	}
+	return len(p), nil
+}
+
+// source makes another source of random numbers.
+func (s *stream) source() mathrand.Source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return mathrand.NewPCG(s.random.Uint64(), s.random.Uint64())
+}
+
+// codasrvAddress is where the codasrv of a node answers.
+func codasrvAddress(node string) string {
+	return simulation.Address(node, strconv.Itoa(cluster.CodasrvPort))
+}
+
+// reach asks for an answer of codasrv on a fresh connection.
+func (s *software) reach(ctx context.Context, server string) error {
+	config := wire.DefaultClientConfig()
+	config.Dialer = s.machine.Stack.Dial
+	conn, err := wire.Dial(codasrvAddress(server), config)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, reachTime)
+	defer cancel()
+	return errors.Join(probe(ctx, conn), conn.Close())
+}
+
+// Reach implements simulation.Software.
+func (s *software) Reach(ctx context.Context, peer string) error { return s.reach(ctx, peer) }
+
+// running is a daemon that runs: what ends it, and its parts that then end.
+type running struct {
+	end   func(ctx context.Context) error
+	parts *errgroup.Group
+}
+
+// Close implements simulation.Process.
+func (r *running) Close(ctx context.Context) error { return errors.Join(r.end(ctx), r.parts.Wait()) }
+
+// simulatedServer is a server node.
+type simulatedServer struct {
+	software
+
+	mu   sync.Mutex
+	vice *vice.Server // of the last life
+	life simulation.Life
+}
+
+var _ simulation.Software = (*simulatedServer)(nil)
+
+// Start implements simulation.Software.
+func (s *simulatedServer) Start(ctx context.Context, _ string, life simulation.Life) (simulation.Process, error) {
+	server, err := vice.Open(ctx, vice.Config{
+		Disk: diskOf(life), Dir: "vice", Volume: volumeName, Log: life.Log, Entropy: s.entropy, Fatal: life.Die,
+		Timing: viceTiming(s.machine.Spec.TimeScale),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the server: %w", err)
+	}
+	listener, err := life.Stack.Listen(strconv.Itoa(cluster.CodasrvPort))
+	if err != nil {
+		return nil, errors.Join(err, server.Close(ctx))
+	}
+	s.mu.Lock()
+	s.vice, s.life = server, life
+	s.mu.Unlock()
+	parts := &errgroup.Group{}
+	parts.Go(func() error { return server.Serve(context.Background(), listener, nil) })
+	return &running{server.Close, parts}, nil
+}
+
+// alive gives the server that runs.
+func (s *simulatedServer) alive() (*vice.Server, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.vice == nil {
+		return nil, errNotRunning
+	}
+	select {
+	case <-s.life.Dead:
+		return nil, errNotRunning
+	default:
+		return s.vice, nil
+	}
+}
+
+var errNotRunning = errors.New("it is not running")
+
+// Observe implements simulation.Software.
+func (s *simulatedServer) Observe(ctx context.Context) (history.Observation, error) {
+	server, err := s.alive()
+	if err != nil {
+		return history.Observation{Source: history.SourceServer}, err
+	}
+	if err := s.life.Running(ctx); err != nil {
+		return history.Observation{Source: history.SourceServer}, err
+	}
+	return observeServer(ctx, codasrvHere{server})
+}
+
+// Evidence implements simulation.Software.
+func (s *simulatedServer) Evidence(context.Context, string) (map[string][]byte, error) {
+	server, err := s.alive()
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]byte{"state.txt": []byte(server.State())}, nil
+}
+
+// RunTask implements simulation.Software.
+func (s *simulatedServer) RunTask(context.Context, history.Step, *history.Recorder) (history.Load, error) {
+	return history.Load{}, errors.New("a server carries out no tasks")
+}
+
+// codasrvHere is a codasrv in this process.
+type codasrvHere struct{ server *vice.Server }
+
+func (c codasrvHere) tree(ctx context.Context, each func(path string, status coda.Status) error) error {
+	return c.server.Tree(ctx, volumeName, each)
+}
+
+func (c codasrvHere) fsck(ctx context.Context) ([]string, error) {
+	found, err := c.server.Fsck(ctx)
+	return found.Problems, err
+}
+
+// simulatedClient is a client node.
+type simulatedClient struct {
+	software
+	mount *simulatedMount
+
+	mu    sync.Mutex
+	venus *venus.Venus // of the last life
+}
+
+var _ simulation.Software = (*simulatedClient)(nil)
+
+// Start implements simulation.Software.
+func (c *simulatedClient) Start(ctx context.Context, daemon string, life simulation.Life) (simulation.Process, error) {
+	if daemon == cluster.Web {
+		return c.startWeb(life)
+	}
+	client, err := venus.Open(ctx, venus.Config{
+		Disk: diskOf(life), Dir: "venus", Server: codasrvAddress(c.machine.Servers[0]), Dial: life.Stack.Dial, Volume: volumeName,
+		Name: c.machine.Name, Log: life.Log, Entropy: c.entropy, Timing: venus.DefaultTiming().Scaled(c.machine.Spec.TimeScale),
+		Boot: strconv.Itoa(life.Boot),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the cache: %w", err)
+	}
+	c.mu.Lock()
+	c.venus = client
+	c.mu.Unlock()
+	c.mount.set(&serving{life: life, files: directFiles{direct.Local{Venus: client}}})
+	return &running{client.Close, &errgroup.Group{}}, nil
+}
+
+func (c *simulatedClient) startWeb(life simulation.Life) (simulation.Process, error) {
+	listener, err := life.Stack.Listen(strconv.Itoa(cluster.WebPort))
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	parts := &errgroup.Group{}
+	parts.Go(func() error { return web.Serve(ctx, listener, c.mount, web.Limits{Log: life.Log}) })
+	return &running{func(context.Context) error { stop(); return nil }, parts}, nil
+}
+
+// RunTask implements simulation.Software.
+func (c *simulatedClient) RunTask(ctx context.Context, step history.Step, recorder *history.Recorder) (history.Load, error) {
+	return carryOutStep(ctx, step, workloads.Environment{
+		Node: c.machine.Name, Files: c.mount, Recorder: recorder, Log: c.machine.Log, Patience: c.machine.Spec.CallTime,
+		WebURL: "http://" + simulation.Address(c.machine.Name, strconv.Itoa(cluster.WebPort)),
+		Dial: func(ctx context.Context, _, address string) (net.Conn, error) {
+			return c.machine.Stack.Dial(ctx, address)
+		},
+		Nonces: c.entropy.source,
+	})
+}
+
+// Observe implements simulation.Software.
+func (c *simulatedClient) Observe(ctx context.Context) (history.Observation, error) {
+	if s := c.mount.now(); s == nil {
+		return history.Observation{Source: history.SourceMount}, errNotRunning
+	} else if err := s.life.Running(ctx); err != nil {
+		return history.Observation{Source: history.SourceMount}, err
+	}
+	c.mu.Lock()
+	client := c.venus
+	c.mu.Unlock()
+	return observeClient(ctx, venusHere{client}, simulatedTree{c.mount})
+}
+
+// Evidence implements simulation.Software.
+func (c *simulatedClient) Evidence(_ context.Context, daemon string) (map[string][]byte, error) {
+	c.mu.Lock()
+	client := c.venus
+	c.mu.Unlock()
+	if daemon != cluster.Venus || client == nil {
+		return nil, nil
+	}
+	return map[string][]byte{"state.txt": []byte(client.State())}, nil
+}
+
+// venusHere is a venus in this process.
+type venusHere struct{ client *venus.Venus }
+
+func (v venusHere) volume(context.Context) (pending uint64, state string, err error) {
+	volume := v.client.Volume()
+	return volume.LogRecords, volume.State, nil
+}
+
+func (v venusHere) conflicts(context.Context) ([]venus.Conflict, error) { return v.client.Conflicts() }
