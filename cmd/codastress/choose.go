@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,12 +14,13 @@ import (
 	"github.com/codastress/codastress/harness"
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/cluster/processes"
+	"github.com/codastress/codastress/harness/cluster/simulation"
 	"github.com/codastress/codastress/harness/nearest"
 )
 
 // A choice is where and how a run's nodes work, and one line on why.
 type choice struct {
-	driver cluster.Driver
+	driver cluster.Driver // nil: the run is simulated
 	mount  string
 	why    string
 }
@@ -27,6 +30,11 @@ const probeTime = 10 * time.Second
 
 // choose finds the driver and the kind of mount for the flags of a run.
 func choose(ctx context.Context, flags runFlags) (choice, error) {
+	if flags.runtime == simulation.Name {
+		// Below the kernel is where a simulation begins.
+		mount, _, err := chooseMount(cmp.Or(flags.mount, mountDirect), func() error { return errors.New("a simulation has no kernel") })
+		return choice{mount: mount, why: "runtime simulation, as asked"}, err
+	}
 	driver, why, err := chooseRuntime(ctx, flags.runtime)
 	if err != nil {
 		return choice{}, err
@@ -45,7 +53,7 @@ func choose(ctx context.Context, flags runFlags) (choice, error) {
 
 func chooseRuntime(ctx context.Context, name string) (cluster.Driver, string, error) {
 	all := drivers()
-	names := []string{"auto"}
+	names := []string{"auto", simulation.Name}
 	for _, driver := range all {
 		names = append(names, driver.Name())
 	}

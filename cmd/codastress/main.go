@@ -57,7 +57,7 @@ func rootCommand() *cobra.Command {
 		return usageError{fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())}
 	})
 	root.AddCommand(
-		runCommand(), replayCommand(),
+		runCommand(), replayCommand(), simulateCommand(),
 		checkCommand(), reportCommand(), historyCommand(),
 		listCommand(), explainCommand(),
 		cfsCommand(), cleanCommand(), imageCommand(), versionCommand(),

@@ -29,7 +29,7 @@ type runFlags struct {
 
 func (f *runFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.runtime, "runtime", "auto", "where the nodes run: auto, containers or processes")
+	flags.StringVar(&f.runtime, "runtime", "auto", "where the nodes run: auto, containers, processes or simulation")
 	flags.StringVar(&f.mount, "mount", "auto", "how the clients' files are reached: auto, fuse or direct")
 	flags.StringVar(&f.dir, "dir", "", "the run directory to make (default runs/TIME-SCENARIO-SEED)")
 	flags.BoolVar(&f.asJSON, "json", false, "print result.json instead of the summary")
@@ -131,9 +131,16 @@ func carryOut(cmd *cobra.Command, flags runFlags, request harness.Request) error
 	if request.Dir, err = filepath.Abs(flags.dir); err != nil {
 		return fmt.Errorf("finding the run directory: %w", err)
 	}
-	request.Runtime, request.Mount, request.Binary, request.Version = cluster.In(chosen.driver), chosen.mount, binary, version()
+	request.Mount, request.Binary, request.Version = chosen.mount, binary, version()
 	request.Log = logger(stderr, flags.verbose)
-
+	if chosen.driver == nil {
+		runErr, err := runSimulated(ctx, request, flags.verbose, stderr)
+		if err != nil {
+			return err
+		}
+		return conclude(ctx, cmd, flags, request.Dir, runErr)
+	}
+	request.Runtime = cluster.In(chosen.driver)
 	progress, err := progressOn(stderr, request, chosen.why)
 	if err != nil {
 		return err

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/codastress/codastress/harness"
+	"github.com/codastress/codastress/harness/history"
+	"github.com/codastress/codastress/harness/scenario"
+)
+
+// simulateFlags are what the search for a failing seed is told.
+type simulateFlags struct {
+	seeds     string
+	jobs      int
+	budget    time.Duration
+	keepGoing bool
+	clients   int
+	settings  []string
+	dir       string
+}
+
+func simulateCommand() *cobra.Command {
+	var flags simulateFlags
+	cmd := &cobra.Command{
+		Use:   "simulate SCENARIO",
+		Short: "Run a scenario in virtual time with many seeds, and stop at one that fails",
+		Long: "Simulate runs the whole cluster inside one process a seed, where time passes only when everything waits, and judges each run.\n" +
+			"Each seed has its own plan, network and order of events. A run that fails is kept, with the command that replays it.\n\n" + exitHelp,
+		Example: "  codastress simulate mass-delete --seeds 1..1000\n" +
+			"  codastress simulate mass-delete --set workload.pages=270 --set workload.delete=90 --budget 10m --keep-going",
+		Args: oneArgument("scenario"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			sc, err := scenario.Load(args[0], names(catalog()))
+			if err != nil {
+				return usageError{err}
+			}
+			if cmd.Flags().Changed("clients") {
+				sc.Clients = flags.clients
+			}
+			if err := sc.Set(flags.settings...); err != nil {
+				return usageError{err}
+			}
+			if err := sc.Validate(); err != nil {
+				return usageError{err}
+			}
+			return search(cmd.Context(), sc, flags, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&flags.seeds, "seeds", "1..100", "the seeds to run: N, or FIRST..LAST")
+	f.IntVar(&flags.jobs, "jobs", runtime.NumCPU(), "runs at the same time; each takes one processor")
+	f.DurationVar(&flags.budget, "budget", 0, "time after which no run begins any more (default: none)")
+	f.BoolVar(&flags.keepGoing, "keep-going", false, "go on after a failure")
+	f.IntVar(&flags.clients, "clients", 3, "number of clients")
+	f.StringArrayVar(&flags.settings, "set", nil, "set one value of the scenario, as in workload.rate=50 (repeatable)")
+	f.StringVar(&flags.dir, "dir", "runs", "the folder where the directories of runs that fail are kept")
+	return cmd
+}
+
+// parseSeeds reads N or FIRST..LAST.
+func parseSeeds(text string) (first, last uint64, err error) {
+	from, to, found := strings.Cut(text, "..")
+	if !found {
+		to = from
+	}
+	first, err = strconv.ParseUint(from, 10, 64)
+	if err == nil {
+		last, err = strconv.ParseUint(to, 10, 64)
+	}
+	if err != nil || last < first {
+		return 0, 0, usageError{fmt.Errorf("seeds: %q is neither a number nor two, the smaller first, as in 1..1000", text)}
+	}
+	return first, last, nil
+}
+
+// search simulates seed after seed.
+func search(ctx context.Context, sc scenario.Scenario, flags simulateFlags, stdout, stderr io.Writer) error {
+	first, last, err := parseSeeds(flags.seeds)
+	if err != nil {
+		return err
+	}
+	if flags.jobs < 1 {
+		return usageError{fmt.Errorf("jobs: %d is not possible: at least one run is needed at a time", flags.jobs)}
+	}
+	if _, err := harness.Plan(sc, first, catalog()); err != nil {
+		return usageError{err}
+	}
+	text, err := sc.Marshal()
+	if err != nil {
+		return fmt.Errorf("writing the scenario: %w", err)
+	}
+	c := &campaign{
+		first: first, last: last, jobs: flags.jobs, budget: flags.budget, keepGoing: flags.keepGoing, out: stderr, terminal: terminalWidth(stderr) > 0,
+		run: func(ctx context.Context, seed uint64) (outcome, error) {
+			return simulateSeed(ctx, sc.Name, string(text), seed, flags.dir)
+		},
+	}
+	total, err := c.carryOut(ctx)
+	total.print(stdout)
+	if err != nil {
+		return err
+	}
+	return verdictOf(total.result())
+}
+
+// simulateSeed simulates and judges one seed. The run directory is kept unless the run passed.
+func simulateSeed(ctx context.Context, name, text string, seed uint64, dir string) (o outcome, err error) {
+	folder, err := simulationFolder(dir)
+	if err != nil {
+		return o, err
+	}
+	defer func() { err = errors.Join(err, removeAll(folder)) }()
+	a, spent, err := simulate(ctx, order{Scenario: text, Seed: seed, Version: version(), Judge: true}, folder, io.Discard)
+	if err != nil {
+		return o, err
+	}
+	o = outcome{seed: seed, spent: spent, simulated: a.Simulated, exact: a.Exact}
+	o.result, o.why = a.overall()
+	if o.result != history.Pass {
+		o.dir = harness.RunDirectoryName(dir, name, seed, time.Now())
+		if err := keep(folder, o.dir); err != nil {
+			return o, err
+		}
+		if a.Problem == "" || a.Problem == problemTask {
+			result, err := judgeStored(o.dir)
+			if err == nil {
+				_, err = writeReports(o.dir, result)
+			}
+			if err != nil {
+				return o, err
+			}
+		}
+	}
+	return o, nil
+}
+
+// overall is what came of a simulated run, and the reasons where it did not pass.
+func (a answer) overall() (history.Result, []string) {
+	result := history.Overall(a.Verdicts)
+	var why []string
+	for _, verdict := range a.Verdicts {
+		if verdict.Result == result && result != history.Pass {
+			why = append(why, verdict.Check+": "+verdict.Summary)
+		}
+	}
+	switch a.Problem {
+	case "", problemTask:
+		if a.Verdicts == nil {
+			result, why = history.Undecided, append(why, "nothing was judged")
+		}
+	case problemLeft, problemCrash, problemStuck:
+		result, why = history.Fail, append(why, string(a.Problem)+": "+a.Detail)
+	default:
+		result, why = max(result, history.Undecided), append(why, string(a.Problem)+": "+a.Detail)
+	}
+	return result, why
+}
+
+// replay is the command that carries out the run of an outcome again.
+func (o outcome) replay() string { return "codastress replay " + relative(mustAbs(o.dir)) }
+
+func mustAbs(path string) string {
+	if absolute, err := filepath.Abs(path); err == nil {
+		return absolute
+	}
+	return path
+}

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/codastress/codastress/harness"
+	"github.com/codastress/codastress/harness/cluster/simulation/bubble"
+	"github.com/codastress/codastress/harness/history"
+)
+
+// A simulated run has a process of its own, so that nothing of another run is in it: its memory, its runtime's randomness, its end.
+
+// An order is what that process is told, on its standard input.
+type order struct {
+	Scenario string         `json:"scenario"` // YAML
+	Plan     []history.Step `json:"plan"`     // nil makes one from the seed
+	Seed     uint64         `json:"seed"`
+	Version  string         `json:"version"`
+	Progress bool           `json:"progress"` // say on standard error how it goes
+	Verbose  bool           `json:"verbose"`  // and what the harness does
+	Logs     bool           `json:"logs"`     // keep the logs of the daemons
+	Judge    bool           `json:"judge"`    // let the checks look at the record
+}
+
+// An answer is what it says when it is done, on its standard output.
+type answer struct {
+	Problem   problem           `json:"problem,omitempty"`
+	Detail    string            `json:"detail,omitempty"` // of the problem
+	Verdicts  []history.Verdict `json:"verdicts,omitempty"`
+	Simulated time.Duration     `json:"simulated"`
+	Exact     bool              `json:"exact"` // the process repeats itself for the same seed
+}
+
+// A problem is what kept a simulated run from its end.
+type problem string
+
+// The problems.
+const (
+	problemTask    problem = "task"    // harness.ErrTask
+	problemRecord  problem = "record"  // harness.ErrRecord
+	problemCluster problem = "cluster" // harness.ErrCluster
+	problemOther   problem = "other"
+	problemLeft    problem = "left"  // the run ended, and goroutines of daemons stay behind that wait for ever
+	problemCrash   problem = "crash" // the process died: a panic in a daemon, which all share
+	problemStuck   problem = "stuck" // it took longer than any run does: something is busy without time passing
+)
+
+func problemOf(err error) problem {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, harness.ErrRecord):
+		return problemRecord
+	case errors.Is(err, harness.ErrCluster):
+		return problemCluster
+	case errors.Is(err, harness.ErrTask):
+		return problemTask
+	default:
+		return problemOther
+	}
+}
+
+// err is the problem as an error that the harness could have returned.
+func (a answer) err() error {
+	switch a.Problem {
+	case "":
+		return nil
+	case problemTask:
+		return fmt.Errorf("%w: %s", harness.ErrTask, a.Detail)
+	case problemRecord:
+		return fmt.Errorf("%w: %s", harness.ErrRecord, a.Detail)
+	default:
+		return fmt.Errorf("%w: %s", harness.ErrCluster, a.Detail)
+	}
+}
+
+const (
+	simulationRun  = "run"               // the run directory, below the working directory of the process
+	outputFile     = "simulation.log"    // in the run directory: what the process said
+	stuckTime      = 10 * time.Minute    // of the machine's time, after which a simulated run counts as stuck
+	dyingTime      = 5 * time.Second     // for a process that was asked for its goroutines
+	outputMost     = 4 << 20             // bytes of it that are kept
+	memoryVariable = "GOMEMLIMIT=4GiB"   // a run that needs more than any would is better collected than killed
+	seedVariable   = bubble.SeedVariable // its runtime's seed
+)
+
+// used is what a simulated run took of the machine.
+type used struct {
+	wall   time.Duration
+	memory int64 // the most that was resident, in bytes
+}
+
+// simulate has a process carry out an order in a folder, which it makes the run directory in. An error means that there was no such process; what
+// went wrong in it is in the answer.
+func simulate(ctx context.Context, o order, folder string, stderr io.Writer) (answer, used, error) {
+	text, err := json.Marshal(o)
+	if err != nil {
+		return answer{}, used{}, fmt.Errorf("writing the order of a simulation: %w", err)
+	}
+	executable, err := os.Executable()
+	if err != nil {
+		return answer{}, used{}, fmt.Errorf("finding the executable that simulates: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, stuckTime)
+	defer cancel()
+	var stdout bytes.Buffer
+	said := &lastBytes{most: outputMost}
+	cmd := exec.CommandContext(ctx, executable, "node", "simulation")
+	cmd.Dir = folder
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(text), &stdout, io.MultiWriter(said, stderr)
+	// The same environment wherever it runs: what differs could show in the order of things.
+	cmd.Env = []string{seedVariable + "=" + strconv.FormatUint(o.Seed, 10), "GOMAXPROCS=1", "GOGC=off", memoryVariable, "GOTRACEBACK=all"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // so that it says where it is
+	cmd.WaitDelay = dyingTime
+	// The death of the thread that starts the process counts as the parent's.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	began := time.Now()
+	runErr := cmd.Run()
+	spent := used{wall: time.Since(began)}
+	if cmd.ProcessState == nil {
+		return answer{}, spent, fmt.Errorf("starting a simulation: %w", runErr)
+	}
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		spent.memory = usage.Maxrss << 10
+	}
+	var a answer
+	if err := json.Unmarshal(stdout.Bytes(), &a); err == nil && runErr == nil {
+		return a, spent, nil
+	}
+	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return answer{}, spent, ctx.Err()
+	}
+	a = answer{Problem: problemCrash, Detail: outcryOf(said.String())}
+	if ctx.Err() != nil {
+		a = answer{Problem: problemStuck, Detail: fmt.Sprintf("it did not end in %v", stuckTime)}
+	}
+	return a, spent, saveOutput(folder, said.String())
+}
+
+// runSimulated carries out a request in virtual time. The first error is the run's, as harness.Run returns it; the second says that nothing was
+// recorded at all.
+func runSimulated(ctx context.Context, request harness.Request, verbose bool, stderr io.Writer) (runErr, err error) {
+	text, err := request.Scenario.Marshal()
+	if err != nil {
+		return nil, fmt.Errorf("writing the scenario: %w", err)
+	}
+	folder, err := simulationFolder(filepath.Dir(request.Dir))
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder) //nolint:errcheck // what is left of it is empty
+	a, _, err := simulate(ctx, order{
+		Scenario: string(text), Plan: request.Plan, Seed: request.Seed, Version: request.Version, Progress: true, Verbose: verbose, Logs: true,
+	}, folder, stderr)
+	if err != nil {
+		return nil, err
+	}
+	return a.err(), keep(folder, request.Dir)
+}
+
+// simulationFolder makes a folder beside the run directories for one that is being made.
+func simulationFolder(beside string) (string, error) {
+	if err := os.MkdirAll(beside, 0o755); err != nil {
+		return "", fmt.Errorf("%w: %w: choose a folder that can be written with --dir", harness.ErrRunDirectory, err)
+	}
+	folder, err := os.MkdirTemp(beside, ".simulation-")
+	if err != nil {
+		return "", fmt.Errorf("%w: %w: choose a folder that can be written with --dir", harness.ErrRunDirectory, err)
+	}
+	return folder, nil
+}
+
+// keep gives the run directory that was made in a folder its name.
+func keep(folder, dir string) error {
+	if _, err := os.Lstat(dir); err == nil {
+		return fmt.Errorf("%w: %s exists already: choose another with --dir, or remove it", harness.ErrRunDirectory, dir)
+	}
+	if err := os.Rename(filepath.Join(folder, simulationRun), dir); err != nil {
+		return fmt.Errorf("%w: %w", harness.ErrRunDirectory, err)
+	}
+	return nil
+}
+
+// saveOutput keeps what a process that died had said.
+func saveOutput(folder, said string) error {
+	dir := filepath.Join(folder, simulationRun)
+	err := os.MkdirAll(dir, 0o755)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, outputFile), []byte(said), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("keeping what a simulation said when it died: %w", err)
+	}
+	return nil
+}
+
+// outcryOf is the line of an output that says why the process died.
+func outcryOf(said string) string {
+	last := "it died without a word"
+	for line := range strings.Lines(said) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			return line
+		}
+		if line != "" {
+			last = line
+		}
+	}
+	return last
+}
+
+// lastBytes keeps the end of what is written: the beginning of a dump is there too, as it comes last.
+type lastBytes struct {
+	most int
+	kept []byte
+}
+
+// Write implements io.Writer.
+func (l *lastBytes) Write(p []byte) (int, error) {
+	l.kept = append(l.kept, p...)
+	if over := len(l.kept) - l.most; over > 0 {
+		l.kept = l.kept[over:]
+	}
+	return len(p), nil
+}
+
+// String is what was kept.
+func (l *lastBytes) String() string { return string(l.kept) }

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/codastress/codastress/harness"
+	"github.com/codastress/codastress/harness/cluster"
+	"github.com/codastress/codastress/harness/cluster/simulation/bubble"
+	"github.com/codastress/codastress/harness/history"
+	"github.com/codastress/codastress/harness/scenario"
+)
+
+func simulationCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "simulation",
+		Short: "Carry out one simulated run, as standard input says",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var o order
+			if err := json.NewDecoder(cmd.InOrStdin()).Decode(&o); err != nil {
+				return usageError{fmt.Errorf("reading the order of a simulation: %w", err)}
+			}
+			a, err := o.carryOut(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(a)
+		},
+	}
+}
+
+// carryOut is the whole life of a process that simulates.
+func (o order) carryOut(stderr io.Writer) (answer, error) {
+	request, err := o.request(stderr)
+	if err != nil {
+		return answer{}, err
+	}
+	var a answer
+	var runErr error
+	bubbled := bubble.Run(func(ctx context.Context) {
+		began := time.Now()
+		progress := harness.Progress(silent{})
+		if o.Progress {
+			shown, err := progressOn(stderr, request, "runtime simulation, as asked")
+			if err != nil {
+				runErr = err
+				return
+			}
+			defer shown.Close()
+			progress = shown
+		}
+		request.Progress = progress
+		runErr = harness.Run(ctx, request, catalog())
+		a.Simulated = time.Since(began)
+	})
+	_, a.Exact = bubble.Seed()
+	a.Problem = problemOf(runErr)
+	if runErr != nil {
+		a.Detail = runErr.Error()
+	}
+	if failed, ok := errors.AsType[*bubble.Error](bubbled); ok {
+		a.Problem, a.Detail = problemLeft, failed.Reason
+		if err := saveOutput(".", failed.Error()); err != nil {
+			return a, err
+		}
+	}
+	if o.Judge && (a.Problem == "" || a.Problem == problemTask || a.Problem == problemLeft) {
+		result, err := judgeStored(request.Dir)
+		if err != nil {
+			return a, err
+		}
+		a.Verdicts = result.Verdicts
+	}
+	return a, nil
+}
+
+// request is the run of an order.
+func (o order) request(stderr io.Writer) (harness.Request, error) {
+	sc, err := scenario.Parse("the scenario", []byte(o.Scenario))
+	if err != nil {
+		return harness.Request{}, usageError{err}
+	}
+	plan := o.Plan
+	if plan == nil {
+		if plan, err = harness.Plan(sc, o.Seed, catalog()); err != nil {
+			return harness.Request{}, usageError{err}
+		}
+	}
+	log := slog.New(slog.DiscardHandler)
+	if o.Verbose {
+		log = logger(stderr, true)
+	}
+	return harness.Request{
+		Scenario: sc, Seed: o.Seed, Plan: plan, Dir: simulationRun, Runtime: simulated(o.Seed), Mount: cluster.MountDirect,
+		Version: o.Version, Log: log,
+	}, nil
+}
+
+// silent shows no progress.
+type silent struct{}
+
+var _ harness.Progress = silent{}
+
+func (silent) Phase(string)                 {}
+func (silent) Chunk([]byte)                 {}
+func (silent) FaultInjecting(history.Step)  {}
+func (silent) FaultRecovered(history.Fault) {}
+func (silent) Stall(history.Stall)          {}
