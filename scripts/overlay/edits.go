@@ -74,16 +74,15 @@ func order() []edit {
 			anchor: "func globrunqput(gp *g) {\n",
 			after:  "\tif seeded.on && seededPut(gp) {\n\t\treturn\n\t}\n",
 		},
-		{ // Neither the bubble nor the rest can starve the other: they take turns at being asked first.
+		{ // The bubble comes after all else that can run, but for its turn now and then, so that nothing can starve it.
 			file:   "runtime/proc.go",
 			anchor: "\t// local runq\n\tif gp, inheritTime := runqget(pp); gp != nil {\n\t\treturn gp, inheritTime, false\n",
-			before: "\tif seeded.on {\n\t\tseeded.ordinary = !seeded.ordinary\n\t\tif !seeded.ordinary {\n" +
-				"\t\t\tif gp := seededGet(); gp != nil {\n\t\t\t\treturn gp, false, false\n\t\t\t}\n\t\t}\n\t}\n\n",
+			before: "\tif seeded.on && seededTurn() {\n\t\tif gp := seededGet(); gp != nil {\n\t\t\treturn gp, false, false\n\t\t}\n\t}\n\n",
 		},
 		{
 			file:   "runtime/proc.go",
 			anchor: "\t// Poll network.\n\t// This netpoll is only an optimization",
-			before: "\tif seeded.on {\n\t\tif gp := seededGet(); gp != nil {\n\t\t\treturn gp, false, false\n\t\t}\n\t}\n\n",
+			before: "\tif seeded.on {\n\t\tseeded.others = 0\n\t\tif gp := seededGet(); gp != nil {\n\t\t\treturn gp, false, false\n\t\t}\n\t}\n\n",
 		},
 		{ // A thread without a processor may have put something there since.
 			file:   "runtime/proc.go",

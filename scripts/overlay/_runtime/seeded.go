@@ -21,10 +21,10 @@ var seeded struct {
 	on   bool
 	seed uint64
 
-	order    uint64            // wyrand: goroutines, select, timers
-	inside   chacha8rand.State // what goroutines of a bubble draw
-	outside  chacha8rand.State // what all others draw
-	ordinary bool              // whose turn it is: the ordinary queues', or the bubble's
+	order   uint64            // wyrand: goroutines, select, timers
+	inside  chacha8rand.State // what goroutines of a bubble draw
+	outside chacha8rand.State // what all others draw
+	others  int               // goroutines that ran since the bubble was last asked for one
 
 	lock     mutex
 	queue    uintptr // array of guintptr outside the heap: runnable goroutines of the bubble, in no order that means something
@@ -135,6 +135,17 @@ func seededResume(gp *g) {
 	}
 	seeded.resumed.set(gp)
 	unlock(&seeded.lock)
+}
+
+// seededTurn reports whether it is time to ask the bubble first: when very many others ran without a break. Else it is asked last, so that
+// what the collector sets off outside the bubble, as finalizers, is over before the bubble goes on, and allocates before it does.
+func seededTurn() bool {
+	seeded.others++
+	if seeded.others < 1000 {
+		return false
+	}
+	seeded.others = 0
+	return true
 }
 
 // seededGet takes the goroutine that the bubble runs next, or nil.

@@ -71,6 +71,9 @@ func main() {
 		debug.SetGCPercent(-1)
 	}
 	var t trace
+	if n, _ := strconv.Atoi(os.Getenv("TORTURE_THREADS")); n > 0 {
+		threads(n)
+	}
 	started := time.Now()
 	err := bubble.Run(func(ctx context.Context) { torture(ctx, &t, scale) })
 	if err != nil {
@@ -78,6 +81,9 @@ func main() {
 		os.Exit(1)
 	}
 	seed, seeded := bubble.Seed()
+	status, _ := os.ReadFile("/proc/self/status")
+	_, threads, _ := strings.Cut(string(status), "Threads:")
+	fmt.Fprintln(os.Stderr, "threads", strings.Fields(threads)[0])
 	fmt.Fprintf(os.Stderr, "seed %d %v, %d processors, took %v\n", seed, seeded, runtime.GOMAXPROCS(0), time.Since(started).Round(time.Millisecond))
 	if path := os.Getenv("TORTURE_TRACE"); path != "" {
 		if err := os.WriteFile(path, []byte(strings.Join(t.lines, "\n")), 0o644); err != nil {
@@ -100,4 +106,21 @@ func torture(ctx context.Context, t *trace, scale int) {
 		})
 	}
 	parts.Wait()
+}
+
+func threads(n int) {
+	var up, down sync.WaitGroup
+	up.Add(n)
+	release := make(chan struct{})
+	for range n {
+		down.Go(func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			up.Done()
+			<-release
+		})
+	}
+	up.Wait()
+	close(release)
+	down.Wait()
 }
