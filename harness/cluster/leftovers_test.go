@@ -83,6 +83,8 @@ func TestALockTellsWhetherTheHarnessLives(t *testing.T) {
 
 func TestCleanRemovesOnlyWhatIsDead(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
+	own := filepath.Join(os.TempDir(), folderPrefix+"notes")
+	require.NoError(t, os.MkdirAll(filepath.Join(own, "of mine"), 0o700))
 	alive, err := takeHold("alive")
 	require.NoError(t, err)
 	defer alive.release() //nolint:errcheck // the test is over
@@ -97,6 +99,7 @@ func TestCleanRemovesOnlyWhatIsDead(t *testing.T) {
 	require.Equal(t, []Leftover{chest(alive, "alive")}, a.things)
 	require.NoDirExists(t, dead.folder)
 	require.DirExists(t, alive.folder)
+	require.DirExists(t, own, "what is no run's is not removed, whatever its name")
 	require.Equal(t, "chest chest of dead of run dead", chest(dead, "dead").String())
 
 	removed, err = Clean(t.Context(), a)
