@@ -35,6 +35,8 @@ type Cluster struct {
 	telling   sync.WaitGroup // of those who add events
 	closing   atomic.Bool
 	lost      chan error
+	blind     chan struct{} // closed when it cannot be known any more how the nodes are doing
+	unseen    error         // why; written before blind is closed
 
 	mu     sync.Mutex
 	events []history.Event
@@ -54,7 +56,7 @@ func newCluster(spec Spec) (*Cluster, error) {
 	if spec.TimeScale == 0 {
 		spec.TimeScale = 1
 	}
-	c := &Cluster{spec: spec, log: spec.Log.With("run", spec.RunID), lost: make(chan error, 1)}
+	c := &Cluster{spec: spec, log: spec.Log.With("run", spec.RunID), lost: make(chan error, 1), blind: make(chan struct{})}
 	c.living, c.stop = context.WithCancel(context.Background())
 	add := func(role Role, names ...string) {
 		for _, name := range names {
@@ -117,13 +119,14 @@ func (c *Cluster) Link(from, to string) (*Link, error) {
 	return nil, fmt.Errorf("there is no link from %q to %q: links are from clients to servers and between servers", from, to)
 }
 
-// Lost returns a channel that gets one error when a node ends by itself, or does not answer any more for the time after which it ends by itself.
+// Lost returns a channel that gets one error when a node ends by itself, or does not answer any more for the time after which it ends by itself, or
+// when it cannot be known any more how the nodes are doing.
 // It is never closed.
 func (c *Cluster) Lost() <-chan error { return c.lost }
 
 // lose says that the cluster cannot be used any more. The first reason counts.
 func (c *Cluster) lose(err error) {
-	c.log.Error("the cluster is lost", "error", err)
+	c.log.Info("the cluster is lost", "error", err)
 	select {
 	case c.lost <- err:
 	default:

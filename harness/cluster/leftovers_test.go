@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -26,13 +27,21 @@ type attic struct {
 	things  []Leftover
 	stuck   bool // nothing can be removed
 	missing bool // the place is not available
+	away    int  // how often it is still not available, each time after a while
 }
 
 func (a *attic) Name() string { return "attic" }
 
 func (a *attic) Available(context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.missing {
 		return errors.New("there is no attic")
+	}
+	if a.away > 0 {
+		a.away--
+		time.Sleep(5 * time.Second) // in a bubble
+		return errors.New("the attic is locked")
 	}
 	return nil
 }
@@ -143,6 +152,20 @@ func TestTheJanitor(t *testing.T) {
 
 	require.Error(t, Janitor(t.Context(), strings.NewReader(""), "{}", slog.Default()))
 	require.Error(t, Janitor(t.Context(), strings.NewReader(""), "", slog.Default()))
+}
+
+func TestTheJanitorWaitsForAPlaceThatIsAway(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	dead, err := takeHold("dead")
+	require.NoError(t, err)
+	require.NoError(t, dead.release())
+	for _, away := range []int{1, 2, 5} {
+		synctest.Test(t, func(t *testing.T) {
+			a := &attic{things: []Leftover{chest(dead, "dead")}, away: away}
+			require.NoError(t, tidy(t.Context(), "dead", slog.New(slog.DiscardHandler), []Sweeper{a}))
+			require.Empty(t, a.things)
+		})
+	}
 }
 
 func TestAJanitorIsDismissed(t *testing.T) {

@@ -101,6 +101,7 @@ func (c *Cluster) prepare(ctx context.Context, driver Driver) (err error) {
 	if err != nil {
 		return fmt.Errorf("preparing the %s: %w", driver.Name(), err)
 	}
+	c.watchSite()
 	return nil
 }
 
