@@ -140,8 +140,8 @@ func carryOut(cmd *cobra.Command, flags runFlags, request harness.Request) error
 	request.Progress = progress
 	runErr := harness.Run(ctx, request, known)
 	progress.Close()
-	if runErr != nil && !recorded(request.Dir) {
-		return runErr
+	if runErr != nil && (errors.Is(runErr, harness.ErrRunDirectory) || !recorded(request.Dir)) {
+		return runErr // what is there is not of this run
 	}
 	return conclude(ctx, cmd, flags, request.Dir, runErr)
 }
