@@ -126,7 +126,7 @@ func (d LocalDirectory) Stat(_ context.Context, path string) (info Info, err err
 		if err != nil {
 			return callError("stat", path, err, ByErrno)
 		}
-		info = Info{Mode: modeOf(st.Mode), Length: st.Size, Links: uint64(st.Nlink)}
+		info = Info{Mode: modeOf(st.Mode), Length: st.Size, Links: uint64(st.Nlink)} //nolint:unconvert // it is 32 bits wide on other architectures
 		return nil
 	})
 	return info, err

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/codastress/codastress/system/vice"
@@ -40,7 +39,7 @@ func viceTiming(scale float64) vice.Timing {
 
 // serveVolume is codasrv's life until ctx ends.
 func serveVolume(ctx context.Context, flags daemonFlags, listen string) error {
-	creds := credentials.TransportCredentials(insecure.NewCredentials())
+	creds := insecure.NewCredentials()
 	if !flags.files.IsZero() {
 		var err error
 		if creds, err = flags.files.ServerCredentials(); err != nil {

@@ -2,11 +2,10 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -14,96 +13,31 @@ import (
 	"testing"
 	"time"
 
-	"github.com/codastress/codastress/harness/cluster"
-	"github.com/codastress/codastress/harness/cluster/containers"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/codastress/codastress/harness/cluster"
 )
 
 // small is the main job at a size that a test can run many times: every part of it is there, faults included.
 const small = "testdata/small.yaml"
 
-// runBound ends a codastress that does not end by itself.
-const runBound = 3 * time.Minute
-
-// an invocation is a finished codastress process.
-type invocation struct {
-	status int
-	stdout string
-	stderr string
-}
-
-// codastress runs an executable built from this tree, or one broken on purpose.
-func codastress(t *testing.T, executable string, args ...string) invocation {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), runBound)
-	defer cancel()
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, executable, args...)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	require.NoError(t, ctx.Err(), "codastress %v did not end in %v\n%s%s", args, runBound, &stdout, &stderr)
-	if err != nil {
-		require.IsType(t, &exec.ExitError{}, err)
-	}
-	return invocation{status: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String()}
-}
-
-// built builds codastress statically, with some files of the tree replaced where an overlay is given.
-func built(t *testing.T, overlay string) string {
-	t.Helper()
-	executable := filepath.Join(t.TempDir(), "codastress")
-	args := []string{"build", "-trimpath", "-o", executable}
-	if overlay != "" {
-		args = append(args, "-overlay", overlay)
-	}
-	cmd := exec.CommandContext(t.Context(), "go", append(args, ".")...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	output, err := cmd.CombinedOutput()
-	require.NoError(t, err, "building codastress: %s", output)
-	return executable
-}
+// quiet is smaller still, and without faults.
+const quiet = "testdata/breakages/quiet.yaml"
 
 // verdicts are the results of a run's checks, from its result.json.
 func verdicts(t *testing.T, dir string) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, "result.json"))
-	require.NoError(t, err)
 	var document struct {
 		Verdicts []struct{ Check, Result string }
 	}
-	require.NoError(t, json.Unmarshal(text, &document))
+	require.NoError(t, json.Unmarshal([]byte(read(t, dir, "result.json")), &document))
 	results := map[string]string{}
 	for _, verdict := range document.Verdicts {
 		results[verdict.Check] = verdict.Result
 	}
 	require.NotEmpty(t, results)
 	return results
-}
-
-func TestRunReplayAndCheck(t *testing.T) {
-	executable := built(t, "")
-	folder := t.TempDir()
-	first, second := filepath.Join(folder, "first"), filepath.Join(folder, "second")
-
-	ran := codastress(t, executable, "run", small, "--runtime", "processes", "--seed", "5", "--dir", first)
-	require.Equal(t, exitPass, ran.status, "%s%s", ran.stdout, ran.stderr)
-	for _, file := range []string{"scenario.yaml", "plan.yaml", "meta.json", "history", "result.json", "junit.xml", "report.html"} {
-		require.FileExists(t, filepath.Join(first, file))
-	}
-
-	checked := codastress(t, executable, "check", first)
-	require.Equal(t, ran.status, checked.status)
-	require.Equal(t, ran.stdout, checked.stdout, "the verdict of a stored run is the same again")
-
-	replayed := codastress(t, executable, "replay", first, "--dir", second)
-	require.Equal(t, exitPass, replayed.status, "%s%s", replayed.stdout, replayed.stderr)
-	require.Equal(t, read(t, first, "plan.yaml"), read(t, second, "plan.yaml"))
-	require.Equal(t, read(t, first, "scenario.yaml"), read(t, second, "scenario.yaml"))
-	require.Equal(t, verdicts(t, first), verdicts(t, second))
-
-	printed := codastress(t, executable, "history", first)
-	require.Equal(t, exitPass, printed.status)
-	require.Greater(t, strings.Count(printed.stdout, "\n"), 300)
 }
 
 func read(t *testing.T, dir, file string) string {
@@ -113,82 +47,161 @@ func read(t *testing.T, dir, file string) string {
 	return string(text)
 }
 
-// TestNothingIsLeftBehind ends the harness at many moments, in order and with SIGKILL, and looks ten seconds later.
+func TestRunReplayAndCheck(t *testing.T) {
+	codastressed, runs := clean(t), ground(t)
+	first, second := filepath.Join(runs, "first"), filepath.Join(runs, "second")
+
+	ran := codastress(t, exitPass, codastressed, "run", small, "--runtime", "processes", "--seed", "5", "--dir", first)
+	for _, file := range []string{"scenario.yaml", "plan.yaml", "meta.json", "history", "result.json", "junit.xml", "report.html"} {
+		require.FileExists(t, filepath.Join(first, file))
+	}
+	require.Contains(t, ran.stdout.String(), "PASS  small, seed 5: 3 clients, 1 server, in processes")
+	require.Contains(t, ran.stdout.String(), "3 of 3 proven and healed")
+
+	checked := codastress(t, exitPass, codastressed, "check", first)
+	require.Equal(t, ran.stdout.String(), checked.stdout.String(), "a stored run has another verdict")
+
+	codastress(t, exitPass, codastressed, "replay", first, "--dir", second)
+	require.Equal(t, read(t, first, "plan.yaml"), read(t, second, "plan.yaml"))
+	require.Equal(t, read(t, first, "scenario.yaml"), read(t, second, "scenario.yaml"))
+	require.Equal(t, verdicts(t, first), verdicts(t, second))
+
+	printed := codastress(t, exitPass, codastressed, "history", first)
+	require.Greater(t, strings.Count(printed.stdout.String(), "\n"), 300)
+}
+
+// TestNothingIsLeftBehind ends the harness in many ways, each at a random moment of a part of the run, and looks ten seconds later.
 func TestNothingIsLeftBehind(t *testing.T) {
-	executable := built(t, "")
+	codastressed := clean(t)
 	for _, runtime := range runtimes(t) {
 		for _, ending := range []struct {
-			signal syscall.Signal
-			after  time.Duration
+			from, to time.Duration
+			signals  []syscall.Signal
 		}{
-			{syscall.SIGKILL, 300 * time.Millisecond},
-			{syscall.SIGKILL, 6 * time.Second},
-			{syscall.SIGINT, 2 * time.Second},
-			{syscall.SIGTERM, 8 * time.Second},
+			{0, time.Second, []syscall.Signal{syscall.SIGKILL}},
+			{2 * time.Second, 8 * time.Second, []syscall.Signal{syscall.SIGKILL}},
+			{0, 3 * time.Second, []syscall.Signal{syscall.SIGINT}},
+			{4 * time.Second, 8 * time.Second, []syscall.Signal{syscall.SIGTERM}},
+			{time.Second, 5 * time.Second, []syscall.Signal{syscall.SIGINT, syscall.SIGINT}},
 		} {
-			t.Run(fmt.Sprintf("%s-%s-%s", runtime, ending.signal, ending.after), func(t *testing.T) {
-				dir := filepath.Join(t.TempDir(), "run")
-				endAfter(t, ending.signal, ending.after, executable, "run", small, "--runtime", runtime, "--seed", "3", "--dir", dir)
-				require.Eventually(t, func() bool { return len(leftovers(t)) == 0 }, 10*time.Second, 200*time.Millisecond,
-					"still there: %v", leftovers(t))
+			moment := (ending.from + rand.N(ending.to-ending.from)).Round(time.Millisecond)
+			t.Run(fmt.Sprintf("%s %v after %v", runtime, ending.signals, moment), func(t *testing.T) {
+				dir := filepath.Join(ground(t), "run")
+				run := begin(t, codastressed, "run", small, "--runtime", runtime, "--seed", "3", "--dir", dir)
+				time.Sleep(moment) // the moment is what is tested: any will do
+				for _, signal := range ending.signals {
+					require.NoError(t, run.cmd.Process.Signal(signal), "it has ended already:\n%s", run.said())
+					time.Sleep(50 * time.Millisecond) // or the second signal could come before the first
+				}
+				status := run.wait(t, 30*time.Second)
+				if len(ending.signals) == 1 && ending.signals[0] != syscall.SIGKILL {
+					require.Equal(t, exitInterrupted, status, "%s", run.said())
+					require.Contains(t, run.complaint(t), "interrupted")
+				}
+				if exists(t, filepath.Join(dir, "history")) {
+					codastress(t, exitPass, codastressed, "history", dir)
+					codastress(t, exitUndecided, codastressed, "check", dir)
+				}
 			})
 		}
 	}
 }
 
-// endAfter starts codastress, signals it, and waits for its end. What it recorded until then can be read.
-func endAfter(t *testing.T, signal syscall.Signal, after time.Duration, executable string, args ...string) {
-	t.Helper()
-	var output bytes.Buffer
-	cmd := exec.Command(executable, args...)
-	cmd.Stdout, cmd.Stderr = &output, &output
-	require.NoError(t, cmd.Start())
-	time.Sleep(after) // the moment of the signal is what is tested: any moment will do
-	require.NoError(t, cmd.Process.Signal(signal))
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = cmd.Wait() // the status is looked at below
-	}()
-	select {
-	case <-ended:
-	case <-time.After(30 * time.Second):
-		_ = cmd.Process.Kill()
-		<-ended
-		t.Fatalf("codastress did not end within 30 s of %v:\n%s", signal, &output)
-	}
-	if signal != syscall.SIGKILL {
-		require.Equal(t, exitInterrupted, cmd.ProcessState.ExitCode(), "%s", &output)
-	}
+// TestTheClusterIsLost kills the first process of a node: the whole node is gone, as when its machine or its container dies.
+func TestTheClusterIsLost(t *testing.T) {
+	dir := filepath.Join(ground(t), "run")
+	run := begin(t, clean(t), "run", small, "--runtime", "processes", "--seed", "3", "--dir", dir)
+	require.Eventually(t, func() bool { return strings.Contains(run.stderr.String(), "  loading") }, time.Minute, 20*time.Millisecond,
+		"the load does not begin:\n%s", run.stderr.String())
+	require.NoError(t, syscall.Kill(agentOf(t, "client2"), syscall.SIGKILL))
+	require.Equal(t, exitCluster, run.wait(t, 30*time.Second), "%s", run.said())
+	require.Contains(t, run.complaint(t), "client2")
+	codastress(t, exitPass, clean(t), "history", dir)
+	codastress(t, exitUndecided, clean(t), "check", dir)
 }
 
-// leftovers are what any run of codastress left on this machine.
-func leftovers(t *testing.T) []string {
+// agentOf is the number of the first process of a node, among the runs of this test.
+func agentOf(t *testing.T, node string) int {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	found, err := cluster.Leftovers(ctx, sweepers()...)
+	processes, err := filepath.Glob("/proc/[0-9]*")
 	require.NoError(t, err)
-	var texts []string
-	for _, one := range found {
-		if !strings.HasPrefix(one.RunID, "test") { // what is called so is of the drivers' own tests
-			texts = append(texts, one.String())
+	for _, process := range processes {
+		command, err := os.ReadFile(process + "/cmdline")
+		if err != nil || !bytes.HasSuffix(command, []byte("\x00node\x00client\x00")) {
+			continue // it has ended meanwhile, or is another
+		}
+		environment, err := os.ReadFile(process + "/environ")
+		if err != nil {
+			continue
+		}
+		ours := bytes.Contains(environment, []byte("\x00"+cluster.LockVariable+"="+os.Getenv("TMPDIR")+"/")) ||
+			bytes.HasPrefix(environment, []byte(cluster.LockVariable+"="+os.Getenv("TMPDIR")+"/"))
+		if ours && bytes.Contains(environment, []byte(`"name":"`+node+`"`)) {
+			number, err := strconv.Atoi(filepath.Base(process))
+			require.NoError(t, err)
+			return number
 		}
 	}
-	return texts
+	require.FailNow(t, "the process was not found", node)
+	return 0
 }
 
-// runtimes are the runtimes that can be tested on this machine.
-func runtimes(t *testing.T) []string {
-	t.Helper()
-	names := []string{"processes"}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	if err := containers.New().Available(ctx); err != nil {
-		t.Run("containers", func(t *testing.T) { t.Skipf("needs a container engine: %v", err) })
-		return names
+// TestTheDiskIsFull has a run whose run directory is on a disk with little room.
+func TestTheDiskIsFull(t *testing.T) {
+	codastressed, runs := clean(t), ground(t)
+	for _, test := range []struct {
+		room      string
+		complaint string // why it ended
+		recorded  bool
+	}{
+		{"8k", "run directory: ", false},
+		{"80k", "the history is not whole: ", true},
+	} {
+		t.Run(test.room, func(t *testing.T) {
+			disk := filepath.Join(runs, test.room)
+			require.NoError(t, os.Mkdir(disk, 0o755))
+			if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size="+test.room); err != nil {
+				t.Skipf("needs root: mounting a small disk: %v", err)
+			}
+			defer func() { require.NoError(t, unix.Unmount(disk, unix.MNT_DETACH)) }()
+			dir := filepath.Join(disk, "run")
+			run := begin(t, codastressed, "run", quiet, "--runtime", "processes", "--seed", "1", "--dir", dir)
+			status := run.wait(t, runBound)
+			complaint := run.complaint(t)
+			require.True(t, strings.HasPrefix(complaint, test.complaint), "%s", complaint)
+			require.Contains(t, complaint, "no space left on device")
+			if !test.recorded {
+				require.Equal(t, exitUsage, status)
+				return
+			}
+			require.Equal(t, exitUndecided, status)
+			printed := codastress(t, exitPass, codastressed, "history", dir)
+			require.Contains(t, printed.stdout.String(), `"kind":"write"`)
+			codastress(t, exitUndecided, codastressed, "check", dir)
+		})
 	}
-	return append(names, "containers")
 }
 
-func seedText(seed uint64) string { return strconv.FormatUint(seed, 10) }
+// TestWithoutFUSE has runs on a machine on which nobody can open /dev/fuse.
+func TestWithoutFUSE(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: hiding /dev/fuse")
+	}
+	codastressed, runs := clean(t), ground(t)
+	hidden := func(t *testing.T, args ...string) *invocation {
+		t.Helper()
+		script := `mount -t tmpfs -o nodev,mode=755 tmpfs "$0" && mknod "$0/fuse" c 10 229 && mount --bind "$0/fuse" /dev/fuse && exec "$@"`
+		return begin(t, "unshare", append([]string{"--mount", "sh", "-c", script, t.TempDir(), codastressed}, args...)...)
+	}
+	dir := filepath.Join(runs, "asked")
+	run := hidden(t, "run", quiet, "--runtime", "processes", "--mount", "fuse", "--seed", "1", "--dir", dir)
+	require.Equal(t, exitCluster, run.wait(t, runBound), "%s", run.said())
+	require.Contains(t, run.complaint(t), "no FUSE: open /dev/fuse: permission denied: run as root with /dev/fuse, or use --mount direct")
+	require.NoDirExists(t, dir)
+
+	dir = filepath.Join(runs, "direct")
+	run = hidden(t, "run", quiet, "--runtime", "processes", "--seed", "1", "--dir", dir)
+	require.Equal(t, exitPass, run.wait(t, runBound), "%s", run.said())
+	require.Contains(t, run.stderr.String(), "mount direct, since there is no FUSE")
+	require.Contains(t, run.stdout.String(), "mounted through direct")
+}

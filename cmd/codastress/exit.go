@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/codastress/codastress/harness"
 	"github.com/codastress/codastress/harness/history"
@@ -40,6 +41,23 @@ type verdictError struct{ result history.Result }
 func (e verdictError) Error() string { return "the run's verdict: " + e.result.String() }
 
 func (e verdictError) Is(target error) bool { return target == errSaid }
+
+// An endedError is why a run ended before its time. What the nodes said of it stands below the line that says so.
+type endedError struct {
+	err error
+	dir string
+}
+
+func (e endedError) Error() string {
+	reason, details, more := strings.Cut(e.err.Error(), "\n")
+	text := reason + ": what was recorded until then is in " + e.dir
+	if more {
+		text += "\n" + details
+	}
+	return text
+}
+
+func (e endedError) Unwrap() error { return e.err }
 
 // verdictOf turns the overall result of a run into what its command returns.
 func verdictOf(result history.Result) error {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -31,7 +32,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	if err != nil && !errors.Is(err, errSaid) {
-		fmt.Fprintln(stderr, "codastress:", err)
+		fmt.Fprintln(stderr, "codastress:", strings.ReplaceAll(err.Error(), "\n", "\n    "))
 	}
 	if ctx.Err() != nil && err != nil {
 		return exitInterrupted

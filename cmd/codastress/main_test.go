@@ -13,11 +13,22 @@ import (
 
 var update = flag.Bool("update", false, "write the golden parts of the scripts again")
 
-// TestMain lets the scripts and the end-to-end tests run this test binary as codastress.
+// TestMain lets the scripts run this test binary as codastress.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(tests{m}, map[string]func(){
 		"codastress": func() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) },
 	})
+}
+
+// tests removes what all tests have shared.
+type tests struct{ *testing.M }
+
+func (t tests) Run() int {
+	status := t.M.Run()
+	if workshop != "" {
+		_ = os.RemoveAll(workshop) // what is left of it is in the temporary folder
+	}
+	return status
 }
 
 func TestCommandLine(t *testing.T) {
@@ -26,7 +37,7 @@ func TestCommandLine(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"status": status, "store": store},
 	})
 }
 

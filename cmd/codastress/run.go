@@ -148,8 +148,8 @@ func carryOut(cmd *cobra.Command, flags runFlags, request harness.Request) error
 	request.Progress = progress
 	runErr := harness.Run(ctx, request, known)
 	progress.Close()
-	if runErr != nil && !recorded(request.Dir) {
-		return runErr
+	if runErr != nil && (errors.Is(runErr, harness.ErrRunDirectory) || !recorded(request.Dir)) {
+		return runErr // what is there is not of this run
 	}
 	return conclude(ctx, cmd, flags, request.Dir, runErr)
 }
@@ -159,11 +159,11 @@ func carryOut(cmd *cobra.Command, flags runFlags, request harness.Request) error
 func conclude(ctx context.Context, cmd *cobra.Command, flags runFlags, dir string, runErr error) error {
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("interrupted (%w): what was recorded until then is in %s", ctx.Err(), relative(dir))
+		return endedError{fmt.Errorf("interrupted (%w)", ctx.Err()), relative(dir)}
 	case errors.Is(runErr, harness.ErrTask) && !errors.Is(runErr, harness.ErrCluster):
 		fmt.Fprintln(cmd.ErrOrStderr(), "codastress:", runErr)
 	case runErr != nil:
-		return fmt.Errorf("%w: what was recorded until then is in %s", runErr, relative(dir))
+		return endedError{runErr, relative(dir)}
 	}
 	result, err := judgeStored(dir)
 	if err != nil {

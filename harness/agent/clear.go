@@ -14,7 +14,7 @@ import (
 // The bounds of the parts of the end. Nothing of it touches the mount, and what does not end in time is left behind.
 const (
 	tasksEnd   = 500 * time.Millisecond
-	daemonsEnd = 12 * time.Second
+	daemonsEnd = 30 * time.Second
 	mountEnd   = 4 * time.Second
 	linksEnd   = 2 * time.Second
 	foldersEnd = 5 * time.Second

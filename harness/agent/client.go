@@ -29,7 +29,7 @@ const (
 	readyTime     = time.Minute
 	observeTime   = 2 * time.Minute
 	collectTime   = 15 * time.Second
-	shutdownTime  = 40 * time.Second // more than the sum of an agent's bounds
+	shutdownTime  = 50 * time.Second // more than the sum of an agent's bounds
 	keepaliveTime = 10 * time.Second
 	mostMessage   = 64 << 20 // bytes
 )

@@ -11,7 +11,10 @@ import (
 )
 
 // deadlock never does what it is asked, and takes no notice of its context until the test is over.
-type deadlock struct{ over chan struct{} }
+type deadlock struct {
+	over chan struct{}
+	lost chan error
+}
 
 func (d deadlock) hang() error { <-d.over; return nil }
 
@@ -25,6 +28,7 @@ func (d deadlock) Elsewhere() bool                                       { retur
 func (d deadlock) SaveLogs(context.Context) error                        { return d.hang() }
 func (d deadlock) Place(string) Place                                    { return Place{} }
 func (d deadlock) StartNode(context.Context, NodeSpec) (Instance, error) { return d, nil }
+func (d deadlock) Lost() <-chan error                                    { return d.lost }
 func (d deadlock) Close(context.Context) error                           { return d.hang() }
 
 func TestCloseReturnsAlsoWhenNothingElseDoes(t *testing.T) {
@@ -42,7 +46,7 @@ func TestCloseReturnsAlsoWhenNothingElseDoes(t *testing.T) {
 		err = c.Close(t.Context())
 		require.ErrorContains(t, err, "killing client1")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Less(t, time.Since(began), 15*time.Second)
+		require.Less(t, time.Since(began), time.Minute)
 		require.Equal(t, err, c.Close(t.Context()))
 	})
 }
@@ -62,5 +66,26 @@ func TestANodeThatEndsByItselfIsALoss(t *testing.T) {
 		require.Len(t, events, 2)
 		require.Equal(t, "exited", events[1].What)
 		require.False(t, events[1].Expected)
+	})
+}
+
+// Of a node that cannot be seen any more nobody knows that it has ended.
+func TestASiteThatIsLostIsALoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := newCluster(validSpec(t))
+		require.NoError(t, err)
+		unseen := deadlock{over: make(chan struct{}), lost: make(chan error, 1)}
+		defer close(unseen.over)
+		c.site = unseen
+		c.watchSite()
+		node := c.Clients()[1]
+		node.instance = unseen
+		c.watch(node)
+		unseen.lost <- errors.New("the engine is away")
+		require.EqualError(t, <-c.Lost(), "the engine is away")
+		require.Error(t, c.Close(t.Context()))
+		events := c.Events()
+		require.Len(t, events, 1)
+		require.Equal(t, "started", events[0].What)
 	})
 }

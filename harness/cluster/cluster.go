@@ -123,13 +123,14 @@ func (c *Cluster) Link(from, to string) (*Link, error) {
 	return nil, fmt.Errorf("there is no link from %q to %q: links are from clients to servers and between servers", from, to)
 }
 
-// Lost returns a channel that gets one error when a node ends by itself, or does not answer any more for the time after which it ends by itself.
+// Lost returns a channel that gets one error when a node ends by itself, or does not answer any more for the time after which it ends by itself, or
+// when it cannot be known any more how the nodes are doing.
 // It is never closed.
 func (c *Cluster) Lost() <-chan error { return c.lost }
 
 // lose says that the cluster cannot be used any more. The first reason counts.
 func (c *Cluster) lose(err error) {
-	c.log.Error("the cluster is lost", "error", err)
+	c.log.Info("the cluster is lost", "error", err)
 	select {
 	case c.lost <- err:
 	default:

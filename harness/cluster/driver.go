@@ -41,6 +41,9 @@ type Site interface {
 	// StartNode starts a node and returns when its first process runs; ctx bounds that and not the node's life. If it fails, what it left
 	// is removed by Close.
 	StartNode(ctx context.Context, node NodeSpec) (Instance, error)
+	// Lost gets one error when it cannot be known any more how the nodes are doing, such as when the container engine does not answer. It is nil
+	// where that cannot happen.
+	Lost() <-chan error
 	// Close removes everything of the run from the place, nodes that still run included, within ctx.
 	Close(ctx context.Context) error
 }
@@ -66,7 +69,7 @@ type Place struct {
 type Instance interface {
 	// Address is host:port where the harness reaches the agent, through the relay where the place has one.
 	Address() string
-	// Done is closed when the whole node has ended, or when it cannot be known any more.
+	// Done is closed when the whole node has ended. After Site.Lost it may stay open.
 	Done() <-chan struct{}
 	// Err says how the node ended, after Done.
 	Err() error

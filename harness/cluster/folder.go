@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/codastress/codastress/harness/agent/fusemount"
 )
@@ -37,8 +38,25 @@ func removeNow(ctx context.Context, folder string) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("removing %s: %w", folder, err)
 	}
-	if err := os.RemoveAll(folder); err != nil {
+	if err := removeAll(folder); err != nil {
 		return fmt.Errorf("removing %s: %w", folder, err)
 	}
 	return nil
+}
+
+// removeAll removes the lock last: it is by that that the folder is known to be a run's, should this be broken off.
+func removeAll(folder string) error {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if entry.Name() == lockName {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(folder, entry.Name())); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(folder)
 }

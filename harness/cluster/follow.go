@@ -14,6 +14,28 @@ const (
 	retryPause   = 200 * time.Millisecond
 )
 
+// watchSite notices when it cannot be known any more how the nodes are doing.
+func (c *placed) watchSite() {
+	c.following.Go(func() {
+		select {
+		case c.unseen = <-c.site.Lost():
+			close(c.blind)
+			c.lose(c.unseen)
+		case <-c.living.Done():
+		}
+	})
+}
+
+// seen says why it cannot be known any more how the nodes are doing, nil while it can.
+func (c *placed) seen() error {
+	select {
+	case <-c.blind:
+		return c.unseen
+	default:
+		return nil
+	}
+}
+
 // watch notices when a node ends.
 func (c *placed) watch(node *Node) {
 	c.agentEvent(node, "started", "")

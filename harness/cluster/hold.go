@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,7 +82,7 @@ func foldersOfRuns() ([]Leftover, error) {
 	for _, entry := range entries {
 		name, path := entry.Name(), filepath.Join(os.TempDir(), entry.Name())
 		runID, ours := strings.CutPrefix(name, folderPrefix)
-		if !ours || !entry.IsDir() {
+		if !ours || !entry.IsDir() || !hasLock(path) {
 			continue
 		}
 		if strings.HasPrefix(name, newPrefix) && !olderThan(entry, settlingTime) {
@@ -90,6 +91,12 @@ func foldersOfRuns() ([]Leftover, error) {
 		found = append(found, Leftover{RunID: runID, Kind: kindFolder, Name: path, Lock: filepath.Join(path, lockName)})
 	}
 	return found, nil
+}
+
+// hasLock says whether a folder has a lock, or nothing at all yet: other folders of such a name are people's own.
+func hasLock(folder string) bool {
+	entries, err := os.ReadDir(folder)
+	return err == nil && (len(entries) == 0 || slices.ContainsFunc(entries, func(entry fs.DirEntry) bool { return entry.Name() == lockName }))
 }
 
 func olderThan(entry fs.DirEntry, age time.Duration) bool {

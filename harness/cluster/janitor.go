@@ -25,8 +25,9 @@ const dismissal = "done\n"
 // The bounds of the janitor.
 const (
 	orderlyTime   = 2 * time.Second         // for the nodes to clear themselves
-	janitorTime   = 30 * time.Second        // for everything
+	janitorTime   = time.Minute             // for everything, also for the engine to come back
 	settledTime   = 1500 * time.Millisecond // without anything: a request to the engine may still have been on its way
+	lookTime      = 10 * time.Second        // for one look and the removal of what it found: an engine may stand still, and go on later
 	janitorPause  = 200 * time.Millisecond
 	dismissalTime = time.Second
 )
@@ -63,22 +64,19 @@ func Janitor(ctx context.Context, from io.Reader, config string, log *slog.Logge
 
 // tidy removes what a run has until nothing is left, and nothing more appears.
 func tidy(ctx context.Context, runID string, log *slog.Logger, sweepers []Sweeper) error {
-	orderly, seen := time.Now().Add(orderlyTime), time.Now()
+	orderly := time.Now().Add(orderlyTime)
+	var settled time.Time // since when nothing was seen
 	for {
-		found, finding := LeftoversOf(ctx, runID, sweepers...)
+		found, err := tidyOnce(ctx, runID, log, time.Now().After(orderly), sweepers)
 		switch {
-		case len(found) > 0 || finding != nil:
-			seen = time.Now()
-		case time.Since(seen) > settledTime:
+		case len(found) > 0 || err != nil:
+			settled = time.Time{}
+		case settled.IsZero():
+			settled = time.Now()
+		case time.Since(settled) > settledTime:
 			return nil
 		}
-		// A folder alone will not go away by itself.
-		var removing error
-		if len(found) > 0 && (onlyFolders(found) || time.Now().After(orderly)) {
-			log.Info("removing what is left", "what", fmt.Sprint(found))
-			removing = remove(ctx, sweepers, found)
-		}
-		if err := errors.Join(finding, removing); err != nil {
+		if err != nil {
 			log.Warn("something could not be removed", "error", err)
 		}
 		select {
@@ -87,6 +85,18 @@ func tidy(ctx context.Context, runID string, log *slog.Logger, sweepers []Sweepe
 			return fmt.Errorf("tidying up after run %s: %w: still there: %v", runID, ctx.Err(), found)
 		}
 	}
+}
+
+// tidyOnce looks for what a run has and removes it, at first only what will not go away by itself: a folder alone.
+func tidyOnce(ctx context.Context, runID string, log *slog.Logger, all bool, sweepers []Sweeper) ([]Leftover, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	found, finding := LeftoversOf(ctx, runID, sweepers...)
+	if len(found) == 0 || !all && !onlyFolders(found) {
+		return found, finding
+	}
+	log.Info("removing what is left", "what", fmt.Sprint(found))
+	return found, errors.Join(finding, remove(ctx, sweepers, found))
 }
 
 func onlyFolders(what []Leftover) bool {

@@ -40,7 +40,7 @@ type Sweeper interface {
 // Leftovers returns what runs left behind whose harness does not live any more. What belongs to a run that is alive is not among it. Where a
 // sweeper is not available nothing can be left behind either.
 func Leftovers(ctx context.Context, sweepers ...Sweeper) ([]Leftover, error) {
-	found, err := find(ctx, sweepers)
+	found, _, err := find(ctx, sweepers)
 	dead := map[string]bool{}
 	for _, one := range found {
 		if _, known := dead[one.Lock]; !known {
@@ -50,9 +50,11 @@ func Leftovers(ctx context.Context, sweepers ...Sweeper) ([]Leftover, error) {
 	return slices.DeleteFunc(found, func(one Leftover) bool { return !dead[one.Lock] }), err
 }
 
-// LeftoversOf returns what one run has, whether it is alive or not.
+// LeftoversOf returns what one run has, whether it is alive or not. The sweepers are those of the drivers that it ran with: that one is not available
+// now is an error, since the run may have something there.
 func LeftoversOf(ctx context.Context, runID string, sweepers ...Sweeper) ([]Leftover, error) {
-	found, err := find(ctx, sweepers)
+	found, away, err := find(ctx, sweepers)
+	err = errors.Join(append(away, err)...)
 	return slices.DeleteFunc(found, func(one Leftover) bool { return one.RunID != runID }), err
 }
 
@@ -65,7 +67,8 @@ func Clean(ctx context.Context, sweepers ...Sweeper) ([]Leftover, error) {
 	return removed, errors.Join(finding, removing, looking)
 }
 
-func find(ctx context.Context, sweepers []Sweeper) ([]Leftover, error) {
+// find returns what all runs have, and why some sweepers could not look.
+func find(ctx context.Context, sweepers []Sweeper) (all []Leftover, away []error, err error) {
 	found, err := foldersOfRuns()
 	errs := []error{err}
 	for _, folder := range found {
@@ -78,7 +81,8 @@ func find(ctx context.Context, sweepers []Sweeper) ([]Leftover, error) {
 		}
 	}
 	for _, sweeper := range sweepers {
-		if sweeper.Available(ctx) != nil {
+		if err := sweeper.Available(ctx); err != nil {
+			away = append(away, fmt.Errorf("looking for %s: %w", sweeper.Name(), err))
 			continue
 		}
 		more, err := sweeper.Find(ctx)
@@ -87,7 +91,7 @@ func find(ctx context.Context, sweepers []Sweeper) ([]Leftover, error) {
 			errs = append(errs, fmt.Errorf("looking for %s: %w", sweeper.Name(), err))
 		}
 	}
-	return found, errors.Join(errs...)
+	return found, away, errors.Join(errs...)
 }
 
 // remove lets every sweeper remove what it knows, then removes the folders with the mounts in them, which nobody uses any more.

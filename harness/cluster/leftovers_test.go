@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -26,13 +27,21 @@ type attic struct {
 	things  []Leftover
 	stuck   bool // nothing can be removed
 	missing bool // the place is not available
+	away    int  // how often it is still not available, each time after a while
 }
 
 func (a *attic) Name() string { return "attic" }
 
 func (a *attic) Available(context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.missing {
 		return errors.New("there is no attic")
+	}
+	if a.away > 0 {
+		a.away--
+		time.Sleep(5 * time.Second) // in a bubble
+		return errors.New("the attic is locked")
 	}
 	return nil
 }
@@ -83,6 +92,8 @@ func TestALockTellsWhetherTheHarnessLives(t *testing.T) {
 
 func TestCleanRemovesOnlyWhatIsDead(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
+	own := filepath.Join(os.TempDir(), folderPrefix+"notes")
+	require.NoError(t, os.MkdirAll(filepath.Join(own, "of mine"), 0o700))
 	alive, err := takeHold("alive")
 	require.NoError(t, err)
 	defer alive.release() //nolint:errcheck // the test is over
@@ -97,6 +108,7 @@ func TestCleanRemovesOnlyWhatIsDead(t *testing.T) {
 	require.Equal(t, []Leftover{chest(alive, "alive")}, a.things)
 	require.NoDirExists(t, dead.folder)
 	require.DirExists(t, alive.folder)
+	require.DirExists(t, own, "what is no run's is not removed, whatever its name")
 	require.Equal(t, "chest chest of dead of run dead", chest(dead, "dead").String())
 
 	removed, err = Clean(t.Context(), a)
@@ -140,6 +152,20 @@ func TestTheJanitor(t *testing.T) {
 
 	require.Error(t, Janitor(t.Context(), strings.NewReader(""), "{}", slog.Default()))
 	require.Error(t, Janitor(t.Context(), strings.NewReader(""), "", slog.Default()))
+}
+
+func TestTheJanitorWaitsForAPlaceThatIsAway(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	dead, err := takeHold("dead")
+	require.NoError(t, err)
+	require.NoError(t, dead.release())
+	for _, away := range []int{1, 2, 5} {
+		synctest.Test(t, func(t *testing.T) {
+			a := &attic{things: []Leftover{chest(dead, "dead")}, away: away}
+			require.NoError(t, tidy(t.Context(), "dead", slog.New(slog.DiscardHandler), []Sweeper{a}))
+			require.Empty(t, a.things)
+		})
+	}
 }
 
 func TestAJanitorIsDismissed(t *testing.T) {

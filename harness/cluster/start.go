@@ -50,6 +50,8 @@ type placed struct {
 	following sync.WaitGroup
 	telling   sync.WaitGroup // of those who add events
 	closing   atomic.Bool
+	blind     chan struct{} // closed when it cannot be known any more how the nodes are doing
+	unseen    error         // why; written before blind is closed
 }
 
 // newPlaced is a cluster none of whose nodes is started.
@@ -61,7 +63,7 @@ func newPlaced(spec Spec) (*placed, error) {
 	if spec.Binary == "" {
 		return nil, fmt.Errorf("%w: no executable for the nodes", ErrSpec)
 	}
-	p := &placed{Cluster: c}
+	p := &placed{Cluster: c, blind: make(chan struct{})}
 	p.living, p.stop = context.WithCancel(context.Background())
 	p.relay = c.newNode(RoleProxy, ProxyName)
 	c.connect(proxyNetwork{p.relay})
@@ -134,6 +136,7 @@ func (c *placed) prepare(ctx context.Context, driver Driver) (err error) {
 	if err != nil {
 		return fmt.Errorf("preparing the %s: %w", driver.Name(), err)
 	}
+	c.watchSite()
 	return nil
 }
 

@@ -63,12 +63,14 @@ var (
 	ErrState   = errors.New("wrong state of the daemon") // to start one that runs, to signal one that does not
 )
 
-// The bounds of what does not have one from outside.
+// The bounds of what does not have one from outside. Those of what the kernel does tell a process that is stuck from one that has not had its turn yet,
+// on a machine with thirty times more to do than it can. Together they stay below the bounds of the calls that wait for them.
 const (
 	defaultPatience = 2 * time.Second
-	dyingTime       = time.Second     // of a killed process before its mount is aborted, and again after that
-	clearingTime    = 5 * time.Second // of the mount
-	stoppingTime    = 3 * time.Second // until all threads have stopped; one in a disk write does so after it
+	abortTime       = time.Second      // of a killed process before its mount is aborted, which harms none that dies anyway
+	dyingTime       = 10 * time.Second // until it counts as one that does not die
+	clearingTime    = 5 * time.Second  // of the mount
+	stoppingTime    = 8 * time.Second  // until all threads have stopped; one in a disk write does so after it
 	readyInterval   = 20 * time.Millisecond
 	readyTime       = 5 * time.Second // of one call of the hook
 )

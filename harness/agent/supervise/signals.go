@@ -30,14 +30,14 @@ func (s *Supervisor) kill(ctx context.Context, d *supervised, l *life) error {
 	if err := l.signal(syscall.SIGKILL); err != nil && !errors.Is(err, ErrState) {
 		return err
 	}
-	if l.endsWithin(dyingTime) {
+	if l.endsWithin(abortTime) {
 		return nil
 	}
 	if s.hooks.AbortMount != nil {
 		s.abortMount(ctx, d, l)
-		if l.endsWithin(dyingTime) {
-			return nil
-		}
+	}
+	if l.endsWithin(dyingTime) {
+		return nil
 	}
 	return fmt.Errorf("%s (process %d) does not die of SIGKILL", d.Name, l.pid)
 }
@@ -174,13 +174,14 @@ func (s *Supervisor) stop(ctx context.Context, d *supervised) {
 	if l, dead := d.alive(); dead == nil {
 		s.hooks.Log.Warn("a daemon does not end: killing it", "daemon", d.Name, "pid", l.pid, "error", err)
 		_ = l.signal(syscall.SIGKILL) // it can only have ended
-		l.endsWithin(dyingTime / 2)
+		l.endsWithin(abortTime)
 	}
 }
 
 // endStuck aborts the mount if a daemon that was killed is still there, and names those that are there even then.
 func (s *Supervisor) endStuck(ctx context.Context) []error {
 	var errs []error
+	until := time.Now().Add(clearingTime + dyingTime) // all die at the same time
 	aborted := s.hooks.AbortMount == nil
 	for _, d := range s.daemons {
 		l, dead := d.alive()
@@ -191,7 +192,7 @@ func (s *Supervisor) endStuck(ctx context.Context) []error {
 			aborted = true
 			s.abortMount(ctx, d, l)
 		}
-		if !l.endsWithin(dyingTime) {
+		if !l.endsWithin(time.Until(until)) {
 			errs = append(errs, fmt.Errorf("%s (process %d) does not die of SIGKILL", d.Name, l.pid))
 		}
 	}

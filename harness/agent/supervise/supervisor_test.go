@@ -188,6 +188,20 @@ func TestADaemonStuckInItsMountDies(t *testing.T) {
 	require.True(t, aborted.Load())
 }
 
+// On a machine with too much to do a killed process gets its turn to die late.
+func TestADaemonThatDiesLateIsDead(t *testing.T) {
+	mount := fusetest.NewDeaf(t)
+	s, r := newSupervisor(t, Hooks{}, playing("d", "stuck", t.TempDir(), filepath.Join(mount.Path, "file")))
+	status := begin(t, s, "d")
+	require.Eventually(t, func() bool { return mount.Asked() > 0 }, patience, time.Millisecond)
+	released := make(chan error, 1)
+	time.AfterFunc(3*abortTime, func() { released <- fusemount.Abort(t.Context(), mount.Path) })
+	require.NoError(t, s.Kill(t.Context(), "d"))
+	require.NoError(t, <-released)
+	require.False(t, exists(status.PID))
+	require.Equal(t, []string{"started", "ready", "killed"}, r.whats("d"))
+}
+
 func TestStopEndsDaemonsThatAreStuckInTheMount(t *testing.T) {
 	mount := fusetest.NewDeaf(t)
 	folder := t.TempDir()

@@ -8,6 +8,10 @@
 // the proxy's agent on a port published on the loopback interface, and the agents of the others through relays in the proxy, which are published
 // likewise: what is published leads to agents only, who want the harness's certificate, never to a daemon.
 //
+// The harness can lose the engine in the middle of a run. The nodes go on in their containers, and clear themselves as always when their agents are
+// asked to, or do not hear from the harness any more; the engine removes each container with its volume when it ends. Networks it removes only when
+// it is told to, which the janitor does once it is back.
+//
 // The data of a node is in a volume without a name, because the root of a container may be a file system on top of others, which is slow and
 // which FUSE cannot pass reads through to.
 package containers

@@ -46,7 +46,7 @@ func (Driver) Prepare(ctx context.Context, ground cluster.Ground) (cluster.Site,
 	}
 	s := &site{
 		engine: e, ground: ground, log: ground.Log, labels: labels(ground.RunID, ground.Lock),
-		subnets: make(map[string]subnet),
+		subnets: make(map[string]subnet), lost: make(chan error, 1),
 	}
 	s.living, s.stop = context.WithCancel(context.Background())
 	all, ctx := errgroup.WithContext(ctx)
@@ -81,6 +81,7 @@ type site struct {
 	living    context.Context // of what waits for containers
 	stop      context.CancelFunc
 	following sync.WaitGroup
+	lost      chan error
 
 	mu      sync.Mutex
 	subnets map[string]subnet // by node
@@ -90,6 +91,9 @@ type site struct {
 
 // name is that of a container or network.
 func (s *site) name(node string) string { return "codastress-" + s.ground.RunID + "-" + node }
+
+// Lost implements cluster.Site.
+func (s *site) Lost() <-chan error { return s.lost }
 
 // Place implements cluster.Site.
 func (s *site) Place(node string) cluster.Place {

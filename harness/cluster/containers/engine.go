@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/moby/moby/client"
 	testcontainers "github.com/testcontainers/testcontainers-go"
@@ -55,6 +56,9 @@ func connectNow(ctx context.Context) (*engine, error) {
 	if err := setUp(); err != nil {
 		return nil, fmt.Errorf("%w: %w", errEngine, err)
 	}
+	if err := askedFor(ctx); err != nil {
+		return nil, err
+	}
 	// The provider below asks without a bound. What this call learns it takes from memory.
 	first, err := testcontainers.NewDockerClientWithOpts(ctx)
 	if err == nil {
@@ -72,7 +76,35 @@ func connectNow(ctx context.Context) (*engine, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: the library has %T", errEngine, provider)
 	}
-	return &engine{provider: docker, api: docker.Client()}, nil
+	found := &engine{provider: docker, api: docker.Client()}
+	// The janitor that this process starts may look for the engine while it is away for a moment, and must not take another one for it.
+	if err := os.Setenv(client.EnvOverrideHost, found.api.DaemonHost()); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", errEngine, err), provider.Close())
+	}
+	return found, nil
+}
+
+// engineTime bounds the question whether an engine is there.
+const engineTime = 5 * time.Second
+
+// askedFor says why an engine that was asked for does not answer. The library would take another one in its place, and would remember that or its
+// failure for ever.
+func askedFor(ctx context.Context) error {
+	host := os.Getenv(client.EnvOverrideHost)
+	if host == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, engineTime)
+	defer cancel()
+	asked, err := client.New(client.FromEnv)
+	if err == nil {
+		_, err = asked.Ping(ctx, client.PingOptions{})
+		err = errors.Join(err, asked.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("%w at %s=%s: %s", errEngine, client.EnvOverrideHost, host, firstLine(err))
+	}
+	return nil
 }
 
 func (e *engine) close() { _ = e.provider.Close() }

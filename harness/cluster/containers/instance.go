@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
@@ -26,21 +28,60 @@ type instance struct {
 
 var _ cluster.Instance = (*instance)(nil)
 
-// await closes done when the container is gone, or when the engine does not say any more whether it is.
+// await closes done when the container is gone. Whatever is between here and the engine may cut a connection that is silent for long, so a wait
+// that breaks off is begun again, as long as the engine answers.
 func (s *site) await(one *instance) {
-	waiting := s.engine.api.ContainerWait(s.living, one.id, client.ContainerWaitOptions{Condition: container.WaitConditionRemoved})
+	waiting := s.removal(one)
 	s.following.Go(func() {
-		defer close(one.done)
-		select {
-		case ended := <-waiting.Result:
-			one.err = fmt.Errorf("exit status %d", ended.StatusCode)
-			if ended.Error != nil {
-				one.err = errors.New(ended.Error.Message)
+		for {
+			select {
+			case ended := <-waiting.Result:
+				one.err = fmt.Errorf("exit status %d", ended.StatusCode)
+				if ended.Error != nil {
+					one.err = errors.New(ended.Error.Message)
+				}
+				close(one.done)
+				return
+			case err := <-waiting.Error:
+				if errdefs.IsNotFound(err) {
+					one.err = errors.New("the container is gone")
+					close(one.done)
+					return
+				}
 			}
-		case err := <-waiting.Error:
-			one.err = fmt.Errorf("the container engine does not answer: %w", err)
+			if !s.engineAnswers() {
+				return
+			}
+			waiting = s.removal(one)
 		}
 	})
+}
+
+// removal waits for the removal of a container; the engine knows of the wait when it returns.
+func (s *site) removal(one *instance) client.ContainerWaitResult {
+	return s.engine.api.ContainerWait(s.living, one.id, client.ContainerWaitOptions{Condition: container.WaitConditionRemoved})
+}
+
+// enginePause keeps waits that break off at once from following each other without end.
+const enginePause = 200 * time.Millisecond
+
+// engineAnswers says, after a moment, whether the engine answers, and tells the cluster when it does not.
+func (s *site) engineAnswers() bool {
+	select {
+	case <-time.After(enginePause):
+	case <-s.living.Done():
+		return false
+	}
+	asking, cancel := context.WithTimeout(s.living, engineTime)
+	defer cancel()
+	_, err := s.engine.api.Ping(asking, client.PingOptions{})
+	if err != nil && s.living.Err() == nil {
+		select {
+		case s.lost <- fmt.Errorf("the container engine does not answer any more: %s", firstLine(err)):
+		default: // it is known
+		}
+	}
+	return err == nil
 }
 
 // Address implements cluster.Instance.
@@ -54,12 +95,14 @@ func (i *instance) Err() error { return i.err }
 
 // Kill implements cluster.Instance.
 func (i *instance) Kill(ctx context.Context) error {
-	removing := i.site.engine.removeContainer(ctx, i.id)
+	if err := i.site.engine.removeContainer(ctx, i.id); err != nil {
+		return err
+	}
 	select {
 	case <-i.done:
-		return removing
+		return nil
 	case <-ctx.Done():
-		return errors.Join(removing, fmt.Errorf("waiting for the container to be removed: %w", ctx.Err()))
+		return fmt.Errorf("waiting for the container to be removed: %w", ctx.Err())
 	}
 }
 
@@ -82,8 +125,16 @@ func (i *instance) Resume(ctx context.Context) error {
 // Elsewhere implements cluster.Instance.
 func (i *instance) Elsewhere() bool { return true }
 
-// SaveLogs implements cluster.Instance. The engine may be on another machine.
+// SaveLogs implements cluster.Instance. The engine may be on another machine, and may have ceased to answer since it was heard last.
 func (i *instance) SaveLogs(ctx context.Context) error {
+	err := i.copyLogs(ctx)
+	if err != nil {
+		i.site.engineAnswers()
+	}
+	return err
+}
+
+func (i *instance) copyLogs(ctx context.Context) error {
 	result, err := i.site.engine.api.CopyFromContainer(ctx, i.id, client.CopyFromContainerOptions{SourcePath: logsFolder})
 	if err != nil {
 		return fmt.Errorf("copying them from the container: %w", err)

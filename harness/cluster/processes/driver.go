@@ -75,6 +75,9 @@ type site struct {
 // Place implements cluster.Site.
 func (s *site) Place(node string) cluster.Place { return s.places[node] }
 
+// Lost implements cluster.Site: nobody stands between the harness and its processes.
+func (s *site) Lost() <-chan error { return nil }
+
 // Close implements cluster.Site: it kills what still carries the run's name.
 func (s *site) Close(ctx context.Context) error {
 	defer s.addresses.release()
