@@ -72,7 +72,7 @@ func TestANodeThatEndsByItselfIsALoss(t *testing.T) {
 // Of a node that cannot be seen any more nobody knows that it has ended.
 func TestASiteThatIsLostIsALoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, err := newCluster(validSpec(t))
+		c, err := newPlaced(validSpec(t))
 		require.NoError(t, err)
 		unseen := deadlock{over: make(chan struct{}), lost: make(chan error, 1)}
 		defer close(unseen.over)
