@@ -82,6 +82,8 @@ func (l *lostData) name(path uint32, final state) {
 		switch node := l.operations.Node(m.Worker); {
 		case l.conflicts.keeps(l, m, path):
 			l.kept++
+		case l.power.took(l.operations, m):
+			l.taken++
 		case l.conflicts.pending[node]:
 			l.pending++
 		case !l.conflicts.known[node]:

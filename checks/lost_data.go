@@ -26,6 +26,7 @@ func noLostData(run *history.Run) history.Verdict {
 	l.mutations = mutations(l.operations)
 	l.groups = newGroups(l.operations)
 	l.conflicts = newConflicts(run)
+	l.power = newPowerLosses(run)
 	l.finalContents()
 	l.finalNames()
 	l.linkedNames()
@@ -36,6 +37,7 @@ func noLostData(run *history.Run) history.Verdict {
 	l.figure("names judged", float64(l.judged), "")
 	l.figure("names not judged", float64(l.skipped), "")
 	l.figure("changes kept as conflicts", float64(l.kept), "")
+	l.figure("changes that a loss of power may take", float64(l.taken), "")
 	return l.verdict("the final state of %s is explained by %s", count(l.judged, "name"), count(l.operations.Len(), "operation"))
 }
 
@@ -46,12 +48,13 @@ type lostData struct {
 	mutations  *byPath
 	groups     *groups
 	conflicts  *conflicts
+	power      *powerLosses
 	final      *history.Observation
 	digests    map[string]history.Nonce // the contents of digests, as clients saw them
 
 	replacements map[uint32]replacements // of the names that were looked at
 
-	judged, skipped, kept, pending int
+	judged, skipped, kept, pending, taken int
 }
 
 // chooseFinal chooses the tree that is judged.

@@ -25,7 +25,7 @@ import (
 //	load STEP NODE done=N [missed=N] [wanted=N]
 //	event NODE DAEMON WHAT TIME [unexpected] [detail=...]
 //	stall NODE KIND PATH INVOKED seen=TIME [file=...]
-//	NODE/WORKER FROM..TO KIND PATH [TARGET] [CONTENT] [parents=A,B] [failed=ERRNO|unknown] [abandoned=TIME] [problem=...] [empty]
+//	NODE/WORKER FROM..TO KIND PATH [TARGET] [CONTENT] [parents=A,B] [failed=ERRNO|unknown] [abandoned=TIME] [problem=...] [empty] [synced]
 //	observe NODE mount|server TIME [pending=N] [state=...] [error=...] [problem=...]
 //	  PATH file CONTENT [problem=...] [mode=...] [links=...] | PATH file empty | PATH directory | PATH symlink TEXT
 //	  conflict OPERATION PATH [CONTENT]
@@ -232,6 +232,7 @@ func (p *parser) operation() {
 		Abandoned: p.time(p.option("abandoned")), Problem: p.option("problem"), Length: 1000,
 	}
 	empty, unknown := p.flag("empty"), p.flag("unknown")
+	op.Synced = p.flag("synced")
 	op.Invoked, op.Completed = p.span(p.fields[1])
 	require.NoError(p.t, op.Kind.UnmarshalText([]byte(p.fields[2])), "line %d", p.line)
 	op.Path = p.fields[3]

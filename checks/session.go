@@ -23,6 +23,7 @@ func sessionReads(run *history.Run) history.Verdict {
 	}
 	s.still = standstills(run)
 	s.conflicts = newConflicts(run)
+	s.power = newPowerLosses(run)
 	changes := mutations(s.operations)
 	all := newByPath(s.operations, false, func(row *history.Row) bool { return row.Kind != history.List })
 	s.nodes, s.nodeOf = nodesOf(s.operations)
@@ -42,6 +43,7 @@ type sessions struct {
 	contents   *contents
 	still      map[string]history.Intervals
 	conflicts  *conflicts
+	power      *powerLosses
 	nodes      []string
 	nodeOf     []uint32   // of each worker, in nodes
 	perNode    [][]uint32 // rows of one path, kept for the next
@@ -161,6 +163,9 @@ func (s *sessions) learn(own, seen *mark, node string, i int, row *history.Row) 
 			seen.at = max(seen.at, row.Completed)
 		}
 	case history.Write, history.Remove:
+		if s.power.took(s.operations, row) {
+			return
+		}
 		if row.Invoked > own.began {
 			*own = mark{row.Invoked, i, false, row.Completed}
 		}

@@ -111,6 +111,9 @@ func (n *fakeNode) Kill(context.Context, string) error {
 	return nil
 }
 
+// LosePower is a Kill: there is no disk.
+func (n *fakeNode) LosePower(ctx context.Context, daemon string) error { return n.Kill(ctx, daemon) }
+
 // live begins a new life.
 func (n *fakeNode) live() {
 	n.daemon.PID++

@@ -41,6 +41,8 @@ func All() []Fault {
 		Kill{Daemon: cluster.Codasrv},
 		Pause{Daemon: cluster.Venus},
 		Pause{Daemon: cluster.Codasrv},
+		PowerLoss{Daemon: cluster.Venus},
+		PowerLoss{Daemon: cluster.Codasrv},
 	}
 }
 

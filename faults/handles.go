@@ -14,6 +14,8 @@ type Node interface {
 	Daemon(ctx context.Context, name string) (cluster.Daemon, error)
 	// Kill sends SIGKILL and returns when the process is reaped.
 	Kill(ctx context.Context, daemon string) error
+	// LosePower kills a daemon, and takes from its disk what was not synced; an error where nodes have no power to lose.
+	LosePower(ctx context.Context, daemon string) error
 	// StartDaemon returns when the daemon is ready or ctx ends.
 	StartDaemon(ctx context.Context, daemon string) error
 	Pause(ctx context.Context, daemon string) error

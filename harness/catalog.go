@@ -57,6 +57,8 @@ type ScheduleRequest struct {
 type Fault struct {
 	Name string
 	Doc  string
+	// Simulated says that it can be injected in a simulation only.
+	Simulated bool
 	// Hits says why the fault cannot hit some nodes of a cluster; nil where it can.
 	Hits func(servers, clients, nodes []string) error
 	// Prepare makes the injection of one planned step on a cluster.

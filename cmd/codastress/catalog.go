@@ -67,7 +67,7 @@ func schedule(request harness.ScheduleRequest) ([]history.Step, error) {
 // injected is the harness's view of a fault.
 func injected(fault faults.Fault) harness.Fault {
 	return harness.Fault{
-		Name: fault.Name(), Doc: fault.Doc(),
+		Name: fault.Name(), Doc: fault.Doc(), Simulated: faults.OnlySimulated(fault),
 		Hits: func(servers, clients, nodes []string) error {
 			return faults.Hits(fault, faults.Topology{Servers: servers, Clients: clients}, nodes)
 		},

@@ -140,6 +140,9 @@ func carryOut(cmd *cobra.Command, flags runFlags, request harness.Request) error
 		}
 		return conclude(ctx, cmd, flags, request.Dir, runErr)
 	}
+	if err := onlySimulated(request.Plan, known); err != nil {
+		return usageError{err}
+	}
 	request.Runtime = cluster.In(chosen.driver)
 	progress, err := progressOn(stderr, request, chosen.why)
 	if err != nil {
@@ -152,6 +155,16 @@ func carryOut(cmd *cobra.Command, flags runFlags, request harness.Request) error
 		return runErr // what is there is not of this run
 	}
 	return conclude(ctx, cmd, flags, request.Dir, runErr)
+}
+
+// onlySimulated says why a plan can be carried out in a simulation only, nil where it can elsewhere.
+func onlySimulated(plan []history.Step, known harness.Catalog) error {
+	for _, step := range plan {
+		if fault, err := known.Fault(step.Name); step.Kind == "fault" && err == nil && fault.Simulated {
+			return fmt.Errorf("step %d, %s, can be done in a simulation only: use --runtime simulation, or `codastress simulate`", step.Number, step.Name)
+		}
+	}
+	return nil
 }
 
 // conclude judges what was recorded, writes the reports and prints the summary. A run whose cluster was lost or that was interrupted is

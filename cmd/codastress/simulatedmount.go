@@ -5,6 +5,7 @@ import (
 	"io"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/codastress/codastress/harness/agent/observe"
 	"github.com/codastress/codastress/harness/cluster/simulation"
@@ -14,6 +15,8 @@ import (
 // simulatedMount is what the kernel is on a real client: it outlives venus, passes calls on to the one that runs, fails those that a killed
 // venus leaves unanswered with ECONNABORTED and those made without a venus with ENOTCONN, and keeps all waiting while venus is stopped.
 type simulatedMount struct {
+	crossing func() time.Duration // draws how long the kernel takes to pass on a call, or an answer
+
 	mu      sync.Mutex
 	serving *serving // the last life of venus
 }
@@ -58,6 +61,7 @@ func (m *simulatedMount) do(ctx context.Context, op, path string, call func(ctx 
 	}
 	answered := make(chan error, 1)
 	go func() {
+		time.Sleep(m.crossing())
 		err := s.life.Running(ctx)
 		if err == nil {
 			err = call(ctx, s.files)
@@ -65,6 +69,8 @@ func (m *simulatedMount) do(ctx context.Context, op, path string, call func(ctx 
 		if waiting := s.life.Running(ctx); err == nil {
 			err = waiting // a stopped venus answers when it goes on
 		}
+		s.life.At(simulation.Answering)
+		time.Sleep(m.crossing())
 		answered <- err
 	}()
 	select {

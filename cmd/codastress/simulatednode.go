@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -34,7 +35,7 @@ func simulated(seed uint64) simulation.Runtime {
 			if machine.Role == cluster.RoleServer {
 				return &simulatedServer{software: common}, nil
 			}
-			return &simulatedClient{software: common, mount: &simulatedMount{}}, nil
+			return &simulatedClient{software: common, mount: &simulatedMount{crossing: common.entropy.crossing}}, nil
 		},
 	}
 }
@@ -44,6 +45,9 @@ type simulatedDisk struct{ *simdisk.Disk }
 
 // Crash implements simulation.Disk.
 func (d simulatedDisk) Crash() simulation.Disk { return simulatedDisk{d.Disk.Crash()} }
+
+// Watch implements simulation.Disk.
+func (d simulatedDisk) Watch(at func(simulation.Moment)) { _ = at }
 
 // LosePower implements simulation.Disk.
 func (d simulatedDisk) LosePower(random *mathrand.Rand) simulation.Disk {
@@ -73,6 +77,13 @@ func (s *stream) Read(p []byte) (int, error) {
 		p[i] = byte(s.random.Uint32())
 	}
 	return len(p), nil
+}
+
+// crossing draws how long the way between an application and venus takes, as on a real machine: tens of microseconds, now and then more.
+func (s *stream) crossing() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Duration(min(10+15*s.random.ExpFloat64(), 1000) * float64(time.Microsecond))
 }
 
 // source makes another source of random numbers.

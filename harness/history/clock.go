@@ -10,11 +10,11 @@ import (
 // bubbleBegin is what the clock of a testing/synctest bubble shows in the beginning.
 func bubbleBegin() time.Time { return time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
-// Now reads CLOCK_MONOTONIC. In a testing/synctest bubble, where a simulated run lives, it is the time since the bubble began: no other
-// process has a clock that it could be compared with.
+// Now reads CLOCK_MONOTONIC. In a testing/synctest bubble, where a simulated run lives, it is an hour more than the time since the
+// bubble began, as zero stands for never: no other process has a clock that it could be compared with.
 func Now() Time {
 	if begin := bubbleBegin(); time.Now().Before(begin.AddDate(bubbleYears, 0, 0)) {
-		return Time(time.Since(begin))
+		return Time(time.Hour + time.Since(begin))
 	}
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {

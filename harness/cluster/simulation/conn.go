@@ -67,7 +67,15 @@ var _ net.Conn = (*conn)(nil)
 func (c *conn) Read(b []byte) (int, error) { return c.in.read(b) }
 
 // Write implements net.Conn.
-func (c *conn) Write(b []byte) (int, error) { return c.out.write(b) }
+func (c *conn) Write(b []byte) (int, error) {
+	if c.wire.link == nil {
+		return c.out.write(b)
+	}
+	c.stack.tell(Sending)
+	n, err := c.out.write(b)
+	c.stack.tell(Sent)
+	return n, err
+}
 
 // Close implements net.Conn: what was written is still delivered.
 func (c *conn) Close() error {

@@ -20,6 +20,7 @@ type daemon struct {
 	stack   *Stack
 	dead    chan struct{}
 	thawed  chan struct{} // nil while it is not paused
+	aim     *aim          // a fault that waits for its moment
 }
 
 func (n *node) find(name string) (*daemon, error) {
@@ -85,11 +86,18 @@ func (n *node) begin(name string) (*daemon, Life, error) {
 	}
 	d.life++
 	d.state, d.process, d.started = cluster.StateStarting, nil, history.Now()
-	d.stack, d.dead = n.machine.Stack.network.Stack(n.machine.Name), make(chan struct{})
 	number := d.life
+	d.dead = make(chan struct{})
+	d.stack = n.machine.Stack.network.Stack(n.machine.Name)
+	at := func(moment Moment) { n.at(d, number, moment) }
+	d.stack.watch(at)
+	if keeps(name) {
+		n.disk.Watch(at)
+	}
 	return d, Life{
 		Number: number, Boot: n.boot, Stack: d.stack, Disk: n.disk, Dead: d.dead,
 		Log:     n.machine.Log.With(slog.String("daemon", name), slog.Int("life", number)),
+		At:      at,
 		Running: func(ctx context.Context) error { return n.running(ctx, d, number) },
 		Die: func(why error) {
 			n.endLife(d, number, "exited", false, why.Error())
@@ -118,13 +126,21 @@ func (n *node) running(ctx context.Context, d *daemon, life int) error {
 	}
 }
 
-// KillDaemon implements cluster.Agent.
-func (n *node) KillDaemon(_ context.Context, name string) error {
-	return n.strike(name, Disk.Crash)
+// KillDaemon implements cluster.Agent. It strikes at a moment that is worth it, soon.
+func (n *node) KillDaemon(ctx context.Context, name string) error {
+	return n.strike(ctx, name, Disk.Crash)
 }
 
-// strike ends the present life of a daemon, and leaves the disk as left says.
-func (n *node) strike(name string, left func(Disk) Disk) error {
+// LosePower implements cluster.Mains: it takes the power from the machine while a daemon runs, and gives it back.
+func (n *node) LosePower(ctx context.Context, name string) error {
+	return n.strike(ctx, name, func(disk Disk) Disk {
+		n.boot++
+		return disk.LosePower(n.machine.Random)
+	})
+}
+
+// strike ends the present life of a daemon, and leaves the disk as left says, which is called with the node's mutex held.
+func (n *node) strike(ctx context.Context, name string, left func(Disk) Disk) error {
 	n.mu.Lock()
 	d, err := n.find(name)
 	if err == nil && d.state == cluster.StateExited {
@@ -138,7 +154,7 @@ func (n *node) strike(name string, left func(Disk) Disk) error {
 	if err != nil {
 		return err
 	}
-	n.endLifeLeaving(d, life, "killed", true, "", left)
+	n.whenWorthIt(ctx, d, func() { n.endLifeLeaving(d, life, "killed", true, "", left) })
 	return nil
 }
 
@@ -156,11 +172,12 @@ func (n *node) endLifeLeaving(d *daemon, life int, what string, expected bool, d
 		return
 	}
 	process := d.process
-	d.state, d.process = cluster.StateExited, nil
+	d.state, d.process, d.aim = cluster.StateExited, nil, nil
 	close(d.dead)
 	d.stack.Kill()
 	if keeps(d.name) {
 		old := n.disk
+		old.Watch(nil)
 		n.disk = left(old)
 		old.Thaw()
 	}

@@ -27,7 +27,10 @@ type node struct {
 	recorders []*history.Recorder // of the tasks that run
 }
 
-var _ cluster.Agent = (*node)(nil)
+var (
+	_ cluster.Agent = (*node)(nil)
+	_ cluster.Mains = (*node)(nil)
+)
 
 // Reach implements cluster.Agent.
 func (n *node) Reach(ctx context.Context, peer string) error { return n.software.Reach(ctx, peer) }

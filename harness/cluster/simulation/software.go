@@ -38,6 +38,8 @@ type Disk interface {
 	Crash() Disk
 	// LosePower returns the disk as a loss of power leaves it: with what was synced, and some of the rest.
 	LosePower(random *rand.Rand) Disk
+	// Watch has moments told, Committing, Committed and Writing, by the goroutines that they happen in; nil tells nobody.
+	Watch(at func(Moment))
 	// Freeze makes all calls wait for Thaw, as those of a stopped process do.
 	Freeze()
 	Thaw()
@@ -61,6 +63,7 @@ type Life struct {
 	Disk   Disk   // the node's; all daemons share it
 	Log    *slog.Logger
 
+	At   func(Moment)    // to be told of moments that neither the network nor the disk sees
 	Dead <-chan struct{} // closed at the moment of the kill: whoever waits for the process must wait no longer
 	// Running waits while the process is paused, until ctx ends.
 	Running func(ctx context.Context) error

@@ -17,6 +17,24 @@ type Stack struct {
 	thawed    chan struct{} // nil while the process runs; closed when it goes on
 	dead      bool
 	listeners []*listener
+	at        func(Moment) // nil tells nobody
+}
+
+// watch has moments told, Sending and Sent, by the goroutines that they happen in.
+func (s *Stack) watch(at func(Moment)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at = at
+}
+
+// tell tells of a moment.
+func (s *Stack) tell(moment Moment) {
+	s.mu.Lock()
+	at := s.at
+	s.mu.Unlock()
+	if at != nil {
+		at(moment)
+	}
 }
 
 // Stack returns the network of a new process on a node.

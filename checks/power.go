@@ -1,0 +1,60 @@
+package checks
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/codastress/codastress/harness/history"
+)
+
+// powerLosses is when the machines of clients lost their power, and what was safe from it: DESIGN.md section 7 promises only of what an fsync
+// covered that it is there afterwards. Venus's fsync covers everything that was acknowledged before it, but contents that were not synced
+// themselves are not promised.
+type powerLosses struct {
+	dark   map[string][]history.Time // of each node, when it lost its power, in order
+	synced map[string][]history.Time // of each node, when acknowledged fsyncs began, in order
+}
+
+func newPowerLosses(run *history.Run) *powerLosses {
+	p := &powerLosses{dark: map[string][]history.Time{}, synced: map[string][]history.Time{}}
+	for i := range run.Faults {
+		fault := &run.Faults[i]
+		if !strings.HasPrefix(fault.Name, "power-loss-venus") || fault.Injecting == 0 {
+			continue
+		}
+		for _, cut := range fault.Cuts {
+			p.dark[cut.Node] = append(p.dark[cut.Node], max(fault.Injected, fault.Injecting))
+		}
+	}
+	if len(p.dark) == 0 {
+		return p
+	}
+	for _, row := range run.Operations.Rows() {
+		if row.Kind == history.Write && row.Outcome == history.OK && row.Synced {
+			node := run.Operations.Node(row.Worker)
+			p.synced[node] = append(p.synced[node], row.Invoked)
+		}
+	}
+	for _, times := range []map[string][]history.Time{p.dark, p.synced} {
+		for node := range times {
+			slices.Sort(times[node])
+		}
+	}
+	return p
+}
+
+// took says whether a loss of power may have taken an acknowledged change that a client made: one that came after the change, with no fsync
+// in between that covers it. A write that was not synced itself is not covered by any.
+func (p *powerLosses) took(operations *history.Packed, m *history.Row) bool {
+	node := operations.Node(m.Worker)
+	dark := p.dark[node]
+	next, _ := slices.BinarySearch(dark, m.Completed)
+	if next == len(dark) || m.Synced {
+		return false
+	}
+	if m.Kind == history.Write {
+		return true
+	}
+	covered, _ := slices.BinarySearch(p.synced[node], m.Completed)
+	return covered == len(p.synced[node]) || p.synced[node][covered] >= dark[next]
+}
