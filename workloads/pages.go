@@ -110,7 +110,13 @@ type fetcher struct {
 	answered  atomic.Uint64 // pages, and words that there is no such page
 
 	mu   sync.Mutex
-	idle []*history.Worker
+	idle []visitor
+}
+
+// A visitor fetches one page after the other.
+type visitor struct {
+	*history.Worker
+	buffer []byte // for reading
 }
 
 func newFetcher(ctx context.Context, env Environment, prefix string) *fetcher {
@@ -130,16 +136,16 @@ func (f *fetcher) RoundTrip(request *http.Request) (*http.Response, error) {
 	path := strings.TrimPrefix(request.URL.Path, f.prefix)
 	ctx, cancel := context.WithTimeout(f.ctx, f.patience)
 	defer cancel()
-	worker := f.worker()
-	pending := worker.Begin(history.Page, path, "")
-	content := newSeen(path, make([]byte, readSize))
+	visitor := f.visitor()
+	pending := visitor.Begin(history.Page, path, "")
+	content := newSeen(path, visitor.buffer)
 	response, err := f.fetch(request.WithContext(ctx), content)
 	if err != nil && ctx.Err() != nil {
 		pending.Abandon(syscall.ETIMEDOUT) // the server may still be at it
 		return nil, err
 	}
 	pending.End(f.judge(response, content, err))
-	f.release(worker)
+	f.release(visitor)
 	if err != nil {
 		return nil, err
 	}
@@ -181,21 +187,22 @@ func (f *fetcher) judge(response *http.Response, content *seen, err error) histo
 	return end
 }
 
-// worker takes a worker that is at no page.
-func (f *fetcher) worker() *history.Worker {
+// visitor takes a visitor who is at no page.
+func (f *fetcher) visitor() visitor {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.idle) == 0 {
-		return f.recorder.Worker()
+		return visitor{f.recorder.Worker(), make([]byte, readSize)}
 	}
-	worker := f.idle[len(f.idle)-1]
-	f.idle = f.idle[:len(f.idle)-1]
-	return worker
+	last := len(f.idle) - 1
+	idle := f.idle[last]
+	f.idle = f.idle[:last]
+	return idle
 }
 
-// release gives a worker back whose page is done.
-func (f *fetcher) release(worker *history.Worker) {
+// release gives a visitor back whose page is done.
+func (f *fetcher) release(idle visitor) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.idle = append(f.idle, worker)
+	f.idle = append(f.idle, idle)
 }

@@ -134,7 +134,6 @@ type ContentChecker struct {
 	length  int64      // that came
 	nonzero bool       // something but zeros came
 	problem string
-	block   [4096]byte
 }
 
 // NewContentChecker makes a checker of a content that was found at path, or, with "", anywhere.
@@ -190,9 +189,10 @@ func (c *ContentChecker) headerSize() int {
 
 // compare holds a piece of the body that begins at an offset of the content against what it should be.
 func (c *ContentChecker) compare(piece []byte, offset int64) {
+	var block [1024]byte
 	for len(piece) > 0 {
-		n := min(len(piece), len(c.block))
-		want := c.block[:n]
+		n := min(len(piece), len(block))
+		want := block[:n]
 		c.body.fill(want)
 		if !bytes.Equal(want, piece[:n]) {
 			c.problem = difference(want, piece, offset)
