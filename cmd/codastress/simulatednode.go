@@ -47,7 +47,20 @@ type simulatedDisk struct{ *simdisk.Disk }
 func (d simulatedDisk) Crash() simulation.Disk { return simulatedDisk{d.Disk.Crash()} }
 
 // Watch implements simulation.Disk.
-func (d simulatedDisk) Watch(at func(simulation.Moment)) { _ = at }
+func (d simulatedDisk) Watch(at func(simulation.Moment)) {
+	if at == nil {
+		d.Disk.Watch(nil)
+		return
+	}
+	d.Disk.Watch(func(op simdisk.Operation, _ string) {
+		switch op {
+		case simdisk.Sync, simdisk.SyncDirectory, simdisk.Rename, simdisk.Reuse, simdisk.Remove:
+			at(simulation.Committing)
+		case simdisk.Write, simdisk.Create, simdisk.Truncate:
+			at(simulation.Writing)
+		}
+	})
+}
 
 // LosePower implements simulation.Disk.
 func (d simulatedDisk) LosePower(random *mathrand.Rand) simulation.Disk {

@@ -12,8 +12,7 @@ type Moment string
 
 // The moments.
 const (
-	Committing Moment = "committing" // a sync, rename or removal on the disk is about to begin
-	Committed  Moment = "committed"  // it has ended
+	Committing Moment = "committing" // something is about to be synced, renamed or removed on the disk
 	Writing    Moment = "writing"    // bytes are about to be written to the disk
 	Sending    Moment = "sending"    // bytes are about to be sent to a peer
 	Sent       Moment = "sent"
@@ -37,7 +36,7 @@ const (
 
 // draw aims at a moment, or at none: one time in four a fault strikes when it was planned.
 func draw(random *rand.Rand) (aimed aim, now bool) {
-	moments := []Moment{Committing, Committed, Writing, Sending, Sent, Answering}
+	moments := []Moment{Committing, Writing, Sending, Sent, Answering}
 	if random.IntN(4) == 0 {
 		return aim{}, true
 	}

@@ -38,7 +38,7 @@ type Disk interface {
 	Crash() Disk
 	// LosePower returns the disk as a loss of power leaves it: with what was synced, and some of the rest.
 	LosePower(random *rand.Rand) Disk
-	// Watch has moments told, Committing, Committed and Writing, by the goroutines that they happen in; nil tells nobody.
+	// Watch has moments told, Committing and Writing, by the goroutines that they happen in; nil tells nobody.
 	Watch(at func(Moment))
 	// Freeze makes all calls wait for Thaw, as those of a stopped process do.
 	Freeze()

@@ -26,6 +26,7 @@ type Disk struct {
 	latency  Latency
 	capacity int64
 	faults   []*Injection
+	watch    func(op Operation, path string)
 }
 
 var _ disk.FS = (*Disk)(nil)
@@ -53,6 +54,11 @@ func newDirectory() *inode { return &inode{names: map[string]*inode{}, links: 1,
 func (d *Disk) begin(op Operation, path string) error {
 	d.mu.Lock()
 	d.thawed()
+	if watch := d.watch; watch != nil {
+		d.mu.Unlock()
+		watch(op, path)
+		d.mu.Lock()
+	}
 	if delay := d.latency.of(op); delay > 0 {
 		d.mu.Unlock()
 		time.Sleep(delay)

@@ -110,6 +110,13 @@ func matches(pattern, name string) bool {
 	return err == nil && (whole || last)
 }
 
+// Watch has every call told before it takes effect, by the goroutine that makes it; nil tells nobody. The copy that a crash makes does not tell.
+func (d *Disk) Watch(watch func(op Operation, path string)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.watch = watch
+}
+
 // Latency is how long calls take.
 type Latency struct {
 	Read  time.Duration
