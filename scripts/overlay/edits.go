@@ -64,6 +64,11 @@ func order() []edit {
 			anchor: "func procresize(nprocs int32) *p {\n",
 			after:  "\tif seeded.on {\n\t\tnprocs = 1\n\t\tsched.customGOMAXPROCS = true\n\t}\n",
 		},
+		{ // Before anything that differs from run to run.
+			file:   "runtime/proc.go",
+			anchor: "\t\t\tnewm(sysmon, nil, -1)\n\t\t})\n\t}\n",
+			after:  "\tif seeded.on {\n\t\tseededThreads()\n\t}\n",
+		},
 		{
 			file:   "runtime/proc.go",
 			anchor: "func runqput(pp *p, gp *g, next bool) {\n",
