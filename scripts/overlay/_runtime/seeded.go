@@ -123,6 +123,14 @@ func seededOrdern(n uint32) uint32 {
 	return uint32((uint64(seededOrder()) * uint64(n)) >> 32)
 }
 
+// seededSample is cheaprand for decisions that show in what a program allocates.
+func seededSample() uint32 {
+	if seeded.on {
+		return uint32(rand())
+	}
+	return cheaprand()
+}
+
 // seededPut makes a goroutine of a bubble runnable. It returns false for every other goroutine.
 func seededPut(gp *g) bool {
 	if gp.bubble == nil {
