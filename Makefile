@@ -14,7 +14,7 @@ run: build ## build, and run the main job with three clients
 	$(BINARY) run mass-delete --clients 3
 
 build: ## build the static binary, bin/codastress
-	CGO_ENABLED=0 go build -trimpath -o $(BINARY) ./cmd/codastress
+	flags=$$(go run ./scripts/overlay -optional) && CGO_ENABLED=0 go build $$flags -trimpath -o $(BINARY) ./cmd/codastress
 
 test: ## vet and test everything; ends with what was left out and why
 	scripts/test

@@ -43,6 +43,16 @@ func randomness() []edit {
 			anchor: "\t\t\tt.rand = cheaprand()\n",
 			after:  "\t\t\tif seeded.on {\n\t\t\t\tt.rand = seededOrder()\n\t\t\t}\n",
 		},
+		{ // Which of a thousand type assertions and switches allocates a cache, and so moves what is allocated later.
+			file:   "runtime/iface.go",
+			anchor: "func typeAssert(s *abi.TypeAssert, t *_type) *itab {\n",
+			after:  "\tcheaprand := seededSample\n",
+		},
+		{
+			file:   "runtime/iface.go",
+			anchor: "func interfaceSwitch(s *abi.InterfaceSwitch, t *_type) (int, *itab) {\n",
+			after:  "\tcheaprand := seededSample\n",
+		},
 		{
 			file:   "crypto/internal/sysrand/rand.go",
 			anchor: "var testingOnlyFailRead bool\n",
@@ -63,6 +73,11 @@ func order() []edit {
 			file:   "runtime/proc.go",
 			anchor: "func procresize(nprocs int32) *p {\n",
 			after:  "\tif seeded.on {\n\t\tnprocs = 1\n\t\tsched.customGOMAXPROCS = true\n\t}\n",
+		},
+		{ // Before anything that differs from run to run.
+			file:   "runtime/proc.go",
+			anchor: "\t\t\tnewm(sysmon, nil, -1)\n\t\t})\n\t}\n",
+			after:  "\tif seeded.on {\n\t\tseededThreads()\n\t}\n",
 		},
 		{
 			file:   "runtime/proc.go",
@@ -103,6 +118,11 @@ func order() []edit {
 			file:   "runtime/proc.go",
 			anchor: "\tif preempted && sched.gcwaiting.Load() {\n",
 			before: "\tif seeded.on && preempted && gp.bubble != nil {\n\t\tseededResume(gp)\n\t} else ",
+		},
+		{ // Nor does the break that the clearing of a large object takes when its time is up.
+			file:   "runtime/proc.go",
+			anchor: "func goschedguarded_m(gp *g) {\n\tif !canPreemptM(gp.m) {\n\t\tgogo(&gp.sched) // never return\n\t}\n",
+			after:  "\tif seeded.on && gp.bubble != nil {\n\t\tgoschedImpl(gp, true)\n\t}\n",
 		},
 		{ // Nor does a system call, however long it takes.
 			file:   "runtime/proc.go",

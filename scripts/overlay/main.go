@@ -4,6 +4,8 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,17 +19,26 @@ import (
 var added []byte
 
 func main() {
+	optional := flag.Bool("optional", false, "where the edits do not fit, say so, print no flags and end with status 0")
+	flag.Parse()
 	folder := filepath.Join("bin", "overlay")
-	if len(os.Args) > 1 {
-		folder = os.Args[1]
+	if flag.NArg() > 0 {
+		folder = flag.Arg(0)
 	}
 	description, err := generate(folder)
+	if errors.Is(err, errUnfit) && *optional {
+		fmt.Fprintln(os.Stderr, "overlay: built without the seeded runtime:", err)
+		return
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "overlay:", err)
 		os.Exit(1)
 	}
 	fmt.Printf("-overlay=%s -tags=runtimeseed\n", description)
 }
+
+// errUnfit is for a Go distribution that the edits are not made for.
+var errUnfit = errors.New("the edits are made for another version of Go")
 
 // generate writes the edited files and overlay.json, of which it returns the absolute path.
 func generate(folder string) (string, error) {
@@ -41,7 +52,7 @@ func generate(folder string) (string, error) {
 	}
 	files, err := edited(filepath.Join(root, "src"), edits())
 	if err != nil {
-		return "", fmt.Errorf("%s is another version than the edits are made for: %w", version, err)
+		return "", fmt.Errorf("%s: %w", version, err)
 	}
 	files["runtime/codastress_seeded.go"] = added
 	return write(folder, filepath.Join(root, "src"), files)
@@ -68,7 +79,7 @@ func edited(source string, edits []edit) (map[string][]byte, error) {
 		if !ok {
 			var err error
 			if content, err = os.ReadFile(filepath.Join(source, e.file)); err != nil {
-				return nil, fmt.Errorf("read what is to be edited: %w", err)
+				return nil, fmt.Errorf("%w: read what is to be edited: %w", errUnfit, err)
 			}
 		}
 		content, err := e.apply(content)
@@ -83,7 +94,7 @@ func edited(source string, edits []edit) (map[string][]byte, error) {
 func (e edit) apply(content []byte) ([]byte, error) {
 	anchor := []byte(e.anchor)
 	if n := bytes.Count(content, anchor); n != 1 {
-		return nil, fmt.Errorf("%s has this text %d times, not once: %q", e.file, n, e.anchor)
+		return nil, fmt.Errorf("%w: %s has this text %d times, not once: %q", errUnfit, e.file, n, e.anchor)
 	}
 	return bytes.Replace(content, anchor, []byte(e.before+e.anchor+e.after), 1), nil
 }
@@ -106,11 +117,19 @@ func write(folder, source string, files map[string][]byte) (string, error) {
 	return path, store(path, append(description, '\n'))
 }
 
+// store writes a file in one step, and only if its content is another: a build that reads the folder meanwhile sees whole files.
 func store(path string, content []byte) error {
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
+		return nil
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("make the folder of %s: %w", path, err)
 	}
-	if err := os.WriteFile(path, content, 0o644); err != nil {
+	temporary := fmt.Sprintf("%s.%d", path, os.Getpid())
+	if err := os.WriteFile(temporary, content, 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := os.Rename(temporary, path); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil

@@ -75,6 +75,32 @@ func seededParse(digits string) uint64 {
 	return n
 }
 
+// seededThreads starts threads in reserve and waits until they are parked. When the runtime needs a thread depends on the machine, and to start
+// one then would move all that is allocated later, and with it the hashes of addresses.
+func seededThreads() {
+	const reserve = 16
+	systemstack(func() {
+		for range reserve {
+			newm(seededPark, nil, -1)
+		}
+	})
+	for {
+		lock(&sched.lock)
+		parked := sched.nmidle
+		unlock(&sched.lock)
+		if parked >= reserve {
+			return
+		}
+		osyield()
+	}
+}
+
+// seededPark is the first thing that a thread in reserve does.
+func seededPark() {
+	stopm()
+	schedule()
+}
+
 // seededSource is where the caller's random numbers come from, instead of the state of its thread.
 //
 //go:nosplit
@@ -95,6 +121,14 @@ func seededOrder() uint32 {
 
 func seededOrdern(n uint32) uint32 {
 	return uint32((uint64(seededOrder()) * uint64(n)) >> 32)
+}
+
+// seededSample is cheaprand for decisions that show in what a program allocates.
+func seededSample() uint32 {
+	if seeded.on {
+		return uint32(rand())
+	}
+	return cheaprand()
 }
 
 // seededPut makes a goroutine of a bubble runnable. It returns false for every other goroutine.

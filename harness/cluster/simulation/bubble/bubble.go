@@ -20,7 +20,7 @@ type Error struct {
 
 // Error is the reason and below it the goroutines.
 func (e *Error) Error() string {
-	return e.Reason + "\n\n" + e.Goroutines
+	return strings.TrimSpace(e.Reason + "\n\n" + e.Goroutines)
 }
 
 // Run calls f in a new bubble and waits until every goroutine that f started in it has ended. The context ends when f has returned.
@@ -38,7 +38,8 @@ func Run(f func(context.Context)) (err error) {
 			err = &Error{Reason: fmt.Sprint(r), Goroutines: bubbled()}
 		}
 	}()
-	var failed error
+	// What holds if f does not come to an end.
+	var failed error = &Error{Reason: "the function ended its goroutine by runtime.Goexit"}
 	synctest.Test(t, func(t *testing.T) {
 		ended := make(chan struct{})
 		go func() {

@@ -71,9 +71,6 @@ func main() {
 		debug.SetGCPercent(-1)
 	}
 	var t trace
-	if n, _ := strconv.Atoi(os.Getenv("TORTURE_THREADS")); n > 0 {
-		threads(n)
-	}
 	started := time.Now()
 	err := bubble.Run(func(ctx context.Context) { torture(ctx, &t, scale) })
 	if err != nil {
@@ -106,21 +103,4 @@ func torture(ctx context.Context, t *trace, scale int) {
 		})
 	}
 	parts.Wait()
-}
-
-func threads(n int) {
-	var up, down sync.WaitGroup
-	up.Add(n)
-	release := make(chan struct{})
-	for range n {
-		down.Go(func() {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			up.Done()
-			<-release
-		})
-	}
-	up.Wait()
-	close(release)
-	down.Wait()
 }
