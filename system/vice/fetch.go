@@ -56,7 +56,7 @@ func (s *Server) Fetch(request *vicepb.FetchRequest, stream grpc.ServerStreaming
 	}
 	switch {
 	case f.data != nil:
-		return sendData(stream, f.data)
+		return sendData(stream, f.data, f.vnode.status.Length)
 	case f.contents && !f.unchanged && f.vnode.status.Kind == coda.Directory:
 		return sendEntries(stream, f)
 	default:
@@ -129,8 +129,8 @@ func (f *fetch) close() {
 	f.view.release()
 }
 
-func sendData(stream grpc.ServerStreamingServer[vicepb.FetchReply], data io.Reader) error {
-	buffer := make([]byte, pieceSize)
+func sendData(stream grpc.ServerStreamingServer[vicepb.FetchReply], data io.Reader, length uint64) error {
+	buffer := make([]byte, min(pieceSize, max(length, 1))) // most files are far smaller than a piece
 	for {
 		n, err := io.ReadFull(data, buffer)
 		if n > 0 {

@@ -1,9 +1,11 @@
 package direct
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"math"
 
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/venus"
@@ -66,14 +68,14 @@ func (l Local) CopyFile(ctx context.Context, path string, w io.Writer) (status c
 		return coda.Status{}, err
 	}
 	defer func() { err = errors.Join(err, h.Close(ctx)) }()
-	info, err := h.File().Stat()
-	if err != nil {
-		return coda.Status{}, &coda.Error{Op: "look at the contents", Kind: coda.IO, Err: err}
+	if buffer, ok := w.(interface{ Grow(n int) }); ok {
+		buffer.Grow(int(at.Length) + bytes.MinRead)
 	}
-	at.Length = uint64(info.Size())
-	if _, err := io.Copy(w, io.NewSectionReader(h.File(), 0, info.Size())); err != nil {
+	read, err := io.Copy(w, io.NewSectionReader(h, 0, math.MaxInt64))
+	if err != nil {
 		return at, &coda.Error{Op: "read the contents", Kind: coda.IO, Err: err}
 	}
+	at.Length = uint64(read) // of these contents, whatever was flushed or changed since the path was looked up
 	return at, nil
 }
 
@@ -83,7 +85,7 @@ func (l Local) WriteFile(ctx context.Context, path string, contents io.Reader, h
 	if err != nil {
 		return coda.Status{}, err
 	}
-	if _, err = io.Copy(io.NewOffsetWriter(h.File(), 0), contents); err != nil {
+	if _, err = io.Copy(io.NewOffsetWriter(h, 0), contents); err != nil {
 		err = &coda.Error{Op: "write the contents", Kind: coda.IO, Err: err}
 	} else if how.Sync {
 		err = h.Sync(ctx)
