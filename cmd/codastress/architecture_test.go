@@ -16,10 +16,11 @@ var rules = []struct {
 	allow    []string // likewise; "." is the package's own folder
 }{
 	{"system/coda", nil},
+	{"system/disk", []string{"system/disk"}},
 	{"system/wire", []string{"system/wire", "system/coda"}},
-	{"system/vice", []string{"system/vice", "system/wire", "system/coda"}},
+	{"system/vice", []string{"system/vice", "system/wire", "system/disk", "system/coda"}},
 	{"system/venusfs", []string{"system/venusfs", "system/venus", "system/coda"}},
-	{"system/venus", []string{"system/venus", "system/wire", "system/coda"}},
+	{"system/venus", []string{"system/venus", "system/wire", "system/disk", "system/coda"}},
 	{"harness/history", nil},
 	{"harness/nearest", nil},
 	{"harness/scenario", []string{"harness/scenario", "harness/history", "harness/nearest"}},
@@ -40,7 +41,7 @@ var homes = map[string][]string{
 	"github.com/testcontainers/testcontainers-go": {"harness/cluster/containers"},
 	"github.com/tsenart/vegeta":                   {"workloads"},
 	"github.com/hanwen/go-fuse":                   {"system/venusfs"},
-	"github.com/cockroachdb/pebble":               {"system/vice", "system/venus"},
+	"github.com/cockroachdb/pebble":               {"system/vice", "system/venus", "system/disk"},
 	"github.com/anishathalye/porcupine":           {},
 	"github.com/spf13/cobra":                      {"cmd/codastress"},
 }

@@ -1,0 +1,128 @@
+package simdisk
+
+import (
+	"container/list"
+	"io/fs"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/codastress/codastress/system/disk"
+)
+
+// Disk is a disk in memory. It is safe for concurrent use.
+type Disk struct {
+	mu         sync.Mutex // never held while waiting
+	root       *inode
+	generation *generation
+	dirty      *list.List // of waiting, the oldest first
+	changes    uint64     // number of the last change of a name
+	last       time.Time  // of a modification
+	used       int64      // bytes
+	locks      map[string]bool
+
+	frozen   chan struct{} // closed by Thaw; nil while the disk is not frozen
+	latency  Latency
+	capacity int64
+	faults   []*Injection
+}
+
+var _ disk.FS = (*Disk)(nil)
+
+// waiting is an inode that was changed and not synced.
+type waiting struct {
+	inode *inode
+	since time.Time
+}
+
+// How long changes wait until they are written back without a sync, and how many inodes may have such.
+const (
+	writebackAge   = 30 * time.Second
+	writebackCount = 4096
+)
+
+// New gives an empty disk without a limit.
+func New() *Disk {
+	return &Disk{root: newDirectory(), generation: new(generation), dirty: list.New(), locks: map[string]bool{}}
+}
+
+func newDirectory() *inode { return &inode{names: map[string]*inode{}, links: 1, modified: time.Now()} }
+
+// begin waits as long as the disk makes a call wait, and gives the error that the call is to have. It returns with d.mu held.
+func (d *Disk) begin(op Operation, path string) error {
+	d.mu.Lock()
+	d.thawed()
+	if delay := d.latency.of(op); delay > 0 {
+		d.mu.Unlock()
+		time.Sleep(delay)
+		d.mu.Lock()
+		d.thawed()
+	}
+	d.writeBack()
+	if err := d.injected(op, path); err != nil {
+		return &fs.PathError{Op: string(op), Path: path, Err: err}
+	}
+	return nil
+}
+
+// thawed waits while the disk is frozen. d.mu is held, but not while waiting.
+func (d *Disk) thawed() {
+	for d.frozen != nil {
+		frozen := d.frozen
+		d.mu.Unlock()
+		<-frozen
+		d.mu.Lock()
+	}
+}
+
+// touch notes that an inode has changed and is not safe. Times of modification never repeat, so that each change shows.
+func (d *Disk) touch(n *inode) {
+	now := time.Now()
+	if !now.After(d.last) {
+		now = d.last.Add(1)
+	}
+	d.last, n.modified = now, now
+	if n.dirty == nil {
+		n.dirty = d.dirty.PushBack(waiting{inode: n, since: now})
+	}
+}
+
+// writeBack makes safe what has not been for long.
+func (d *Disk) writeBack() {
+	for oldest := d.dirty.Front(); oldest != nil; oldest = d.dirty.Front() {
+		w := oldest.Value.(waiting)
+		if d.dirty.Len() <= writebackCount && time.Since(w.since) < writebackAge {
+			return
+		}
+		d.settle(w.inode)
+	}
+}
+
+// settle makes an inode safe.
+func (d *Disk) settle(n *inode) {
+	n.settle()
+	if n.dirty != nil {
+		d.dirty.Remove(n.dirty)
+		n.dirty = nil
+	}
+}
+
+// charge counts the space that a file takes.
+func (d *Disk) charge(n *inode) {
+	now := int64(0)
+	if n.links > 0 || n.handles > 0 {
+		now = max(n.reserved, n.now.space())
+	}
+	d.used += now - n.charged
+	n.charged = now
+}
+
+// full reports whether a file may not take so many bytes.
+func (d *Disk) full(n *inode, bytes int64) bool {
+	return d.capacity > 0 && bytes > n.charged && d.used+bytes-n.charged > d.capacity
+}
+
+func failed(op Operation, path string, err unix.Errno) error {
+	return &fs.PathError{Op: string(op), Path: path, Err: err}
+}
