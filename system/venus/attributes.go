@@ -2,7 +2,6 @@ package venus
 
 import (
 	"context"
-	"os"
 	"time"
 
 	"github.com/codastress/codastress/system/coda"
@@ -57,7 +56,7 @@ func (v *Venus) logAttributes(t *tx, o *object, changes Changes) error {
 		// What has been written and not flushed will be stored with the time of its container.
 		if s := o.session; s != nil {
 			if _, _, unflushed := s.unflushed(); unflushed {
-				if err := os.Chtimes(s.w.path, *changes.Modified, *changes.Modified); err != nil {
+				if err := s.file.SetModified(*changes.Modified); err != nil {
 					return containerError("set the time of "+o.fid.String(), err)
 				}
 				s.dirty = true

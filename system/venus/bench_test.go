@@ -31,7 +31,7 @@ func BenchmarkMass(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := h.File().WriteAt(data, 0); err != nil {
+		if _, err := h.WriteAt(data, 0); err != nil {
 			b.Fatal(err)
 		}
 		if err := h.Flush(b.Context()); err != nil {

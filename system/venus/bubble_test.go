@@ -5,9 +5,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
 
+	"github.com/codastress/codastress/system/disk/simdisk"
 	"github.com/codastress/codastress/system/venus"
 	"github.com/codastress/codastress/system/vice/vicetest"
 )
@@ -16,7 +16,7 @@ import (
 func TestVirtualTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := vicetest.Start(t)
-		use := func(c *venus.Config) { c.Disk, c.Timing = vfs.NewMem(), venus.Timing{} }
+		use := func(c *venus.Config) { c.Disk, c.Timing = simdisk.New(), venus.Timing{} }
 		a, b := start(t, s, use), start(t, s, use)
 		for _, pause := range []time.Duration{time.Second, time.Minute, 20 * time.Minute} {
 			a.write("x", pause.String())

@@ -10,15 +10,14 @@ import (
 	"net"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk"
 )
 
 // Config says what a client needs from outside. Zero values of the optional fields stand for the defaults.
 type Config struct {
-	Dir     string                                                      // the cache directory, on a real local file system
-	Disk    vfs.FS                                                      // holds the metadata; default vfs.Default
+	Dir     string                                                      // the cache directory
+	Disk    disk.FS                                                     // has the cache directory; default disk.Real, which alone can be mounted
 	Server  string                                                      // address
 	Dial    func(ctx context.Context, address string) (net.Conn, error) // default TCP
 	TLS     *tls.Config                                                 // nil: no encryption
@@ -119,7 +118,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, &coda.Error{Op: "configure venus", Kind: coda.Invalid, Err: fmt.Errorf("a cache directory, a server and a volume are needed")}
 	}
 	if c.Disk == nil {
-		c.Disk = vfs.Default
+		c.Disk = disk.Real()
 	}
 	if c.Dial == nil {
 		c.Dial = func(ctx context.Context, address string) (net.Conn, error) {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk"
 )
 
 // conflict is a record that the server refused, and what is kept of it.
@@ -47,7 +48,7 @@ func (v *Venus) Conflicts() ([]Conflict, error) {
 		if list[i].Kept == "" {
 			continue
 		}
-		head, err := readHead(list[i].Kept)
+		head, err := readHead(v.cfg.Disk, list[i].Kept)
 		if err != nil {
 			return nil, err
 		}
@@ -56,8 +57,8 @@ func (v *Venus) Conflicts() ([]Conflict, error) {
 	return list, nil
 }
 
-func readHead(path string) ([]byte, error) {
-	f, err := os.Open(path)
+func readHead(on disk.FS, path string) ([]byte, error) {
+	f, err := on.OpenFile(path, os.O_RDONLY)
 	if err != nil {
 		return nil, containerError("open kept contents", err)
 	}
@@ -78,7 +79,7 @@ func (v *Venus) keepContents(batch []*record, refused map[uint64]coda.Refusal) (
 			continue
 		}
 		path := filepath.Join(dir, fmt.Sprint(r.Number))
-		if err := os.Link(r.contents.path, path); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := v.cfg.Disk.Link(r.contents.path, path); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, containerError("keep refused contents", err)
 		}
 		kept[r.Number] = path
@@ -86,7 +87,7 @@ func (v *Venus) keepContents(batch []*record, refused map[uint64]coda.Refusal) (
 	if len(kept) == 0 {
 		return kept, nil
 	}
-	return kept, syncDirectory(dir)
+	return kept, syncDirectory(v.cfg.Disk, dir)
 }
 
 // keepConflict notes a refused record. v.mu is held, and the record is still part of the local view.

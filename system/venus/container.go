@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk"
 )
 
 // container is a file that holds the contents of one version of one file.
@@ -30,16 +31,16 @@ type container struct {
 	linked  bool  // its file has another name, among the conflicts
 
 	mu    sync.Mutex
-	file  *os.File // for reading, shared by all handles
-	users int      // of file
+	file  disk.File // for reading, shared by all handles
+	users int       // of file
 }
 
 // open gives the file for reading. Each call must be matched by one of close.
-func (c *container) open() (*os.File, error) {
+func (c *container) open(on disk.FS) (disk.File, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.file == nil {
-		f, err := os.Open(c.path)
+		f, err := on.OpenFile(c.path, os.O_RDONLY)
 		if err != nil {
 			return nil, &coda.Error{Op: "open container " + c.name, Kind: coda.IO, Err: err}
 		}
@@ -61,6 +62,7 @@ func (c *container) close() {
 
 // containers is the directory of container files.
 type containers struct {
+	disk   disk.FS
 	dir    string
 	starts uint64 // makes names that no earlier run used
 	next   atomic.Uint64
@@ -83,12 +85,12 @@ const (
 )
 
 func newContainers(cfg Config, s *store, starts uint64) (*containers, error) {
-	c := &containers{dir: filepath.Join(cfg.Dir, "containers"), starts: starts, store: s, log: cfg.Log}
+	c := &containers{disk: cfg.Disk, dir: filepath.Join(cfg.Dir, "containers"), starts: starts, store: s, log: cfg.Log}
 	c.pages.New = func() any {
 		b := make([]byte, pageSize)
 		return &b
 	}
-	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+	if err := c.disk.MkdirAll(c.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of containers: %w", err)
 	}
 	return c, nil
@@ -100,13 +102,13 @@ func (c *containers) named(name string) *container {
 }
 
 // create makes an empty container, open for reading and writing. It has no references yet.
-func (c *containers) create() (*container, *os.File, error) {
+func (c *containers) create() (*container, disk.File, error) {
 	k, flags := c.named(c.takeSpare()), os.O_RDWR
 	if k.name == "" {
 		k, flags = c.named(fmt.Sprintf("%x-%x", c.starts, c.next.Add(1))), os.O_RDWR|os.O_CREATE|os.O_EXCL
 	}
 	k.checked = true
-	f, err := os.OpenFile(k.path, flags, 0o600)
+	f, err := c.disk.OpenFile(k.path, flags)
 	if err != nil {
 		return nil, nil, containerError("make container "+k.name, err)
 	}
@@ -141,7 +143,7 @@ func (c *containers) keepSpare(k *container) bool {
 		return false
 	}
 	// Not truncate(2): ext4 writes a file that was truncated to the disk at its next close, and this close is the one that finds nothing to write.
-	f, err := os.OpenFile(k.path, os.O_WRONLY|os.O_TRUNC, 0)
+	f, err := c.disk.OpenFile(k.path, os.O_WRONLY|os.O_TRUNC)
 	if err != nil || f.Close() != nil {
 		return false
 	}
@@ -182,22 +184,17 @@ func (c *containers) remove(doomed []*container) {
 		if c.keepSpare(k) {
 			continue
 		}
-		if err := os.Remove(k.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := c.disk.Remove(k.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			c.log.Error("remove container", "container", k.name, "error", err)
 		}
 	}
 }
 
 // syncDirectory makes the names of containers survive a power loss.
-func (c *containers) syncDirectory() error { return syncDirectory(c.dir) }
+func (c *containers) syncDirectory() error { return syncDirectory(c.disk, c.dir) }
 
-func syncDirectory(path string) error {
-	d, err := os.Open(path)
-	if err == nil {
-		err = d.Sync()
-		_ = d.Close()
-	}
-	if err != nil {
+func syncDirectory(on disk.FS, path string) error {
+	if err := disk.SyncDirectory(on, path); err != nil {
 		return containerError("sync directory "+path, err)
 	}
 	return nil
@@ -205,39 +202,15 @@ func syncDirectory(path string) error {
 
 // freeBytes is the space of the disk that the cache may still use.
 func (c *containers) freeBytes() (uint64, error) {
-	var s unix.Statfs_t
-	if err := unix.Statfs(c.dir, &s); err != nil {
+	usage, err := c.disk.GetDiskUsage(c.dir)
+	if err != nil {
 		return 0, containerError("ask for the free space of "+c.dir, err)
 	}
-	return s.Bavail * uint64(s.Bsize), nil
-}
-
-// copyContents copies a whole file, sharing blocks where the file system can.
-func copyContents(to, from *os.File) error {
-	if err := unix.IoctlFileClone(int(to.Fd()), int(from.Fd())); err == nil {
-		return nil
-	}
-	if _, err := to.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	// A section reader has its own position, since the file is shared; it hides copy_file_range, so that is called here.
-	info, err := from.Stat()
-	if err != nil {
-		return err
-	}
-	var in, out int64
-	for in < info.Size() {
-		n, err := unix.CopyFileRange(int(from.Fd()), &in, int(to.Fd()), &out, int(min(info.Size()-in, 1<<30)), 0)
-		if err != nil || n == 0 {
-			_, err = io.Copy(io.NewOffsetWriter(to, in), io.NewSectionReader(from, in, info.Size()-in))
-			return err
-		}
-	}
-	return nil
+	return usage.AvailBytes, nil
 }
 
 // digest reads a whole file and gives its length and digest.
-func (c *containers) digest(f *os.File) (uint64, coda.Digest, error) {
+func (c *containers) digest(f disk.File) (uint64, coda.Digest, error) {
 	page := c.pages.Get().(*[]byte)
 	defer c.pages.Put(page)
 	h := sha256.New()

@@ -10,12 +10,13 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/codastress/codastress/system/disk"
 )
 
 // ballast is a file that only takes space. An application can fill the disk at any time through a file that is open for writing; when the
 // ballast is given up then, there is room for the log again, so that venus goes on and can say so.
 type ballast struct {
+	disk disk.FS
 	path string
 	size int64
 	log  *slog.Logger
@@ -25,7 +26,7 @@ type ballast struct {
 }
 
 func newBallast(cfg Config) *ballast {
-	return &ballast{path: filepath.Join(cfg.Dir, "ballast"), size: int64(cfg.Limits.DiskReserve / 4), log: cfg.Log}
+	return &ballast{disk: cfg.Disk, path: filepath.Join(cfg.Dir, "ballast"), size: int64(cfg.Limits.DiskReserve / 4), log: cfg.Log}
 }
 
 // hold takes the space.
@@ -35,9 +36,9 @@ func (b *ballast) hold() {
 	if b.held {
 		return
 	}
-	f, err := os.OpenFile(b.path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := b.disk.OpenFile(b.path, os.O_RDWR|os.O_CREATE)
 	if err == nil {
-		err = unix.Fallocate(int(f.Fd()), 0, 0, b.size)
+		err = f.Allocate(b.size)
 		if closeErr := f.Close(); err == nil {
 			err = closeErr
 		}
@@ -45,7 +46,7 @@ func (b *ballast) hold() {
 	if err != nil {
 		// Not every file system can do it; then there is no ballast.
 		b.log.Debug("take the ballast", "error", err)
-		_ = os.Remove(b.path)
+		_ = b.disk.Remove(b.path)
 	}
 	b.held = true
 }
@@ -57,7 +58,7 @@ func (b *ballast) release() {
 	if !b.held {
 		return
 	}
-	if err := os.Remove(b.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := b.disk.Remove(b.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		b.log.Error("give up the ballast", "error", err)
 		return
 	}

@@ -8,7 +8,7 @@
 // replays the log, a refused record is simply taken out of the log, and an optimised log is right exactly when the replay gives the same
 // tree.
 //
-// File contents are in container files, one a version, on a real local file system, because the front end passes them to the kernel. A
+// File contents are in container files, one a version, on the same disk, which must be real where the front end passes them to the kernel. A
 // container never changes once its write session has ended.
 //
 // # What is locked

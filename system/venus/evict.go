@@ -16,7 +16,7 @@ func (v *Venus) makeEmpty(files map[string]int64) error {
 	v.empty = v.containers.named(name)
 	v.empty.refs, v.empty.checked = 1, true
 	delete(files, name)
-	f, err := os.OpenFile(v.empty.path, os.O_RDONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := v.cfg.Disk.OpenFile(v.empty.path, os.O_RDONLY|os.O_CREATE|os.O_TRUNC)
 	if err == nil {
 		err = f.Close()
 	}

@@ -2,20 +2,16 @@ package venus_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk/simdisk"
 	"github.com/codastress/codastress/system/venus"
 	"github.com/codastress/codastress/system/vice/vicetest"
 )
@@ -143,8 +139,8 @@ func TestBreakBeforeTheAnswer(t *testing.T) {
 // After a power loss everything that was synced is there, and everything that is there is whole.
 func TestPowerLoss(t *testing.T) {
 	s := vicetest.Start(t)
-	disk := vfs.NewCrashableMem()
-	dir := t.TempDir()
+	disk := simdisk.New()
+	const dir = "cache"
 	boot := 1
 	use := func(c *venus.Config) {
 		c.Disk, c.Boot = disk, fmt.Sprint("boot ", boot)
@@ -179,13 +175,9 @@ func TestPowerLoss(t *testing.T) {
 			}
 			require.NoError(t, h.Close(t.Context()))
 		}
-		// Containers first: one that is removed in between is one too many, which does no harm.
-		left := freeze(t, filepath.Join(dir, "containers"))
-		disk = disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: random.IntN(101), RNG: random})
+		left := disk.LosePower(random)
 		c.stop()
-		require.NoError(t, os.RemoveAll(filepath.Join(dir, "containers")))
-		require.NoError(t, os.Rename(left, filepath.Join(dir, "containers")))
-		tear(t, filepath.Join(dir, "containers"), synced, written, random)
+		disk = left
 	}
 	c := startIn(t, dir, s, use, func(c *venus.Config) { c.Dial = s.Dial })
 	c.await(true)
@@ -193,48 +185,6 @@ func TestPowerLoss(t *testing.T) {
 	require.Equal(t, serverTree(s), c.tree())
 	for name, want := range synced {
 		require.Contains(t, append(written[name], want), c.read(name))
-	}
-}
-
-// freeze gives a directory with the files of dir as they are now.
-func freeze(t *testing.T, dir string) string {
-	t.Helper()
-	frozen := dir + ".frozen"
-	require.NoError(t, os.Mkdir(frozen, 0o700))
-	list, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	for _, e := range list {
-		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(filepath.Join(frozen, e.Name()), b, 0o600))
-	}
-	return frozen
-}
-
-// tear does to containers that were never synced what a power loss may do: their contents are gone or cut short. What was written over
-// synced contents counts as synced: venus must have done that, or a power loss could take both.
-func tear(t *testing.T, dir string, synced map[string]string, written map[string][]string, random *rand.Rand) {
-	t.Helper()
-	safe := map[string]bool{}
-	for name, contents := range synced {
-		safe[contents] = true
-		for _, contents := range written[name] {
-			safe[contents] = true
-		}
-	}
-	list, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	for _, e := range list {
-		p := filepath.Join(dir, e.Name())
-		b, err := os.ReadFile(p)
-		require.NoError(t, err)
-		if safe[string(b)] || random.IntN(2) == 0 {
-			continue
-		}
-		require.NoError(t, os.Truncate(p, int64(random.IntN(len(b)+1))))
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -141,7 +140,7 @@ func (v *Venus) receiveContents(stream vicepb.Vice_FetchClient, got *fetched, p 
 			err = containerError("close container", closeErr)
 		}
 		if err != nil {
-			_ = os.Remove(c.path)
+			_ = v.cfg.Disk.Remove(c.path)
 			return
 		}
 		got.contents = c

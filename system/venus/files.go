@@ -105,7 +105,7 @@ func (s *fileService) ReadFile(r *controlpb.PathRequest, stream grpc.ServerStrea
 			err = closeErr
 		}
 	}()
-	info, err := h.File().Stat()
+	info, err := h.file.Stat()
 	if err != nil {
 		return containerError("look at the contents", err)
 	}
@@ -114,7 +114,7 @@ func (s *fileService) ReadFile(r *controlpb.PathRequest, stream grpc.ServerStrea
 	if err := stream.Send(&controlpb.ReadFileReply{Part: &controlpb.ReadFileReply_Status{Status: wire.StatusToProto(at)}}); err != nil {
 		return err
 	}
-	return sendFile(io.NewSectionReader(h.File(), 0, info.Size()), stream)
+	return sendFile(io.NewSectionReader(h, 0, info.Size()), stream)
 }
 
 func sendFile(from io.Reader, stream grpc.ServerStreamingServer[controlpb.ReadFileReply]) error {
@@ -204,7 +204,7 @@ func receiveFile(h *Handle, stream grpc.ClientStreamingServer[controlpb.WriteFil
 		if err != nil {
 			return err
 		}
-		n, err := h.File().WriteAt(part.GetData(), offset)
+		n, err := h.WriteAt(part.GetData(), offset)
 		if err != nil {
 			return containerError("write the contents", err)
 		}

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
 
+	"github.com/codastress/codastress/system/disk"
 	"github.com/codastress/codastress/system/vice"
 	"github.com/codastress/codastress/system/vice/vicetest"
 )
@@ -17,7 +17,7 @@ import (
 // A server that comes back with an older state, as from a backup, is believed: clients show what it has, and wait for nothing newer.
 func TestServerGoesBack(t *testing.T) {
 	dir, backup := filepath.Join(t.TempDir(), "vice"), t.TempDir()
-	s := vicetest.Start(t, func(c *vice.Config) { c.Disk, c.Dir = vfs.Default, dir })
+	s := vicetest.Start(t, func(c *vice.Config) { c.Disk, c.Dir = disk.Real(), dir })
 	a, b := start(t, s), start(t, s)
 	a.mkdir("d")
 	a.write("d/changed", "before")

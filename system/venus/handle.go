@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk"
 )
 
 // OpenFlags say what a file is opened for.
@@ -23,7 +24,7 @@ type Handle struct {
 	o         *object
 	container *container // of a reader
 	session   *session   // of a writer
-	file      *os.File
+	file      disk.File
 
 	mu     sync.Mutex
 	closed bool
@@ -110,7 +111,7 @@ func (v *Venus) openReader(c *call, o *object) (*Handle, error) {
 	checked := k.checked
 	digest := o.local.Digest
 	v.mu.Unlock()
-	file, err := k.open()
+	file, err := k.open(v.cfg.Disk)
 	if err == nil && !checked {
 		var whole bool
 		if whole, err = v.check(o, k, file, digest); err == nil && !whole {
@@ -140,7 +141,7 @@ func (v *Venus) letGo(o *object, k *container) {
 }
 
 // check compares contents that an earlier run of the operating system left with their digest. Damaged contents that the server has are dropped.
-func (v *Venus) check(o *object, k *container, file *os.File, want coda.Digest) (whole bool, err error) {
+func (v *Venus) check(o *object, k *container, file disk.File, want coda.Digest) (whole bool, err error) {
 	_, got, err := v.containers.digest(file)
 	if err != nil {
 		return false, err
@@ -210,8 +211,15 @@ func (v *Venus) createNew(ctx context.Context, c *call, dir coda.Fid, name strin
 	return s, h, err
 }
 
-// File is the container file. It is valid until Close. Its position means nothing: use ReadAt and WriteAt, or pass it to the kernel.
-func (h *Handle) File() *os.File { return h.file }
+// File is the container file, to be passed to the kernel; nil where the disk is not real. It is valid until Close, and its position means
+// nothing.
+func (h *Handle) File() *os.File { return h.file.OS() }
+
+// ReadAt reads as an io.ReaderAt, until Close.
+func (h *Handle) ReadAt(p []byte, offset int64) (int, error) { return h.file.ReadAt(p, offset) }
+
+// WriteAt writes as an io.WriterAt, until Close. The handle must have been opened for writing.
+func (h *Handle) WriteAt(p []byte, offset int64) (int, error) { return h.file.WriteAt(p, offset) }
 
 // Status gives the attributes of the file, as GetAttributes does. It works on a file that has been removed, too.
 func (h *Handle) Status(context.Context) (coda.Status, error) {

@@ -24,7 +24,7 @@ func (c *client) open(p string, flags venus.OpenFlags) *venus.Handle {
 
 func put(t *testing.T, h *venus.Handle, offset int64, s string) {
 	t.Helper()
-	_, err := h.File().WriteAt([]byte(s), offset)
+	_, err := h.WriteAt([]byte(s), offset)
 	require.NoError(t, err)
 }
 

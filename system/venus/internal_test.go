@@ -11,11 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk"
+	"github.com/codastress/codastress/system/disk/simdisk"
 	"github.com/codastress/codastress/system/wire"
 )
 
 // isolated gives a client without a server.
-func isolated(t *testing.T, disk vfs.FS) *Venus {
+func isolated(t *testing.T, disk disk.FS) *Venus {
 	t.Helper()
 	v, err := Open(t.Context(), Config{
 		Dir: t.TempDir(), Disk: disk, Server: "nowhere", Volume: "home",
@@ -27,7 +29,7 @@ func isolated(t *testing.T, disk vfs.FS) *Venus {
 }
 
 func TestPromiseAfterABreak(t *testing.T) {
-	v := isolated(t, vfs.NewMem())
+	v := isolated(t, simdisk.New())
 	f := coda.NewFid(7, 5, coda.File)
 	v.mu.Lock()
 	v.session.id, v.session.broken, v.session.until = 3, make(chan struct{}), time.Now().Add(time.Hour)
@@ -62,7 +64,7 @@ func TestPromiseAfterABreak(t *testing.T) {
 }
 
 func TestJournal(t *testing.T) {
-	disk := vfs.NewMem()
+	disk := simdisk.New()
 	require.NoError(t, disk.MkdirAll("j", 0o700))
 	saved := 0
 	save := func() error { saved++; return nil }
@@ -118,7 +120,7 @@ func FuzzParseEntry(f *testing.F) {
 
 // fullDisk is a disk on which the next writes of log files find no space.
 type fullDisk struct {
-	vfs.FS
+	disk.FS
 	writes int
 }
 
@@ -150,7 +152,7 @@ func TestLogOnAFullDisk(t *testing.T) {
 	require.NoError(t, err)
 	b := newBallast(cfg)
 	b.hold()
-	disk := &fullDisk{FS: vfs.NewMem(), writes: 3}
+	disk := &fullDisk{FS: simdisk.New(), writes: 3}
 	w := newWALFS(disk, b)
 	f, err := w.Create("000001.log", vfs.WriteCategoryUnspecified)
 	require.NoError(t, err)

@@ -54,7 +54,7 @@ func victim(dir string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := h.File().WriteAt([]byte(expand(i)), 0); err != nil {
+		if _, err := h.WriteAt([]byte(expand(i)), 0); err != nil {
 			return err
 		}
 		if err := h.Flush(ctx); err != nil {

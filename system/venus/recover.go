@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -84,17 +83,13 @@ func (v *Venus) recoverIdentity() (sameBoot bool, err error) {
 
 // listContainers gives the sizes of the container files that are there.
 func (v *Venus) listContainers() (map[string]int64, error) {
-	list, err := os.ReadDir(v.containers.dir)
+	list, err := v.cfg.Disk.Entries(v.containers.dir)
 	if err != nil {
 		return nil, containerError("list containers", err)
 	}
 	files := make(map[string]int64, len(list))
 	for _, e := range list {
-		info, err := e.Info()
-		if err != nil {
-			return nil, containerError("list containers", err)
-		}
-		files[e.Name()] = info.Size()
+		files[e.Name] = e.Size
 	}
 	return files, nil
 }
@@ -227,7 +222,7 @@ func (v *Venus) recoverLog(ctx context.Context, t *tx, files map[string]int64, s
 // venus they are what the writer made of them, as in any file system. After a power loss that is so only if they were synced: otherwise
 // anything may be missing.
 func (v *Venus) recoverContents(t *tx, r *record, sameBoot bool) (bool, error) {
-	f, err := r.contents.open()
+	f, err := r.contents.open(v.cfg.Disk)
 	if err != nil {
 		return false, err
 	}
@@ -287,7 +282,7 @@ func (v *Venus) removeOrphans(files map[string]int64) error {
 		}
 	}
 	for name := range files {
-		if err := os.Remove(filepath.Join(v.containers.dir, name)); err != nil {
+		if err := v.cfg.Disk.Remove(filepath.Join(v.containers.dir, name)); err != nil {
 			return containerError("remove an orphaned container", err)
 		}
 	}

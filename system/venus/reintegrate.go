@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk"
 	"github.com/codastress/codastress/system/wire"
 	"github.com/codastress/codastress/system/wire/vicepb"
 )
@@ -315,15 +316,15 @@ func (v *Venus) sendRecords(stream vicepb.Vice_ReintegrateClient, batch []*recor
 		if len(buffer) == 0 {
 			buffer = make([]byte, 256<<10)
 		}
-		if err := sendContents(send, r, op, buffer); err != nil {
+		if err := sendContents(send, v.cfg.Disk, r, op, buffer); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func sendContents(send func(*vicepb.ReintegrateRequest) error, r *record, op coda.Store, buffer []byte) error {
-	f, err := os.Open(r.contents.path)
+func sendContents(send func(*vicepb.ReintegrateRequest) error, on disk.FS, r *record, op coda.Store, buffer []byte) error {
+	f, err := on.OpenFile(r.contents.path, os.O_RDONLY)
 	if err != nil {
 		return containerError(fmt.Sprintf("open the contents of record %d", r.Number), err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -62,7 +61,7 @@ func Open(ctx context.Context, cfg Config) (*Venus, error) {
 		return nil, err
 	}
 	for _, dir := range []string{cfg.Dir, filepath.Join(cfg.Dir, "conflicts")} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		if err := cfg.Disk.MkdirAll(dir, 0o700); err != nil {
 			return nil, &coda.Error{Op: "open the cache", Kind: coda.IO, Err: err}
 		}
 	}

@@ -119,7 +119,7 @@ func (c *client) tryWriteIn(dir coda.Fid, name, contents string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := h.File().WriteAt([]byte(contents), 0); err != nil {
+	if _, err := h.WriteAt([]byte(contents), 0); err != nil {
 		return err
 	}
 	if err := h.Flush(c.t.Context()); err != nil {
@@ -146,7 +146,7 @@ func (c *client) tryRead(p string) (string, error) {
 
 // contents reads all of an open file.
 func contents(h *venus.Handle) (string, error) {
-	b, err := io.ReadAll(io.NewSectionReader(h.File(), 0, 1<<40))
+	b, err := io.ReadAll(io.NewSectionReader(h, 0, 1<<40))
 	return string(b), err
 }
 

@@ -2,10 +2,10 @@ package venus
 
 import (
 	"context"
-	"os"
 	"time"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk"
 )
 
 // session is the time from the first open for writing to the last close, on this client. Its container is private to the writers until
@@ -13,7 +13,7 @@ import (
 type session struct {
 	o    *object
 	w    *container
-	file *os.File
+	file disk.File
 	busy chan struct{} // has a token while somebody flushes or copies
 
 	// Guarded by Venus.mu.
@@ -37,7 +37,7 @@ type stamp struct {
 // local file system is.
 func untouched() time.Time { return time.Unix(1, 0) }
 
-func stampOf(f *os.File) (stamp, error) {
+func stampOf(f disk.File) (stamp, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return stamp{}, containerError("look at "+f.Name(), err)
@@ -123,11 +123,11 @@ func (v *Venus) openWriter(c *call, o *object, truncate bool) (*Handle, error) {
 }
 
 // privateCopy makes a container with the contents of another one, or an empty one.
-func (v *Venus) privateCopy(source *container) (w *container, file *os.File, clean stamp, err error) {
+func (v *Venus) privateCopy(source *container) (w *container, file disk.File, clean stamp, err error) {
 	size := uint64(0)
-	var from *os.File
+	var from disk.File
 	if source != nil {
-		if from, err = source.open(); err != nil {
+		if from, err = source.open(v.cfg.Disk); err != nil {
 			return nil, nil, stamp{}, err
 		}
 		defer source.close()
@@ -144,9 +144,9 @@ func (v *Venus) privateCopy(source *container) (w *container, file *os.File, cle
 		return nil, nil, stamp{}, err
 	}
 	if source != nil {
-		err = copyContents(file, from)
+		err = file.CopyFrom(from)
 		if err == nil {
-			err = os.Chtimes(w.path, untouched(), untouched())
+			err = file.SetModified(untouched())
 		}
 	}
 	if err == nil {
@@ -154,7 +154,7 @@ func (v *Venus) privateCopy(source *container) (w *container, file *os.File, cle
 	}
 	if err != nil {
 		_ = file.Close()
-		_ = os.Remove(w.path)
+		_ = v.cfg.Disk.Remove(w.path)
 		return nil, nil, stamp{}, containerError("copy into container "+w.name, err)
 	}
 	return w, file, clean, nil
@@ -287,7 +287,7 @@ func (v *Venus) logStore(t *tx, s *session, op coda.Store, modified coda.Time, d
 }
 
 // syncContainer makes a container and its name survive a power loss.
-func (v *Venus) syncContainer(f *os.File) error {
+func (v *Venus) syncContainer(f disk.File) error {
 	if err := f.Sync(); err != nil {
 		return containerError("sync "+f.Name(), err)
 	}

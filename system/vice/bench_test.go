@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk"
 	"github.com/codastress/codastress/system/vice"
 	"github.com/codastress/codastress/system/vice/vicetest"
 	"github.com/codastress/codastress/system/wire"
@@ -26,7 +26,7 @@ const many = 900
 // onRealDisk puts a server on the disk of the test's temporary directory.
 func onRealDisk(b *testing.B) func(*vice.Config) {
 	dir := b.TempDir()
-	return func(c *vice.Config) { c.Disk, c.Dir = vfs.Default, filepath.Join(dir, "vice") }
+	return func(c *vice.Config) { c.Disk, c.Dir = disk.Real(), filepath.Join(dir, "vice") }
 }
 
 // BenchmarkReintegrate sends batches about 900 files to a server on a real disk. What it took is also given in terms of the local file

@@ -15,6 +15,8 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk"
+	"github.com/codastress/codastress/system/disk/simdisk"
 	"github.com/codastress/codastress/system/vice"
 	"github.com/codastress/codastress/system/vice/vicetest"
 	"github.com/codastress/codastress/system/wire"
@@ -23,7 +25,7 @@ import (
 
 // slowDisk is a disk on which syncs do not return while it is stuck.
 type slowDisk struct {
-	vfs.FS
+	disk.FS
 	stuck *sync.RWMutex // locked: stuck
 }
 
@@ -57,7 +59,7 @@ func (f slowFile) SyncTo(n int64) (bool, error) { f.wait(); return f.File.SyncTo
 // in time that it goes on too long.
 func TestStuckDisk(t *testing.T) {
 	var stuck sync.RWMutex
-	s := vicetest.Start(t, func(c *vice.Config) { c.Disk = slowDisk{vfs.NewMem(), &stuck} })
+	s := vicetest.Start(t, func(c *vice.Config) { c.Disk = slowDisk{simdisk.New(), &stuck} })
 	me, you := s.Client(1), s.Client(2)
 	you.NewFid(coda.File)
 	before := me.Status(me.Root)

@@ -7,15 +7,14 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk"
 	"github.com/codastress/codastress/system/wire"
 )
 
 // Config says what a server serves and what it may use.
 type Config struct {
-	Disk    vfs.FS       // where everything durable goes; nil for the machine's own file system
+	Disk    disk.FS      // where everything durable goes; nil for the machine's own file system
 	Dir     string       // the directory on Disk that belongs to this server
 	Volume  string       // the name of the volume; it is made when the directory has none
 	Log     *slog.Logger // nil for silence
@@ -57,7 +56,7 @@ func (c Config) withDefaults() (Config, error) {
 		return Config{}, coda.Errorf("configure server", coda.Invalid, "volume name %q", c.Volume)
 	}
 	if c.Disk == nil {
-		c.Disk = vfs.Default
+		c.Disk = disk.Real()
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"sync"
 	"syscall"
 
@@ -12,12 +13,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk"
 )
 
 // containers keeps the contents of larger files, each in a file of its own that is written once. They are spread over directories
 // so that none grows large.
 type containers struct {
-	disk vfs.FS
+	disk disk.FS
 	dir  string
 
 	mu     sync.Mutex
@@ -27,19 +29,19 @@ type containers struct {
 // spread is the number of directories of containers.
 const spread = 64
 
-func openContainers(disk vfs.FS, dir string) (*containers, error) {
-	c := &containers{disk: disk, dir: dir, moving: map[string]bool{}}
-	made, err := disk.List(dir)
+func openContainers(on disk.FS, dir string) (*containers, error) {
+	c := &containers{disk: on, dir: dir, moving: map[string]bool{}}
+	made, err := on.List(dir)
 	if err == nil && len(made) == spread {
 		return c, nil
 	}
 	for n := range uint64(spread) {
-		if err := disk.MkdirAll(c.directory(n), 0o700); err != nil {
+		if err := on.MkdirAll(c.directory(n), 0o700); err != nil {
 			return nil, fmt.Errorf("make directories of containers: %w", err)
 		}
 	}
-	for _, d := range []string{dir, disk.PathDir(dir)} {
-		if err := syncDirectory(disk, d); err != nil {
+	for _, d := range []string{dir, on.PathDir(dir)} {
+		if err := disk.SyncDirectory(on, d); err != nil {
 			return nil, fmt.Errorf("make directories of containers: %w", err)
 		}
 	}
@@ -60,9 +62,9 @@ func (c *containers) path(f coda.Fid, id contentID) string {
 }
 
 // create makes a container, which is moving until it is settled or removed.
-func (c *containers) create(f coda.Fid, id contentID) (vfs.File, error) {
+func (c *containers) create(f coda.Fid, id contentID) (disk.File, error) {
 	c.move(f, id)
-	file, err := c.disk.Create(c.path(f, id), vfs.WriteCategoryUnspecified)
+	file, err := c.disk.OpenFile(c.path(f, id), os.O_WRONLY|os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		c.settle(f, id)
 		return nil, diskError(fmt.Sprintf("make a container for %v", f), err)
@@ -110,7 +112,7 @@ func (c *containers) syncDirectories(numbers map[uint64]bool) error {
 	var g errgroup.Group
 	g.SetLimit(parallelSyncs)
 	for n := range numbers {
-		g.Go(func() error { return syncDirectory(c.disk, c.directory(n)) })
+		g.Go(func() error { return disk.SyncDirectory(c.disk, c.directory(n)) })
 	}
 	if err := g.Wait(); err != nil {
 		return diskError("sync directories of containers", err)

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk"
 	"github.com/codastress/codastress/system/vice"
 	"github.com/codastress/codastress/system/vice/vicetest"
 	"github.com/codastress/codastress/system/wire"
@@ -109,16 +110,16 @@ func TestFsckFindsDamage(t *testing.T) {
 }
 
 func TestFsckFindsDamagedContainers(t *testing.T) {
-	damage := map[string]func(t *testing.T, disk vfs.FS, path string){
-		"file does not exist": func(t *testing.T, disk vfs.FS, path string) { require.NoError(t, disk.Remove(path)) },
-		"do not have its digest": func(t *testing.T, disk vfs.FS, path string) {
-			f, err := disk.OpenReadWrite(path, vfs.WriteCategoryUnspecified)
+	damage := map[string]func(t *testing.T, on disk.FS, path string){
+		"no such file": func(t *testing.T, on disk.FS, path string) { require.NoError(t, on.Remove(path)) },
+		"do not have its digest": func(t *testing.T, on disk.FS, path string) {
+			f, err := on.OpenReadWrite(path, vfs.WriteCategoryUnspecified)
 			require.NoError(t, err)
 			_, err = f.WriteAt([]byte{99}, 50_000)
 			require.NoError(t, errors.Join(err, f.Close()))
 		},
-		"belongs to no file": func(t *testing.T, disk vfs.FS, path string) {
-			f, err := disk.Create(path+"x", vfs.WriteCategoryUnspecified)
+		"belongs to no file": func(t *testing.T, on disk.FS, path string) {
+			f, err := on.Create(path+"x", vfs.WriteCategoryUnspecified)
 			require.NoError(t, errors.Join(err, f.Close()))
 		},
 	}

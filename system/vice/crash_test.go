@@ -94,7 +94,7 @@ func TestPowerLoss(t *testing.T) {
 			for id := range uint64(3) {
 				authors = append(authors, newAuthor(s, id+1, seed))
 			}
-			for round := range uint64(4) {
+			for range 4 {
 				ctx, cancel := context.WithTimeout(t.Context(), callTime)
 				var sent atomic.Int64
 				var writers sync.WaitGroup
@@ -103,13 +103,10 @@ func TestPowerLoss(t *testing.T) {
 				}
 				enough := int64(random.IntN(40))
 				require.Eventually(t, func() bool { return sent.Load() > enough }, callTime, time.Duration(1+random.IntN(1000))*time.Microsecond)
-				switch random.IntN(4) {
-				case 0:
+				if random.IntN(4) == 0 {
 					s.Kill()
-				case 1:
-					s.LosePower(0, round)
-				default:
-					s.LosePower(random.IntN(101), round)
+				} else {
+					s.LosePower(random.Uint64())
 				}
 				writers.Wait()
 				cancel()

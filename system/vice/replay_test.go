@@ -31,7 +31,7 @@ func TestSameBatchSameAnswer(t *testing.T) {
 	restarts := map[string]func(*vicetest.Server){
 		"same server":   func(*vicetest.Server) {},
 		"killed":        func(s *vicetest.Server) { s.Kill(); s.Start() },
-		"lost power":    func(s *vicetest.Server) { s.LosePower(0, 0); s.Start() },
+		"lost power":    func(s *vicetest.Server) { s.LosePower(0); s.Start() },
 		"stopped":       func(s *vicetest.Server) { s.Stop(); s.Start() },
 		"checked first": func(s *vicetest.Server) { s.CheckSound() },
 	}

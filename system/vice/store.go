@@ -8,9 +8,9 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
-	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk"
 )
 
 // store is the durable state of a server: a Pebble store and the container files beside it.
@@ -23,12 +23,12 @@ type store struct {
 // memtable is the size of Pebble's write buffer. It holds the largest batch twice, so that such a batch is an ordinary write.
 const memtable = 64 << 20
 
-func openStore(disk vfs.FS, dir string, log *slog.Logger, fatal func(error)) (*store, error) {
-	if err := makeDirectory(disk, dir); err != nil {
+func openStore(on disk.FS, dir string, log *slog.Logger, fatal func(error)) (*store, error) {
+	if err := makeDirectory(on, dir); err != nil {
 		return nil, fmt.Errorf("make %s: %w", dir, err)
 	}
 	options := &pebble.Options{
-		FS:                 disk,
+		FS:                 on,
 		FormatMajorVersion: pebble.FormatNewest,
 		MemTableSize:       memtable,
 		Logger:             pebbleLog{log, fatal},
@@ -36,11 +36,11 @@ func openStore(disk vfs.FS, dir string, log *slog.Logger, fatal func(error)) (*s
 	for i := range options.Levels {
 		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // most lookups of a create are for what is not there
 	}
-	db, err := pebble.Open(disk.PathJoin(dir, "store"), options)
+	db, err := pebble.Open(on.PathJoin(dir, "store"), options)
 	if err != nil {
 		return nil, fmt.Errorf("open the store in %s: %w", dir, err)
 	}
-	c, err := openContainers(disk, disk.PathJoin(dir, "containers"))
+	c, err := openContainers(on, on.PathJoin(dir, "containers"))
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -48,19 +48,11 @@ func openStore(disk vfs.FS, dir string, log *slog.Logger, fatal func(error)) (*s
 }
 
 // makeDirectory makes dir and sees to it that its name survives a loss of power.
-func makeDirectory(disk vfs.FS, dir string) error {
-	if err := disk.MkdirAll(dir, 0o700); err != nil {
+func makeDirectory(on disk.FS, dir string) error {
+	if err := on.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return syncDirectory(disk, disk.PathDir(dir))
-}
-
-func syncDirectory(disk vfs.FS, dir string) error {
-	d, err := disk.OpenDir(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return disk.SyncDirectory(on, on.PathDir(dir))
 }
 
 func (s *store) close() error { return s.db.Close() }

@@ -8,10 +8,10 @@ import (
 	"hash"
 	"sync/atomic"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk"
 )
 
 // uploads takes in the contents that come with one batch, before the batch has its turn. Small ones stay in memory, larger ones
@@ -43,7 +43,7 @@ type incoming struct {
 	got    uint64
 	sum    hash.Hash
 	buffer bytes.Buffer // for the store
-	file   vfs.File     // for a container; nil for the store
+	file   disk.File    // for a container; nil for the store
 	id     contentID
 }
 

@@ -42,7 +42,7 @@ func TestFilesOfEverySize(t *testing.T) {
 		}
 	}
 	check()
-	s.LosePower(0, 1)
+	s.LosePower(1)
 	s.Start()
 	c.Reconnect()
 	check()
@@ -122,7 +122,7 @@ func TestGrantsAreNeverGivenTwice(t *testing.T) {
 	for i := range 4 {
 		next += 5
 		require.Equal(t, next, allocate(5))
-		s.LosePower(0, uint64(i))
+		s.LosePower(uint64(i))
 		s.Start()
 		c = s.Client(1)
 	}

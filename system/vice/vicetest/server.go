@@ -10,12 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk"
+	"github.com/codastress/codastress/system/disk/simdisk"
 	"github.com/codastress/codastress/system/vice"
 	"github.com/codastress/codastress/system/wire"
 )
@@ -32,23 +33,23 @@ type Server struct {
 	cfg vice.Config
 
 	mu       sync.Mutex
-	memory   *vfs.MemFS // nil for another disk
+	memory   *simdisk.Disk // nil for another disk
 	server   *vice.Server
 	listener *bufconn.Listener
 	served   chan error
 	mute     *atomic.Bool // the server's connections send nothing any more
 }
 
-// Start runs a server on a crashable in-memory disk, or on the one that change sets. The server is stopped and checked (Fsck) when
+// Start runs a server on a simulated disk, or on the one that change sets. The server is stopped and checked (Fsck) when
 // the test ends.
 func Start(t testing.TB, change ...func(*vice.Config)) *Server {
 	t.Helper()
-	s := &Server{t: t, memory: vfs.NewCrashableMem()}
+	s := &Server{t: t, memory: simdisk.New()}
 	s.cfg = vice.Config{Disk: s.memory, Dir: "vice", Volume: Volume}
 	for _, c := range change {
 		c(&s.cfg)
 	}
-	if s.cfg.Disk != vfs.FS(s.memory) {
+	if s.cfg.Disk != disk.FS(s.memory) {
 		s.memory = nil
 	}
 	s.Start()
@@ -94,23 +95,22 @@ func (s *Server) Stop() {
 }
 
 // Kill stops the server as kill -9 does: nothing that it does from this moment on reaches the disk that the next start sees.
-// The disk keeps what was written, synced or not. It needs the in-memory disk.
+// The disk keeps what was written, synced or not. It needs the simulated disk.
 func (s *Server) Kill() {
-	s.crash(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(0, 0))})
+	s.crash((*simdisk.Disk).Crash)
 }
 
-// LosePower stops the server as a loss of power does: of what was not synced, each block survives with the given probability.
-// It needs the in-memory disk.
-func (s *Server) LosePower(percent int, seed uint64) {
-	s.crash(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(seed, seed))})
+// LosePower stops the server as a loss of power does: the seed decides what survives of what was not synced. It needs the simulated disk.
+func (s *Server) LosePower(seed uint64) {
+	s.crash(func(d *simdisk.Disk) *simdisk.Disk { return d.LosePower(rand.New(rand.NewPCG(seed, seed))) })
 }
 
 // crash takes the disk as it is at this moment from under the server.
-func (s *Server) crash(how vfs.CrashCloneCfg) {
+func (s *Server) crash(leave func(*simdisk.Disk) *simdisk.Disk) {
 	s.t.Helper()
-	require.NotNil(s.t, s.memory, "only an in-memory disk can crash")
+	require.NotNil(s.t, s.memory, "only a simulated disk can crash")
 	s.mute.Store(true) // or the server could still acknowledge what is not on the disk that is left
-	left := s.memory.CrashClone(how)
+	left := leave(s.memory)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // connections are cut, not finished
 	s.mu.Lock()
@@ -186,7 +186,7 @@ func (s *Server) Containers() []string {
 }
 
 // Disk is the server's disk, for tests that damage it.
-func (s *Server) Disk() vfs.FS { return s.cfg.Disk }
+func (s *Server) Disk() disk.FS { return s.cfg.Disk }
 
 // muteListener's connections fail to send once mute is set.
 type muteListener struct {
