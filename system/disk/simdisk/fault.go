@@ -172,3 +172,11 @@ func (d *Disk) Thaw() {
 		d.frozen = nil
 	}
 }
+
+// Watch has f called before every call, by who makes it; nil ends that. f may copy the disk, so that a crash hits a chosen moment. The copy
+// is not watched.
+func (d *Disk) Watch(f func(op Operation, path string)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.watch = f
+}
