@@ -69,3 +69,20 @@ func SyncDirectory(on vfs.FS, dir string) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
+
+// MakeDirectory makes a directory and those above it that are missing, and returns when their names survive a loss of power.
+func MakeDirectory(on vfs.FS, dir string) error {
+	parent := on.PathDir(dir)
+	if parent == dir {
+		return nil
+	}
+	if _, err := on.Stat(parent); errors.Is(err, fs.ErrNotExist) {
+		if err := MakeDirectory(on, parent); err != nil {
+			return err
+		}
+	}
+	if err := on.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return SyncDirectory(on, parent)
+}

@@ -90,7 +90,7 @@ func newContainers(cfg Config, s *store, starts uint64) (*containers, error) {
 		b := make([]byte, pageSize)
 		return &b
 	}
-	if err := c.disk.MkdirAll(c.dir, 0o700); err != nil {
+	if err := disk.MakeDirectory(c.disk, c.dir); err != nil {
 		return nil, fmt.Errorf("make the directory of containers: %w", err)
 	}
 	return c, nil

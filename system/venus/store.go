@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk"
 )
 
 // store is the metadata store.
@@ -30,7 +31,7 @@ func openStore(cfg Config, b *ballast) (*store, error) {
 	cache := pebble.NewCache(8 << 20)
 	defer cache.Unref()
 	dir := cfg.Disk.PathJoin(cfg.Dir, "meta")
-	if err := cfg.Disk.MkdirAll(dir, 0o700); err != nil {
+	if err := disk.MakeDirectory(cfg.Disk, dir); err != nil {
 		return nil, fmt.Errorf("make %s: %w", dir, err)
 	}
 	db, err := pebble.Open(dir, &pebble.Options{
@@ -57,8 +58,8 @@ func openStore(cfg Config, b *ballast) (*store, error) {
 func keyNumber() []byte { return metaKey("number") }
 
 // openJournal applies the changes that Pebble lost, and starts a new journal.
-func (s *store) openJournal(disk vfs.FS, dir string) error {
-	if err := disk.MkdirAll(dir, 0o700); err != nil {
+func (s *store) openJournal(on vfs.FS, dir string) error {
+	if err := disk.MakeDirectory(on, dir); err != nil {
 		return fmt.Errorf("make %s: %w", dir, err)
 	}
 	number := uint64(0)
@@ -73,7 +74,7 @@ func (s *store) openJournal(disk vfs.FS, dir string) error {
 	if err != nil {
 		return fmt.Errorf("read the number of the last change: %w", err)
 	}
-	number, files, err := replayJournal(disk, dir, number, func(_ uint64, change []byte) error {
+	number, files, err := replayJournal(on, dir, number, func(_ uint64, change []byte) error {
 		batch := s.db.NewBatch()
 		defer batch.Close()
 		if err := batch.SetRepr(slices.Clone(change)); err != nil {
@@ -88,11 +89,11 @@ func (s *store) openJournal(disk vfs.FS, dir string) error {
 		return err
 	}
 	for _, name := range files {
-		if err := disk.Remove(disk.PathJoin(dir, name)); err != nil {
+		if err := on.Remove(on.PathJoin(dir, name)); err != nil {
 			return fmt.Errorf("remove an old journal: %w", err)
 		}
 	}
-	s.journal, err = newJournal(disk, dir, 0, number)
+	s.journal, err = newJournal(on, dir, 0, number)
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk"
 )
 
 // Venus is a client of one volume.
@@ -61,7 +62,7 @@ func Open(ctx context.Context, cfg Config) (*Venus, error) {
 		return nil, err
 	}
 	for _, dir := range []string{cfg.Dir, filepath.Join(cfg.Dir, "conflicts")} {
-		if err := cfg.Disk.MkdirAll(dir, 0o700); err != nil {
+		if err := disk.MakeDirectory(cfg.Disk, dir); err != nil {
 			return nil, &coda.Error{Op: "open the cache", Kind: coda.IO, Err: err}
 		}
 	}

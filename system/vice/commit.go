@@ -24,8 +24,9 @@ func (s *Server) commit(ctx context.Context, batch wire.Batch, records []coda.Re
 		return wire.Answer{}, err
 	}
 	t := newTransaction(base, batch.Volume, s.volume.next.Load(), batch.Client)
+	unknown := row.forget(batch, records)
 	if batch.Last <= row.last {
-		return s.replay(t, row, batch)
+		return s.replay(t, row, batch, unknown)
 	}
 	var refusals []coda.Refusal
 	for _, r := range records {
@@ -49,8 +50,21 @@ func (s *Server) commit(ctx context.Context, batch wire.Batch, records []coda.Re
 	if err := s.write(t, row, batch.Session, &answer, up); err != nil {
 		return wire.Answer{}, err
 	}
-	s.promises.outdate(batch.Session, outdated, &answer)
+	s.promises.outdate(batch.Session, append(outdated, unknown...), &answer)
 	return answer, nil
+}
+
+// forget drops what the row says about objects, and lists them, where the batch overlaps with records that were answered and does not have
+// the last of these: its client has lost that in a loss of power, and would take what it changed for the work of the others.
+func (p *replayRow) forget(batch wire.Batch, records []coda.Record) (unknown []coda.Fid) {
+	if batch.First > p.last || slices.ContainsFunc(records, func(r coda.Record) bool { return r.Number == p.last }) {
+		return nil
+	}
+	for _, c := range p.changed {
+		unknown = append(unknown, c.fid)
+	}
+	p.changed = nil
+	return unknown
 }
 
 // write makes the transaction and the client's new row durable, publishes them, and removes the contents that are not needed any more.
@@ -80,13 +94,13 @@ func (s *Server) write(t *transaction, row replayRow, session uint64, answer *wi
 }
 
 // replay answers a batch all of whose records were answered before.
-func (s *Server) replay(t *transaction, row replayRow, batch wire.Batch) (wire.Answer, error) {
+func (s *Server) replay(t *transaction, row replayRow, batch wire.Batch, unknown []coda.Fid) (wire.Answer, error) {
 	answer, outdated, err := t.answer(row, batch)
 	if err != nil {
 		return wire.Answer{}, err
 	}
 	s.promises.renew(batch.Session, &answer)
-	s.promises.outdate(batch.Session, outdated, &answer)
+	s.promises.outdate(batch.Session, append(outdated, unknown...), &answer)
 	s.cfg.Log.Info("answered a batch again", "client", batch.Client, "first", batch.First, "last", batch.Last)
 	return answer, nil
 }

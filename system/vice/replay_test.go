@@ -2,6 +2,7 @@ package vice_test
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -90,6 +91,37 @@ func TestOverlappingBatches(t *testing.T) {
 	last := more.Apply()
 	require.Empty(t, last.Refusals, "what was answered before is not repeated")
 	require.Len(t, last.Changed, 2)
+}
+
+// A client that has lost its power may have fewer records than it has sent. What the lost ones did must not be told as the work of those that
+// are left: the client took a directory's new version for the outcome of its own records, and never saw the name that the lost one made.
+func TestRecordsThatTheirClientHasLost(t *testing.T) {
+	s := vicetest.Start(t)
+	c := s.Client(1)
+	log := c.Log()
+	dir := log.MakeDirectory(c.Root, "dir")
+	log.Create(dir, "kept")
+	log.Create(dir, "lost")
+	log.Apply()
+	session := c.Open()
+	again, err := log.Slice(0, 2).Send()
+	require.NoError(t, err)
+	require.Empty(t, again.Changed)
+	breaks, err := session.Sync()
+	require.NoError(t, err)
+	require.Len(t, breaks, 4, "the root, the directory and two files")
+
+	before := c.Status(dir).Version
+	left := log.Slice(0, 2)
+	more := c.Log()
+	more.Create(dir, "more")
+	left.Records = append(slices.Clone(left.Records), more.Records...)
+	answer, err := left.Send()
+	require.NoError(t, err)
+	require.Empty(t, answer.Refusals)
+	require.Len(t, answer.Changed, 2)
+	require.Equal(t, before, answer.Changed[0].Before, "not the version from before the lost record")
+	require.Len(t, s.Tree(), 5)
 }
 
 // A late copy of a batch must not tell its sender that objects are as the batch left them when they are not any more.

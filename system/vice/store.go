@@ -24,7 +24,7 @@ type store struct {
 const memtable = 64 << 20
 
 func openStore(on disk.FS, dir string, log *slog.Logger, fatal func(error)) (*store, error) {
-	if err := makeDirectory(on, dir); err != nil {
+	if err := disk.MakeDirectory(on, dir); err != nil {
 		return nil, fmt.Errorf("make %s: %w", dir, err)
 	}
 	options := &pebble.Options{
@@ -45,14 +45,6 @@ func openStore(on disk.FS, dir string, log *slog.Logger, fatal func(error)) (*st
 		return nil, errors.Join(err, db.Close())
 	}
 	return &store{db: db, containers: c, fatal: fatal}, nil
-}
-
-// makeDirectory makes dir and sees to it that its name survives a loss of power.
-func makeDirectory(on disk.FS, dir string) error {
-	if err := on.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	return disk.SyncDirectory(on, on.PathDir(dir))
 }
 
 func (s *store) close() error { return s.db.Close() }

@@ -53,12 +53,12 @@ func newDirectory() *inode { return &inode{names: map[string]*inode{}, links: 1,
 // begin waits as long as the disk makes a call wait, and gives the error that the call is to have. It returns with d.mu held.
 func (d *Disk) begin(op Operation, path string) error {
 	d.mu.Lock()
-	d.thawed()
 	if watch := d.watch; watch != nil {
 		d.mu.Unlock()
 		watch(op, path)
 		d.mu.Lock()
 	}
+	d.thawed()
 	if delay := d.latency.of(op); delay > 0 {
 		d.mu.Unlock()
 		time.Sleep(delay)

@@ -110,13 +110,6 @@ func matches(pattern, name string) bool {
 	return err == nil && (whole || last)
 }
 
-// Watch has every call told before it takes effect, by the goroutine that makes it; nil tells nobody. The copy that a crash makes does not tell.
-func (d *Disk) Watch(watch func(op Operation, path string)) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.watch = watch
-}
-
 // Latency is how long calls take.
 type Latency struct {
 	Read  time.Duration
@@ -178,4 +171,12 @@ func (d *Disk) Thaw() {
 		close(d.frozen)
 		d.frozen = nil
 	}
+}
+
+// Watch has f called before every call, by who makes it; nil ends that. f may copy the disk, so that a crash hits a chosen moment. The copy
+// is not watched.
+func (d *Disk) Watch(f func(op Operation, path string)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.watch = f
 }

@@ -34,6 +34,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	memory   *simdisk.Disk // nil for another disk
+	left     *simdisk.Disk // of memory, by a crash
 	server   *vice.Server
 	listener *bufconn.Listener
 	served   chan error
@@ -108,18 +109,40 @@ func (s *Server) LosePower(seed uint64) {
 // crash takes the disk as it is at this moment from under the server.
 func (s *Server) crash(leave func(*simdisk.Disk) *simdisk.Disk) {
 	s.t.Helper()
+	s.TakeDisk(leave)
+	s.Bury()
+}
+
+// TakeDisk cuts the server off and takes what leave leaves of its disk, as a crash at this very moment does. Within calls of the disk it may be
+// called, too. Bury must follow, before the next Start.
+func (s *Server) TakeDisk(leave func(*simdisk.Disk) *simdisk.Disk) {
 	require.NotNil(s.t, s.memory, "only a simulated disk can crash")
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.mute.Store(true) // or the server could still acknowledge what is not on the disk that is left
-	left := leave(s.memory)
+	s.listener = nil
+	s.left = leave(s.memory)
+}
+
+// Bury ends what TakeDisk has left of the server.
+func (s *Server) Bury() {
+	s.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // connections are cut, not finished
 	s.mu.Lock()
 	server, served := s.server, s.served
-	s.server, s.listener = nil, nil
-	s.memory, s.cfg.Disk = left, left
+	s.server = nil
+	s.memory, s.cfg.Disk = s.left, s.left
 	s.mu.Unlock()
 	require.NoError(s.t, server.Close(ctx))
 	require.NoError(s.t, <-served)
+}
+
+// Simulated is the server's disk, nil where that is another one.
+func (s *Server) Simulated() *simdisk.Disk {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.memory
 }
 
 // CheckSound runs the server's fsck and fails the test if it finds anything.
