@@ -140,15 +140,30 @@ func (c *containers) keepSpare(k *container) bool {
 	if full {
 		return false
 	}
-	// Not truncate(2): ext4 writes a file that was truncated to the disk at its next close, and this close is the one that finds nothing to write.
-	f, err := os.OpenFile(k.path, os.O_WRONLY|os.O_TRUNC, 0)
-	if err != nil || f.Close() != nil {
+	if !emptyUnused(k.path) {
 		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.spare = append(c.spare, k.name)
 	return true
+}
+
+// emptyUnused empties the file of a container, unless a program still has it open or mapped: it would lose what it sees, and go on writing to a file
+// that has other contents by then.
+func emptyUnused(path string) bool {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	used, err := inUse(f)
+	if err != nil || used {
+		_ = f.Close() // nothing was written
+		return false
+	}
+	// Not truncate(2): ext4 writes a file that was truncated to the disk at its next close, and this close is the one that finds nothing to write.
+	err = f.Truncate(0)
+	return f.Close() == nil && err == nil
 }
 
 // containerError gives the error of a file operation on a container its kind.

@@ -26,6 +26,7 @@ const childVariable = "VENUSFS_TEST_CHILD"
 type childConfig struct {
 	Dir, Cache, Server string
 	Options            Options
+	Disconnected       bool // from the server, from the start
 	Verbose            bool
 }
 
@@ -59,6 +60,9 @@ func serveChild(text string) error {
 	if err != nil {
 		return err
 	}
+	if c.Disconnected {
+		v.Disconnect()
+	}
 	c.Options.Log = log
 	m, err := Mount(ctx, stalling{v}, c.Dir, c.Options)
 	if err != nil {
@@ -70,6 +74,11 @@ func serveChild(text string) error {
 		switch input.Text() {
 		case "passthrough":
 			fmt.Println(m.Passthrough())
+		case "disconnect":
+			v.Disconnect()
+			fmt.Println("disconnected")
+		case "reintegrate":
+			fmt.Println(v.ForceReintegrate(ctx))
 		case "spawn":
 			child := exec.Command("sleep", "60")
 			if err := child.Start(); err != nil {
