@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/sys/unix"
 
 	"github.com/codastress/codastress/system/coda"
@@ -88,7 +89,7 @@ func newContainers(cfg Config, s *store, starts uint64) (*containers, error) {
 		b := make([]byte, pageSize)
 		return &b
 	}
-	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+	if err := makeDirectory(vfs.Default, c.dir); err != nil {
 		return nil, fmt.Errorf("make the directory of containers: %w", err)
 	}
 	return c, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"sync"
@@ -30,8 +31,8 @@ func openStore(cfg Config, b *ballast) (*store, error) {
 	cache := pebble.NewCache(8 << 20)
 	defer cache.Unref()
 	dir := cfg.Disk.PathJoin(cfg.Dir, "meta")
-	if err := cfg.Disk.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make %s: %w", dir, err)
+	if err := makeDirectory(cfg.Disk, dir); err != nil {
+		return nil, err
 	}
 	db, err := pebble.Open(dir, &pebble.Options{
 		FS:                          s.wal,
@@ -53,13 +54,34 @@ func openStore(cfg Config, b *ballast) (*store, error) {
 	return s, nil
 }
 
+// makeDirectory makes a directory where there is none, and makes its name survive a power loss, together with those above that it has to make.
+func makeDirectory(disk vfs.FS, dir string) error {
+	above := disk.PathDir(dir)
+	if _, err := disk.Stat(above); errors.Is(err, fs.ErrNotExist) && above != dir {
+		if err := makeDirectory(disk, above); err != nil {
+			return err
+		}
+	}
+	if err := disk.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make %s: %w", dir, err)
+	}
+	d, err := disk.OpenDir(above)
+	if err == nil {
+		err = errors.Join(d.Sync(), d.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("sync %s: %w", above, err)
+	}
+	return nil
+}
+
 // keyNumber is where the number of the last change is kept.
 func keyNumber() []byte { return metaKey("number") }
 
 // openJournal applies the changes that Pebble lost, and starts a new journal.
 func (s *store) openJournal(disk vfs.FS, dir string) error {
-	if err := disk.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make %s: %w", dir, err)
+	if err := makeDirectory(disk, dir); err != nil {
+		return err
 	}
 	number := uint64(0)
 	b, closer, err := s.db.Get(keyNumber())

@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/codastress/codastress/system/coda"
 )
@@ -62,7 +63,7 @@ func Open(ctx context.Context, cfg Config) (*Venus, error) {
 		return nil, err
 	}
 	for _, dir := range []string{cfg.Dir, filepath.Join(cfg.Dir, "conflicts")} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		if err := makeDirectory(vfs.Default, dir); err != nil {
 			return nil, &coda.Error{Op: "open the cache", Kind: coda.IO, Err: err}
 		}
 	}
