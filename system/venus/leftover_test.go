@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -65,6 +66,19 @@ func (m *computer) end(disk *vfs.MemFS, open []*venus.Handle) {
 	}
 	m.disk = disk
 	m.start()
+}
+
+// damage replaces the contents of containers while venus does not run.
+func (m *computer) damage(from, to string) {
+	files, err := filepath.Glob(filepath.Join(m.dir, "containers", "*"))
+	require.NoError(m.t, err)
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		require.NoError(m.t, err)
+		if string(b) == from {
+			require.NoError(m.t, os.WriteFile(name, []byte(to), 0o600))
+		}
+	}
 }
 
 // leave opens the container of a file as the kernel does for a program, which may outlive venus.

@@ -25,6 +25,7 @@ type session struct {
 	gone    bool               // the object was removed: nothing is stored any more
 	stored  *record            // the record of the last flush, as long as this session may change its contents
 	since   time.Time          // when stored was first flushed
+	copied  bool               // contents of stored were copied, and clean may miss what a mapping has changed since
 }
 
 // stamp tells contents that were written to from those that were not.
@@ -54,13 +55,6 @@ func (s *session) unflushed() (length uint64, modified coda.Time, ok bool) {
 	return uint64(now.size), coda.TimeOf(now.modified), true
 }
 
-// settled reports whether everything that was written has been flushed. Such contents have been acknowledged to somebody: they must not be
-// written to by others, but copied.
-func (s *session) settled() bool {
-	_, _, unflushed := s.unflushed()
-	return s.stored != nil && !unflushed
-}
-
 // digestAtOnce is the length up to which a digest is worked out before a flush returns. Larger contents have it worked out at the
 // close, which no application waits for.
 const digestAtOnce = 256 << 10
@@ -68,7 +62,7 @@ const digestAtOnce = 256 << 10
 // openWriter joins the write session of a file, or starts one with a copy of its contents. It is called with v.mu held and returns
 // without. It gives neither a handle nor an error when the file changed meanwhile.
 func (v *Venus) openWriter(c *call, o *object, truncate bool) (*Handle, error) {
-	if s := o.session; s != nil && !s.settled() {
+	if s := o.session; s != nil {
 		s.writers++
 		o.users++
 		v.mu.Unlock()
@@ -89,7 +83,7 @@ func (v *Venus) openWriter(c *call, o *object, truncate bool) (*Handle, error) {
 	if truncate {
 		source = nil
 	}
-	had, existed, settled := o.current, o.exists, o.session
+	had, existed := o.current, o.exists
 	if source != nil {
 		v.retain(source)
 	}
@@ -105,7 +99,7 @@ func (v *Venus) openWriter(c *call, o *object, truncate bool) (*Handle, error) {
 		o.users--
 		return nil, c.wrap(err)
 	}
-	if o.session != settled || (settled != nil && !settled.settled()) || o.current != had || o.exists != existed || v.closed {
+	if o.session != nil || o.current != had || o.exists != existed || v.closed {
 		o.users--
 		_ = file.Close() // nothing was written that anybody needs
 		v.retain(w)
@@ -255,11 +249,12 @@ func (v *Venus) flushNeeded(c *call, s *session, durable bool) (changed, sync bo
 		return false, false, nil
 	}
 	_, _, changed = s.unflushed()
-	if s.stored != nil && durable && !s.stored.synced {
-		changed = true
+	for _, r := range s.o.pending {
+		// What was flushed is in a record, whose contents need not be this session's any more.
+		changed = changed || durable && r.contents != nil && !r.synced
 	}
 	for _, r := range s.o.pending {
-		durable = durable || (r.synced && !r.frozen)
+		durable = durable || r.synced && !r.frozen
 	}
 	return changed, durable, nil
 }

@@ -156,7 +156,6 @@ func (f *rawFileSystem) setLength(r *request, n *node, in *fuse.SetAttrIn, lengt
 	if byFile {
 		o = f.files.get(number)
 	} else {
-		f.awaitClosing(r, n.fid)
 		n.mu.Lock()
 		o = n.writer()
 		n.mu.Unlock()

@@ -97,3 +97,64 @@ func TestMappingsKeepTheirContents(t *testing.T) {
 		require.True(t, string(mapped) == text)
 	})
 }
+
+// What a close has acknowledged is not changed by a program that opens the file after it and has not closed it when venus is killed. The kernel
+// tells of the end of a closed file some time after the close, and of that of a file that was closed by one of two processes much later.
+func TestClosedFilesAreNotChangedByOpenOnes(t *testing.T) {
+	bothModes(t, func(t *testing.T, c *cluster, options Options) {
+		client := c.mount(options)
+		config := client.config
+		config.Disconnected = true
+		client.write("file", "begin")
+		client.ask("disconnect")
+		for i, flags := range []int{unix.O_WRONLY | unix.O_TRUNC, unix.O_RDWR, unix.O_WRONLY | unix.O_TRUNC, unix.O_RDWR} {
+			text := fmt.Sprint(i, " closed")
+			first := client.open("file", unix.O_WRONLY|unix.O_TRUNC)
+			_, err := first.WriteString(text)
+			require.NoError(t, err)
+			if i < 2 {
+				fd, err := unix.Dup(int(first.Fd()))
+				require.NoError(t, err)
+				require.NoError(t, unix.Close(fd))
+			} else {
+				require.NoError(t, first.Close())
+			}
+			second := client.open("file", flags)
+			_, err = second.WriteAt([]byte("open"), 0)
+			require.NoError(t, err)
+			require.Equal(t, text, client.read("file"))
+			client.kill()
+			require.NoError(t, ClearDead(client.dir))
+			client = startClient(t, config)
+			require.Equal(t, text, client.read("file"))
+			require.Error(t, second.Close())
+			_ = first.Close() // it is closed already, or its venus has gone
+			require.Equal(t, text, client.read("file"))
+		}
+	})
+}
+
+// Programs that write a file at once share what they write, although one of them has synced it or closed it by another descriptor.
+func TestWritersShareWhatIsFlushed(t *testing.T) {
+	bothModes(t, func(t *testing.T, c *cluster, options Options) {
+		client := c.mount(options)
+		for how := range acknowledgements(t) {
+			client.write("file", "....")
+			a := client.open("file", unix.O_RDWR)
+			_, err := a.WriteAt([]byte("a"), 0)
+			require.NoError(t, err)
+			acknowledgements(t)[how](a)
+			b := client.open("file", unix.O_RDWR)
+			_, err = b.WriteAt([]byte("b"), 1)
+			require.NoError(t, err)
+			_, err = a.WriteAt([]byte("A"), 2)
+			require.NoError(t, err)
+			require.Equal(t, "a...", client.read("file"))
+			requireContents(t, a, "abA.")
+			requireContents(t, b, "abA.")
+			require.NoError(t, a.Close())
+			require.NoError(t, b.Close())
+			require.Equal(t, "abA.", client.read("file"))
+		}
+	})
+}
