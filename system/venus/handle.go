@@ -77,7 +77,7 @@ func (v *Venus) openAs(ctx context.Context, c *call, o *object, flags OpenFlags)
 		}
 	}
 	if writes {
-		return v.openWriter(c, o, flags.Truncate)
+		return v.openWriter(ctx, c, o, flags.Truncate)
 	}
 	return v.openReader(c, o)
 }
@@ -324,7 +324,7 @@ func (h *Handle) Close(ctx context.Context) error {
 	c := h.v.enter("close", h.o.fid, "")
 	defer c.leave()
 	err := h.v.flush(ctx, c, h.session, false)
-	if leaveErr := h.v.leaveSession(c, h.session); err == nil {
+	if leaveErr := h.v.leaveSession(ctx, c, h.session); err == nil {
 		err = leaveErr
 	}
 	return err

@@ -6,9 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/venus"
@@ -102,4 +104,71 @@ func TestContentsWithALeftWriterSurvivePowerLoss(t *testing.T) {
 	_, err := left.WriteAt([]byte("changed"), 0)
 	require.NoError(t, err)
 	require.Equal(t, "synced", m.c.read("x"))
+}
+// A mount that was cut leaves writers behind while venus goes on.
+func TestContentsOfAnAbandonedWriterDoNotChange(t *testing.T) {
+	m := newComputer(t)
+	h := m.c.open("x", venus.OpenFlags{Write: true})
+	put(t, h, 0, "flushed")
+	require.NoError(t, h.Flush(t.Context()))
+	left := leave(t, h)
+	require.NoError(t, h.Abandon(t.Context()))
+	require.Equal(t, "flushed", m.c.read("x"))
+	for i := range 20 {
+		m.c.write(fmt.Sprint("other", i), "other")
+	}
+	_, err := left.WriteAt([]byte("changed"), 0)
+	require.NoError(t, err)
+	require.Equal(t, "flushed", m.c.read("x"))
+	m.c.write("x", "new")
+	for i := range 20 {
+		m.c.write(fmt.Sprint("another", i), "other")
+	}
+	_, err = left.WriteAt([]byte("changed"), 0)
+	require.NoError(t, err)
+	for i := range 20 {
+		require.Equal(t, "other", m.c.read(fmt.Sprint("another", i)))
+	}
+}
+
+// What is written by way of a mapping after the last close becomes the contents of the file when the mapping has gone.
+func TestSessionsLastAsLongAsTheirMappings(t *testing.T) {
+	s := vicetest.Start(t)
+	c := start(t, s)
+	ctx := t.Context()
+	c.write("x", "old")
+	c.write("y", "old")
+	for _, name := range []string{"x", "y"} {
+		h := c.open(name, venus.OpenFlags{Write: true})
+		left := leave(t, h)
+		b, err := unix.Mmap(int(left.Fd()), 0, 3, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		require.NoError(t, err)
+		require.NoError(t, left.Close())
+		b[0] = 'O'
+		require.NoError(t, h.Flush(ctx))
+		require.NoError(t, h.Close(ctx))
+		if name == "y" {
+			c.settle() // a copy is sent
+		}
+		require.Equal(t, "Old", c.read(name))
+		b[1] = 'L'
+		require.Equal(t, "Old", c.read(name))
+		require.NoError(t, unix.Munmap(b))
+		require.Eventually(t, func() bool { return c.read(name) == "OLd" }, patience, time.Millisecond)
+	}
+	require.Eventually(t, func() bool { c.settle(); return fmt.Sprint(serverTree(s)) == fmt.Sprint(c.tree()) }, patience, time.Millisecond)
+}
+
+// A client ends although files of its are mapped, and has them when it starts again.
+func TestCloseWithMappings(t *testing.T) {
+	m := newComputer(t)
+	h := m.c.open("x", venus.OpenFlags{Write: true})
+	left := leave(t, h)
+	put(t, h, 0, "new")
+	require.NoError(t, h.Flush(t.Context()))
+	require.NoError(t, h.Close(t.Context()))
+	m.kill()
+	_, err := left.WriteAt([]byte("changed"), 0)
+	require.NoError(t, err)
+	require.Equal(t, "new", m.c.read("x"))
 }

@@ -54,7 +54,7 @@ func (v *Venus) copySession(s *session) error {
 		v.release(r.contents)
 		r.contents = v.retain(w)
 		v.resize(w, length)
-		s.stored, s.copied = nil, true
+		s.stored, s.copied = nil, digest
 		s.o.replay(v.id.Client)
 		v.writeRecord(t, r)
 		v.wakeReintegrator()

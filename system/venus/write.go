@@ -25,7 +25,7 @@ type session struct {
 	gone    bool               // the object was removed: nothing is stored any more
 	stored  *record            // the record of the last flush, as long as this session may change its contents
 	since   time.Time          // when stored was first flushed
-	copied  bool               // contents of stored were copied, and clean may miss what a mapping has changed since
+	copied  coda.Digest        // of the last flushed contents that were copied, zero for none
 }
 
 // stamp tells contents that were written to from those that were not.
@@ -61,7 +61,7 @@ const digestAtOnce = 256 << 10
 
 // openWriter joins the write session of a file, or starts one with a copy of its contents. It is called with v.mu held and returns
 // without. It gives neither a handle nor an error when the file changed meanwhile.
-func (v *Venus) openWriter(c *call, o *object, truncate bool) (*Handle, error) {
+func (v *Venus) openWriter(ctx context.Context, c *call, o *object, truncate bool) (*Handle, error) {
 	if s := o.session; s != nil {
 		s.writers++
 		o.users++
@@ -69,7 +69,7 @@ func (v *Venus) openWriter(c *call, o *object, truncate bool) (*Handle, error) {
 		h := &Handle{v: v, o: o, session: s, file: s.file}
 		if truncate {
 			if err := v.truncate(s, 0); err != nil {
-				_ = v.leaveSession(c, s) // the error that matters is the first
+				_ = v.leaveSession(ctx, c, s) // the error that matters is the first
 				return nil, c.wrap(err)
 			}
 		}
@@ -314,8 +314,27 @@ func (v *Venus) syncReader(h *Handle) error {
 	return v.done(t)
 }
 
-// leaveSession ends one writer's part in a session. The last one makes the contents final.
-func (v *Venus) leaveSession(c *call, s *session) error {
+// leaveSession ends one writer's part in a session. The last one makes the contents final, unless somebody has them mapped and goes on.
+func (v *Venus) leaveSession(ctx context.Context, c *call, s *session) error {
+	v.mu.Lock()
+	last := s.writers == 1
+	v.mu.Unlock()
+	var err error
+	if last && v.outlived(s) {
+		if v.linger(s) {
+			return nil
+		}
+		err = v.protect(ctx, c, s)
+	}
+	if endErr := v.endWriter(ctx, c, s); err == nil {
+		err = endErr
+	}
+	return err
+}
+
+// endWriter is leaveSession without regard to mappings.
+func (v *Venus) endWriter(ctx context.Context, c *call, s *session) error {
+	err := v.flushUnseen(ctx, c, s)
 	v.mu.Lock()
 	s.writers--
 	last := s.writers == 0
@@ -323,9 +342,10 @@ func (v *Venus) leaveSession(c *call, s *session) error {
 		s.o.session = nil
 	}
 	v.mu.Unlock()
-	var err error
 	if last {
-		err = v.finalize(c, s)
+		if finalErr := v.finalize(c, s); err == nil {
+			err = finalErr
+		}
 		_ = s.file.Close() // its contents are in the kernel; what could fail has been asked for by now
 	}
 	v.mu.Lock()

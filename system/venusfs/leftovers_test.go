@@ -77,6 +77,30 @@ func TestLeftWritersDoNotChangeWhatWasAcknowledged(t *testing.T) {
 	}
 }
 
+// A mapping outlives the descriptor that it was made with. What is written by way of it belongs to the file, when it has been unmapped at the latest.
+func TestMappingsOutliveTheirDescriptors(t *testing.T) {
+	bothModes(t, func(t *testing.T, c *cluster, options Options) {
+		a, b := c.mount(options), c.mount(options)
+		text := strings.Repeat("x", 8192)
+		a.write("file", text)
+		f := a.open("file", unix.O_RDWR)
+		mapped := mapping(t, f, len(text), unix.PROT_READ|unix.PROT_WRITE)
+		mapped[0] = 'a'
+		require.NoError(t, f.Close())
+		eventually(t, func() bool { return a.read("file")[:1] == "a" }, "what was written before the close is there")
+		mapped[1] = 'b'
+		mapped[4097] = 'c'
+		require.NoError(t, unix.Munmap(mapped))
+		want := "ab" + text[2:4097] + "c" + text[4098:]
+		for _, client := range []*client{a, b} {
+			eventually(t, func() bool {
+				got, err := os.ReadFile(client.path("file"))
+				return err == nil && string(got) == want
+			}, "what was written after the close is there")
+		}
+	})
+}
+
 // A mapping for reading keeps the contents that it was made of, whatever becomes of the file, as a program that is being executed must.
 func TestMappingsKeepTheirContents(t *testing.T) {
 	bothModes(t, func(t *testing.T, c *cluster, options Options) {

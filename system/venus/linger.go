@@ -1,0 +1,75 @@
+package venus
+
+import (
+	"context"
+	"time"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// A mapping outlives the descriptor that it was made with. Where the kernel writes containers by itself it tells of the release of a file although its
+// container is still mapped, so that a session whose last writer has left may not be over. It goes on then, as if that writer
+// were still there, until the kernel has nothing open any more, and what was written meanwhile is flushed.
+
+const (
+	// lingerFirst is how long the first look waits: usually the kernel is only about to close the container.
+	lingerFirst = time.Millisecond
+	// lingerMost is the longest pause between two looks.
+	lingerMost = 200 * time.Millisecond
+)
+
+// outlived reports whether a session's container is in use by others than venus.
+func (v *Venus) outlived(s *session) bool {
+	used, err := inUse(s.file)
+	if err != nil {
+		v.logger.Debug("whether a file is still mapped is not known", "object", s.o.fid, "error", err)
+	}
+	return used
+}
+
+// linger takes over the last writer's part in a session until the mappings of it have gone. It reports false where nothing can be written any more.
+func (v *Venus) linger(s *session) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if s.gone || v.closed {
+		return false
+	}
+	v.daemons.Go(func() {
+		for wait := lingerFirst; v.outlived(s); wait = min(2*wait, lingerMost) {
+			if !pause(v.life, wait) {
+				break // whoever opens the cache next sees to it
+			}
+		}
+		c := v.enter("end of mappings", s.o.fid, "")
+		defer c.leave()
+		err := v.flush(v.life, c, s, false)
+		if endErr := v.endWriter(v.life, c, s); err == nil {
+			err = endErr
+		}
+		if err != nil && coda.KindOf(err) != coda.Closed {
+			v.logger.Error("store what was written after the close of a file", "error", err)
+		}
+		v.notices.object(s.o.fid)
+	})
+	return true
+}
+
+// flushUnseen flushes what the time of the container does not tell of: a page that was being written to when the last flush was
+// copied can be written to again unnoticed.
+func (v *Venus) flushUnseen(ctx context.Context, c *call, s *session) error {
+	v.mu.Lock()
+	copied := s.copied
+	suspect := s.writers == 1 && s.stored == nil && !copied.IsZero() && !s.gone && !v.closed
+	v.mu.Unlock()
+	if !suspect {
+		return nil
+	}
+	_, digest, err := v.containers.digest(s.file)
+	if err != nil || digest == copied {
+		return c.wrap(err)
+	}
+	v.mu.Lock()
+	s.dirty = true
+	v.mu.Unlock()
+	return v.flush(ctx, c, s, false)
+}
