@@ -307,7 +307,8 @@ func (v *Venus) syncAll(c *call) error {
 	return v.store.sync()
 }
 
-// Close flushes and lets go of the file. After the last writer's Close the contents go to the server. A second Close does nothing.
+// Close lets go of the file. The last writer's flushes what has not been flushed yet, and after it the contents go to the server. A second Close does
+// nothing.
 func (h *Handle) Close(ctx context.Context) error {
 	h.mu.Lock()
 	closed := h.closed
@@ -323,11 +324,7 @@ func (h *Handle) Close(ctx context.Context) error {
 	}
 	c := h.v.enter("close", h.o.fid, "")
 	defer c.leave()
-	err := h.v.flush(ctx, c, h.session, false)
-	if leaveErr := h.v.leaveSession(ctx, c, h.session); err == nil {
-		err = leaveErr
-	}
-	return err
+	return h.v.leaveSession(ctx, c, h.session)
 }
 
 // abandon drops what was written since the last flush, if nobody else is writing.

@@ -74,8 +74,9 @@ func TestWritersShareOneCopy(t *testing.T) {
 // What a close has acknowledged is not changed by who opens the file before the kernel has told of the release, however venus ends.
 func TestAFlushIsNotChangedByLaterWriters(t *testing.T) {
 	for name, flags := range map[string]venus.OpenFlags{"writes": {Write: true}, "truncates": {Write: true, Truncate: true}} {
-		for _, text := range []string{"acknowledged", strings.Repeat("acknowledged", 100_000)} {
-			t.Run(fmt.Sprint(name, " ", len(text)), func(t *testing.T) {
+		for i, text := range []string{"acknowledged", "acknowledged", strings.Repeat("acknowledged", 100_000)} {
+			released := i > 0
+			t.Run(fmt.Sprint(name, " ", len(text), " ", released), func(t *testing.T) {
 				m := newComputer(t)
 				first := m.c.open("x", venus.OpenFlags{Write: true})
 				put(t, first, 0, text)
@@ -83,6 +84,10 @@ func TestAFlushIsNotChangedByLaterWriters(t *testing.T) {
 				second := m.c.open("x", flags)
 				put(t, second, 0, "changed")
 				require.True(t, m.c.read("x") == text)
+				if released {
+					require.NoError(t, first.Close(t.Context()))
+					require.True(t, m.c.read("x") == text)
+				}
 				m.kill(first, second)
 				require.True(t, m.c.read("x") == text)
 			})
@@ -108,6 +113,8 @@ func TestAFlushIsNotChangedByOtherWriters(t *testing.T) {
 		require.Equal(t, "bca3456789", got)
 	}
 	require.Equal(t, "0123456789", m.c.read("x"))
+	require.NoError(t, b.Flush(ctx))
+	put(t, c, 3, "C")
 	require.NoError(t, b.Close(ctx))
 	m.kill(a, c)
 	require.Equal(t, "bca3456789", m.c.read("x"))

@@ -13,7 +13,7 @@ import (
 
 const (
 	// lingerFirst is how long the first look waits: usually the kernel is only about to close the container.
-	lingerFirst = time.Millisecond
+	lingerFirst = 100 * time.Microsecond
 	// lingerMost is the longest pause between two looks.
 	lingerMost = 200 * time.Millisecond
 )
@@ -42,11 +42,7 @@ func (v *Venus) linger(s *session) bool {
 		}
 		c := v.enter("end of mappings", s.o.fid, "")
 		defer c.leave()
-		err := v.flush(v.life, c, s, false)
-		if endErr := v.endWriter(v.life, c, s); err == nil {
-			err = endErr
-		}
-		if err != nil && coda.KindOf(err) != coda.Closed {
+		if err := v.endWriter(v.life, c, s); err != nil && coda.KindOf(err) != coda.Closed {
 			v.logger.Error("store what was written after the close of a file", "error", err)
 		}
 		v.notices.object(s.o.fid)
@@ -59,7 +55,7 @@ func (v *Venus) linger(s *session) bool {
 func (v *Venus) flushUnseen(ctx context.Context, c *call, s *session) error {
 	v.mu.Lock()
 	copied := s.copied
-	suspect := s.writers == 1 && s.stored == nil && !copied.IsZero() && !s.gone && !v.closed
+	suspect := s.stored == nil && !copied.IsZero() && !s.gone && !v.closed
 	v.mu.Unlock()
 	if !suspect {
 		return nil

@@ -242,11 +242,11 @@ func (v *Venus) flush(ctx context.Context, c *call, s *session, durable bool) er
 func (v *Venus) flushNeeded(c *call, s *session, durable bool) (changed, sync bool, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.closed {
-		return false, false, c.fail(coda.Closed, "venus is stopping")
-	}
 	if s.gone || !s.o.exists {
 		return false, false, nil
+	}
+	if v.closed {
+		return false, false, c.fail(coda.Closed, "venus is stopping")
 	}
 	_, _, changed = s.unflushed()
 	for _, r := range s.o.pending {
@@ -332,9 +332,9 @@ func (v *Venus) leaveSession(ctx context.Context, c *call, s *session) error {
 	return err
 }
 
-// endWriter is leaveSession without regard to mappings.
+// endWriter is leaveSession without regard to mappings. What has not been flushed is left to those who go on writing: nobody was told that it is
+// complete.
 func (v *Venus) endWriter(ctx context.Context, c *call, s *session) error {
-	err := v.flushUnseen(ctx, c, s)
 	v.mu.Lock()
 	s.writers--
 	last := s.writers == 0
@@ -342,11 +342,9 @@ func (v *Venus) endWriter(ctx context.Context, c *call, s *session) error {
 		s.o.session = nil
 	}
 	v.mu.Unlock()
+	var err error
 	if last {
-		if finalErr := v.finalize(c, s); err == nil {
-			err = finalErr
-		}
-		_ = s.file.Close() // its contents are in the kernel; what could fail has been asked for by now
+		err = v.endSession(ctx, c, s)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -356,6 +354,19 @@ func (v *Venus) endWriter(ctx context.Context, c *call, s *session) error {
 	}
 	v.tidy(s.o)
 	v.eased()
+	return err
+}
+
+// endSession flushes what nobody can change any more, and makes it final.
+func (v *Venus) endSession(ctx context.Context, c *call, s *session) error {
+	err := v.flush(ctx, c, s, false)
+	if err == nil {
+		err = v.flushUnseen(ctx, c, s)
+	}
+	if finalErr := v.finalize(c, s); err == nil {
+		err = finalErr
+	}
+	_ = s.file.Close() // its contents are in the kernel; what could fail has been asked for by now
 	return err
 }
 

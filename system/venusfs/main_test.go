@@ -78,7 +78,15 @@ func serveChild(text string) error {
 			v.Disconnect()
 			fmt.Println("disconnected")
 		case "reintegrate":
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 			fmt.Println(v.ForceReintegrate(ctx))
+			cancel()
+		case "conflicts":
+			list, err := v.Conflicts()
+			if err != nil {
+				return err
+			}
+			fmt.Println(len(list))
 		case "spawn":
 			child := exec.Command("sleep", "60")
 			if err := child.Start(); err != nil {
