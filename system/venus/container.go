@@ -68,6 +68,7 @@ type containers struct {
 	store  *store
 	log    *slog.Logger
 	pages  sync.Pool // of *[]byte, to read contents with
+	leases bool      // the kernel tells who has a container open or mapped
 
 	mu    sync.Mutex
 	spare []string // names of empty files
@@ -92,7 +93,9 @@ func newContainers(cfg Config, s *store, starts uint64) (*containers, error) {
 	if err := makeDirectory(vfs.Default, c.dir); err != nil {
 		return nil, fmt.Errorf("make the directory of containers: %w", err)
 	}
-	return c, nil
+	var err error
+	c.leases, err = tellsUse(c.dir)
+	return c, err
 }
 
 // named gives a container that exists.
@@ -132,7 +135,7 @@ func (c *containers) takeSpare() string {
 
 // keepSpare empties the file of a container and keeps it, and reports whether it did.
 func (c *containers) keepSpare(k *container) bool {
-	if k.linked || k.size > maxSpareSize {
+	if k.linked || k.size > maxSpareSize || !c.leases {
 		return false
 	}
 	c.mu.Lock()
@@ -141,7 +144,7 @@ func (c *containers) keepSpare(k *container) bool {
 	if full {
 		return false
 	}
-	if !emptyUnused(k.path) {
+	if !c.emptyUnused(k.path) {
 		return false
 	}
 	c.mu.Lock()
@@ -152,12 +155,12 @@ func (c *containers) keepSpare(k *container) bool {
 
 // emptyUnused empties the file of a container, unless a program still has it open or mapped: it would lose what it sees, and go on writing to a file
 // that has other contents by then.
-func emptyUnused(path string) bool {
+func (c *containers) emptyUnused(path string) bool {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return false
 	}
-	used, err := inUse(f)
+	used, err := c.inUse(f)
 	if err != nil || used {
 		_ = f.Close() // nothing was written
 		return false

@@ -13,14 +13,28 @@ import (
 // grants a lease (fcntl(2), F_SETLEASE) only where nobody else is in its way. It is asked for one, which is given back at once: whoever
 // opens a container later does so through this venus.
 
-// hasWriters reports whether anybody can write to a file, which must be open for reading only.
-func hasWriters(f *os.File) (bool, error) { return refused(f, unix.F_RDLCK) }
+var errNoLeases = errors.New("the file system cannot tell who has a file open")
 
-// inUse reports whether anybody else has a file open or mapped. It must be open for reading and writing.
-func inUse(f *os.File) (bool, error) { return refused(f, unix.F_WRLCK) }
+// tellsUse reports whether leases can be relied on for the files of a directory. An overlay has them, but a mapping is of the file below it.
+func tellsUse(dir string) (bool, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return false, containerError("ask for the file system of "+dir, err)
+	}
+	return s.Type != unix.OVERLAYFS_SUPER_MAGIC, nil
+}
 
-// refused reports whether the kernel refuses a lease because of others. Errors mean that nobody knows: not every file system has leases.
-func refused(f *os.File, kind int) (bool, error) {
+// hasWriters reports whether anybody can write to a file, which must be open for reading only. An error means that this cannot be told.
+func (c *containers) hasWriters(f *os.File) (bool, error) { return c.refused(f, unix.F_RDLCK) }
+
+// inUse reports whether anybody else has a file open or mapped. It must be open for reading and writing. An error means that this cannot be told.
+func (c *containers) inUse(f *os.File) (bool, error) { return c.refused(f, unix.F_WRLCK) }
+
+// refused reports whether the kernel refuses a lease because of others.
+func (c *containers) refused(f *os.File, kind int) (bool, error) {
+	if !c.leases {
+		return false, errNoLeases
+	}
 	_, err := unix.FcntlInt(f.Fd(), unix.F_SETLEASE, kind)
 	if errors.Is(err, unix.EAGAIN) {
 		return true, nil

@@ -17,7 +17,7 @@ func (v *Venus) rescue(r *record) (bool, error) {
 		return false, err
 	}
 	defer old.close()
-	written, err := hasWriters(from)
+	written, err := v.containers.hasWriters(from)
 	if err == nil && !written {
 		return false, nil
 	}

@@ -18,15 +18,6 @@ const (
 	lingerMost = 200 * time.Millisecond
 )
 
-// outlived reports whether a session's container is in use by others than venus.
-func (v *Venus) outlived(s *session) bool {
-	used, err := inUse(s.file)
-	if err != nil {
-		v.logger.Debug("whether a file is still mapped is not known", "object", s.o.fid, "error", err)
-	}
-	return used
-}
-
 // linger takes over the last writer's part in a session until the mappings of it have gone. It reports false where nothing can be written any more.
 func (v *Venus) linger(s *session) bool {
 	v.mu.Lock()
@@ -35,11 +26,11 @@ func (v *Venus) linger(s *session) bool {
 		return false
 	}
 	v.daemons.Go(func() {
-		for wait := lingerFirst; v.outlived(s); wait = min(2*wait, lingerMost) {
-			if !pause(v.life, wait) {
-				break // whoever opens the cache next sees to it
-			}
+		used := true
+		for wait := lingerFirst; used && pause(v.life, wait); wait = min(2*wait, lingerMost) {
+			used, _ = v.containers.inUse(s.file) // it was told the first time
 		}
+		// Where venus ends first, whoever opens the cache next sees to it.
 		c := v.enter("end of mappings", s.o.fid, "")
 		defer c.leave()
 		if err := v.endWriter(v.life, c, s); err != nil && coda.KindOf(err) != coda.Closed {

@@ -317,14 +317,17 @@ func (v *Venus) syncReader(h *Handle) error {
 // leaveSession ends one writer's part in a session. The last one makes the contents final, unless somebody has them mapped and goes on.
 func (v *Venus) leaveSession(ctx context.Context, c *call, s *session) error {
 	v.mu.Lock()
-	last := s.writers == 1
+	last, abandoned := s.writers == 1, s.gone
 	v.mu.Unlock()
 	var err error
-	if last && v.outlived(s) {
-		if v.linger(s) {
+	if last {
+		used, unknown := v.containers.inUse(s.file)
+		if used && v.linger(s) {
 			return nil
 		}
-		err = v.protect(ctx, c, s)
+		if used || (unknown != nil && abandoned) {
+			err = v.protect(ctx, c, s)
+		}
 	}
 	if endErr := v.endWriter(ctx, c, s); err == nil {
 		err = endErr

@@ -177,7 +177,8 @@ func (f *rawFileSystem) rebind(r *request, o *openFile) {
 	}
 }
 
-// Release is called when the last descriptor and mapping of an open file have gone. Nobody waits for it.
+// Release is called when the last descriptor of an open file has gone, and its last mapping where the kernel does not map the container by
+// itself. Nobody waits for it.
 func (f *rawFileSystem) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 	if o := f.files.take(in.Fh); o != nil {
 		f.close(o, o.handle.Close)
