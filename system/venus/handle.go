@@ -53,7 +53,7 @@ func (v *Venus) open(ctx context.Context, c *call, f coda.Fid, flags OpenFlags) 
 		if err != nil || h != nil {
 			return h, err
 		}
-		if ctx.Err() != nil || c.overdue() {
+		if c.late(ctx) {
 			return nil, c.fail(coda.TimedOut, "the file keeps changing")
 		}
 	}
@@ -195,7 +195,7 @@ func (v *Venus) Create(ctx context.Context, dir coda.Fid, name string, mode, own
 				return s, h, err
 			}
 		}
-		if coda.KindOf(err) != coda.NotFound || ctx.Err() != nil || c.overdue() {
+		if coda.KindOf(err) != coda.NotFound || c.late(ctx) {
 			return coda.Status{}, nil, err
 		}
 	}
@@ -219,7 +219,7 @@ func (v *Venus) createNew(ctx context.Context, c *call, dir coda.Fid, name strin
 	for err == nil && h == nil {
 		v.mu.Lock()
 		h, err = v.openAs(ctx, c, o, flags)
-		if err == nil && h == nil && (ctx.Err() != nil || c.overdue()) {
+		if err == nil && h == nil && c.late(ctx) {
 			err = c.fail(coda.TimedOut, "the file keeps changing")
 		}
 	}

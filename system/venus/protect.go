@@ -17,9 +17,10 @@ func (s *session) published() bool {
 	return s.stored != nil && s.stored.contents == s.w
 }
 
-// protect gives the contents that a session has flushed a container of their own. What its writers write meanwhile may be in it.
+// protect gives the contents that a session has flushed a container of their own. What its writers write meanwhile may be in it. A signal does not
+// end the wait, which is for the local disk only: programs do not expect that of an open.
 func (v *Venus) protect(ctx context.Context, c *call, s *session) error {
-	if err := s.occupy(ctx, c); err != nil {
+	if err := s.occupy(context.WithoutCancel(ctx), c); err != nil {
 		return err
 	}
 	defer func() { <-s.busy }()

@@ -94,7 +94,7 @@ func (p *program) work() error {
 		return p.rename(name)
 	default:
 		p.outcomes = []tree{{name: gone}}
-		return p.call(uninterrupted(func() error { return unix.Unlink(p.path(name)) }))
+		return p.call(unix.Unlink(p.path(name)))
 	}
 }
 
@@ -115,24 +115,11 @@ func (p *program) text(name string) string {
 }
 
 func (p *program) open(name string, flags int) (*os.File, error) {
-	var fd int
-	err := uninterrupted(func() (err error) {
-		fd, err = unix.Open(p.path(name), flags|unix.O_CLOEXEC, 0o644)
-		return err
-	})
+	fd, err := unix.Open(p.path(name), flags|unix.O_CLOEXEC, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	return os.NewFile(uintptr(fd), p.path(name)), nil
-}
-
-// uninterrupted repeats a call that a signal has interrupted, such as those that Go's scheduler sends.
-func uninterrupted(call func() error) error {
-	for {
-		if err := call(); !isOneOf(err, unix.EINTR) {
-			return err
-		}
-	}
 }
 
 // replace makes a file, or replaces its contents.
@@ -215,7 +202,7 @@ func (p *program) keepOpen(name string) error {
 func (p *program) cut(name string) error {
 	length := p.random.IntN(len(p.files[name]) + 1)
 	p.outcomes = []tree{{name: p.files[name][:length]}}
-	return p.call(uninterrupted(func() error { return unix.Truncate(p.path(name), int64(length)) }))
+	return p.call(unix.Truncate(p.path(name), int64(length)))
 }
 
 // rename gives a file another name, which may be taken.
@@ -225,7 +212,7 @@ func (p *program) rename(name string) error {
 		return nil
 	}
 	p.outcomes = []tree{{name: gone, to: p.files[name]}}
-	return p.call(uninterrupted(func() error { return unix.Rename(p.path(name), p.path(to)) }))
+	return p.call(unix.Rename(p.path(name), p.path(to)))
 }
 
 // haunt writes to what was left open when an earlier venus was killed. Only the kernel takes it.
