@@ -31,7 +31,7 @@ func roomForMappings(t *testing.T) string {
 	if s.Type != unix.OVERLAYFS_SUPER_MAGIC {
 		return dir
 	}
-	dir, err := os.MkdirTemp("/dev/shm", "venus-")
+	dir, err := os.MkdirTemp("/dev/shm", "venus-") //nolint:usetesting // t.TempDir gives one that does not
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	return dir
