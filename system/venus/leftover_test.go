@@ -177,6 +177,22 @@ func TestSessionsLastAsLongAsTheirMappings(t *testing.T) {
 	require.Eventually(t, func() bool { c.settle(); return fmt.Sprint(serverTree(s)) == fmt.Sprint(c.tree()) }, patience, time.Millisecond)
 }
 
+// A close acknowledges what was written by way of a mapping before it, although the container does not show it.
+func TestFlushesSeeMappings(t *testing.T) {
+	m := newComputer(t)
+	h := m.c.open("x", venus.OpenFlags{Write: true})
+	b, err := unix.Mmap(int(h.File().Fd()), 0, 3, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	require.NoError(t, err)
+	b[0] = 'O'
+	require.NoError(t, h.Flush(t.Context()))
+	require.Equal(t, "Old", m.c.read("x")) // a copy
+	b[1] = 'L'
+	require.NoError(t, h.Flush(t.Context()))
+	require.NoError(t, unix.Munmap(b))
+	m.kill(h)
+	require.Equal(t, "OLd", m.c.read("x"))
+}
+
 // A client ends although files of its are mapped, and has them when it starts again.
 func TestCloseWithMappings(t *testing.T) {
 	m := newComputer(t)

@@ -1,7 +1,6 @@
 package venus
 
 import (
-	"context"
 	"time"
 
 	"github.com/codastress/codastress/system/coda"
@@ -41,22 +40,16 @@ func (v *Venus) linger(s *session) bool {
 	return true
 }
 
-// flushUnseen flushes what the time of the container does not tell of: a page that was being written to when the last flush was
-// copied can be written to again unnoticed.
-func (v *Venus) flushUnseen(ctx context.Context, c *call, s *session) error {
+// changedUnseen reports whether a session's contents have changed since they were copied, which the time of the container does not always tell: a page
+// that was being written to by way of a mapping then can be written to again unnoticed.
+func (v *Venus) changedUnseen(s *session) (bool, error) {
 	v.mu.Lock()
 	copied := s.copied
-	suspect := s.stored == nil && !copied.IsZero() && !s.gone && !v.closed
+	suspect := s.stored == nil && !copied.IsZero() && !s.gone && s.o.exists
 	v.mu.Unlock()
 	if !suspect {
-		return nil
+		return false, nil
 	}
 	_, digest, err := v.containers.digest(s.file)
-	if err != nil || digest == copied {
-		return c.wrap(err)
-	}
-	v.mu.Lock()
-	s.dirty = true
-	v.mu.Unlock()
-	return v.flush(ctx, c, s, false)
+	return digest != copied, err
 }

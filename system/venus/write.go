@@ -203,8 +203,11 @@ func (v *Venus) flush(ctx context.Context, c *call, s *session, durable bool) er
 	}
 	defer func() { <-s.busy }()
 	changed, durable, err := v.flushNeeded(c, s, durable)
+	if err == nil && !changed {
+		changed, err = v.changedUnseen(s)
+	}
 	if err != nil || !changed {
-		return err
+		return c.wrap(err)
 	}
 	now, err := stampOf(s.file)
 	if err != nil {
@@ -363,9 +366,6 @@ func (v *Venus) endWriter(ctx context.Context, c *call, s *session) error {
 // endSession flushes what nobody can change any more, and makes it final.
 func (v *Venus) endSession(ctx context.Context, c *call, s *session) error {
 	err := v.flush(ctx, c, s, false)
-	if err == nil {
-		err = v.flushUnseen(ctx, c, s)
-	}
 	if finalErr := v.finalize(c, s); err == nil {
 		err = finalErr
 	}
