@@ -18,5 +18,5 @@ func (h *Handle) Abandon(ctx context.Context) error {
 	c := h.v.enter("abandon", h.o.fid, "")
 	defer c.leave()
 	h.abandon()
-	return h.v.leaveSession(c, h.session)
+	return h.v.leaveSession(ctx, c, h.session)
 }

@@ -72,7 +72,9 @@ func (v *Venus) setLength(ctx context.Context, c *call, f coda.Fid, n uint64) er
 	if err != nil {
 		return err
 	}
-	err = v.truncate(h.session, n)
+	if err = v.truncate(h.session, n); err == nil {
+		err = h.Flush(ctx)
+	}
 	if closeErr := h.Close(ctx); err == nil {
 		err = closeErr
 	}

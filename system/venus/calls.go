@@ -3,6 +3,7 @@ package venus
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -133,6 +134,12 @@ func (c *call) waitAny(ctx context.Context, on, or <-chan struct{}, enough <-cha
 
 // overdue reports whether the operation has taken as long as any may.
 func (c *call) overdue() bool { return time.Since(c.start) >= c.limit }
+
+// late reports whether an operation that waits for nothing must not go on. A signal is no reason: programs do not expect that of what a local file
+// system would do.
+func (c *call) late(ctx context.Context) bool {
+	return c.overdue() || errors.Is(ctx.Err(), context.DeadlineExceeded)
+}
 
 // callInfo is a copy of a call for a report.
 type callInfo struct {

@@ -69,6 +69,7 @@ type containers struct {
 	store  *store
 	log    *slog.Logger
 	pages  sync.Pool // of *[]byte, to read contents with
+	leases bool      // the kernel tells who has a container open or mapped
 
 	mu    sync.Mutex
 	spare []string // names of empty files
@@ -93,7 +94,9 @@ func newContainers(cfg Config, s *store, starts uint64) (*containers, error) {
 	if err := disk.MakeDirectory(c.disk, c.dir); err != nil {
 		return nil, fmt.Errorf("make the directory of containers: %w", err)
 	}
-	return c, nil
+	var err error
+	c.leases, err = tellsUse(c.disk, c.dir)
+	return c, err
 }
 
 // named gives a container that exists.
@@ -133,7 +136,7 @@ func (c *containers) takeSpare() string {
 
 // keepSpare empties the file of a container and keeps it, and reports whether it did.
 func (c *containers) keepSpare(k *container) bool {
-	if k.linked || k.size > maxSpareSize {
+	if k.linked || k.size > maxSpareSize || !c.leases {
 		return false
 	}
 	c.mu.Lock()
@@ -142,15 +145,30 @@ func (c *containers) keepSpare(k *container) bool {
 	if full {
 		return false
 	}
-	// Not truncate(2): ext4 writes a file that was truncated to the disk at its next close, and this close is the one that finds nothing to write.
-	f, err := c.disk.OpenFile(k.path, os.O_WRONLY|os.O_TRUNC)
-	if err != nil || f.Close() != nil {
+	if !c.emptyUnused(k.path) {
 		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.spare = append(c.spare, k.name)
 	return true
+}
+
+// emptyUnused empties the file of a container, unless a program still has it open or mapped: it would lose what it sees, and go on writing to a file
+// that has other contents by then.
+func (c *containers) emptyUnused(path string) bool {
+	f, err := c.disk.OpenFile(path, os.O_RDWR)
+	if err != nil {
+		return false
+	}
+	used, err := c.inUse(f)
+	if err != nil || used {
+		_ = f.Close() // nothing was written
+		return false
+	}
+	// Not truncate(2): ext4 writes a file that was truncated to the disk at its next close, and this close is the one that finds nothing to write.
+	err = f.Truncate(0)
+	return f.Close() == nil && err == nil
 }
 
 // containerError gives the error of a file operation on a container its kind.

@@ -20,4 +20,7 @@
 // # What survives what
 //
 // A change returns when its bytes have been handed to the kernel, so that they survive kill -9 (see journal); Sync waits for the disk.
+//
+// What a flush has acknowledged stays what it was until the next one, whatever other writers do (protect.go), and whatever programs write by way of
+// files and mappings that the kernel keeps for them when venus has heard of their end, or is dead (linger.go, leftover.go).
 package venus

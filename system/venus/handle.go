@@ -17,8 +17,8 @@ type OpenFlags struct {
 	Exclusive bool // Create only: the name must be free
 }
 
-// Handle is an open file. A reader's contents never change: they are those of the last whole close before the open. The writers of one
-// file on this client share one private copy, which becomes the file's contents at each Flush.
+// Handle is an open file. A reader's contents never change: they are those of the last Flush before the open. The writers of one file on this client
+// share one private copy, which becomes the file's contents at each Flush.
 type Handle struct {
 	v         *Venus
 	o         *object
@@ -50,19 +50,37 @@ func (v *Venus) open(ctx context.Context, c *call, f coda.Fid, flags OpenFlags) 
 		if err != nil {
 			return nil, err
 		}
-		var h *Handle
-		if flags.Write || flags.Truncate {
-			h, err = v.openWriter(c, o, flags.Truncate)
-		} else {
-			h, err = v.openReader(c, o)
-		}
+		h, err := v.openAs(ctx, c, o, flags)
 		if err != nil || h != nil {
 			return h, err
 		}
-		if ctx.Err() != nil || c.overdue() {
+		if c.late(ctx) {
 			return nil, c.fail(coda.TimedOut, "the file keeps changing")
 		}
 	}
+}
+
+// openAs opens an object as it is now. It is called with v.mu held and returns without. It gives neither a handle nor an error when the file
+// changed meanwhile.
+func (v *Venus) openAs(ctx context.Context, c *call, o *object, flags OpenFlags) (*Handle, error) {
+	writes := flags.Write || flags.Truncate
+	if s := o.session; s != nil && s.published() {
+		v.mu.Unlock()
+		err := v.protect(ctx, c, s)
+		if writes || coda.KindOf(err) != coda.NoSpace {
+			return nil, err
+		}
+		// Who reads a file that others are writing sees their changes where there is no space for a copy.
+		v.mu.Lock()
+		if o.current != s.w {
+			v.mu.Unlock()
+			return nil, nil
+		}
+	}
+	if writes {
+		return v.openWriter(ctx, c, o, flags.Truncate)
+	}
+	return v.openReader(c, o)
 }
 
 // ensureFile is ensure for what must be a file.
@@ -178,7 +196,7 @@ func (v *Venus) Create(ctx context.Context, dir coda.Fid, name string, mode, own
 				return s, h, err
 			}
 		}
-		if coda.KindOf(err) != coda.NotFound || ctx.Err() != nil || c.overdue() {
+		if coda.KindOf(err) != coda.NotFound || c.late(ctx) {
 			return coda.Status{}, nil, err
 		}
 	}
@@ -197,17 +215,19 @@ func (v *Venus) createNew(ctx context.Context, c *call, dir coda.Fid, name strin
 	}
 	s := o.status()
 	o.users++ // until it is open
-	if err := v.done(t); err != nil {
-		return s, nil, err
+	err = v.done(t)
+	var h *Handle
+	for err == nil && h == nil {
+		v.mu.Lock()
+		h, err = v.openAs(ctx, c, o, flags)
+		if err == nil && h == nil && c.late(ctx) {
+			err = c.fail(coda.TimedOut, "the file keeps changing")
+		}
 	}
 	v.mu.Lock()
+	defer v.mu.Unlock()
 	o.users--
-	var h *Handle
-	if flags.Write || flags.Truncate {
-		h, err = v.openWriter(c, o, true)
-	} else {
-		h, err = v.openReader(c, o)
-	}
+	v.tidy(o)
 	return s, h, err
 }
 
@@ -243,18 +263,28 @@ func (h *Handle) Truncate(_ context.Context, n uint64) error {
 	return h.v.truncate(h.session, n)
 }
 
-// Flush makes what has been written so far the contents of the file. When it returns they survive a crash of venus. The front end
-// calls it for each close(2).
+// Flush makes what has been written so far the contents of the file. When it returns they survive a crash of venus, and no other handle can
+// change them before it is flushed itself. The front end calls it for each close(2).
 func (h *Handle) Flush(ctx context.Context) error {
 	if h.session == nil {
 		return nil
 	}
 	c := h.v.enter("flush", h.o.fid, "")
 	defer c.leave()
-	return h.v.flush(ctx, c, h.session, false)
+	if err := h.v.flush(ctx, c, h.session, false); err != nil {
+		return err
+	}
+	h.v.mu.Lock()
+	shared := h.session.writers > 1
+	h.v.mu.Unlock()
+	if !shared {
+		return nil
+	}
+	return h.v.protect(ctx, c, h.session)
 }
 
-// Sync is Flush, and when it returns the contents and everything else that was acknowledged before survive a power loss.
+// Sync is Flush, and when it returns the contents and everything else that was acknowledged before survive a power loss. Other writers of the same
+// copy can go on changing it, as those of a local file can.
 func (h *Handle) Sync(ctx context.Context) error {
 	c := h.v.enter("fsync", h.o.fid, "")
 	defer c.leave()
@@ -285,7 +315,8 @@ func (v *Venus) syncAll(c *call) error {
 	return v.store.sync()
 }
 
-// Close flushes and lets go of the file. After the last writer's Close the contents go to the server. A second Close does nothing.
+// Close lets go of the file. The last writer's flushes what has not been flushed yet, and after it the contents go to the server. A second Close does
+// nothing.
 func (h *Handle) Close(ctx context.Context) error {
 	h.mu.Lock()
 	closed := h.closed
@@ -301,11 +332,7 @@ func (h *Handle) Close(ctx context.Context) error {
 	}
 	c := h.v.enter("close", h.o.fid, "")
 	defer c.leave()
-	err := h.v.flush(ctx, c, h.session, false)
-	if leaveErr := h.v.leaveSession(c, h.session); err == nil {
-		err = leaveErr
-	}
-	return err
+	return h.v.leaveSession(ctx, c, h.session)
 }
 
 // abandon drops what was written since the last flush, if nobody else is writing.

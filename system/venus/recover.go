@@ -35,7 +35,8 @@ func (v *Venus) recover(ctx context.Context) error {
 		return err
 	}
 	t := v.store.begin()
-	if err := v.recoverLog(ctx, t, files, sameBoot); err != nil {
+	rescued, err := v.recoverLog(ctx, t, files, sameBoot)
+	if err != nil {
 		return err
 	}
 	if err := v.recoverConflicts(); err != nil {
@@ -45,6 +46,12 @@ func (v *Venus) recover(ctx context.Context) error {
 	t.enqueue()
 	if err := t.wait(); err != nil {
 		return err
+	}
+	if rescued {
+		// Even a power loss must not bring the old containers' names back when they have been removed.
+		if err := v.store.sync(); err != nil {
+			return err
+		}
 	}
 	for _, o := range v.objects {
 		v.tidy(o)
@@ -176,9 +183,9 @@ func (v *Venus) recoverEntries() error {
 	return err
 }
 
-// recoverLog reads the modify log and replays it.
-func (v *Venus) recoverLog(ctx context.Context, t *tx, files map[string]int64, sameBoot bool) error {
-	return v.scan(keyLog, func(key, value []byte) error {
+// recoverLog reads the modify log and replays it. It reports whether a record was given another container.
+func (v *Venus) recoverLog(ctx context.Context, t *tx, files map[string]int64, sameBoot bool) (rescued bool, err error) {
+	err = v.scan(keyLog, func(key, value []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -200,10 +207,14 @@ func (v *Venus) recoverLog(ctx context.Context, t *tx, files map[string]int64, s
 		if ok {
 			r.contents = v.adopt(s.Container, size, true)
 			r.contents.synced = s.Synced
-			ok, err = v.recoverContents(t, r, sameBoot)
+			moved, err := v.rescue(r)
+			if err == nil {
+				ok, err = v.recoverContents(t, r, moved, sameBoot)
+			}
 			if err != nil {
 				return err
 			}
+			rescued = rescued || moved
 		}
 		v.attach(r)
 		if !ok {
@@ -214,14 +225,16 @@ func (v *Venus) recoverLog(ctx context.Context, t *tx, files map[string]int64, s
 		}
 		return nil
 	})
+	return rescued, err
 }
 
-// recoverContents checks the contents of a store. It reports whether the store can be kept.
+// recoverContents checks the contents of a store, and writes the record anew if they have moved to another container or changed. It reports whether the
+// store can be kept.
 //
 // Contents that are not what the record says were written to after they had been flushed, by a writer that still had the file open. After a crash of
 // venus they are what the writer made of them, as in any file system. After a power loss that is so only if they were synced: otherwise
 // anything may be missing.
-func (v *Venus) recoverContents(t *tx, r *record, sameBoot bool) (bool, error) {
+func (v *Venus) recoverContents(t *tx, r *record, moved, sameBoot bool) (bool, error) {
 	f, err := r.contents.open(v.cfg.Disk)
 	if err != nil {
 		return false, err
@@ -234,15 +247,19 @@ func (v *Venus) recoverContents(t *tx, r *record, sameBoot bool) (bool, error) {
 	op := r.Operation.(coda.Store)
 	switch {
 	case r.digested && op.Length == length && op.Digest == digest:
-		return true, nil
 	case r.frozen:
-		return r.digested && (sameBoot || r.synced), nil
+		if !r.digested || (!sameBoot && !r.synced) {
+			return false, nil
+		}
 	case !sameBoot && !r.synced:
 		return false, nil
+	default:
+		op.Length, op.Digest = length, digest
+		r.Operation, r.digested, moved = op, true, true
 	}
-	op.Length, op.Digest = length, digest
-	r.Operation, r.digested = op, true
-	v.writeRecord(t, r)
+	if moved {
+		v.writeRecord(t, r)
+	}
 	return true, nil
 }
 

@@ -222,46 +222,7 @@ func (v *Venus) snapshot(ctx context.Context, r *record) (time.Duration, error) 
 		return 0, err
 	}
 	defer func() { <-s.busy }()
-	return v.copySession(s, r)
-}
-
-// copySession gives a record a copy of the contents that its session may still change.
-func (v *Venus) copySession(s *session, r *record) (time.Duration, error) {
-	v.mu.Lock()
-	if s.stored != r || r.contents != s.w {
-		v.mu.Unlock()
-		return time.Millisecond, nil
-	}
-	source := v.retain(s.w)
-	v.mu.Unlock()
-	w, file, _, err := v.privateCopy(source)
-	var length uint64
-	var digest coda.Digest
-	if err == nil {
-		length, digest, err = v.containers.digest(file)
-		_ = file.Close() // read only
-	}
-	t := v.store.begin()
-	v.mu.Lock()
-	v.release(source)
-	if err != nil {
-		v.mu.Unlock()
-		return 0, t.abandon(err)
-	}
-	v.retain(w)
-	if s.stored == r && r.contents == s.w {
-		op := r.Operation.(coda.Store)
-		op.Length, op.Digest = length, digest
-		r.Operation, r.digested, r.session, r.synced = op, true, nil, false
-		v.release(r.contents)
-		r.contents = v.retain(w)
-		v.resize(w, length)
-		s.stored = nil
-		s.o.replay(v.id.Client)
-		v.writeRecord(t, r)
-	}
-	v.release(w)
-	return time.Nanosecond, v.done(t)
+	return time.Nanosecond, v.copySession(s)
 }
 
 // send sends a batch and gives the server's answer.

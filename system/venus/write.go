@@ -25,6 +25,7 @@ type session struct {
 	gone    bool               // the object was removed: nothing is stored any more
 	stored  *record            // the record of the last flush, as long as this session may change its contents
 	since   time.Time          // when stored was first flushed
+	copied  coda.Digest        // of the last flushed contents that were copied, zero for none
 }
 
 // stamp tells contents that were written to from those that were not.
@@ -54,28 +55,21 @@ func (s *session) unflushed() (length uint64, modified coda.Time, ok bool) {
 	return uint64(now.size), coda.TimeOf(now.modified), true
 }
 
-// settled reports whether everything that was written has been flushed. Such contents have been acknowledged to somebody: they must not be
-// written to by others, but copied.
-func (s *session) settled() bool {
-	_, _, unflushed := s.unflushed()
-	return s.stored != nil && !unflushed
-}
-
 // digestAtOnce is the length up to which a digest is worked out before a flush returns. Larger contents have it worked out at the
 // close, which no application waits for.
 const digestAtOnce = 256 << 10
 
 // openWriter joins the write session of a file, or starts one with a copy of its contents. It is called with v.mu held and returns
 // without. It gives neither a handle nor an error when the file changed meanwhile.
-func (v *Venus) openWriter(c *call, o *object, truncate bool) (*Handle, error) {
-	if s := o.session; s != nil && !s.settled() {
+func (v *Venus) openWriter(ctx context.Context, c *call, o *object, truncate bool) (*Handle, error) {
+	if s := o.session; s != nil {
 		s.writers++
 		o.users++
 		v.mu.Unlock()
 		h := &Handle{v: v, o: o, session: s, file: s.file}
 		if truncate {
 			if err := v.truncate(s, 0); err != nil {
-				_ = v.leaveSession(c, s) // the error that matters is the first
+				_ = v.leaveSession(ctx, c, s) // the error that matters is the first
 				return nil, c.wrap(err)
 			}
 		}
@@ -89,7 +83,7 @@ func (v *Venus) openWriter(c *call, o *object, truncate bool) (*Handle, error) {
 	if truncate {
 		source = nil
 	}
-	had, existed, settled := o.current, o.exists, o.session
+	had, existed := o.current, o.exists
 	if source != nil {
 		v.retain(source)
 	}
@@ -105,7 +99,7 @@ func (v *Venus) openWriter(c *call, o *object, truncate bool) (*Handle, error) {
 		o.users--
 		return nil, c.wrap(err)
 	}
-	if o.session != settled || (settled != nil && !settled.settled()) || o.current != had || o.exists != existed || v.closed {
+	if o.session != nil || o.current != had || o.exists != existed || v.closed {
 		o.users--
 		_ = file.Close() // nothing was written that anybody needs
 		v.retain(w)
@@ -209,8 +203,11 @@ func (v *Venus) flush(ctx context.Context, c *call, s *session, durable bool) er
 	}
 	defer func() { <-s.busy }()
 	changed, durable, err := v.flushNeeded(c, s, durable)
+	if err == nil && !changed {
+		changed, err = v.changedUnseen(s)
+	}
 	if err != nil || !changed {
-		return err
+		return c.wrap(err)
 	}
 	now, err := stampOf(s.file)
 	if err != nil {
@@ -248,18 +245,19 @@ func (v *Venus) flush(ctx context.Context, c *call, s *session, durable bool) er
 func (v *Venus) flushNeeded(c *call, s *session, durable bool) (changed, sync bool, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.closed {
-		return false, false, c.fail(coda.Closed, "venus is stopping")
-	}
 	if s.gone || !s.o.exists {
 		return false, false, nil
 	}
+	if v.closed {
+		return false, false, c.fail(coda.Closed, "venus is stopping")
+	}
 	_, _, changed = s.unflushed()
-	if s.stored != nil && durable && !s.stored.synced {
-		changed = true
+	for _, r := range s.o.pending {
+		// What was flushed is in a record, whose contents need not be this session's any more.
+		changed = changed || durable && r.contents != nil && !r.synced
 	}
 	for _, r := range s.o.pending {
-		durable = durable || (r.synced && !r.frozen)
+		durable = durable || r.synced && !r.frozen
 	}
 	return changed, durable, nil
 }
@@ -319,8 +317,30 @@ func (v *Venus) syncReader(h *Handle) error {
 	return v.done(t)
 }
 
-// leaveSession ends one writer's part in a session. The last one makes the contents final.
-func (v *Venus) leaveSession(c *call, s *session) error {
+// leaveSession ends one writer's part in a session. The last one makes the contents final, unless somebody has them mapped and goes on.
+func (v *Venus) leaveSession(ctx context.Context, c *call, s *session) error {
+	v.mu.Lock()
+	last, abandoned := s.writers == 1, s.gone
+	v.mu.Unlock()
+	var err error
+	if last {
+		used, unknown := v.containers.inUse(s.file)
+		if used && v.linger(s) {
+			return nil
+		}
+		if used || (unknown != nil && abandoned) {
+			err = v.protect(ctx, c, s)
+		}
+	}
+	if endErr := v.endWriter(ctx, c, s); err == nil {
+		err = endErr
+	}
+	return err
+}
+
+// endWriter is leaveSession without regard to mappings. What has not been flushed is left to those who go on writing: nobody was told that it is
+// complete.
+func (v *Venus) endWriter(ctx context.Context, c *call, s *session) error {
 	v.mu.Lock()
 	s.writers--
 	last := s.writers == 0
@@ -330,8 +350,7 @@ func (v *Venus) leaveSession(c *call, s *session) error {
 	v.mu.Unlock()
 	var err error
 	if last {
-		err = v.finalize(c, s)
-		_ = s.file.Close() // its contents are in the kernel; what could fail has been asked for by now
+		err = v.endSession(ctx, c, s)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -341,6 +360,16 @@ func (v *Venus) leaveSession(c *call, s *session) error {
 	}
 	v.tidy(s.o)
 	v.eased()
+	return err
+}
+
+// endSession flushes what nobody can change any more, and makes it final.
+func (v *Venus) endSession(ctx context.Context, c *call, s *session) error {
+	err := v.flush(ctx, c, s, false)
+	if finalErr := v.finalize(c, s); err == nil {
+		err = finalErr
+	}
+	_ = s.file.Close() // its contents are in the kernel; what could fail has been asked for by now
 	return err
 }
 

@@ -145,31 +145,21 @@ func (f *rawFileSystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out 
 
 var errDetour = errors.New("the thread must find another node")
 
-// setLength truncates a file, or extends it with zeros.
+// setLength truncates a file, or extends it with zeros. Where that is done by the name of the file it is acknowledged as a close is.
 func (f *rawFileSystem) setLength(r *request, n *node, in *fuse.SetAttrIn, length uint64) (coda.Status, error) {
 	opened, back := f.endDetour(n.fid, in.Pid)
 	if opened != nil {
 		f.discard(opened.handle)
 	}
-	var o *openFile
-	number, byFile := in.GetFh()
-	if byFile {
-		o = f.files.get(number)
-	} else {
-		f.awaitClosing(r, n.fid)
-		n.mu.Lock()
-		o = n.writer()
-		n.mu.Unlock()
-	}
-	if o != nil {
-		err := o.handle.Truncate(r, length)
-		if err == nil {
-			return f.attributes(r, n)
+	if number, byFile := in.GetFh(); byFile {
+		o := f.files.get(number)
+		if o == nil {
+			return coda.Status{}, coda.Errorf("truncate "+n.fid.String(), coda.Invalid, "no open file has the number %d", number)
 		}
-		if byFile {
+		if err := o.handle.Truncate(r, length); err != nil {
 			return coda.Status{}, err
 		}
-		// It may have been closed just now.
+		return f.attributes(r, n)
 	}
 	if f.claim(r, n, false, in.Pid) {
 		defer n.unclaim()

@@ -59,9 +59,9 @@
 //     pages belong to the container and no request is made. Without it only an abort helps.
 //   - stat(2) on a mount that hangs, hangs. Abort and ClearDead find the mount in mountinfo and use umount2(2) with MNT_FORCE, which ends the connection
 //     without looking at the mount, and fusectl.
-//   - Files that are open with passthrough stay readable and writable when venus is dead: the kernel has the container. Only close tells, with
-//     ENOTCONN, that nobody took what was written. So a container that may have been open for writing when venus died must never hold anything
-//     else, nor anything that was acknowledged. (A read lease, fcntl(2) F_SETLEASE, is refused while a file is open for writing.)
+//   - Files that are open with passthrough stay readable and writable when venus is dead: the kernel has the container. Only close and fsync tell, with
+//     ENOTCONN, that nobody took what was written. When venus is back it moves what was acknowledged out of such containers, and no container
+//     is used for anything else while a program has it open or mapped (system/venus/lease.go).
 //   - A mount is copied into every new mount namespace, such as a container's while it starts. The connection lives as long as one of them, so that
 //     Unmount can have to cut it although nothing is open.
 package venusfs

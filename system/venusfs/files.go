@@ -20,18 +20,16 @@ type openFile struct {
 	writes  bool
 
 	// Guarded by node.mu.
-	apart   bool // what the kernel knows of the node is not true of it, so that every read and write comes here
-	backed  bool // the kernel was given the node's container with it
-	closing bool // it has been flushed, and nobody has found out since that it stays open
-	ending  bool // the handle is being closed
+	apart  bool // what the kernel knows of the node is not true of it, so that every read and write comes here
+	backed bool // the kernel was given the node's container with it
+	ending bool // the handle is being closed
 
-	closed    chan struct{} // closed when the handle is
-	appending sync.Mutex    // held while the end of the container is found and written to
+	appending sync.Mutex // held while the end of the container is found and written to
 }
 
 // newOpenFile learns what has to be known of a handle.
 func newOpenFile(r *request, handle Handle, flags venus.OpenFlags) (*openFile, error) {
-	o := &openFile{handle: handle, file: handle.File(), writes: flags.Write, closed: make(chan struct{})}
+	o := &openFile{handle: handle, file: handle.File(), writes: flags.Write}
 	var err error
 	if o.status, err = handle.Status(r); err != nil {
 		return nil, err

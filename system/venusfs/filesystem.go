@@ -39,7 +39,7 @@ type Handle interface {
 	Truncate(ctx context.Context, length uint64) error
 	Sync(ctx context.Context) error
 	Flush(ctx context.Context) error   // at each close(2)
-	Close(ctx context.Context) error   // when the last descriptor and mapping have gone
+	Close(ctx context.Context) error   // when the last descriptor has gone; a mapping can be left
 	Abandon(ctx context.Context) error // instead of Close, when nobody will ever close it
 }
 

@@ -105,6 +105,14 @@ func (c *cluster) mount(options Options) *client {
 
 func startClient(t testing.TB, config childConfig) *client {
 	t.Helper()
+	c := spawn(t, config)
+	require.Equal(t, "mounted", c.line())
+	return c
+}
+
+// spawn is startClient, but does not wait until it has mounted.
+func spawn(t testing.TB, config childConfig) *client {
+	t.Helper()
 	config.Verbose = os.Getenv("VENUSFS_TEST_VERBOSE") != ""
 	c := &client{t: t, dir: config.Dir, config: config}
 	text, err := json.Marshal(config)
@@ -121,7 +129,6 @@ func startClient(t testing.TB, config childConfig) *client {
 	c.stdout = bufio.NewReader(stdout)
 	require.NoError(t, c.cmd.Start())
 	t.Cleanup(c.stop)
-	require.Equal(t, "mounted", c.line())
 	return c
 }
 

@@ -26,6 +26,7 @@ const childVariable = "VENUSFS_TEST_CHILD"
 type childConfig struct {
 	Dir, Cache, Server string
 	Options            Options
+	Disconnected       bool // from the server, from the start
 	Verbose            bool
 }
 
@@ -59,6 +60,9 @@ func serveChild(text string) error {
 	if err != nil {
 		return err
 	}
+	if c.Disconnected {
+		v.Disconnect()
+	}
 	c.Options.Log = log
 	m, err := Mount(ctx, stalling{v}, c.Dir, c.Options)
 	if err != nil {
@@ -70,6 +74,19 @@ func serveChild(text string) error {
 		switch input.Text() {
 		case "passthrough":
 			fmt.Println(m.Passthrough())
+		case "disconnect":
+			v.Disconnect()
+			fmt.Println("disconnected")
+		case "reintegrate":
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			fmt.Println(v.ForceReintegrate(ctx))
+			cancel()
+		case "conflicts":
+			list, err := v.Conflicts()
+			if err != nil {
+				return err
+			}
+			fmt.Println(len(list))
 		case "spawn":
 			child := exec.Command("sleep", "60")
 			if err := child.Start(); err != nil {

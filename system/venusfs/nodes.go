@@ -115,23 +115,6 @@ func (t *nodes) idsOf(f coda.Fid) []uint64 {
 	return ids
 }
 
-// closing gives the open files of an object that have been closed as far as can be told, but not released.
-func (t *nodes) closing(f coda.Fid) []*openFile {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var closing []*openFile
-	for _, n := range t.byFid[f] {
-		n.mu.Lock()
-		for _, o := range n.open {
-			if o.closing {
-				closing = append(closing, o)
-			}
-		}
-		n.mu.Unlock()
-	}
-	return closing
-}
-
 // want says what a node is looked for.
 type want struct {
 	opens  bool // to open it; otherwise only its attributes are asked for

@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"syscall"
-	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
@@ -59,7 +58,6 @@ func (f *rawFileSystem) openWriter(r *request, n *node, flags venus.OpenFlags, t
 	if opened != nil {
 		f.discard(opened.handle) // it was opened for reading
 	}
-	f.awaitClosing(r, n.fid)
 	claimed := f.claim(r, n, flags.Truncate, thread)
 	if claimed {
 		defer n.unclaim()
@@ -111,33 +109,6 @@ func (f *rawFileSystem) discard(handle Handle) {
 	defer r.end()
 	if err := handle.Close(r); err != nil {
 		f.log.Warn("close a file that was not needed", "error", err)
-	}
-}
-
-// releaseTime is how long the kernel is given to release a file after its close.
-const releaseTime = 50 * time.Millisecond
-
-// awaitClosing waits until the files that have been closed are released. The kernel tells of a release after close(2) has returned, and who opens the
-// file for writing before that would share, and change, the contents that have just been acknowledged. A file that is
-// not released soon is still open by another descriptor.
-func (f *rawFileSystem) awaitClosing(r *request, fid coda.Fid) {
-	closing := f.nodes.closing(fid)
-	if len(closing) == 0 {
-		return
-	}
-	limit := time.NewTimer(releaseTime)
-	defer limit.Stop()
-	for _, o := range closing {
-		select {
-		case <-o.closed:
-			continue
-		case <-r.interrupt:
-		case <-limit.C:
-			o.node.mu.Lock()
-			o.closing = false
-			o.node.mu.Unlock()
-		}
-		return
 	}
 }
 
@@ -201,13 +172,13 @@ func (f *rawFileSystem) rebind(r *request, o *openFile) {
 	n := o.node
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	o.closing = true
 	if err == nil && !o.apart {
 		n.bound = v
 	}
 }
 
-// Release is called when the last descriptor and mapping of an open file have gone. Nobody waits for it.
+// Release is called when the last descriptor of an open file has gone, and its last mapping where the kernel does not map the container by
+// itself. Nobody waits for it.
 func (f *rawFileSystem) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 	if o := f.files.take(in.Fh); o != nil {
 		f.close(o, o.handle.Close)
@@ -224,6 +195,5 @@ func (f *rawFileSystem) close(o *openFile, end func(context.Context) error) {
 	}
 	f.locks.releaseFile(o.node.fid, o)
 	o.node.leave(o)
-	close(o.closed)
 	f.nodes.leave(o.node)
 }
