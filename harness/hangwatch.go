@@ -19,21 +19,27 @@ const watchInterval = 500 * time.Millisecond
 const evidenceTime = 15 * time.Second
 
 // watchForHangs looks at the pending operations of every client until ctx ends. An operation that is older than the scenario's bound
-// is recorded as a stall, with evidence from every node taken at that moment, once a node.
+// is recorded as a stall, with evidence from every node. It is taken at the first stall of a client; further ones refer to it.
 func (r *running) watchForHangs(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, node := range r.cluster.Clients() {
 		all.Go(func() {
-			seen := map[string]bool{}
+			known := stalls{of: map[string]bool{}}
 			for sleepUntil(ctx, time.Now().Add(watchInterval)) {
-				r.lookForHang(ctx, node, seen)
+				r.lookForHang(ctx, node, &known)
 			}
 		})
 	}
 	all.Wait()
 }
 
-func (r *running) lookForHang(ctx context.Context, node *cluster.Node, seen map[string]bool) {
+// stalls are what is known of one client's.
+type stalls struct {
+	of    map[string]bool // the operations
+	files []string        // the evidence
+}
+
+func (r *running) lookForHang(ctx context.Context, node *cluster.Node, known *stalls) {
 	asking, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	pending, err := node.Pending(asking)
@@ -42,19 +48,18 @@ func (r *running) lookForHang(ctx context.Context, node *cluster.Node, seen map[
 		return
 	}
 	now := history.Now()
-	var files []string
 	for _, op := range pending {
 		key := fmt.Sprint(op.Worker, " ", op.Number, " ", op.Invoked) // tasks number their workers themselves
-		if time.Duration(now-op.Invoked) < r.scenario.Limits.Hang || seen[key] {
+		if time.Duration(now-op.Invoked) < r.scenario.Limits.Hang || known.of[key] {
 			continue
 		}
-		if len(seen) == 0 {
-			files = r.evidence(ctx, "hang-"+node.Name())
+		if len(known.of) == 0 {
+			known.files = r.evidence(ctx, "hang-"+node.Name(), node)
 		}
-		seen[key] = true
+		known.of[key] = true
 		stall := history.Stall{
 			Node: node.Name(), Worker: op.Worker, Kind: op.Kind, Path: op.Path,
-			Invoked: op.Invoked, Seen: now, Files: files,
+			Invoked: op.Invoked, Seen: now, Files: known.files,
 		}
 		r.progress.Stall(stall)
 		r.note(r.writer.Stall(stall))
@@ -62,11 +67,12 @@ func (r *running) lookForHang(ctx context.Context, node *cluster.Node, seen map[
 }
 
 // evidence saves goroutine dumps and the daemons' own words of every node below nodes/NAME/REASON, and returns the files,
-// relative to the run directory. What cannot be had is logged: it must not stop the run.
-func (r *running) evidence(ctx context.Context, reason string) []string {
+// relative to the run directory, those of the nodes that it is about first. What cannot be had is logged: it must not stop the run.
+func (r *running) evidence(ctx context.Context, reason string, about ...*cluster.Node) []string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), evidenceTime)
 	defer cancel()
-	nodes := r.cluster.Nodes()
+	others := slices.DeleteFunc(r.cluster.Nodes(), func(node *cluster.Node) bool { return slices.Contains(about, node) })
+	nodes := append(slices.Clone(about), others...)
 	files := make([][]string, len(nodes))
 	err := each(nodes, func(i int, node *cluster.Node) error {
 		saved, err := node.Evidence(ctx, filepath.Join(r.dir, NodesFolder, node.Name(), reason))

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -44,6 +45,9 @@ func TestBreakagesAreFound(t *testing.T) {
 			broken := codastress(t, exitFail, executable, append(args, "--dir", dir)...)
 			require.Equal(t, "fail", verdicts(t, dir)[breakage.check], "%s", broken.said())
 			require.Contains(t, broken.stdout.String(), "seed "+seed)
+			if breakage.check == "no-hang" {
+				hangIsExplained(t, dir, broken.stdout.String())
+			}
 
 			if !passed[breakage.scenario] {
 				codastress(t, exitPass, unbroken, append(args, "--dir", filepath.Join(runs, "clean"))...)
@@ -51,6 +55,40 @@ func TestBreakagesAreFound(t *testing.T) {
 			}
 		})
 	}
+}
+
+// hangIsExplained wants what was saved at the moment of a hang of venus on client1 in the run directory and named in the summary: the operations that
+// are stuck, the state of venus's queue and locks, and the goroutines of every daemon.
+func hangIsExplained(t *testing.T, dir, summary string) {
+	t.Helper()
+	for file, want := range map[string][]string{
+		"nodes/client1/hang-client1/venus.stacks":      {"goroutine ", "(*Venus).OpenFile"},
+		"nodes/client1/hang-client1/web.stacks":        {"goroutine ", "harness/agent/web."},
+		"nodes/client1/hang-client1/agent.stacks":      {"goroutine ", "harness/agent."},
+		"nodes/server1/hang-client1/codasrv.stacks":    {"goroutine ", "system/vice."},
+		"nodes/client1/hang-client1/venus.state.txt":   {"mutex: ", "modify log: ", "calls: ", "\n  open "},
+		"nodes/server1/hang-client1/codasrv.state.txt": {"writer's turn: ", "requests: "},
+	} {
+		text := read(t, dir, file)
+		for _, part := range want {
+			require.Contains(t, text, part, "%s", file)
+		}
+		named := strings.Contains(summary, filepath.Dir(file)+"/*") ||
+			strings.Contains(summary, filepath.Dir(file)+" (") && strings.Contains(summary, filepath.Base(file))
+		require.True(t, named, "%s is not named in the summary:\n%s", file, summary)
+	}
+	var stuck []string
+	for line := range strings.Lines(codastress(t, exitPass, clean(t), "history", dir).stdout.String()) {
+		var record struct{ Stall *struct{ Path string } }
+		require.NoError(t, json.Unmarshal([]byte(line), &record))
+		if record.Stall != nil {
+			stuck = append(stuck, record.Stall.Path)
+		}
+	}
+	require.NotEmpty(t, stuck)
+	require.True(t, slices.ContainsFunc(stuck, func(path string) bool {
+		return strings.Contains(summary, path+" on client1 had not returned after ")
+	}), "no operation that is stuck is named in the summary:\n%s", summary)
 }
 
 // overlay applies a patch to copies of the files that it changes, and returns the file that tells the toolchain to take the copies.

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ const (
 	redrawEvery = 200 * time.Millisecond
 	ratesOver   = time.Second // what a rate is measured over
 	mostRates   = 4           // with more clients than this, only the slowest is named
+	mostStuck   = 3           // operations of one node that are named
 )
 
 // Progress shows a person what a run does while it does it: a line for everything that begins or goes wrong, and on a terminal a
@@ -41,8 +43,8 @@ type Progress struct {
 	rates  map[string]float64
 	since  time.Time // the last sample
 	faults []activeFault
-	stuck  int
-	drawn  bool // a status line stands on the terminal
+	stuck  map[string]int // operations, by their nodes
+	drawn  bool           // a status line stands on the terminal
 }
 
 type activeFault struct {
@@ -61,7 +63,7 @@ func NewProgress(w io.Writer, options ProgressOptions) *Progress {
 	p := &Progress{
 		options: options, out: w, start: time.Now(), since: time.Now(),
 		stop: make(chan struct{}), stopped: make(chan struct{}),
-		now: map[string]uint64{}, rates: map[string]float64{},
+		now: map[string]uint64{}, rates: map[string]float64{}, stuck: map[string]int{},
 	}
 	go p.draw()
 	return p
@@ -122,14 +124,18 @@ func (p *Progress) FaultRecovered(record history.Fault) {
 	}
 }
 
-// Stall says that an operation is older than it may be.
+// Stall says that an operation is older than it may be. Of each node the first few are named, and the others counted: what stops often stops
+// everything.
 func (p *Progress) Stall(stall history.Stall) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.stuck++
+	p.stuck[stall.Node]++
+	if p.stuck[stall.Node] > mostStuck {
+		return
+	}
 	text := fmt.Sprintf("stuck: %s of %s on %s has not returned for %s", stall.Kind, stall.Path, stall.Node, length(time.Duration(stall.Seen-stall.Invoked)))
 	if len(stall.Files) > 0 {
-		text += ": see " + stall.Files[0]
+		text += ": see " + path.Dir(stall.Files[0])
 	}
 	p.log("%s", text)
 }
@@ -187,8 +193,12 @@ func (p *Progress) status() string {
 	if p.total > 0 {
 		parts = append(parts, p.rateText())
 	}
-	if p.stuck > 0 {
-		parts = append(parts, fmt.Sprintf("%d stuck", p.stuck))
+	stuck := 0
+	for _, operations := range p.stuck {
+		stuck += operations
+	}
+	if stuck > 0 {
+		parts = append(parts, fmt.Sprintf("%d stuck", stuck))
 	}
 	for _, fault := range p.faults {
 		parts = append(parts, "! "+fault.text)

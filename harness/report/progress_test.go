@@ -28,7 +28,11 @@ func play(p *report.Progress) {
 		time.Sleep(500 * time.Millisecond)
 	}
 	p.FaultRecovered(history.Fault{Step: 3, Name: "partition", Nodes: partition.Nodes, Proof: "no answer for 700 ms"})
-	p.Stall(history.Stall{Node: "client2", Kind: history.Read, Path: "www/a", Invoked: 1, Seen: 1 + history.Time(10*time.Second), Files: []string{"nodes/client2/hang"}})
+	for _, file := range []string{"www/a", "www/b", "www/c", "www/d", "www/e"} {
+		p.Stall(history.Stall{
+			Node: "client2", Kind: history.Read, Path: file, Invoked: 1, Seen: 1 + history.Time(10*time.Second), Files: []string{"nodes/client2/hang/venus.stacks"},
+		})
+	}
 	time.Sleep(300 * time.Millisecond)
 	p.Close()
 }
@@ -43,6 +47,8 @@ func TestProgressIsLoggedPlainlyWhereThereIsNoTerminal(t *testing.T) {
    5.0 s  loading  client1 60/s  client2 12/s  ! partition client2 server1
    7.1 s  healed: partition client2 server1 (no answer for 700 ms)
    7.1 s  stuck: read of www/a on client2 has not returned for 10.0 s: see nodes/client2/hang
+   7.1 s  stuck: read of www/b on client2 has not returned for 10.0 s: see nodes/client2/hang
+   7.1 s  stuck: read of www/c on client2 has not returned for 10.0 s: see nodes/client2/hang
 `, out.String())
 	})
 }
@@ -53,7 +59,7 @@ func TestProgressIsDrawnOnATerminal(t *testing.T) {
 		play(report.NewProgress(&out, report.ProgressOptions{Terminal: true, Width: 60, Clients: []string{"client1", "client2"}}))
 		text := out.String()
 		require.Contains(t, text, "loading  client1 100/s  client2 20/s  ! partitio…\r\x1b[2K")
-		require.Contains(t, text, "   7.4 s  loading  client1 100/s  client2 20/s  1 stuck")
+		require.Contains(t, text, "   7.4 s  loading  client1 100/s  client2 20/s  5 stuck")
 		require.True(t, strings.HasSuffix(text, "\r\x1b[2K"), "nothing is left of the status line")
 		for line := range strings.SplitSeq(text, "\n") {
 			for drawn := range strings.SplitSeq(line, "\r\x1b[2K") {

@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"io"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/codastress/codastress/harness/history"
@@ -17,7 +19,6 @@ type Options struct {
 const (
 	mostEvidence   = 3 // of a check, in the summary
 	mostOperations = 4 // of one piece of evidence
-	mostFiles      = 3
 	labelWidth     = 11
 )
 
@@ -78,15 +79,34 @@ func (t *terminal) evidence(all []history.Evidence) {
 		for _, number := range evidence.Faults {
 			t.line(15, "during %s", t.faultText(number))
 		}
-		if files := evidence.Files; len(files) > 0 {
-			more := ""
-			if len(files) > mostFiles {
-				more = fmt.Sprintf(" and %d more", len(files)-mostFiles)
-				files = files[:mostFiles]
-			}
-			t.wrapped("", 15, "see "+strings.Join(files, ", ")+more)
+		if len(evidence.Files) > 0 && (i == 0 || !slices.Equal(evidence.Files, all[i-1].Files)) {
+			t.wrapped("", 15, "see "+folders(evidence.Files))
 		}
 	}
+}
+
+// folders names files by their folders, which are in the order of their first files: every file of the first, and the others as a whole.
+func folders(files []string) string {
+	var order []string
+	within := map[string][]string{}
+	for _, file := range files {
+		folder := path.Dir(file)
+		if within[folder] == nil {
+			order = append(order, folder)
+		}
+		within[folder] = append(within[folder], path.Base(file))
+	}
+	texts := make([]string, len(order))
+	for i, folder := range order {
+		names := within[folder]
+		if i > 0 {
+			texts[i] = folder + "/*"
+			continue
+		}
+		slices.Sort(names)
+		texts[i] = fmt.Sprintf("%s (%s)", folder, strings.Join(names, ", "))
+	}
+	return strings.Join(texts, ", ")
 }
 
 // figures says what was done to the system and how it bore it, and what each fault was seen to do.

@@ -165,3 +165,17 @@ func TestLogOnAFullDisk(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "0123456789", string(got))
 }
+
+// The state must be had just when venus hangs.
+func TestTheStateOfAVenusWhoseMutexIsHeld(t *testing.T) {
+	v := isolated(t, vfs.NewMem())
+	require.Contains(t, v.State(), "mutex: taken in ")
+	require.Contains(t, v.State(), "modify log: 0 records")
+	call := v.enter("open", coda.NewFid(7, 5, coda.File), "")
+	defer call.leave()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	state := v.State()
+	require.Contains(t, state, "mutex: not to be had in 1s")
+	require.Contains(t, state, "calls: 1\n  open ")
+}

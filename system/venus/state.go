@@ -3,6 +3,7 @@ package venus
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -24,16 +25,22 @@ func (v *Venus) Calls() []Call {
 	return calls
 }
 
-// State describes, for a person who looks for a hang, what venus is doing.
+// stateTime is how long State waits for the mutex, which nobody holds for long unless that is the hang.
+const stateTime = time.Second
+
+// State describes, for a person who looks for a hang, what venus is doing. It answers also when the mutex is not to be had.
 func (v *Venus) State() string {
 	var b strings.Builder
 	start := time.Now()
-	v.mu.Lock()
-	fmt.Fprintf(&b, "mutex: taken in %v\n", time.Since(start).Round(time.Microsecond))
-	v.describeLink(&b)
-	v.describeLog(&b)
-	v.describeObjects(&b)
-	v.mu.Unlock()
+	if lockWithin(&v.mu, stateTime) {
+		fmt.Fprintf(&b, "mutex: taken in %v\n", time.Since(start).Round(time.Microsecond))
+		v.describeLink(&b)
+		v.describeLog(&b)
+		v.describeObjects(&b)
+		v.mu.Unlock()
+	} else {
+		fmt.Fprintf(&b, "mutex: not to be had in %v; the goroutine dump shows who holds it\n", stateTime)
+	}
 	calls := v.Calls()
 	fmt.Fprintf(&b, "calls: %d\n", len(calls))
 	for _, c := range calls {
@@ -44,6 +51,16 @@ func (v *Venus) State() string {
 		b.WriteByte('\n')
 	}
 	return b.String()
+}
+
+// lockWithin takes a mutex, unless somebody else has it all the time.
+func lockWithin(mu *sync.Mutex, bound time.Duration) bool {
+	for start := time.Now(); !mu.TryLock(); time.Sleep(time.Millisecond) {
+		if time.Since(start) > bound {
+			return false
+		}
+	}
+	return true
 }
 
 func (v *Venus) describeLink(b *strings.Builder) {
