@@ -168,7 +168,7 @@ func TestLogOnAFullDisk(t *testing.T) {
 
 // The state must be had just when venus hangs.
 func TestTheStateOfAVenusWhoseMutexIsHeld(t *testing.T) {
-	v := isolated(t, vfs.NewMem())
+	v := isolated(t, simdisk.New())
 	require.Contains(t, v.State(), "mutex: taken in ")
 	require.Contains(t, v.State(), "modify log: 0 records")
 	call := v.enter("open", coda.NewFid(7, 5, coda.File), "")
