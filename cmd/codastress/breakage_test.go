@@ -34,7 +34,7 @@ func TestBreakagesAreFound(t *testing.T) {
 	passed := map[string]bool{} // scenarios that a clean build passes
 	for _, breakage := range breakages {
 		t.Run(breakage.patch, func(t *testing.T) {
-			executable, err := build(filepath.Join(t.TempDir(), "codastress"), "-overlay", overlay(t, breakage.patch))
+			executable, err := build(filepath.Join(t.TempDir(), "codastress"), overlay(t, breakage.patch))
 			require.NoError(t, err)
 			unbroken := clean(t)
 
@@ -91,8 +91,8 @@ func hangIsExplained(t *testing.T, dir, summary string) {
 	}), "no operation that is stuck is named in the summary:\n%s", summary)
 }
 
-// overlay applies a patch to copies of the files that it changes, and returns the file that tells the toolchain to take the copies.
-func overlay(t *testing.T, name string) string {
+// overlay applies a patch to copies of the files that it changes, and returns the copies by the files that they take the place of.
+func overlay(t *testing.T, name string) map[string]string {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
@@ -122,9 +122,5 @@ func overlay(t *testing.T, name string) string {
 	output, err := apply.CombinedOutput()
 	require.NoError(t, err, "the patch %s does not fit the tree any more: %s", name, output)
 
-	text, err := json.Marshal(map[string]any{"Replace": replace})
-	require.NoError(t, err)
-	list := filepath.Join(folder, "overlay.json")
-	require.NoError(t, os.WriteFile(list, text, 0o644))
-	return list
+	return replace
 }

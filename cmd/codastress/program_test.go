@@ -3,7 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,22 +23,63 @@ import (
 	"github.com/codastress/codastress/harness/cluster/containers"
 )
 
-// workshop is where the program is that the end-to-end tests share, "" until it is built.
+// workshop is where what the end-to-end tests build and share is, "" until something is built.
 var workshop string
+
+var openWorkshop = sync.OnceValue(func() (err error) {
+	workshop, err = os.MkdirTemp("", "ct-program")
+	return err
+})
 
 // program is codastress, built statically from this tree, once.
 var program = sync.OnceValues(func() (string, error) {
-	var err error
-	if workshop, err = os.MkdirTemp("", "ct-program"); err != nil {
+	if err := openWorkshop(); err != nil {
 		return "", err
 	}
-	return build(filepath.Join(workshop, "codastress"))
+	return build(filepath.Join(workshop, "codastress"), nil)
 })
 
-// build builds codastress as `make build` does, with more flags.
-func build(executable string, flags ...string) (string, error) {
-	args := append([]string{"build", "-trimpath", "-o", executable}, flags...)
-	cmd := exec.Command("go", append(args, ".")...)
+// seeded is the overlay that gives the Go runtime of the program its seed, as files by what they take the place of: empty where the overlay does
+// not fit the version of Go.
+var seeded = sync.OnceValues(func() (map[string]string, error) {
+	if err := openWorkshop(); err != nil {
+		return nil, err
+	}
+	folder := filepath.Join(workshop, "overlay")
+	if output, err := exec.Command("go", "run", "../../scripts/overlay", "-optional", folder).CombinedOutput(); err != nil {
+		return nil, &buildError{string(output), err}
+	}
+	text, err := os.ReadFile(filepath.Join(folder, "overlay.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return map[string]string{}, nil
+	}
+	var overlay struct{ Replace map[string]string }
+	if err == nil {
+		err = json.Unmarshal(text, &overlay)
+	}
+	return overlay.Replace, err
+})
+
+// build builds codastress as `make build` does, with other files in the place of some.
+func build(executable string, replace map[string]string) (string, error) {
+	overlay, err := seeded()
+	if err != nil {
+		return executable, err
+	}
+	args := []string{"build", "-trimpath", "-o", executable}
+	if len(overlay) > 0 {
+		args = append(args, "-tags=runtimeseed")
+	}
+	all := maps.Clone(overlay)
+	maps.Copy(all, replace)
+	text, err := json.Marshal(map[string]any{"Replace": all})
+	if err == nil {
+		err = os.WriteFile(executable+".overlay", text, 0o644)
+	}
+	if err != nil {
+		return executable, err
+	}
+	cmd := exec.Command("go", append(args, "-overlay", executable+".overlay", ".")...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	output, err := cmd.CombinedOutput()
 	if err != nil {

@@ -131,7 +131,7 @@ func simulateSeed(ctx context.Context, name, text string, seed uint64, dir strin
 		if err := keep(folder, o.dir); err != nil {
 			return o, err
 		}
-		if a.Problem == "" || a.Problem == problemTask {
+		if a.Problem == "" || a.Problem == problemTask || a.Problem == problemLeft {
 			result, err := judgeStored(o.dir)
 			if err == nil {
 				_, err = writeReports(o.dir, result)

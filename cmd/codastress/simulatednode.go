@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	mathrand "math/rand/v2"
 	"net"
 	"strconv"
@@ -35,7 +36,7 @@ func simulated(seed uint64) simulation.Runtime {
 			if machine.Role == cluster.RoleServer {
 				return &simulatedServer{software: common}, nil
 			}
-			return &simulatedClient{software: common, mount: &simulatedMount{crossing: common.entropy.crossing}}, nil
+			return &simulatedClient{software: common, mount: &simulatedMount{crossing: common.entropy.crossings()}}, nil
 		},
 	}
 }
@@ -92,11 +93,17 @@ func (s *stream) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// crossing draws how long the way between an application and venus takes, as on a real machine: tens of microseconds, now and then more.
-func (s *stream) crossing() time.Duration {
+// crossings draws how fast a machine is, and gives what draws how long the way between an application and venus takes on it. On a fast machine that is
+// tens of microseconds, on a slow or busy one some milliseconds: what overlaps with what differs from seed to seed.
+func (s *stream) crossings() func() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return time.Duration(min(10+15*s.random.ExpFloat64(), 1000) * float64(time.Microsecond))
+	mean := math.Exp(math.Log(10) + s.random.Float64()*math.Log(200)) // microseconds
+	return func() time.Duration {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return time.Duration(min(mean/2+mean/2*s.random.ExpFloat64(), 10*mean) * float64(time.Microsecond))
+	}
 }
 
 // source makes another source of random numbers.

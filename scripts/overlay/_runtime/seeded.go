@@ -50,6 +50,11 @@ func seededInit(random *[32]byte) {
 	}
 	seeded.on = true
 	seeded.order = seeded.seed
+	// Whoever holds a mutex that a goroutine of the bubble waits for is in the bubble too, since all of a simulation is: time passes while it waits, and
+	// goroutines that wait for each other do so in the bubble's time, not for ever outside it.
+	for _, reason := range []waitReason{waitReasonSyncMutexLock, waitReasonSyncRWMutexRLock, waitReasonSyncRWMutexLock} {
+		isIdleInSynctest[reason] = true
+	}
 	seeded.outside.Init64([4]uint64{seeded.seed, 0})
 	for i := range random {
 		x, _ := seeded.outside.Next() // 32 of the several hundred that it has before it needs a refill

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/codastress/codastress/harness/history"
+)
+
+// simulatedScenario is a scenario of a size that a simulation runs several times a second, with every daemon killed and the link to the deleting client cut.
+const simulatedScenario = "testdata/simulated.yaml"
+
+// seedsOf says how many seeds a campaign has run, from its last lines.
+func seedsOf(t *testing.T, summary string) int {
+	t.Helper()
+	for line := range strings.Lines(summary) {
+		if _, after, found := strings.Cut(line, "  "); found && strings.Contains(line, " seeds in ") {
+			number, _, _ := strings.Cut(after, " ")
+			seeds, err := strconv.Atoi(number)
+			require.NoError(t, err, "%s", line)
+			return seeds
+		}
+	}
+	require.Fail(t, "no count of seeds", "%s", summary)
+	return 0
+}
+
+func TestSimulatedRunsPass(t *testing.T) {
+	for _, one := range []struct{ scenario, seeds string }{{simulatedScenario, "1..200"}} {
+		t.Run(filepath.Base(one.scenario), func(t *testing.T) {
+			searched := codastress(t, exitPass, clean(t), "simulate", one.scenario, "--seeds", one.seeds, "--dir", ground(t))
+			require.Equal(t, 200, seedsOf(t, searched.stdout.String()))
+			require.NotContains(t, searched.stdout.String(), "runtime overlay", "the overlay does not fit this version of Go")
+		})
+	}
+}
+
+// TestASimulatedRunRepeatsItself compares the whole records of two runs with one seed, and of a replay.
+func TestASimulatedRunRepeatsItself(t *testing.T) {
+	runs := ground(t)
+	dirs := []string{filepath.Join(runs, "first"), filepath.Join(runs, "second"), filepath.Join(runs, "replayed"), filepath.Join(runs, "other")}
+	for _, dir := range dirs[:2] {
+		codastress(t, exitPass, clean(t), "run", simulatedScenario, "--runtime", "simulation", "--seed", "11", "--dir", dir)
+	}
+	codastress(t, exitPass, clean(t), "replay", dirs[0], "--dir", dirs[2])
+	codastress(t, exitPass, clean(t), "run", simulatedScenario, "--runtime", "simulation", "--seed", "12", "--dir", dirs[3])
+	first := read(t, dirs[0], "history")
+	require.Equal(t, first, read(t, dirs[1], "history"), "the same seed had another course")
+	require.Equal(t, first, read(t, dirs[2], "history"), "a replay had another course")
+	require.NotEqual(t, first, read(t, dirs[3], "history"), "another seed had the same course")
+}
+
+// TestBreakagesAreFoundBySimulation searches the seeds of one scenario for each deliberate defect.
+func TestBreakagesAreFoundBySimulation(t *testing.T) {
+	for _, breakage := range breakages {
+		t.Run(breakage.patch, func(t *testing.T) {
+			executable, err := build(filepath.Join(t.TempDir(), "codastress"), overlay(t, breakage.patch))
+			require.NoError(t, err)
+			runs := ground(t)
+			searched := codastress(t, exitFail, executable, "simulate", simulatedScenario, "--seeds", "1..1000", "--dir", runs)
+			t.Logf("found with %d seeds:\n%s", seedsOf(t, searched.stdout.String()), searched.said())
+			require.Contains(t, failedChecks(t, runs), breakage.check, "%s", searched.said())
+		})
+	}
+}
+
+// failedChecks are the checks that failed in any of the runs that a campaign has kept.
+func failedChecks(t *testing.T, runs string) []string {
+	t.Helper()
+	kept, err := os.ReadDir(runs)
+	require.NoError(t, err)
+	var failed []string
+	for _, run := range kept {
+		for check, result := range verdicts(t, filepath.Join(runs, run.Name())) {
+			if result == history.Fail.String() {
+				failed = append(failed, check)
+			}
+		}
+	}
+	return failed
+}
