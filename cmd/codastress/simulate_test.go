@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -83,4 +84,32 @@ func failedChecks(t *testing.T, runs string) []string {
 		}
 	}
 	return failed
+}
+
+var failingSeeds = flag.Int("failing", 10, "how many failing seeds TestFailingSeedsFailAgain replays")
+
+// TestFailingSeedsFailAgain replays seeds that failed because of a deliberate defect. Each must take the same course to the last byte of its record.
+func TestFailingSeedsFailAgain(t *testing.T) {
+	executable, err := build(filepath.Join(t.TempDir(), "codastress"), overlay(t, "acknowledged-before-commit"))
+	require.NoError(t, err)
+	runs := ground(t)
+	failing := filepath.Join(runs, "failing")
+	codastress(t, exitFail, executable, "simulate", simulatedScenario, "--seeds", "1.."+strconv.Itoa(4**failingSeeds), "--keep-going", "--dir", failing)
+	kept, err := os.ReadDir(failing)
+	require.NoError(t, err)
+	replayed, same := 0, 0
+	for _, run := range kept {
+		if replayed == *failingSeeds {
+			break
+		}
+		replayed++
+		dir, again := filepath.Join(failing, run.Name()), filepath.Join(runs, run.Name())
+		replay := begin(t, executable, "replay", dir, "--dir", again)
+		if replay.wait(t, runBound) == exitFail && read(t, dir, "history") == read(t, again, "history") {
+			same++
+		}
+	}
+	t.Logf("%d of %d failing seeds took the same course when they were replayed", same, replayed)
+	require.Equal(t, *failingSeeds, replayed, "too few seeds failed")
+	require.Equal(t, replayed, same)
 }

@@ -122,7 +122,7 @@ func simulate(ctx context.Context, o order, folder string, stderr io.Writer) (an
 	cmd.Dir = folder
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(text), &stdout, io.MultiWriter(said, stderr)
 	// The same environment wherever it runs: what differs could show in the order of things.
-	cmd.Env = []string{seedVariable + "=" + strconv.FormatUint(o.Seed, 10), "GOMAXPROCS=1", "GOGC=200", memoryVariable, "GOTRACEBACK=all"}
+	cmd.Env = []string{seedVariable + "=" + strconv.FormatUint(o.Seed, 10), "GOMAXPROCS=1", "GOGC=off", memoryVariable, "GOTRACEBACK=all"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // so that it says where it is
 	cmd.WaitDelay = dyingTime

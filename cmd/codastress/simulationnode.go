@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,6 +48,11 @@ func (o order) carryOut(stderr io.Writer) (answer, error) {
 	var runErr error
 	bubbled := bubble.Run(func(ctx context.Context) {
 		began := time.Now()
+		collecting, stop := context.WithCancel(ctx)
+		var collector sync.WaitGroup
+		collector.Go(func() { collect(collecting) })
+		defer collector.Wait()
+		defer stop()
 		progress := harness.Progress(silent{})
 		if o.Progress {
 			shown, err := progressOn(stderr, request, "runtime simulation, as asked")
