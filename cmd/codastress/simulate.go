@@ -102,7 +102,11 @@ func search(ctx context.Context, sc scenario.Scenario, flags simulateFlags, stdo
 	c := &campaign{
 		first: first, last: last, jobs: flags.jobs, budget: flags.budget, keepGoing: flags.keepGoing, out: stderr, terminal: terminalWidth(stderr) > 0,
 		run: func(ctx context.Context, seed uint64) (outcome, error) {
-			return simulateSeed(ctx, sc.Name, string(text), seed, flags.dir)
+			plan, err := harness.Plan(sc, seed, catalog())
+			if err != nil {
+				return outcome{}, err
+			}
+			return simulateSeed(ctx, sc.Name, order{Scenario: string(text), Plan: plan, Seed: seed, Version: version()}, flags.dir)
 		},
 	}
 	total, err := c.carryOut(ctx)
@@ -114,20 +118,20 @@ func search(ctx context.Context, sc scenario.Scenario, flags simulateFlags, stdo
 }
 
 // simulateSeed simulates and judges one seed. The run directory is kept unless the run passed.
-func simulateSeed(ctx context.Context, name, text string, seed uint64, dir string) (o outcome, err error) {
+func simulateSeed(ctx context.Context, name string, what order, dir string) (o outcome, err error) {
 	folder, err := simulationFolder(dir)
 	if err != nil {
 		return o, err
 	}
 	defer func() { err = errors.Join(err, removeAll(folder)) }()
-	a, spent, err := simulate(ctx, order{Scenario: text, Seed: seed, Version: version(), Judge: true}, folder, io.Discard)
+	a, spent, err := simulate(ctx, what, folder, io.Discard)
 	if err != nil {
 		return o, err
 	}
-	o = outcome{seed: seed, spent: spent, simulated: a.Simulated, exact: a.Exact}
+	o = outcome{seed: what.Seed, spent: spent, simulated: a.Simulated, exact: a.Exact}
 	o.result, o.why = a.overall()
 	if o.result != history.Pass {
-		o.dir = harness.RunDirectoryName(dir, name, seed, time.Now())
+		o.dir = harness.RunDirectoryName(dir, name, what.Seed, time.Now())
 		if err := keep(folder, o.dir); err != nil {
 			return o, err
 		}

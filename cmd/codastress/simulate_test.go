@@ -94,7 +94,7 @@ func TestFailingSeedsFailAgain(t *testing.T) {
 	require.NoError(t, err)
 	runs := ground(t)
 	failing := filepath.Join(runs, "failing")
-	codastress(t, exitFail, executable, "simulate", simulatedScenario, "--seeds", "1.."+strconv.Itoa(4**failingSeeds), "--keep-going", "--dir", failing)
+	searched := codastress(t, exitFail, executable, "simulate", simulatedScenario, "--seeds", "1.."+strconv.Itoa(4**failingSeeds), "--keep-going", "--dir", failing)
 	kept, err := os.ReadDir(failing)
 	require.NoError(t, err)
 	replayed, same := 0, 0
@@ -110,6 +110,6 @@ func TestFailingSeedsFailAgain(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d failing seeds took the same course when they were replayed", same, replayed)
-	require.Equal(t, *failingSeeds, replayed, "too few seeds failed")
+	require.Equal(t, *failingSeeds, replayed, "too few seeds failed:\n%s", searched.said())
 	require.Equal(t, replayed, same)
 }

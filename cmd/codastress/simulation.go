@@ -19,20 +19,19 @@ import (
 	"github.com/codastress/codastress/harness"
 	"github.com/codastress/codastress/harness/cluster/simulation/bubble"
 	"github.com/codastress/codastress/harness/history"
+	"github.com/codastress/codastress/harness/report"
 )
 
 // A simulated run has a process of its own, so that nothing of another run is in it: its memory, its runtime's randomness, its end.
 
-// An order is what that process is told, on its standard input.
+// An order is what that process is told, on its standard input. Whoever orders, for a run, a replay or a search, says the same of the same run: what the
+// process does besides would show in the order of things.
 type order struct {
 	Scenario string         `json:"scenario"` // YAML
-	Plan     []history.Step `json:"plan"`     // nil makes one from the seed
+	Plan     []history.Step `json:"plan"`
 	Seed     uint64         `json:"seed"`
 	Version  string         `json:"version"`
-	Progress bool           `json:"progress"` // say on standard error how it goes
-	Verbose  bool           `json:"verbose"`  // and what the harness does
-	Logs     bool           `json:"logs"`     // keep the logs of the daemons
-	Judge    bool           `json:"judge"`    // let the checks look at the record
+	Verbose  bool           `json:"verbose"` // say on standard error what the harness and the daemons do; may change the course of things
 }
 
 // An answer is what it says when it is done, on its standard output.
@@ -155,6 +154,10 @@ func simulate(ctx context.Context, o order, folder string, stderr io.Writer) (an
 // runSimulated carries out a request in virtual time. The first error is the run's, as harness.Run returns it; the second says that nothing was
 // recorded at all.
 func runSimulated(ctx context.Context, request harness.Request, verbose bool, stderr io.Writer) (runErr, err error) {
+	fmt.Fprintf(stderr, "%s with %d clients, seed %d, in virtual time\n", request.Scenario.Name, request.Scenario.Clients, request.Seed)
+	if err := report.Plan(stderr, request.Plan); err != nil {
+		return nil, fmt.Errorf("printing the plan: %w", err)
+	}
 	text, err := request.Scenario.Marshal()
 	if err != nil {
 		return nil, fmt.Errorf("writing the scenario: %w", err)
@@ -165,7 +168,7 @@ func runSimulated(ctx context.Context, request harness.Request, verbose bool, st
 	}
 	defer os.RemoveAll(folder) //nolint:errcheck // what is left of it is empty
 	a, _, err := simulate(ctx, order{
-		Scenario: string(text), Plan: request.Plan, Seed: request.Seed, Version: request.Version, Progress: true, Verbose: verbose, Logs: true,
+		Scenario: string(text), Plan: request.Plan, Seed: request.Seed, Version: request.Version, Verbose: verbose,
 	}, folder, stderr)
 	if err != nil {
 		return nil, err

@@ -53,17 +53,6 @@ func (o order) carryOut(stderr io.Writer) (answer, error) {
 		collector.Go(func() { collect(collecting) })
 		defer collector.Wait()
 		defer stop()
-		progress := harness.Progress(silent{})
-		if o.Progress {
-			shown, err := progressOn(stderr, request, "runtime simulation, as asked")
-			if err != nil {
-				runErr = err
-				return
-			}
-			defer shown.Close()
-			progress = shown
-		}
-		request.Progress = progress
 		runErr = harness.Run(ctx, request, catalog())
 		a.Simulated = time.Since(began)
 	})
@@ -78,7 +67,7 @@ func (o order) carryOut(stderr io.Writer) (answer, error) {
 			return a, err
 		}
 	}
-	if o.Judge && (a.Problem == "" || a.Problem == problemTask || a.Problem == problemLeft) {
+	if a.Problem == "" || a.Problem == problemTask || a.Problem == problemLeft {
 		result, err := judgeStored(request.Dir)
 		if err != nil {
 			return a, err
@@ -94,19 +83,13 @@ func (o order) request(stderr io.Writer) (harness.Request, error) {
 	if err != nil {
 		return harness.Request{}, usageError{err}
 	}
-	plan := o.Plan
-	if plan == nil {
-		if plan, err = harness.Plan(sc, o.Seed, catalog()); err != nil {
-			return harness.Request{}, usageError{err}
-		}
-	}
 	log := slog.New(slog.DiscardHandler)
 	if o.Verbose {
 		log = logger(stderr, true)
 	}
 	return harness.Request{
-		Scenario: sc, Seed: o.Seed, Plan: plan, Dir: simulationRun, Runtime: simulated(o.Seed), Mount: cluster.MountDirect,
-		Version: o.Version, Log: log,
+		Scenario: sc, Seed: o.Seed, Plan: o.Plan, Dir: simulationRun, Runtime: simulated(o.Seed), Mount: cluster.MountDirect,
+		Version: o.Version, Log: log, Progress: silent{},
 	}, nil
 }
 
