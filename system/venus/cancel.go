@@ -7,6 +7,17 @@ import (
 // The rules by which a new record makes older ones needless. A frozen record is never touched: it may be on its way. Each function runs before the
 // new record is logged, and leaves a log that gives the same tree once the new record is behind it.
 
+// cancel takes a record out of the log. Whoever waits until it is sent waits for the new record instead: what the new one leaves
+// behind is what the server must have then.
+func (v *Venus) cancel(t *tx, r *record) {
+	v.detach(t, r)
+	for last := range v.forced {
+		if r.Number <= *last {
+			*last = max(*last, v.log.next)
+		}
+	}
+}
+
 // cancelStores takes the unsent stores of a file out of the log: new contents are about to be logged, or the file is about to go.
 // It returns the version that a store in the place of the first cancelled one is based on; ok is false when none was cancelled.
 func (v *Venus) cancelStores(t *tx, o *object) (base coda.VersionVector, ok bool) {
@@ -16,7 +27,7 @@ func (v *Venus) cancelStores(t *tx, o *object) (base coda.VersionVector, ok bool
 			continue
 		}
 		v.rethread(t, o, r.Number, op.Base)
-		v.detach(t, r)
+		v.cancel(t, r)
 		if !ok {
 			base, ok = op.Base, true
 		}
@@ -29,18 +40,16 @@ func (v *Venus) cancelAttributes(t *tx, o *object) {
 	for _, r := range append([]*record(nil), o.pending...) {
 		if op, ok := r.Operation.(coda.SetAttributes); ok && !r.frozen {
 			v.rethread(t, o, r.Number, op.Base)
-			v.detach(t, r)
+			v.cancel(t, r)
 		}
 	}
 }
 
-// rethread makes the records that are based on the update of a cancelled record based on what that was based on.
+// rethread makes the records that are based on the update of a cancelled record based on what that was based on. Such as are under way
+// there can be only where the record itself was lost, and then the server has not applied them.
 func (v *Venus) rethread(t *tx, o *object, number uint64, base coda.VersionVector) {
 	id := coda.StoreID{Client: v.id.Client, Number: number}
 	for _, r := range o.pending {
-		if r.frozen {
-			continue
-		}
 		if op, changed := rebase(r.Operation, o.fid, id, base); changed {
 			r.Operation = op
 			v.writeRecord(t, r)
@@ -100,7 +109,7 @@ func (v *Venus) mergeAttributes(t *tx, o *object, op coda.SetAttributes) coda.Se
 	if !ok || op.Base.Store != (coda.StoreID{Client: v.id.Client, Number: last.Number}) {
 		return op
 	}
-	v.detach(t, last)
+	v.cancel(t, last)
 	op.Base = old.Base
 	if op.Mode == nil {
 		op.Mode = old.Mode
@@ -142,7 +151,7 @@ func (v *Venus) cancelLife(t *tx, o *object, parent coda.Fid, name string) (heir
 		heir = inheritance{op.Replaced, op.ReplacedBase}
 	}
 	for len(o.pending) > 0 {
-		v.detach(t, o.pending[len(o.pending)-1])
+		v.cancel(t, o.pending[len(o.pending)-1])
 	}
 	return heir, true
 }

@@ -12,21 +12,21 @@ func (v *Venus) ForceReintegrate(ctx context.Context) (remaining uint64, err err
 	c := v.enter("forcereintegrate", coda.Fid{}, "")
 	defer c.leave()
 	v.mu.Lock()
-	last := uint64(0)
+	last := new(uint64)
 	if v.log.tail != nil {
-		last = v.log.tail.Number
+		*last = v.log.tail.Number
 	}
-	v.hurry++
+	v.forced[last] = struct{}{}
 	v.mu.Unlock()
 	defer func() {
 		v.mu.Lock()
-		v.hurry--
+		delete(v.forced, last)
 		v.mu.Unlock()
 	}()
 	v.wakeReintegrator()
 	for {
 		v.mu.Lock()
-		remaining = v.log.upTo(last)
+		remaining = v.log.upTo(*last)
 		settled, changed, state, closed := v.settled, v.session.changed, v.session.state, v.closed
 		lastErr, batchErr := v.session.lastErr, v.batchErr
 		v.mu.Unlock()

@@ -235,7 +235,9 @@ func (o *object) apply(r *record, client coda.ClientID) {
 		})
 		stamp()
 	case coda.Store:
-		o.local.Length, o.local.Digest, o.local.Modified, o.current = op.Length, op.Digest, r.Time, r.contents
+		if r.contents != nil { // or they are lost
+			o.local.Length, o.local.Digest, o.local.Modified, o.current = op.Length, op.Digest, r.Time, r.contents
+		}
 		stamp()
 	case coda.SetAttributes:
 		if op.Mode != nil {

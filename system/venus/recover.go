@@ -185,6 +185,7 @@ func (v *Venus) recoverEntries() error {
 
 // recoverLog reads the modify log and replays it. It reports whether a record was given another container.
 func (v *Venus) recoverLog(ctx context.Context, t *tx, files map[string]int64, sameBoot bool) (rescued bool, err error) {
+	var lost []*record
 	err = v.scan(keyLog, func(key, value []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -216,16 +217,34 @@ func (v *Venus) recoverLog(ctx context.Context, t *tx, files map[string]int64, s
 			}
 			rescued = rescued || moved
 		}
+		if !ok && r.frozen {
+			v.loseContents(t, r)
+		}
 		v.attach(r)
-		if !ok {
-			v.logger.Warn("a store whose contents were never synced was lost with the power", "record", r.Number, "object", r.Operation.Target())
-			o := v.object(r.Operation.Target())
-			v.rethread(t, o, r.Number, r.Operation.(coda.Store).Base)
-			v.detach(t, r)
+		if !ok && !r.frozen {
+			lost = append(lost, r)
 		}
 		return nil
 	})
-	return rescued, err
+	if err != nil {
+		return rescued, err
+	}
+	// Later records are based on what was lost, so all have to be there before it goes.
+	for _, r := range lost {
+		v.logger.Warn("a store whose contents were never synced was lost with the power", "record", r.Number, "object", r.Operation.Target())
+		v.rethread(t, v.object(r.Operation.Target()), r.Number, r.Operation.(coda.Store).Base)
+		v.detach(t, r)
+	}
+	return rescued, nil
+}
+
+// loseContents leaves a store without contents, see settleLost.
+func (v *Venus) loseContents(t *tx, r *record) {
+	if r.contents != nil {
+		v.release(r.contents)
+		r.contents = nil
+	}
+	v.writeRecord(t, r)
 }
 
 // recoverContents checks the contents of a store, and writes the record anew if they have moved to another container or changed. It reports whether the
@@ -254,6 +273,12 @@ func (v *Venus) recoverContents(t *tx, r *record, moved, sameBoot bool) (bool, e
 	case !sameBoot && !r.synced:
 		return false, nil
 	default:
+		if r.synced {
+			// Somebody was promised that the next loss of power leaves what the record says.
+			if err := v.syncContainer(f); err != nil {
+				return false, err
+			}
+		}
 		op.Length, op.Digest = length, digest
 		r.Operation, r.digested, moved = op, true, true
 	}

@@ -73,6 +73,9 @@ const forever = time.Duration(-1)
 // nextBatch sends the next batch if there is one that may go. It returns how long to wait before the next look: 0 after a batch that was
 // answered.
 func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration, err error) {
+	if err := v.settleLost(ctx); err != nil {
+		return 0, err
+	}
 	v.mu.Lock()
 	if v.session.state != linkUp || v.log.head == nil || v.volume.ID == 0 {
 		v.mu.Unlock()
@@ -169,7 +172,7 @@ func (v *Venus) freeze(t *tx, failures int) (batch []*record, wait time.Duration
 	head := v.log.head
 	// A clock that was set back must not hold records up.
 	age := time.Since(head.Time.Standard())
-	if young := v.cfg.Timing.Age - age; young > 0 && age >= 0 && v.hurry == 0 && v.log.count < v.cfg.Limits.BatchRecords {
+	if young := v.cfg.Timing.Age - age; young > 0 && age >= 0 && len(v.forced) == 0 && v.log.count < v.cfg.Limits.BatchRecords {
 		return nil, young
 	}
 	limit := v.cfg.Limits.BatchRecords
@@ -209,7 +212,7 @@ func (v *Venus) snapshot(ctx context.Context, r *record) (time.Duration, error) 
 		return time.Millisecond, nil
 	}
 	young := v.cfg.Timing.Snapshot - time.Since(s.since)
-	if v.hurry > 0 {
+	if len(v.forced) > 0 {
 		young = min(young, 10*time.Millisecond)
 	}
 	v.mu.Unlock()

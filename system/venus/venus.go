@@ -50,7 +50,7 @@ type Venus struct {
 	wakeEvict chan struct{}
 	wakeGrant chan struct{}
 	wakeSweep chan struct{}
-	hurry     int // callers that wait for the log: no ageing
+	forced    map[*uint64]struct{} // the numbers up to which callers wait for the log: as long as there are any, nothing in it ages
 	batchErr  error
 }
 
@@ -74,7 +74,7 @@ func Open(ctx context.Context, cfg Config) (*Venus, error) {
 	v := &Venus{
 		cfg: cfg, logger: cfg.Log, ballast: b, store: s, calls: newCalls(), notices: newNotices(),
 		objects: map[coda.Fid]*object{}, conflicts: map[uint64]conflict{},
-		granted: make(chan struct{}), settled: make(chan struct{}),
+		granted: make(chan struct{}), settled: make(chan struct{}), forced: map[*uint64]struct{}{},
 		wakeLog: make(chan struct{}, 1), wakeEvict: make(chan struct{}, 1), wakeGrant: make(chan struct{}, 1),
 		wakeSweep: make(chan struct{}, 1),
 	}

@@ -1,0 +1,431 @@
+package venus_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk/simdisk"
+	"github.com/codastress/codastress/system/venus"
+	"github.com/codastress/codastress/system/vice/vicetest"
+)
+
+var (
+	seeds     = flag.Int("seeds", 150, "how many lives of a client and a server TestDurability looks at")
+	firstSeed = flag.Uint64("first-seed", 0, "the first seed of TestDurability")
+)
+
+// A client and a server on simulated disks are killed and lose their power at random calls of their disks. What close, fsync and
+// reintegration have promised is there, whatever happens.
+func TestDurability(t *testing.T) {
+	for i := range *seeds {
+		seed := *firstSeed + uint64(i)
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { newLife(t, seed).live() })
+		})
+	}
+}
+
+// life is a client, a server, and what was promised.
+type life struct {
+	t        *testing.T
+	random   *rand.Rand
+	server   *vicetest.Server
+	disk     *simdisk.Disk
+	boot     int
+	client   *client
+	wire     *wire
+	promises *promises
+	dead     atomic.Bool // the client has crashed
+}
+
+func newLife(t *testing.T, seed uint64) *life {
+	l := &life{t: t, random: rand.New(rand.NewPCG(seed, 0)), server: vicetest.Start(t), disk: simdisk.New(), promises: newPromises()}
+	l.start()
+	l.client.warm()
+	l.client.mkdir("d")
+	l.client.settle()
+	require.NoError(t, l.client.Sync(t.Context()))
+	return l
+}
+
+// wire connects one run of the client with the server, until it is cut.
+type wire struct {
+	server *vicetest.Server
+
+	mu    sync.Mutex
+	ended bool
+	conns []net.Conn
+}
+
+func (w *wire) dial(ctx context.Context, address string) (net.Conn, error) {
+	c, err := w.server.Dial(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended {
+		return nil, errors.Join(net.ErrClosed, c.Close())
+	}
+	w.conns = append(w.conns, c)
+	return c, nil
+}
+
+// cut ends the connections: nothing that is written from now on arrives.
+func (w *wire) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	for _, c := range w.conns {
+		_ = c.Close() // it may be closed already
+	}
+}
+
+func (l *life) start() {
+	l.wire = &wire{server: l.server}
+	l.dead.Store(false)
+	l.client = startIn(l.t, "cache", l.server, func(c *venus.Config) {
+		c.Disk, c.Boot, c.Dial, c.Timing = l.disk, fmt.Sprint("boot ", l.boot), l.wire.dial, venus.Timing{}
+	})
+}
+
+// live goes through some crashes.
+func (l *life) live() {
+	for range 2 + l.random.IntN(3) {
+		l.round()
+	}
+	l.client.settle()
+	require.Equal(l.t, serverTree(l.server), l.client.tree())
+	l.promises.sent(l.promises.now())
+	l.promises.check(l.t, clientKilled, l.seen())
+	conflicts, err := l.client.Conflicts()
+	require.NoError(l.t, err)
+	require.Empty(l.t, conflicts)
+}
+
+// round lets workers work while the server crashes or not, until the client does.
+func (l *life) round() {
+	var workers sync.WaitGroup
+	for w := range 1 + l.random.IntN(3) {
+		worker := worker{life: l, id: w, client: l.client, random: rand.New(rand.NewPCG(l.random.Uint64(), 0))}
+		steps := 1 + l.random.IntN(30)
+		workers.Go(func() { worker.work(steps) })
+	}
+	stop := make(chan struct{})
+	var server sync.WaitGroup
+	if l.random.IntN(2) == 0 {
+		server.Go(func() { l.crashServer(stop, l.random.IntN(100), l.random.Uint64()) })
+	}
+	left, power := l.armClient()
+	workers.Wait()
+	l.dead.Store(true)
+	l.wire.cut()
+	l.disk.Watch(nil)
+	close(stop)
+	server.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if *left == nil {
+		*left = l.leave(power)
+	}
+	require.NoError(l.t, l.client.Close(ctx))
+	l.recover(*left, power)
+}
+
+// armClient has a crash of the client happen at a call of its disk, if there are that many.
+func (l *life) armClient() (left **simdisk.Disk, power bool) {
+	left, power = new(*simdisk.Disk), l.random.IntN(2) == 0
+	var calls atomic.Int64
+	at := int64(1 + l.random.IntN(400))
+	l.disk.Watch(func(simdisk.Operation, string) {
+		if calls.Add(1) == at {
+			l.dead.Store(true)
+			l.wire.cut()
+			*left = l.leave(power)
+		}
+	})
+	return left, power
+}
+
+// leave gives what a crash leaves of the client's disk.
+func (l *life) leave(power bool) *simdisk.Disk {
+	if power {
+		return l.disk.LosePower(rand.New(rand.NewPCG(uint64(l.boot), 1)))
+	}
+	return l.disk.Crash()
+}
+
+// recover starts the client again and judges what it finds.
+func (l *life) recover(left *simdisk.Disk, power bool) {
+	l.disk = left
+	what := clientKilled
+	if power {
+		what = clientLostPower
+		l.boot++
+	}
+	l.start()
+	l.client.await(true)
+	if what == clientLostPower || l.random.IntN(2) == 0 {
+		l.client.settle()
+	}
+	if !l.promises.check(l.t, what, l.seen()) {
+		l.t.FailNow()
+	}
+}
+
+// seen gives what the client sees.
+func (l *life) seen() map[string]sight {
+	l.t.Helper()
+	for range 100 {
+		if seen, err := l.look(); coda.KindOf(err) != coda.NotFound { // or it has heard of a change just now
+			require.NoError(l.t, err)
+			return seen
+		}
+	}
+	require.Fail(l.t, "the tree keeps changing")
+	return nil
+}
+
+func (l *life) look() (map[string]sight, error) {
+	seen := map[string]sight{}
+	d, err := l.client.at("d")
+	if err != nil {
+		return nil, err
+	}
+	list, err := l.client.ReadDirectory(l.t.Context(), d.Fid)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range list {
+		contents, err := l.client.tryRead("d/" + e.Name)
+		if err != nil {
+			return nil, err
+		}
+		seen["d/"+e.Name] = sight{e.Fid, contents}
+	}
+	return seen, nil
+}
+
+// crashServer crashes the server at a call of its disk, or when it is told to stop, and starts it again.
+func (l *life) crashServer(stop <-chan struct{}, at int, seed uint64) {
+	random := rand.New(rand.NewPCG(seed, 2))
+	down := make(chan struct{})
+	var calls atomic.Int64
+	power := random.IntN(2) == 0
+	take := func() {
+		l.server.TakeDisk(func(d *simdisk.Disk) *simdisk.Disk {
+			if power {
+				return d.LosePower(random)
+			}
+			return d.Crash()
+		})
+		close(down)
+	}
+	disk := l.server.Simulated()
+	disk.Watch(func(simdisk.Operation, string) {
+		if calls.Add(1) == int64(1+at) {
+			take()
+		}
+	})
+	select {
+	case <-down:
+	case <-stop:
+		disk.Watch(nil)
+		if calls.Swap(1000) <= int64(at) {
+			take()
+		}
+		<-down
+	}
+	l.server.Bury()
+	time.Sleep(time.Duration(random.IntN(10_000)) * time.Millisecond)
+	l.server.Start()
+	l.checkServer()
+}
+
+// checkServer judges what the server has.
+func (l *life) checkServer() {
+	l.server.CheckSound()
+	c := l.server.Client(1000)
+	seen := map[string]sight{}
+	for p, s := range l.server.Tree() {
+		if s.Kind != coda.File {
+			continue
+		}
+		got, err := c.Fetch(s.Fid)
+		if coda.KindOf(err) == coda.NotFound {
+			continue // the client has removed it meanwhile
+		}
+		require.NoError(l.t, err)
+		seen[p] = sight{s.Fid, string(got.Data)}
+	}
+	l.promises.check(l.t, serverCrashed, seen)
+}
+
+// worker works on names of its own.
+type worker struct {
+	*life
+	id     int
+	client *client
+	random *rand.Rand
+	step   int
+}
+
+func (w *worker) name() string { return fmt.Sprintf("%d-%d", w.id, w.random.IntN(4)) }
+
+// work takes steps until the client crashes.
+func (w *worker) work(steps int) {
+	d, err := w.client.at("d")
+	if err != nil {
+		return
+	}
+	for w.step = range steps {
+		if w.dead.Load() {
+			return
+		}
+		switch w.random.IntN(12) {
+		case 0, 1, 2, 3, 4:
+			w.write(d.Fid, w.name(), true)
+		case 5:
+			w.write(d.Fid, w.name(), false)
+		case 6, 7:
+			w.remove(d.Fid, w.name())
+		case 8:
+			w.rename(d.Fid, w.name(), w.name())
+		case 9:
+			w.sync(nil, func() error { return w.client.Sync(w.t.Context()) })
+		case 10:
+			w.reintegrate()
+		default:
+			time.Sleep(time.Duration(w.random.IntN(50)) * time.Millisecond)
+		}
+	}
+}
+
+// done notes that an operation has returned, if that was before the crash.
+func (w *worker) done(err error, note func()) {
+	w.promises.mu.Lock()
+	defer w.promises.mu.Unlock()
+	if err == nil && !w.dead.Load() {
+		note()
+	}
+}
+
+// current gives the history of a name, and the file that it stands for.
+func (w *worker) current(name string) (*history[*file], *file) {
+	w.promises.mu.Lock()
+	defer w.promises.mu.Unlock()
+	h := w.promises.name("d/" + name)
+	return h, h.states[h.acked]
+}
+
+// write makes a file or writes to it.
+func (w *worker) write(dir coda.Fid, name string, truncate bool) {
+	h, f := w.current(name)
+	if f == nil && !truncate {
+		return
+	}
+	before := ""
+	made := -1
+	w.promises.mu.Lock()
+	if f == nil {
+		f = newFile()
+		made = h.begin(f)
+	} else if !truncate {
+		before = f.states[f.acked]
+	}
+	w.promises.mu.Unlock()
+	status, handle, err := w.client.Create(w.t.Context(), dir, name, 0o644, 0, venus.OpenFlags{Write: true, Truncate: truncate})
+	if err != nil {
+		return
+	}
+	w.done(nil, func() {
+		if made >= 0 {
+			h.acked, f.fid = made, status.Fid
+		}
+	})
+	if !truncate {
+		b, err := io.ReadAll(io.NewSectionReader(handle, 0, 1<<40))
+		if err == nil && string(b) != before && !w.dead.Load() {
+			w.t.Errorf("%s: reads %s, not %s", name, show(string(b)), show(before))
+		}
+	}
+	w.writeTo(handle, f, before)
+	_ = handle.Close(w.t.Context()) // the flush counts
+}
+
+// writeTo appends to what is there.
+func (w *worker) writeTo(handle *venus.Handle, f *file, before string) {
+	for range 1 + w.random.IntN(2) {
+		text := fmt.Sprintf("%d %d %d ", w.boot, w.step, w.random.Uint64())
+		text = strings.Repeat(text, 1+w.random.IntN(2)*w.random.IntN(2000)) // some are kept in the store, some in containers
+		if _, err := handle.WriteAt([]byte(text), int64(len(before))); err != nil {
+			return
+		}
+		before += text
+		w.promises.mu.Lock()
+		i := f.begin(before)
+		w.promises.mu.Unlock()
+		if w.random.IntN(3) == 0 {
+			w.sync(f, func() error {
+				err := handle.Sync(w.t.Context())
+				w.done(err, func() { f.acked = i })
+				return err
+			})
+			continue
+		}
+		w.done(handle.Flush(w.t.Context()), func() { f.acked = i })
+	}
+}
+
+// sync notes what a sync has promised, with the contents of f.
+func (w *worker) sync(f *file, call func() error) {
+	m := w.promises.now()
+	if err := call(); err == nil && !w.dead.Load() {
+		w.promises.synced(m, f)
+	}
+}
+
+func (w *worker) remove(dir coda.Fid, name string) {
+	h, f := w.current(name)
+	if f == nil {
+		return
+	}
+	w.promises.mu.Lock()
+	i := h.begin(nil)
+	w.promises.mu.Unlock()
+	w.done(w.client.Remove(w.t.Context(), dir, name), func() { h.acked = i })
+}
+
+func (w *worker) rename(dir coda.Fid, from, to string) {
+	h, f := w.current(from)
+	if f == nil || from == to {
+		return
+	}
+	other, _ := w.current(to)
+	w.promises.mu.Lock()
+	i, j := h.begin(nil), other.begin(f)
+	w.promises.mu.Unlock()
+	w.done(w.client.Rename(w.t.Context(), dir, from, dir, to, false), func() { h.acked, other.acked = i, j })
+}
+
+func (w *worker) reintegrate() {
+	m := w.promises.now()
+	left, err := w.client.ForceReintegrate(w.t.Context())
+	if err == nil && left == 0 && !w.dead.Load() {
+		w.promises.sent(m)
+	}
+}
