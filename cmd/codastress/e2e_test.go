@@ -182,26 +182,40 @@ func TestTheDiskIsFull(t *testing.T) {
 	}
 }
 
-// TestWithoutFUSE has runs on a machine on which nobody can open /dev/fuse.
+// TestWithoutFUSE has runs on a machine that has no /dev/fuse, and on one on which nobody may open it.
 func TestWithoutFUSE(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: hiding /dev/fuse")
 	}
 	codastressed, runs := clean(t), ground(t)
-	hidden := func(t *testing.T, args ...string) *invocation {
-		t.Helper()
-		script := `mount -t tmpfs -o nodev,mode=755 tmpfs "$0" && mknod "$0/fuse" c 10 229 && mount --bind "$0/fuse" /dev/fuse && exec "$@"`
-		return begin(t, "unshare", append([]string{"--mount", "sh", "-c", script, t.TempDir(), codastressed}, args...)...)
-	}
-	dir := filepath.Join(runs, "asked")
-	run := hidden(t, "run", quiet, "--runtime", "processes", "--mount", "fuse", "--seed", "1", "--dir", dir)
-	require.Equal(t, exitCluster, run.wait(t, runBound), "%s", run.said())
-	require.Contains(t, run.complaint(t), "no FUSE: open /dev/fuse: permission denied: run as root with /dev/fuse, or use --mount direct")
-	require.NoDirExists(t, dir)
+	for _, machine := range []struct {
+		hide    string // a script that hides the device in a mount namespace of its own, below the folder $0
+		problem string
+	}{
+		{
+			`mount -t tmpfs -o mode=755 tmpfs "$0" && mknod -m 666 "$0/null" c 1 3 && mknod -m 666 "$0/urandom" c 1 9 && mount --bind "$0" /dev`,
+			"open /dev/fuse: no such file or directory",
+		},
+		{
+			`mount -t tmpfs -o nodev,mode=755 tmpfs "$0" && mknod "$0/fuse" c 10 229 && mount --bind "$0/fuse" /dev/fuse`,
+			"open /dev/fuse: permission denied",
+		},
+	} {
+		t.Run(machine.problem, func(t *testing.T) {
+			hidden := func(args ...string) *invocation {
+				script := machine.hide + ` && exec "$@"`
+				return begin(t, "unshare", append([]string{"--mount", "sh", "-c", script, t.TempDir(), codastressed}, args...)...)
+			}
+			dir := filepath.Join(runs, "asked")
+			run := hidden("run", quiet, "--runtime", "processes", "--mount", "fuse", "--seed", "1", "--dir", dir)
+			require.Equal(t, exitCluster, run.wait(t, runBound), "%s", run.said())
+			require.Contains(t, run.complaint(t), "no FUSE: "+machine.problem+": run as root with /dev/fuse, or use --mount direct")
+			require.NoDirExists(t, dir)
 
-	dir = filepath.Join(runs, "direct")
-	run = hidden(t, "run", quiet, "--runtime", "processes", "--seed", "1", "--dir", dir)
-	require.Equal(t, exitPass, run.wait(t, runBound), "%s", run.said())
-	require.Contains(t, run.stderr.String(), "mount direct, since there is no FUSE")
-	require.Contains(t, run.stdout.String(), "mounted through direct")
+			run = hidden("run", quiet, "--runtime", "processes", "--seed", "1", "--dir", filepath.Join(t.TempDir(), "direct"))
+			require.Equal(t, exitPass, run.wait(t, runBound), "%s", run.said())
+			require.Contains(t, run.stderr.String(), "mount direct, since there is no FUSE: "+machine.problem)
+			require.Contains(t, run.stdout.String(), "mounted through direct")
+		})
+	}
 }
