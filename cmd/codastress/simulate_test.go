@@ -16,6 +16,9 @@ import (
 // simulatedScenario is a scenario of a size that a simulation runs several times a second, with every daemon killed and the link to the deleting client cut.
 const simulatedScenario = "testdata/simulated.yaml"
 
+// dark is the same with losses of power.
+const dark = "testdata/dark.yaml"
+
 // seedsOf says how many seeds a campaign has run, from its last lines.
 func seedsOf(t *testing.T, summary string) int {
 	t.Helper()
@@ -32,7 +35,7 @@ func seedsOf(t *testing.T, summary string) int {
 }
 
 func TestSimulatedRunsPass(t *testing.T) {
-	for _, one := range []struct{ scenario, seeds string }{{simulatedScenario, "1..200"}} {
+	for _, one := range []struct{ scenario, seeds string }{{simulatedScenario, "1..200"}, {dark, "1..200"}} {
 		t.Run(filepath.Base(one.scenario), func(t *testing.T) {
 			searched := codastress(t, exitPass, clean(t), "simulate", one.scenario, "--seeds", one.seeds, "--dir", ground(t))
 			require.Equal(t, 200, seedsOf(t, searched.stdout.String()))
