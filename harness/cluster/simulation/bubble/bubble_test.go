@@ -41,7 +41,7 @@ func TestFailures(t *testing.T) {
 	}{
 		"all wait": {waitForever, "all goroutines in bubble are blocked", "waitForever"},
 		"one is left": {
-			func(context.Context) { go waitForever(nil) }, "blocked goroutines remain", "waitForever",
+			func(ctx context.Context) { go waitForever(ctx) }, "blocked goroutines remain", "waitForever",
 		},
 		"panic":  {panics, "panic: out of ideas", "panics"},
 		"goexit": {func(context.Context) { runtime.Goexit() }, "Goexit", ""},
