@@ -56,7 +56,7 @@ func randomness() []edit {
 		{
 			file:   "crypto/internal/sysrand/rand.go",
 			anchor: "var testingOnlyFailRead bool\n",
-			after:  "\n//go:linkname seededRead\nfunc seededRead(b []byte) bool\n",
+			after:  "\n//go:linkname seededRead\n//go:noescape\nfunc seededRead(b []byte) bool\n",
 		},
 		{
 			file:   "crypto/internal/sysrand/rand.go",

@@ -113,6 +113,10 @@ func write(folder, source string, files map[string][]byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("describe the overlay: %w", err)
 	}
+	// A module of its own, so that the go command takes the folder for no part of the module that it lies in.
+	if err := store(filepath.Join(folder, "go.mod"), []byte("module overlay\n")); err != nil {
+		return "", err
+	}
 	path := filepath.Join(folder, "overlay.json")
 	return path, store(path, append(description, '\n'))
 }

@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -81,4 +82,18 @@ func TestAnotherVersion(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, "zero\none\nhalf\nmore\ntwo\ntwo\n", string(files["a.go"]))
+}
+
+// What is generated lies in the tree of the module that is built, and must not become a package of it.
+func TestTheFolderIsNoPartOfAModule(t *testing.T) {
+	module := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(module, "go.mod"), []byte("module around\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(module, "around.go"), []byte("package around\n"), 0o644))
+	_, err := generate(filepath.Join(module, "bin", "overlay"))
+	require.NoError(t, err)
+	list := exec.Command("go", "list", "./...")
+	list.Dir = module
+	output, err := list.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	require.Equal(t, "around\n", string(output))
 }
