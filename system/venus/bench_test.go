@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -181,5 +182,66 @@ func BenchmarkColdTree(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
+	}
+}
+
+// BenchmarkSeenByAnother makes, overwrites and deletes 900 files of 4 KiB on one client, until another client sees it all. Meanwhile the other one goes
+// on reading a file that has nothing to do with it: its longest read is the longest stall of a bystander.
+func BenchmarkSeenByAnother(b *testing.B) {
+	const files = 900
+	s := vicetest.Start(b)
+	writer, reader := start(b, s), start(b, s)
+	writer.warm()
+	writer.mkdir("d")
+	writer.write("other", "contents")
+	writer.settle()
+	contents := map[string]string{"create": strings.Repeat("c", 4096), "overwrite": strings.Repeat("o", 4096)}
+	var longest time.Duration
+	look := func() {
+		began := time.Now()
+		reader.read("other")
+		longest = max(longest, time.Since(began))
+	}
+	look()
+	for _, phase := range []string{"create", "overwrite", "delete"} {
+		b.Run(phase, func(b *testing.B) {
+			for range b.N {
+				b.StopTimer()
+				for i := range files {
+					name := fmt.Sprint("d/", i)
+					if _, err := writer.at(name); phase == "create" && err == nil {
+						writer.remove(name)
+					} else if phase != "create" && err != nil {
+						writer.write(name, "before")
+					}
+				}
+				writer.settle()
+				// The reader has everything cached; it may hear of a change while it looks.
+				for _, err := reader.tryTree(); err != nil; _, err = reader.tryTree() {
+				}
+				longest = 0
+				b.StartTimer()
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					for i := range files {
+						if name := fmt.Sprint("d/", i); phase == "delete" {
+							writer.remove(name)
+						} else {
+							writer.write(name, contents[phase])
+						}
+					}
+				}()
+				for seen := 0; seen < files; {
+					look()
+					got, err := reader.tryRead(fmt.Sprint("d/", seen))
+					if phase == "delete" && err != nil || phase != "delete" && got == contents[phase] {
+						seen++
+					}
+				}
+				<-done
+			}
+			b.ReportMetric(float64(longest.Microseconds())/1000, "longest-ms")
+		})
 	}
 }
