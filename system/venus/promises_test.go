@@ -86,7 +86,7 @@ func (p *promises) synced(m moment, f *file) {
 		h.synced = max(h.synced, i)
 	}
 	if f != nil {
-		f.history.synced = f.acked
+		f.synced = f.acked
 	}
 }
 
@@ -98,7 +98,7 @@ func (p *promises) sent(m moment) {
 		h.sent = max(h.sent, i)
 	}
 	for f, i := range m.files {
-		f.history.sent = max(f.history.sent, i)
+		f.sent = max(f.history.sent, i)
 	}
 }
 
@@ -216,7 +216,7 @@ func (h *history[S]) describe(c crash) string {
 		if f, ok := what.(*file); ok {
 			what = "free"
 			if f != nil {
-				what = fmt.Sprintf("%v {%s}", f.fid, f.history.describe(c))
+				what = fmt.Sprintf("%v {%s}", f.fid, f.describe(c))
 			}
 		} else {
 			what = show(what.(string))
