@@ -128,7 +128,8 @@ func (l *life) round() {
 	stop := make(chan struct{})
 	var server sync.WaitGroup
 	if l.random.IntN(2) == 0 {
-		server.Go(func() { l.crashServer(stop, l.random.IntN(100), l.random.Uint64()) })
+		calls, seed := l.random.IntN(100), l.random.Uint64()
+		server.Go(func() { l.crashServer(stop, calls, seed) })
 	}
 	left, power := l.armClient()
 	workers.Wait()
