@@ -98,7 +98,7 @@ func (p *promises) sent(m moment) {
 		h.sent = max(h.sent, i)
 	}
 	for f, i := range m.files {
-		f.sent = max(f.history.sent, i)
+		f.sent = max(f.sent, i)
 	}
 }
 
