@@ -32,7 +32,8 @@ func (v *Venus) ForceReintegrate(ctx context.Context) (remaining uint64, err err
 		v.mu.Unlock()
 		switch {
 		case remaining == 0:
-			return 0, nil
+			// Records that others made needless before they were sent must not come back after a loss of power.
+			return 0, c.wrap(v.syncAll(c))
 		case closed:
 			return remaining, c.fail(coda.Closed, "venus is stopping")
 		case state == linkDown:

@@ -1,0 +1,210 @@
+package venus_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk/simdisk"
+	"github.com/codastress/codastress/system/venus"
+	"github.com/codastress/codastress/system/vice/vicetest"
+)
+
+// doomed is a client that will lose its power, in virtual time.
+type doomed struct {
+	*client
+	s    *vicetest.Server
+	disk *simdisk.Disk
+	deaf atomic.Bool // it hears nothing any more of what the server says
+}
+
+// inPowerLoss runs a test of what a loss of power leaves: before is done once, and after for each of many losses.
+func inPowerLoss(t *testing.T, before func(d *doomed), after func(d *doomed, again *client)) {
+	t.Helper()
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			d := &doomed{s: vicetest.Start(t), disk: simdisk.New()}
+			d.client = startIn(t, "cache", d.s, d.use)
+			d.warm()
+			d.write("old", "old")
+			d.settle()
+			before(d)
+			d.deaf.Store(true)
+			d.Disconnect()
+			left := d.disk.LosePower(rand.New(rand.NewPCG(seed, 0)))
+			d.stop()
+			again := startIn(t, "cache", d.s, func(c *venus.Config) { c.Disk, c.Boot, c.Timing = left, "next", venus.Timing{} })
+			again.await(true)
+			again.settle()
+			conflicts, err := again.Conflicts()
+			require.NoError(t, err)
+			require.Empty(t, conflicts, "seed %d", seed)
+			require.Equal(t, serverTree(d.s), again.tree())
+			after(d, again)
+		})
+	}
+}
+
+func (d *doomed) use(c *venus.Config) {
+	c.Disk, c.Boot, c.Timing = d.disk, "first", venus.Timing{}
+	c.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+		conn, err := d.s.Dial(ctx, address)
+		return deafConn{conn, &d.deaf}, err
+	}
+}
+
+// deafConn drops what arrives once deaf is set.
+type deafConn struct {
+	net.Conn
+	deaf *atomic.Bool
+}
+
+// Read reads what is heard.
+func (c deafConn) Read(p []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(p)
+		if err != nil || !c.deaf.Load() {
+			return n, err
+		}
+	}
+}
+
+// open opens a file that must be there.
+func (d *doomed) openWriter(p string, truncate bool) *venus.Handle {
+	return d.client.open(p, venus.OpenFlags{Write: true, Truncate: truncate})
+}
+
+// chmod changes the mode of a file and has that survive.
+func (d *doomed) chmod(p string, mode uint32) {
+	at, err := d.at(p)
+	require.NoError(d.t, err)
+	_, err = d.SetAttributes(d.t.Context(), at.Fid, venus.Changes{Mode: &mode})
+	require.NoError(d.t, err)
+	require.NoError(d.t, d.Sync(d.t.Context()))
+}
+
+// requireMode demands that a change of mode has come to the server.
+func requireMode(d *doomed, mode uint32) {
+	require.Equal(d.t, mode, d.s.Tree()["old"].Mode)
+}
+
+// What was done after a store whose contents a loss of power took is based on what was there before the store. The records behind it were
+// not read yet when it was taken out of the log, and the server refused them as conflicts.
+func TestUpdatesAfterAStoreThatIsLost(t *testing.T) {
+	inPowerLoss(t, func(d *doomed) {
+		d.Disconnect()
+		d.write("old", "never synced")
+		d.chmod("old", 0o600)
+	}, func(d *doomed, again *client) {
+		requireMode(d, 0o600)
+		require.Contains(t, []string{"old", "never synced"}, again.read("old"))
+	})
+}
+
+// The same where the store was under way: the server has applied it or not, and what was done after it fits either.
+func TestUpdatesAfterASentStoreThatIsLost(t *testing.T) {
+	for name, arrives := range map[string]bool{"applied": true, "not applied": false} {
+		t.Run(name, func(t *testing.T) {
+			inPowerLoss(t, func(d *doomed) {
+				d.deaf.Store(true)
+				if !arrives {
+					d.s.Stop()
+				}
+				d.write("old", "never synced")
+				time.Sleep(time.Second)
+				if arrives {
+					require.EqualValues(d.t, len("never synced"), d.s.Tree()["old"].Length)
+				}
+				require.NotZero(d.t, d.Volume().LogRecords)
+				d.chmod("old", 0o600)
+				if !arrives {
+					d.s.Start()
+				}
+			}, func(d *doomed, again *client) {
+				requireMode(d, 0o600)
+				require.Contains(t, []string{"old", "never synced"}, again.read("old"))
+			})
+		})
+	}
+}
+
+// Contents that were synced stay so when a copy takes their place because their file is still open. The copy was not synced.
+func TestSyncedContentsOfAnOpenFile(t *testing.T) {
+	inPowerLoss(t, func(d *doomed) {
+		h := d.openWriter("old", true)
+		put(t, h, 0, "synced")
+		require.NoError(d.t, h.Sync(d.t.Context()))
+		d.deaf.Store(true)
+		d.s.Simulated().Freeze() // it is not to be saved by the server
+		time.Sleep(2 * time.Second)
+		require.NoError(d.t, d.Sync(d.t.Context()))
+		d.s.Simulated().Thaw()
+		d.s.Kill()
+		d.s.Start()
+		d.t.Cleanup(func() { _ = h.Close(context.Background()) })
+	}, func(d *doomed, again *client) { require.Equal(d.t, "synced", again.read("old")) })
+}
+
+// What was written to synced contents without a sync, before the client was killed, is as safe as they are once the client says that it is
+// there: its record says that it was synced. It was not, so that a loss of power could leave contents that are not those of the record.
+func TestWrittenToAfterASync(t *testing.T) {
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			s, disk := vicetest.Start(t), simdisk.New()
+			boot := func(name string, on *simdisk.Disk) *client {
+				c := startIn(t, "cache", s, func(c *venus.Config) { c.Disk, c.Boot, c.Timing = on, name, venus.Timing{} })
+				return c
+			}
+			c := boot("first", disk)
+			c.warm()
+			c.write("f", "")
+			c.settle()
+			c.Disconnect()
+			h := c.open("f", venus.OpenFlags{Write: true})
+			put(t, h, 0, "synced")
+			require.NoError(t, h.Sync(t.Context()))
+			put(t, h, 6, " and more")
+			killed := disk.Crash()
+			require.NoError(t, h.Close(t.Context()))
+			c.stop()
+
+			s.Stop()
+			c = boot("first", killed)
+			c.await(false)
+			require.Equal(t, "synced and more", c.read("f"))
+			require.NoError(t, c.Sync(t.Context()))
+			left := killed.LosePower(rand.New(rand.NewPCG(seed, 0)))
+			c.stop()
+			s.Start()
+			c = boot("second", left)
+			c.await(true)
+			c.settle()
+			require.Equal(t, "synced and more", c.read("f"), seed)
+		})
+	}
+}
+
+// A file that was made and removed again before any of it was sent stays removed once the log has been forced out. Nothing had been sent,
+// so nothing was synced, and a loss of power brought the file back.
+func TestRemovedBeforeItWasSent(t *testing.T) {
+	inPowerLoss(t, func(d *doomed) {
+		d.Disconnect()
+		d.write("short", "lived")
+		require.NoError(d.t, d.Sync(d.t.Context()))
+		d.remove("short")
+		left, err := d.ForceReintegrate(d.t.Context())
+		require.NoError(d.t, err)
+		require.Zero(d.t, left)
+	}, func(d *doomed, again *client) {
+		_, err := again.at("short")
+		require.ErrorIs(d.t, err, coda.NotFound, fmt.Sprint(again.Volume()))
+	})
+}
