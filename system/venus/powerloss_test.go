@@ -77,9 +77,9 @@ func (c deafConn) Read(p []byte) (int, error) {
 	}
 }
 
-// open opens a file that must be there.
+// openWriter opens a file that must be there.
 func (d *doomed) openWriter(p string, truncate bool) *venus.Handle {
-	return d.client.open(p, venus.OpenFlags{Write: true, Truncate: truncate})
+	return d.open(p, venus.OpenFlags{Write: true, Truncate: truncate})
 }
 
 // chmod changes the mode of a file and has that survive.
