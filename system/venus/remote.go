@@ -33,7 +33,9 @@ func newRemote(cfg Config) (*remote, error) {
 	r := &remote{dial: cfg.Dial, conns: map[*trackedConn]struct{}{}}
 	client := wire.DefaultClientConfig()
 	client.Dialer = r.connect
-	client.MaxBackoff = cfg.Timing.Retry
+	// With gRPC's jitter of a fifth its pause is over when the session is tried again. Its pause is never cut short: ResetConnectBackoff reads a
+	// map that other goroutines of gRPC write to.
+	client.MaxBackoff = cfg.Timing.Retry * 4 / 5
 	client.ConnectTime = cfg.Timing.Connect
 	if cfg.TLS != nil {
 		client.Credentials = credentials.NewTLS(cfg.TLS)
@@ -75,8 +77,6 @@ func (r *remote) gate(shut bool) {
 	r.mu.Unlock()
 	if shut {
 		r.cut()
-	} else {
-		r.conn.ResetConnectBackoff()
 	}
 }
 

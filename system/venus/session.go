@@ -80,7 +80,6 @@ func (v *Venus) keepSession(ctx context.Context) {
 		if !pause(ctx, v.cfg.Timing.Retry) {
 			return
 		}
-		v.remote.conn.ResetConnectBackoff()
 	}
 }
 
