@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -85,9 +86,7 @@ func letters(t require.TestingT, contents string) string {
 	s := ""
 	for i := 0; i < len(contents); i += 4096 {
 		part := contents[i:min(i+4096, len(contents))]
-		for j := range len(part) {
-			require.Equal(t, part[0], part[j])
-		}
+		require.Equal(t, len(part), strings.Count(part, part[:1]))
 		c := part[0]
 		if c == 0 {
 			c = '0'
@@ -270,9 +269,7 @@ func TestLossesOfPower(t *testing.T) {
 						require.Equal(t, want, got)
 					}
 					for i := range len(got) {
-						if !written[n][got[i]] {
-							t.Fatalf("byte %d of %s is %x, which nobody wrote", i, n, got[i])
-						}
+						require.True(t, written[n][got[i]], "byte %d of %s is %x, which nobody wrote", i, n, got[i])
 					}
 					sure[n] = got
 				}

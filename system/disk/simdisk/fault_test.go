@@ -1,0 +1,157 @@
+package simdisk_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/codastress/codastress/system/disk"
+	"github.com/codastress/codastress/system/disk/simdisk"
+)
+
+func TestFaults(t *testing.T) {
+	d := simdisk.New()
+	create := func(name string) error {
+		f, err := d.OpenFile(name, os.O_RDWR|os.O_CREATE)
+		if err != nil {
+			return err
+		}
+		return f.Close()
+	}
+	i := d.Inject(simdisk.Fault{Operation: simdisk.Create, Path: "dir/[bc]*", Skip: 1, Count: 2, Err: unix.ENOSPC})
+	require.NoError(t, d.MkdirAll("dir", 0o700))
+	require.NoError(t, create("dir/a"), "another path")
+	require.NoError(t, create("dir/b1"), "the first is skipped")
+	require.ErrorIs(t, create("dir/b2"), unix.ENOSPC)
+	require.Equal(t, 1, d.Hits(i))
+	require.ErrorIs(t, create("dir/c"), unix.ENOSPC)
+	require.NoError(t, create("dir/c"), "two are enough")
+	require.Equal(t, 2, d.Heal(i))
+
+	d.Inject(simdisk.Fault{Operation: simdisk.Rename, Path: "b"})
+	require.ErrorIs(t, d.Rename("dir/a", "dir/b"), unix.EIO, "by its last element")
+	require.Equal(t, "", get(t, d, "dir/a"), "it did not happen")
+	c := d.Crash()
+	require.ErrorIs(t, c.Rename("dir/a", "dir/b"), unix.EIO, "the fault has gone over to the copy")
+	require.NoError(t, d.Rename("dir/a", "dir/b"))
+}
+
+// A sync that fails leaves in doubt what it was to save.
+func TestAFailedSync(t *testing.T) {
+	d := simdisk.New()
+	f := open(t, d, "f", os.O_RDWR|os.O_CREATE)
+	require.NoError(t, disk.SyncDirectory(d, "."))
+	put(t, f, 0, []byte("text"))
+	d.Inject(simdisk.Fault{Operation: simdisk.Sync, Count: 1})
+	require.ErrorIs(t, f.Sync(), unix.EIO)
+	requireOutcomes(t, d, func(d *simdisk.Disk) string { return get(t, d, "f") }, "", "text")
+}
+
+func TestAFailedWriteWritesHalf(t *testing.T) {
+	d := simdisk.New()
+	f := open(t, d, "f", os.O_RDWR|os.O_CREATE)
+	d.Inject(simdisk.Fault{Operation: simdisk.Write, Count: 1})
+	n, err := f.WriteAt([]byte("abcdef"), 0)
+	require.ErrorIs(t, err, unix.EIO)
+	require.Equal(t, 3, n)
+	require.Equal(t, "abc", get(t, d, "f"))
+}
+
+func TestCapacity(t *testing.T) {
+	d := simdisk.New()
+	d.SetCapacity(10 * 4096)
+	f := open(t, d, "f", os.O_RDWR|os.O_CREATE)
+	n, err := f.Write(make([]byte, 12*4096))
+	require.ErrorIs(t, err, unix.ENOSPC)
+	require.Equal(t, 10*4096, n, "as much as fits")
+	put(t, f, 0, []byte("what is there can be written over"))
+	usage, err := d.GetDiskUsage("f")
+	require.NoError(t, err)
+	require.Zero(t, usage.AvailBytes)
+	require.NoError(t, d.Remove("f"))
+	require.EqualValues(t, 10*4096, d.Used(), "it is open")
+	require.NoError(t, f.Close())
+	require.Zero(t, d.Used())
+
+	b := open(t, d, "ballast", os.O_RDWR|os.O_CREATE)
+	require.NoError(t, b.Allocate(9*4096))
+	require.ErrorIs(t, b.Allocate(11*4096), unix.ENOSPC)
+	put(t, b, 0, make([]byte, 9*4096))
+	require.EqualValues(t, 9*4096, d.Used())
+	require.EqualValues(t, 9*4096, d.Crash().Used())
+	require.NoError(t, b.Truncate(0))
+	require.Zero(t, d.Used())
+}
+
+func TestFreezeAndLatency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := simdisk.New()
+		d.SetLatency(simdisk.Latency{Sync: time.Minute, Write: time.Second})
+		f := open(t, d, "f", os.O_RDWR|os.O_CREATE)
+		start := time.Now()
+		put(t, f, 0, []byte("text"))
+		require.NoError(t, f.Sync())
+		require.Equal(t, 61*time.Second, time.Since(start))
+		d.Freeze()
+		done := make(chan error)
+		go func() { done <- disk.SyncDirectory(d, ".") }()
+		time.Sleep(time.Hour)
+		select {
+		case <-done:
+			t.Fatal("a frozen disk answers")
+		default:
+		}
+		require.Equal(t, "text", get(t, d.Crash(), "f"), "the copy is not frozen")
+		d.Thaw()
+		require.NoError(t, <-done)
+	})
+}
+
+// What nobody has synced is written back after some time.
+func TestWriteback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := simdisk.New()
+		f := open(t, d, "f", os.O_RDWR|os.O_CREATE)
+		put(t, f, 0, []byte("text"))
+		file := func(d *simdisk.Disk) string { return get(t, d, "f") }
+		requireOutcomes(t, d, file, "none", "", "text")
+		time.Sleep(time.Minute)
+		_, err := d.Stat("f")
+		require.NoError(t, err)
+		requireOutcomes(t, d, file, "text")
+	})
+}
+
+// Disks that hold the same files share their bytes.
+func TestEqualContentsAreShared(t *testing.T) {
+	const files, size, disks = 500, 80_000, 4
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	var all []*simdisk.Disk
+	for range disks {
+		d := simdisk.New()
+		for i := range files {
+			f := open(t, d, fmt.Sprint(i), os.O_RDWR|os.O_CREATE)
+			put(t, f, 0, bytes.Repeat([]byte(fmt.Sprintf("file %05d", i)), size/10))
+			require.NoError(t, f.Close())
+		}
+		all = append(all, d)
+	}
+	taken := heap() - before
+	require.Less(t, taken, int64(files*size*3/2), "%d disks with %d bytes each", disks, files*size)
+	t.Logf("%d disks with %.1f MB each take %.1f MB", disks, files*size/1e6, float64(taken)/1e6)
+	runtime.KeepAlive(all)
+}
