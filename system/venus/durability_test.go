@@ -111,79 +111,99 @@ func (l *life) live() {
 	l.client.settle()
 	require.Equal(l.t, serverTree(l.server), l.client.tree())
 	l.promises.sent(l.promises.now())
-	l.promises.check(l.t, clientKilled, l.seen())
+	l.judge(clientKilled, l.seen())
 	conflicts, err := l.client.Conflicts()
 	require.NoError(l.t, err)
 	require.Empty(l.t, conflicts)
 }
 
+// fall is a crash at a call of a disk, or when it is asked for.
+type fall struct {
+	once sync.Once
+	at   int64 // how many calls
+	take func()
+}
+
+func (f *fall) now() { f.once.Do(f.take) }
+
+// watch has the crash happen at its call.
+func (f *fall) watch(d *simdisk.Disk) {
+	var calls atomic.Int64
+	d.Watch(func(simdisk.Operation, string) {
+		if calls.Add(1) == f.at {
+			f.now()
+		}
+	})
+}
+
 // round lets workers work while the server crashes or not, until the client does.
 func (l *life) round() {
-	var workers sync.WaitGroup
+	left, power := (*simdisk.Disk)(nil), l.random.IntN(2) == 0
+	random := rand.New(rand.NewPCG(l.random.Uint64(), 1))
+	crash := &fall{at: int64(1 + l.random.IntN(400)), take: func() {
+		l.dead.Store(true)
+		l.wire.cut()
+		left = afterwards(l.disk, power, random)
+	}}
+	crash.watch(l.disk)
+	var workers, server sync.WaitGroup
+	stop := make(chan struct{})
+	if l.random.IntN(2) == 0 {
+		random := rand.New(rand.NewPCG(l.random.Uint64(), 2))
+		server.Go(func() { l.crashServer(stop, random) })
+	}
 	for w := range 1 + l.random.IntN(3) {
 		worker := worker{life: l, id: w, client: l.client, random: rand.New(rand.NewPCG(l.random.Uint64(), 0))}
 		steps := 1 + l.random.IntN(30)
 		workers.Go(func() { worker.work(steps) })
 	}
-	stop := make(chan struct{})
-	var server sync.WaitGroup
-	if l.random.IntN(2) == 0 {
-		calls, seed := l.random.IntN(100), l.random.Uint64()
-		server.Go(func() { l.crashServer(stop, calls, seed) })
-	}
-	left, power := l.armClient()
 	workers.Wait()
-	l.dead.Store(true)
-	l.wire.cut()
-	l.disk.Watch(nil)
+	crash.now()
 	close(stop)
 	server.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if *left == nil {
-		*left = l.leave(power)
-	}
 	require.NoError(l.t, l.client.Close(ctx))
-	l.recover(*left, power)
+	l.recover(left, power)
 }
 
-// armClient has a crash of the client happen at a call of its disk, if there are that many.
-func (l *life) armClient() (left **simdisk.Disk, power bool) {
-	left, power = new(*simdisk.Disk), l.random.IntN(2) == 0
-	var calls atomic.Int64
-	at := int64(1 + l.random.IntN(400))
-	l.disk.Watch(func(simdisk.Operation, string) {
-		if calls.Add(1) == at {
-			l.dead.Store(true)
-			l.wire.cut()
-			*left = l.leave(power)
-		}
-	})
-	return left, power
-}
-
-// leave gives what a crash leaves of the client's disk.
-func (l *life) leave(power bool) *simdisk.Disk {
+// afterwards gives what a crash leaves of a disk.
+func afterwards(d *simdisk.Disk, power bool, random *rand.Rand) *simdisk.Disk {
 	if power {
-		return l.disk.LosePower(rand.New(rand.NewPCG(uint64(l.boot), 1)))
+		return d.LosePower(random)
 	}
-	return l.disk.Crash()
+	return d.Crash()
 }
 
-// recover starts the client again and judges what it finds.
+// recover starts the client again and judges what it finds, sometimes at first without the server.
 func (l *life) recover(left *simdisk.Disk, power bool) {
 	l.disk = left
-	what := clientKilled
+	what, alone := clientKilled, clientKilledAlone
 	if power {
-		what = clientLostPower
+		what, alone = clientLostPower, clientLostPowerAlone
 		l.boot++
 	}
 	l.start()
+	if l.random.IntN(2) == 0 {
+		l.client.Disconnect()
+		l.client.await(false)
+		seen, err := l.look()
+		if coda.KindOf(err) != coda.TimedOut { // or not everything is cached
+			require.NoError(l.t, err)
+			l.judge(alone, seen)
+		}
+		l.client.Reconnect()
+	}
 	l.client.await(true)
-	if what == clientLostPower || l.random.IntN(2) == 0 {
+	if power || l.random.IntN(2) == 0 {
 		l.client.settle()
 	}
-	if !l.promises.check(l.t, what, l.seen()) {
+	l.judge(what, l.seen())
+}
+
+func (l *life) judge(c crash, seen map[string]sight) {
+	l.t.Helper()
+	if !l.promises.check(l.t, c, seen) {
 		l.t.FailNow()
 	}
 }
@@ -222,34 +242,18 @@ func (l *life) look() (map[string]sight, error) {
 }
 
 // crashServer crashes the server at a call of its disk, or when it is told to stop, and starts it again.
-func (l *life) crashServer(stop <-chan struct{}, at int, seed uint64) {
-	random := rand.New(rand.NewPCG(seed, 2))
+func (l *life) crashServer(stop <-chan struct{}, random *rand.Rand) {
 	down := make(chan struct{})
-	var calls atomic.Int64
 	power := random.IntN(2) == 0
-	take := func() {
-		l.server.TakeDisk(func(d *simdisk.Disk) *simdisk.Disk {
-			if power {
-				return d.LosePower(random)
-			}
-			return d.Crash()
-		})
+	crash := &fall{at: int64(1 + random.IntN(100)), take: func() {
+		l.server.TakeDisk(func(d *simdisk.Disk) *simdisk.Disk { return afterwards(d, power, random) })
 		close(down)
-	}
-	disk := l.server.Simulated()
-	disk.Watch(func(simdisk.Operation, string) {
-		if calls.Add(1) == int64(1+at) {
-			take()
-		}
-	})
+	}}
+	crash.watch(l.server.Simulated())
 	select {
 	case <-down:
 	case <-stop:
-		disk.Watch(nil)
-		if calls.Swap(1000) <= int64(at) {
-			take()
-		}
-		<-down
+		crash.now()
 	}
 	l.server.Bury()
 	time.Sleep(time.Duration(random.IntN(10_000)) * time.Millisecond)
@@ -273,7 +277,7 @@ func (l *life) checkServer() {
 		require.NoError(l.t, err)
 		seen[p] = sight{s.Fid, string(got.Data)}
 	}
-	l.promises.check(l.t, serverCrashed, seen)
+	l.judge(serverCrashed, seen)
 }
 
 // worker works on names of its own.

@@ -77,6 +77,15 @@ func (c deafConn) Read(p []byte) (int, error) {
 	}
 }
 
+// replaceServer kills the server while its disk is frozen.
+func (d *doomed) replaceServer() {
+	frozen := d.s.Simulated()
+	d.s.TakeDisk((*simdisk.Disk).Crash)
+	frozen.Thaw()
+	d.s.Bury()
+	d.s.Start()
+}
+
 // openWriter opens a file that must be there.
 func (d *doomed) openWriter(p string, truncate bool) *venus.Handle {
 	return d.open(p, venus.OpenFlags{Write: true, Truncate: truncate})
@@ -116,7 +125,7 @@ func TestUpdatesAfterASentStoreThatIsLost(t *testing.T) {
 			inPowerLoss(t, func(d *doomed) {
 				d.deaf.Store(true)
 				if !arrives {
-					d.s.Stop()
+					d.s.Simulated().Freeze()
 				}
 				d.write("old", "never synced")
 				time.Sleep(time.Second)
@@ -126,7 +135,7 @@ func TestUpdatesAfterASentStoreThatIsLost(t *testing.T) {
 				require.NotZero(d.t, d.Volume().LogRecords)
 				d.chmod("old", 0o600)
 				if !arrives {
-					d.s.Start()
+					d.replaceServer()
 				}
 			}, func(d *doomed, again *client) {
 				requireMode(d, 0o600)
@@ -146,9 +155,7 @@ func TestSyncedContentsOfAnOpenFile(t *testing.T) {
 		d.s.Simulated().Freeze() // it is not to be saved by the server
 		time.Sleep(2 * time.Second)
 		require.NoError(d.t, d.Sync(d.t.Context()))
-		d.s.Simulated().Thaw()
-		d.s.Kill()
-		d.s.Start()
+		d.replaceServer()
 		d.t.Cleanup(func() { _ = h.Close(context.Background()) })
 	}, func(d *doomed, again *client) { require.Equal(d.t, "synced", again.read("old")) })
 }

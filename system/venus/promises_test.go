@@ -106,22 +106,29 @@ func (p *promises) sent(m moment) {
 type crash int
 
 const (
-	clientKilled crash = iota
+	clientKilled      crash = iota
+	clientKilledAlone       // and has not seen the server since
 	clientLostPower
+	clientLostPowerAlone // likewise
 	serverCrashed
 )
 
 func (c crash) String() string {
-	return [...]string{"the client was killed", "the client lost its power", "the server crashed"}[c]
+	return [...]string{
+		"the client was killed", "the client was killed and is alone", "the client lost its power", "the client lost its power and is alone",
+		"the server crashed",
+	}[c]
 }
 
 // floor is the first state that may be there after a crash.
 func (h *history[S]) floor(c crash) int {
 	switch c {
-	case clientKilled:
+	case clientKilled, clientKilledAlone:
 		return h.acked
 	case clientLostPower:
 		return max(h.synced, h.sent)
+	case clientLostPowerAlone:
+		return h.synced
 	default:
 		return h.sent
 	}
@@ -151,7 +158,7 @@ func fits(c crash, seen *sight) func(*file) bool {
 // as well, as in any file system.
 func (f *file) like(c crash, contents string) func(string) bool {
 	return func(state string) bool {
-		if c != clientLostPower || state == "" {
+		if (c != clientLostPower && c != clientLostPowerAlone) || state == "" {
 			return contents == state
 		}
 		return strings.HasPrefix(contents, state) && slices.ContainsFunc(f.states, func(later string) bool {
@@ -202,9 +209,9 @@ func (p *promises) settle(c crash, name string, seen *sight) {
 
 func (h *history[S]) cut(c crash, i int) S {
 	h.states = slices.Clone(h.states[:i+1])
-	h.acked, h.sent = i, min(h.sent, i)
+	h.acked, h.synced, h.sent = i, min(h.synced, i), min(h.sent, i)
 	if c == clientLostPower {
-		h.synced = i
+		h.sent = i // the server has been heard, and has heard everything
 	}
 	return h.states[i]
 }
@@ -242,7 +249,7 @@ func (p *promises) check(t assert.TestingT, c crash, seen map[string]sight) bool
 		}
 		if wrong := p.judge(c, name, here); wrong != "" {
 			good = assert.Fail(t, wrong)
-		} else if c != serverCrashed {
+		} else if c == clientKilled || c == clientLostPower {
 			p.settle(c, name, here)
 		}
 	}
