@@ -92,11 +92,6 @@ func (c Catalog) Fault(name string) (Fault, error) {
 	return find("fault", name, c.Faults, func(f Fault) string { return f.Name })
 }
 
-// Check finds a check by its name; the error suggests the nearest one.
-func (c Catalog) Check(name string) (Check, error) {
-	return find("check", name, c.Checks, func(k Check) string { return k.Name })
-}
-
 func find[T any](what, name string, all []T, nameOf func(T) string) (T, error) {
 	names := make([]string, 0, len(all))
 	for _, one := range all {

@@ -19,7 +19,7 @@ type outcome struct {
 	result    history.Result
 	why       []string
 	dir       string // where the run is kept; "" where it passed
-	spent     used
+	memory    int64  // the most that was resident, in bytes
 	simulated time.Duration
 	exact     bool
 }
@@ -46,7 +46,6 @@ type totals struct {
 	seeds, passed  int
 	failed         []outcome // and undecided ones, by their seeds
 	wall           time.Duration
-	busy           time.Duration // of all runs
 	simulated      time.Duration
 	memory         int64 // the most that one run took, in bytes
 	inexact        int   // runs that may not repeat themselves
@@ -113,9 +112,8 @@ func (c *campaign) work(ctx context.Context, stop context.CancelFunc) {
 func (c *campaign) count(o outcome) {
 	t := &c.total
 	t.seeds++
-	t.busy += o.spent.wall
 	t.simulated += o.simulated
-	t.memory = max(t.memory, o.spent.memory)
+	t.memory = max(t.memory, o.memory)
 	if !o.exact {
 		t.inexact++
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +31,7 @@ const probeTime = 10 * time.Second
 func choose(ctx context.Context, flags runFlags) (choice, error) {
 	if flags.runtime == simulation.Name {
 		// Below the kernel is where a simulation begins.
-		mount, _, err := chooseMount(cmp.Or(flags.mount, mountDirect), func() error { return errors.New("a simulation has no kernel") })
+		mount, _, err := chooseMount(flags.mount, func() error { return errors.New("a simulation has no kernel") })
 		return choice{mount: mount, why: "runtime simulation, as asked"}, err
 	}
 	driver, why, err := chooseRuntime(ctx, flags.runtime)

@@ -14,7 +14,6 @@ import (
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/history"
 	"github.com/codastress/codastress/harness/report"
-	"github.com/codastress/codastress/harness/scenario"
 	"github.com/spf13/cobra"
 )
 
@@ -38,9 +37,8 @@ func (f *runFlags) register(cmd *cobra.Command) {
 
 func runCommand() *cobra.Command {
 	var flags runFlags
-	var clients, servers int
+	var changes scenarioFlags
 	var seed uint64
-	var settings []string
 	cmd := &cobra.Command{
 		Use:   "run SCENARIO",
 		Short: "Run a scenario and judge it",
@@ -49,24 +47,9 @@ func runCommand() *cobra.Command {
 		Example: "  codastress run mass-delete --clients 3\n  codastress run mass-delete --set workload.rate=50 --seed 7",
 		Args:    oneArgument("scenario"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			sc, err := scenario.Load(args[0], names(catalog()))
+			sc, err := changes.load(cmd, args[0])
 			if err != nil {
-				return usageError{err}
-			}
-			if cmd.Flags().Changed("clients") {
-				sc.Clients = clients
-			}
-			if cmd.Flags().Changed("servers") {
-				sc.Servers = servers
-			}
-			if err := sc.Set(settings...); err != nil {
-				return usageError{err}
-			}
-			if err := sc.Validate(); err != nil {
-				return usageError{err}
-			}
-			if sc.Servers != 1 {
-				return usageError{fmt.Errorf("servers: %d: volumes are not replicated yet, so a cluster has 1 server", sc.Servers)}
+				return err
 			}
 			if !cmd.Flags().Changed("seed") {
 				seed = uint64(time.Now().UnixNano() % 1_000_000)
@@ -75,10 +58,8 @@ func runCommand() *cobra.Command {
 		},
 	}
 	flags.register(cmd)
-	cmd.Flags().IntVar(&clients, "clients", 3, "number of clients")
-	cmd.Flags().IntVar(&servers, "servers", 1, "number of servers")
+	changes.register(cmd)
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "seed of everything random (default: another one each time)")
-	cmd.Flags().StringArrayVar(&settings, "set", nil, "set one value of the scenario, as in workload.rate=50 (repeatable)")
 	return cmd
 }
 

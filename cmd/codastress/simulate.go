@@ -24,9 +24,8 @@ type simulateFlags struct {
 	jobs      int
 	budget    time.Duration
 	keepGoing bool
-	clients   int
-	settings  []string
 	dir       string
+	scenarioFlags
 }
 
 func simulateCommand() *cobra.Command {
@@ -40,18 +39,9 @@ func simulateCommand() *cobra.Command {
 			"  codastress simulate mass-delete --set workload.pages=270 --set workload.delete=90 --budget 10m --keep-going",
 		Args: oneArgument("scenario"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			sc, err := scenario.Load(args[0], names(catalog()))
+			sc, err := flags.load(cmd, args[0])
 			if err != nil {
-				return usageError{err}
-			}
-			if cmd.Flags().Changed("clients") {
-				sc.Clients = flags.clients
-			}
-			if err := sc.Set(flags.settings...); err != nil {
-				return usageError{err}
-			}
-			if err := sc.Validate(); err != nil {
-				return usageError{err}
+				return err
 			}
 			return search(cmd.Context(), sc, flags, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -61,9 +51,8 @@ func simulateCommand() *cobra.Command {
 	f.IntVar(&flags.jobs, "jobs", runtime.NumCPU(), "runs at the same time; each takes one processor")
 	f.DurationVar(&flags.budget, "budget", 0, "time after which no run begins any more (default: none)")
 	f.BoolVar(&flags.keepGoing, "keep-going", false, "go on after a failure")
-	f.IntVar(&flags.clients, "clients", 3, "number of clients")
-	f.StringArrayVar(&flags.settings, "set", nil, "set one value of the scenario, as in workload.rate=50 (repeatable)")
 	f.StringVar(&flags.dir, "dir", "runs", "the folder where the directories of runs that fail are kept")
+	flags.scenarioFlags.register(cmd)
 	return cmd
 }
 
@@ -124,11 +113,11 @@ func simulateSeed(ctx context.Context, name string, what order, dir string) (o o
 		return o, err
 	}
 	defer func() { err = errors.Join(err, removeAll(folder)) }()
-	a, spent, err := simulate(ctx, what, folder, io.Discard)
+	a, memory, err := simulate(ctx, what, folder, io.Discard)
 	if err != nil {
 		return o, err
 	}
-	o = outcome{seed: what.Seed, spent: spent, simulated: a.Simulated, exact: a.Exact}
+	o = outcome{seed: what.Seed, memory: memory, simulated: a.Simulated, exact: a.Exact}
 	o.result, o.why = a.overall()
 	if o.result != history.Pass {
 		o.dir = harness.RunDirectoryName(dir, name, what.Seed, time.Now())

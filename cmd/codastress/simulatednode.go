@@ -118,11 +118,11 @@ func codasrvAddress(node string) string {
 	return simulation.Address(node, strconv.Itoa(cluster.CodasrvPort))
 }
 
-// reach asks for an answer of codasrv on a fresh connection.
-func (s *software) reach(ctx context.Context, server string) error {
+// Reach implements simulation.Software.
+func (s *software) Reach(ctx context.Context, peer string) error {
 	config := wire.DefaultClientConfig()
 	config.Dialer = s.machine.Stack.Dial
-	conn, err := wire.Dial(codasrvAddress(server), config)
+	conn, err := wire.Dial(codasrvAddress(peer), config)
 	if err != nil {
 		return err
 	}
@@ -130,9 +130,6 @@ func (s *software) reach(ctx context.Context, server string) error {
 	defer cancel()
 	return errors.Join(probe(ctx, conn), conn.Close())
 }
-
-// Reach implements simulation.Software.
-func (s *software) Reach(ctx context.Context, peer string) error { return s.reach(ctx, peer) }
 
 // running is a daemon that runs: what ends it, and its parts that then end.
 type running struct {

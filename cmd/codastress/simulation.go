@@ -87,31 +87,24 @@ func (a answer) err() error {
 }
 
 const (
-	simulationRun  = "run"               // the run directory, below the working directory of the process
-	outputFile     = "simulation.log"    // in the run directory: what the process said
-	stuckTime      = 10 * time.Minute    // of the machine's time, after which a simulated run counts as stuck
-	dyingTime      = 5 * time.Second     // for a process that was asked for its goroutines
-	outputMost     = 4 << 20             // bytes of it that are kept
-	memoryVariable = "GOMEMLIMIT=4GiB"   // a run that needs more than any would is better collected than killed
-	seedVariable   = bubble.SeedVariable // its runtime's seed
+	simulationRun  = "run"             // the run directory, below the working directory of the process
+	outputFile     = "simulation.log"  // in the run directory: what the process said
+	stuckTime      = 10 * time.Minute  // of the machine's time, after which a simulated run counts as stuck
+	dyingTime      = 5 * time.Second   // for a process that was asked for its goroutines
+	outputMost     = 4 << 20           // bytes of it that are kept
+	memoryVariable = "GOMEMLIMIT=4GiB" // a run that needs more than any would is better collected than killed
 )
 
-// used is what a simulated run took of the machine.
-type used struct {
-	wall   time.Duration
-	memory int64 // the most that was resident, in bytes
-}
-
-// simulate has a process carry out an order in a folder, which it makes the run directory in. An error means that there was no such process; what
-// went wrong in it is in the answer.
-func simulate(ctx context.Context, o order, folder string, stderr io.Writer) (answer, used, error) {
+// simulate has a process carry out an order in a folder, which it makes the run directory in. memory is the most that was resident of it, in bytes. An
+// error means that there was no such process; what went wrong in it is in the answer.
+func simulate(ctx context.Context, o order, folder string, stderr io.Writer) (a answer, memory int64, err error) {
 	text, err := json.Marshal(o)
 	if err != nil {
-		return answer{}, used{}, fmt.Errorf("writing the order of a simulation: %w", err)
+		return a, 0, fmt.Errorf("writing the order of a simulation: %w", err)
 	}
 	executable, err := os.Executable()
 	if err != nil {
-		return answer{}, used{}, fmt.Errorf("finding the executable that simulates: %w", err)
+		return a, 0, fmt.Errorf("finding the executable that simulates: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, stuckTime)
 	defer cancel()
@@ -121,34 +114,31 @@ func simulate(ctx context.Context, o order, folder string, stderr io.Writer) (an
 	cmd.Dir = folder
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(text), &stdout, io.MultiWriter(said, stderr)
 	// The same environment wherever it runs: what differs could show in the order of things.
-	cmd.Env = []string{seedVariable + "=" + strconv.FormatUint(o.Seed, 10), "GOMAXPROCS=1", "GOGC=off", memoryVariable, "GOTRACEBACK=all"}
+	cmd.Env = []string{bubble.SeedVariable + "=" + strconv.FormatUint(o.Seed, 10), "GOMAXPROCS=1", "GOGC=off", memoryVariable, "GOTRACEBACK=all"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // so that it says where it is
 	cmd.WaitDelay = dyingTime
 	// The death of the thread that starts the process counts as the parent's.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	began := time.Now()
 	runErr := cmd.Run()
-	spent := used{wall: time.Since(began)}
 	if cmd.ProcessState == nil {
-		return answer{}, spent, fmt.Errorf("starting a simulation: %w", runErr)
+		return a, 0, fmt.Errorf("starting a simulation: %w", runErr)
 	}
 	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		spent.memory = usage.Maxrss << 10
+		memory = usage.Maxrss << 10
 	}
-	var a answer
 	if err := json.Unmarshal(stdout.Bytes(), &a); err == nil && runErr == nil {
-		return a, spent, nil
+		return a, memory, nil
 	}
 	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return answer{}, spent, ctx.Err()
+		return answer{}, memory, ctx.Err()
 	}
 	a = answer{Problem: problemCrash, Detail: outcryOf(said.String())}
 	if ctx.Err() != nil {
 		a = answer{Problem: problemStuck, Detail: fmt.Sprintf("it did not end in %v", stuckTime)}
 	}
-	return a, spent, saveOutput(folder, said.String())
+	return a, memory, saveOutput(folder, said.String())
 }
 
 // runSimulated carries out a request in virtual time. The first error is the run's, as harness.Run returns it; the second says that nothing was
@@ -227,7 +217,7 @@ func outcryOf(said string) string {
 	return last
 }
 
-// lastBytes keeps the end of what is written: the beginning of a dump is there too, as it comes last.
+// lastBytes keeps the end of what is written, which is where a process that dies says why.
 type lastBytes struct {
 	most int
 	kept []byte

@@ -72,7 +72,7 @@ func (c *Cluster) connect(network Network) {
 }
 
 // Close ends all nodes and removes everything that the cluster has outside the run directory. ctx bounds the orderly part only. It always
-// returns, after a few seconds; the error is what could not be ended or removed by then. Later calls return what the first one did.
+// returns, within a minute where everything hangs; the error is what could not be ended or removed by then. Later calls return what the first one did.
 func (c *Cluster) Close(ctx context.Context) error {
 	c.once.Do(func() { c.closed = c.end(ctx) })
 	return c.closed

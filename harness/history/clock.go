@@ -7,14 +7,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bubbleBegin is what the clock of a testing/synctest bubble shows in the beginning.
-func bubbleBegin() time.Time { return time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC) }
+// The clock of a testing/synctest bubble begins with the year 2000, and no simulated run lasts until 2020; real ones came later. In nanoseconds since
+// 1970.
+const (
+	bubbleBegin = 946_684_800 * int64(time.Second)
+	bubbleEnd   = 1_577_836_800 * int64(time.Second)
+)
 
 // Now reads CLOCK_MONOTONIC. In a testing/synctest bubble, where a simulated run lives, it is an hour more than the time since the
 // bubble began, as zero stands for never: no other process has a clock that it could be compared with.
 func Now() Time {
-	if begin := bubbleBegin(); time.Now().Before(begin.AddDate(bubbleYears, 0, 0)) {
-		return Time(time.Hour + time.Since(begin))
+	if shown := time.Now().UnixNano(); shown < bubbleEnd {
+		return Time(int64(time.Hour) + shown - bubbleBegin)
 	}
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
@@ -23,9 +27,6 @@ func Now() Time {
 	}
 	return Time(now.Nano())
 }
-
-// bubbleYears is longer than a simulated run, and ended before the first real one.
-const bubbleYears = 20
 
 // A clock reads CLOCK_MONOTONIC at a tenth of the cost of Now, which is a real system call: Go's own clock is the same one, but for
 // where it starts.

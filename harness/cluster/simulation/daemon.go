@@ -19,8 +19,7 @@ type daemon struct {
 	process Process
 	stack   *Stack
 	dead    chan struct{}
-	thawed  chan struct{} // nil while it is not paused
-	aim     *aim          // a fault that waits for its moment
+	aim     *aim // a fault that waits for its moment
 }
 
 func (n *node) find(name string) (*daemon, error) {
@@ -98,32 +97,12 @@ func (n *node) begin(name string) (*daemon, Life, error) {
 		Number: number, Boot: n.boot, Stack: d.stack, Disk: n.disk, Dead: d.dead,
 		Log:     n.machine.Log.With(slog.String("daemon", name), slog.Int("life", number)),
 		At:      at,
-		Running: func(ctx context.Context) error { return n.running(ctx, d, number) },
+		Running: d.stack.whileFrozen,
 		Die: func(why error) {
 			n.endLife(d, number, "exited", false, why.Error())
 			runtime.Goexit()
 		},
 	}, nil
-}
-
-// running waits while a life of a daemon is paused.
-func (n *node) running(ctx context.Context, d *daemon, life int) error {
-	for {
-		n.mu.Lock()
-		thawed := d.thawed
-		if d.life != life {
-			thawed = nil
-		}
-		n.mu.Unlock()
-		if thawed == nil {
-			return ctx.Err()
-		}
-		select {
-		case <-thawed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
 
 // KillDaemon implements cluster.Agent. It strikes at a moment that is worth it, soon.
@@ -181,7 +160,6 @@ func (n *node) endLifeLeaving(d *daemon, life int, what string, expected bool, d
 		n.disk = left(old)
 		old.Thaw()
 	}
-	n.thaw(d)
 	n.mu.Unlock()
 	n.told(d, what, expected, detail)
 	if process != nil {
@@ -214,7 +192,7 @@ func (n *node) PauseDaemon(_ context.Context, name string) error {
 	if d.state != cluster.StateRunning {
 		return fmt.Errorf("%s is %s", name, d.state)
 	}
-	d.state, d.thawed = cluster.StatePaused, make(chan struct{})
+	d.state = cluster.StatePaused
 	d.stack.Freeze()
 	if keeps(name) {
 		n.disk.Freeze()
@@ -239,16 +217,8 @@ func (n *node) ResumeDaemon(_ context.Context, name string) error {
 		n.disk.Thaw()
 	}
 	d.stack.Thaw()
-	n.thaw(d)
 	n.told(d, "resumed", true, "")
 	return nil
-}
-
-func (n *node) thaw(d *daemon) {
-	if d.thawed != nil {
-		close(d.thawed)
-		d.thawed = nil
-	}
 }
 
 // end ends a daemon in order, if it runs.

@@ -61,9 +61,3 @@ func (g *gate) set(flow cluster.Flow) {
 	defer g.mu.Unlock()
 	g.state = flow
 }
-
-func (g *gate) reshape(shape Shape) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.shaping = shape
-}

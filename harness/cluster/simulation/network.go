@@ -63,17 +63,6 @@ func (n *Network) SetLink(_ context.Context, name string, state cluster.LinkStat
 	return nil
 }
 
-// ShapeLink changes how a link carries what is sent from now on.
-func (n *Network) ShapeLink(name string, up, down Shape) error {
-	l, _, err := n.link(name)
-	if err != nil {
-		return err
-	}
-	l.up.reshape(up)
-	l.down.reshape(down)
-	return nil
-}
-
 // ResetLink implements cluster.Network.
 func (n *Network) ResetLink(_ context.Context, name string) error {
 	_, conns, err := n.link(name)

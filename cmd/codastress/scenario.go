@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/codastress/codastress/harness/scenario"
+)
+
+// scenarioFlags change a scenario that is loaded.
+type scenarioFlags struct {
+	clients, servers int
+	settings         []string
+}
+
+func (f *scenarioFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.IntVar(&f.clients, "clients", 3, "number of clients")
+	flags.IntVar(&f.servers, "servers", 1, "number of servers")
+	flags.StringArrayVar(&f.settings, "set", nil, "set one value of the scenario, as in workload.rate=50 (repeatable)")
+}
+
+// load loads a scenario, a name of the library or a file, with the changes. What cannot be run is a usageError.
+func (f *scenarioFlags) load(cmd *cobra.Command, name string) (scenario.Scenario, error) {
+	sc, err := scenario.Load(name, names(catalog()))
+	if err != nil {
+		return sc, usageError{err}
+	}
+	if cmd.Flags().Changed("clients") {
+		sc.Clients = f.clients
+	}
+	if cmd.Flags().Changed("servers") {
+		sc.Servers = f.servers
+	}
+	if err := sc.Set(f.settings...); err != nil {
+		return sc, usageError{err}
+	}
+	if err := sc.Validate(); err != nil {
+		return sc, usageError{err}
+	}
+	if sc.Servers != 1 {
+		return sc, usageError{fmt.Errorf("servers: %d: volumes are not replicated yet, so a cluster has 1 server", sc.Servers)}
+	}
+	return sc, nil
+}
