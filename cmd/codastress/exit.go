@@ -73,7 +73,7 @@ func exitStatus(err error) int {
 	switch {
 	case err == nil:
 		return exitPass
-	case errors.As(err, &verdict) && verdict.result == history.Fail:
+	case errors.As(err, &verdict) && verdict.result == history.Fail, errors.Is(err, errBroken):
 		return exitFail
 	case errors.As(err, &verdict):
 		return exitUndecided

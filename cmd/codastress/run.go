@@ -154,7 +154,9 @@ func conclude(ctx context.Context, cmd *cobra.Command, flags runFlags, dir strin
 	switch {
 	case ctx.Err() != nil:
 		return endedError{fmt.Errorf("interrupted (%w)", ctx.Err()), relative(dir)}
-	case errors.Is(runErr, harness.ErrTask) && !errors.Is(runErr, harness.ErrCluster):
+	case errors.Is(runErr, errBroken) && !recorded(dir):
+		return runErr
+	case errors.Is(runErr, errBroken), errors.Is(runErr, harness.ErrTask) && !errors.Is(runErr, harness.ErrCluster):
 		fmt.Fprintln(cmd.ErrOrStderr(), "codastress:", runErr)
 	case runErr != nil:
 		return endedError{runErr, relative(dir)}
@@ -174,6 +176,9 @@ func conclude(ctx context.Context, cmd *cobra.Command, flags runFlags, dir strin
 		return fmt.Errorf("writing the result: %w", err)
 	}
 	overall := history.Overall(result.Verdicts)
+	if errors.Is(runErr, errBroken) {
+		overall = history.Fail
+	}
 	if unreported != nil && overall == history.Pass {
 		return unreported
 	} else if unreported != nil {

@@ -146,15 +146,15 @@ func (a answer) overall() (history.Result, []string) {
 			why = append(why, verdict.Check+": "+verdict.Summary)
 		}
 	}
-	switch a.Problem {
-	case "", problemTask:
+	switch err := a.err(); {
+	case a.Problem == "" || a.Problem == problemTask:
 		if a.Verdicts == nil {
 			result, why = history.Undecided, append(why, "nothing was judged")
 		}
-	case problemLeft, problemCrash, problemStuck:
-		result, why = history.Fail, append(why, string(a.Problem)+": "+a.Detail)
+	case errors.Is(err, errBroken):
+		result, why = history.Fail, append(why, err.Error())
 	default:
-		result, why = max(result, history.Undecided), append(why, string(a.Problem)+": "+a.Detail)
+		result, why = max(result, history.Undecided), append(why, err.Error())
 	}
 	return result, why
 }

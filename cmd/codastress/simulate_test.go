@@ -69,6 +69,10 @@ func TestBreakagesAreFoundBySimulation(t *testing.T) {
 			searched := codastress(t, exitFail, executable, "simulate", simulatedScenario, "--seeds", "1..1000", "--dir", runs)
 			t.Logf("found with %d seeds:\n%s", seedsOf(t, searched.stdout.String()), searched.said())
 			require.Contains(t, failedChecks(t, runs), breakage.check, "%s", searched.said())
+			kept, err := os.ReadDir(runs)
+			require.NoError(t, err)
+			// What is printed for a failure shows it again, also where the run leaves goroutines behind that wait for ever.
+			codastress(t, exitFail, executable, "replay", filepath.Join(runs, kept[0].Name()), "--dir", filepath.Join(runs, "again"))
 		})
 	}
 }

@@ -72,11 +72,16 @@ func problemOf(err error) problem {
 	}
 }
 
-// err is the problem as an error that the harness could have returned.
+// errBroken says that a simulated run has failed, whatever its checks say of what it recorded.
+var errBroken = errors.New("the simulated system broke")
+
+// err is the problem as an error that the harness could have returned, or errBroken.
 func (a answer) err() error {
 	switch a.Problem {
 	case "":
 		return nil
+	case problemLeft, problemCrash, problemStuck:
+		return fmt.Errorf("%w: %s: %s", errBroken, a.Problem, a.Detail)
 	case problemTask:
 		return fmt.Errorf("%w: %s", harness.ErrTask, a.Detail)
 	case problemRecord:
