@@ -52,7 +52,7 @@ func simulateCommand() *cobra.Command {
 	f.DurationVar(&flags.budget, "budget", 0, "time after which no run begins any more (default: none)")
 	f.BoolVar(&flags.keepGoing, "keep-going", false, "go on after a failure")
 	f.StringVar(&flags.dir, "dir", "runs", "the folder where the directories of runs that fail are kept")
-	flags.scenarioFlags.register(cmd)
+	flags.register(cmd)
 	return cmd
 }
 
