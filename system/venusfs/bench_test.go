@@ -5,7 +5,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -149,4 +151,82 @@ func BenchmarkStatAgainstAskingAlways(b *testing.B) {
 		}
 	}
 	compare(b, step{"stat", stat(mount), stat(other)})
+}
+
+// BenchmarkPagesWhileAnotherDeletes reads pages on one client, 100 a second whether or not the one before has come, while 900 files are deleted on another and until the reader
+// sees none of them; and the same number of pages while nobody does anything. It reports the 99th percentiles of both and the longest wait while files were deleted. A page is timed
+// from when it was due, so that one that waits makes those behind it wait too.
+func BenchmarkPagesWhileAnotherDeletes(b *testing.B) {
+	const pages, rate, files = 100, 100, 900
+	c := startCluster(b)
+	writer, reader := c.mount(Options{}), c.mount(Options{})
+	text := []byte(strings.Repeat("x", 8<<10))
+	require.NoError(b, os.Mkdir(writer.path("pages"), 0o755))
+	for i := range pages {
+		require.NoError(b, os.WriteFile(writer.path(fmt.Sprint("pages/", i)), text, 0o644))
+	}
+	visit := func(over func(page int) bool) (took []time.Duration) {
+		began := time.Now()
+		for page := 0; !over(page); page++ {
+			due := began.Add(time.Duration(page) * time.Second / rate)
+			time.Sleep(time.Until(due))
+			body, err := os.ReadFile(reader.path(fmt.Sprint("pages/", page%pages)))
+			require.NoError(b, err)
+			require.Len(b, body, len(text))
+			took = append(took, time.Since(due))
+		}
+		return took
+	}
+	require.Eventually(b, func() bool { return len(names(b, reader.path("pages"))) == pages }, time.Minute, time.Millisecond)
+	visit(func(page int) bool { return page == pages })
+
+	var quiet, busy []time.Duration
+	for b.Loop() {
+		require.NoError(b, os.MkdirAll(writer.path("doomed"), 0o755))
+		for i := range files {
+			require.NoError(b, os.WriteFile(writer.path(fmt.Sprint("doomed/", i)), text[:4096], 0o644))
+		}
+		require.Eventually(b, func() bool { return len(names(b, reader.path("doomed"))) == files }, time.Minute, time.Millisecond)
+
+		var gone atomic.Bool
+		seen := make(chan struct{})
+		go func() {
+			defer close(seen)
+			defer gone.Store(true)
+			for i := range files {
+				if err := os.Remove(writer.path(fmt.Sprint("doomed/", i))); err != nil {
+					b.Errorf("deleting: %v", err)
+					return
+				}
+			}
+			for len(names(b, reader.path("doomed"))) > 0 {
+				time.Sleep(10 * time.Millisecond)
+			}
+		}()
+		took := visit(func(int) bool { return gone.Load() })
+		<-seen
+		busy = append(busy, took...)
+		quiet = append(quiet, visit(func(page int) bool { return page == len(took) })...)
+	}
+	slices.Sort(quiet)
+	slices.Sort(busy)
+	p99 := func(sorted []time.Duration) float64 { return sorted[len(sorted)*99/100].Seconds() * 1e3 }
+	b.ReportMetric(float64(len(busy)), "pages")
+	b.ReportMetric(p99(quiet), "quiet-p99-ms")
+	b.ReportMetric(p99(busy), "busy-p99-ms")
+	b.ReportMetric(p99(busy)/p99(quiet), "p99-ratio")
+	b.ReportMetric(busy[len(busy)-1].Seconds()*1e3, "longest-ms")
+}
+
+// names lists a directory.
+func names(t testing.TB, dir string) []string {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Errorf("listing: %v", err)
+	}
+	var all []string
+	for _, entry := range entries {
+		all = append(all, entry.Name())
+	}
+	return all
 }
