@@ -60,7 +60,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(
 		runCommand(), replayCommand(), simulateCommand(),
 		checkCommand(), reportCommand(), historyCommand(),
-		listCommand(), explainCommand(),
+		listCommand(), explainCommand(), schemaCommand(),
 		cfsCommand(), cleanCommand(), imageCommand(), versionCommand(),
 		nodeCommand(),
 	)

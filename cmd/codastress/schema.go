@@ -1,0 +1,43 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/codastress/codastress/harness"
+	"github.com/codastress/codastress/harness/scenario"
+)
+
+func schemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of scenario files, for editors",
+		Long: "Schema prints what a scenario file may hold, as a JSON Schema. An editor with a YAML language server completes and explains the fields of a file\n" +
+			"that begins with\n\n  # yaml-language-server: $schema=PATH-OF-THE-SCHEMA",
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			text, err := schema(catalog())
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(text)
+			return err
+		},
+	}
+}
+
+// schema is the JSON Schema of the scenarios that can be made of a catalog.
+func schema(known harness.Catalog) ([]byte, error) {
+	var workloads []scenario.WorkloadTerm
+	for _, workload := range known.Workloads {
+		term := scenario.WorkloadTerm{Term: scenario.Term{Name: workload.Name, Doc: workload.Doc}}
+		for _, p := range workload.Parameters {
+			term.Parameters = append(term.Parameters, scenario.ParameterTerm{Term: scenario.Term{Name: p.Name, Doc: p.Doc}, Default: p.Default})
+		}
+		workloads = append(workloads, term)
+	}
+	var faults []scenario.Term
+	for _, fault := range known.Faults {
+		faults = append(faults, scenario.Term{Name: fault.Name, Doc: fault.Doc})
+	}
+	return scenario.Schema(workloads, faults)
+}

@@ -1,0 +1,127 @@
+package scenario
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// A Term is a name that a scenario can use, and what it stands for.
+type Term struct {
+	Name string
+	Doc  string // the first line is a summary
+}
+
+// A WorkloadTerm is a workload with its parameters.
+type WorkloadTerm struct {
+	Term
+	Parameters []ParameterTerm
+}
+
+// A ParameterTerm is a parameter of a workload.
+type ParameterTerm struct {
+	Term
+	Default string
+}
+
+// object is a part of a JSON Schema.
+type object map[string]any
+
+// Schema is the JSON Schema (draft 2020-12) of scenario files that use these workloads and faults. It is what an editor completes and explains fields
+// with; [Parse] is stricter, since it looks at values too.
+func Schema(workloads []WorkloadTerm, faults []Term) ([]byte, error) {
+	initial := defaults()
+	weights := object{}
+	for _, fault := range faults {
+		weights[fault.Name] = object{"type": "integer", "minimum": 1, "maximum": maxWeight, "description": fault.Doc}
+	}
+	kind := object{"oneOf": terms(faults)}
+	properties := object{
+		"name":       object{"type": "string", "pattern": validName.String(), "description": "Names the run directory."},
+		"doc":        object{"type": "string", "description": "What the scenario is for. The first line is what `codastress list` shows."},
+		"clients":    whole(maxNodes, initial.Clients, "Nodes that mount the file system."),
+		"servers":    whole(maxNodes, initial.Servers, "Nodes that hold it."),
+		"time_scale": object{"type": "number", "minimum": 1.0 / maxScale, "maximum": maxScale, "default": initial.TimeScale, "description": "Divides the time constants of the file system."},
+		"load":       span(initial.Load.String(), "How long the workload and the faults go on."),
+		"workload":   workloadSchema(workloads),
+		"faults": closed("What harm is done: faults that the seed places, or fixed steps, or both.", object{
+			"must": object{"type": "array", "items": kind, "description": "Each is placed at least once, as often as it is named."},
+			"mix":  closed("Weights of the faults that fill what time is left.", weights),
+			"gap":  span(initial.Faults.Gap.String(), "The least time from the healing of a placed fault to the next one."),
+			"steps": object{"type": "array", "description": "Faults at fixed times.", "items": closed("A fault at a fixed time.", object{
+				"name":   kind,
+				"nodes":  object{"type": "array", "minItems": 1, "items": object{"type": "string"}, "description": "Where; of a link, the node that connects comes first."},
+				"start":  span("", "After the start of the load."),
+				"length": span("", "Until it is healed."),
+				"args":   object{"type": "object", "additionalProperties": scalarSchema(), "description": "Arguments of the fault."},
+			}, "name", "nodes", "start", "length")},
+		}),
+		"limits": closed("What the checks hold the run against.", object{
+			"hang":     span(initial.Limits.Hang.String(), "The longest that a call may take."),
+			"converge": span(initial.Limits.Converge.String(), "From healing to equal trees."),
+		}),
+	}
+	schema := closed("A scenario of codastress: how large a cluster, which workload, which faults, and the limits that the run is held against.", properties, "name", "workload")
+	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	schema["title"] = "codastress scenario"
+	text, err := json.MarshalIndent(schema, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("writing the schema of scenarios: %w", err)
+	}
+	return append(text, '\n'), nil
+}
+
+// workloadSchema allows with each name the parameters of that workload, and no others.
+func workloadSchema(workloads []WorkloadTerm) object {
+	var each []object
+	for _, workload := range workloads {
+		properties := object{"name": object{"const": workload.Name, "description": workload.Doc}}
+		for _, parameter := range workload.Parameters {
+			property := scalarSchema()
+			property["description"], property["default"] = parameter.Doc, parameter.Default
+			properties[parameter.Name] = property
+		}
+		each = append(each, closed(summary(workload.Doc), properties, "name"))
+	}
+	return object{"oneOf": each, "description": "What is done to the file system: the name of a workload, and the parameters that are not to have their defaults."}
+}
+
+// closed is a group of fields that has no others, with the names of those that must be there.
+func closed(doc string, properties object, required ...string) object {
+	group := object{"type": "object", "additionalProperties": false, "properties": properties, "description": doc}
+	if len(required) > 0 {
+		group["required"] = required
+	}
+	return group
+}
+
+// terms are the names of which a field has one, each with its own explanation.
+func terms(all []Term) []object {
+	var each []object
+	for _, term := range all {
+		each = append(each, object{"const": term.Name, "description": term.Doc})
+	}
+	return each
+}
+
+func whole(most, initial int, doc string) object {
+	return object{"type": "integer", "minimum": 1, "maximum": most, "default": initial, "description": doc}
+}
+
+// span is a length of time, as time.ParseDuration reads it.
+func span(initial, doc string) object {
+	field := object{"type": "string", "pattern": `^([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$`, "description": doc + " A number with its unit, as in 10s or 1m30s."}
+	if initial != "" {
+		field["default"] = initial
+	}
+	return field
+}
+
+// scalarSchema is any single value: arguments are texts to whoever reads them.
+func scalarSchema() object { return object{"type": []string{"string", "number", "boolean"}} }
+
+// summary is the first line of a text.
+func summary(doc string) string {
+	first, _, _ := strings.Cut(doc, "\n")
+	return first
+}
