@@ -24,6 +24,7 @@ var rules = []struct {
 	{"harness/history", nil},
 	{"harness/nearest", nil},
 	{"harness/scenario", []string{"harness/scenario", "harness/history", "harness/nearest"}},
+	{"harness/shrink", []string{"harness/scenario"}},
 	{"harness/report", []string{"harness/report", "harness/history"}},
 	{"harness/proxy", []string{"harness/proxy"}},
 	{"harness/agent", []string{"harness/agent", "harness/history", "harness/proxy"}},

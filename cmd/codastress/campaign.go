@@ -18,8 +18,9 @@ type outcome struct {
 	seed      uint64
 	result    history.Result
 	why       []string
-	dir       string // where the run is kept; "" where it passed
-	memory    int64  // the most that was resident, in bytes
+	failed    []string // the checks that failed, or errBroken
+	dir       string   // where the run is kept; "" where it passed
+	memory    int64    // the most that was resident, in bytes
 	simulated time.Duration
 	exact     bool
 }

@@ -58,7 +58,7 @@ func rootCommand() *cobra.Command {
 		return usageError{fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())}
 	})
 	root.AddCommand(
-		runCommand(), replayCommand(), simulateCommand(),
+		runCommand(), replayCommand(), simulateCommand(), shrinkCommand(),
 		checkCommand(), reportCommand(), historyCommand(),
 		listCommand(), explainCommand(), schemaCommand(),
 		cfsCommand(), cleanCommand(), imageCommand(), versionCommand(),

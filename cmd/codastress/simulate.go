@@ -119,6 +119,9 @@ func simulateSeed(ctx context.Context, name string, what order, dir string) (o o
 	}
 	o = outcome{seed: what.Seed, memory: memory, simulated: a.Simulated, exact: a.Exact}
 	o.result, o.why = a.overall()
+	if o.failed = failedOf(a.Verdicts); errors.Is(a.err(), errBroken) {
+		o.failed = []string{errBroken.Error()}
+	}
 	if o.result != history.Pass {
 		o.dir = harness.RunDirectoryName(dir, name, what.Seed, time.Now())
 		if err := keep(folder, o.dir); err != nil {
