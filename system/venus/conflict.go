@@ -70,7 +70,8 @@ func readHead(on disk.FS, path string) ([]byte, error) {
 	return b, nil
 }
 
-// keepContents gives the contents of refused stores a second name among the conflicts, before anything forgets their first.
+// keepContents gives the contents of refused stores a second name among the conflicts, before anything forgets their first. They are synced: once the
+// server has been told to forget what it had refused before, nobody else has them any more.
 func (v *Venus) keepContents(batch []*record, refused map[uint64]coda.Refusal) (map[uint64]string, error) {
 	kept := map[uint64]string{}
 	dir := filepath.Join(v.cfg.Dir, "conflicts")
@@ -79,6 +80,9 @@ func (v *Venus) keepContents(batch []*record, refused map[uint64]coda.Refusal) (
 			continue
 		}
 		path := filepath.Join(dir, fmt.Sprint(r.Number))
+		if err := v.syncContents(r.contents); err != nil {
+			return nil, err
+		}
 		if err := v.cfg.Disk.Link(r.contents.path, path); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, containerError("keep refused contents", err)
 		}
@@ -88,6 +92,18 @@ func (v *Venus) keepContents(batch []*record, refused map[uint64]coda.Refusal) (
 		return kept, nil
 	}
 	return kept, syncDirectory(v.cfg.Disk, dir)
+}
+
+func (v *Venus) syncContents(c *container) error {
+	f, err := c.open(v.cfg.Disk)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if err := f.Sync(); err != nil {
+		return containerError("sync container "+c.name, err)
+	}
+	return nil
 }
 
 // keepConflict notes a refused record. v.mu is held, and the record is still part of the local view.
@@ -100,6 +116,7 @@ func (v *Venus) keepConflict(t *tx, r *record, refusal coda.Refusal, kept string
 	v.conflicts[r.Number] = c
 	if r.contents != nil {
 		r.contents.linked = true
+		r.contents.synced = true // so their first name goes only when the conflict is on the disk
 	}
 	b, err := json.Marshal(c)
 	t.fail(err)

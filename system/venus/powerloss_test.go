@@ -215,3 +215,61 @@ func TestRemovedBeforeItWasSent(t *testing.T) {
 		require.ErrorIs(d.t, err, coda.NotFound, fmt.Sprint(again.Volume()))
 	})
 }
+
+// refusedAndDark has a store of a client refused, as another one had changed the file meanwhile, and another batch answered; then the client loses its
+// power. It gives what the client is left with.
+func refusedAndDark(t *testing.T, seed uint64, synced bool) []venus.Conflict {
+	s := vicetest.Start(t)
+	d := &doomed{s: s, disk: simdisk.New()}
+	d.client = startIn(t, "cache", s, d.use)
+	other := startIn(t, "cache", s, func(c *venus.Config) { c.Disk, c.Timing = simdisk.New(), venus.Timing{} })
+	d.warm()
+	d.write("old", "old")
+	d.settle()
+	other.warm()
+	require.NoError(t, d.Sync(t.Context()))
+	d.Disconnect()
+	other.write("old", "the other's")
+	other.settle()
+	h := d.openWriter("old", true)
+	put(t, h, 0, "refused")
+	if synced {
+		require.NoError(t, h.Sync(t.Context()))
+	}
+	require.NoError(t, h.Close(t.Context()))
+	reader := d.open("old", venus.OpenFlags{Read: true}) // so that nothing is removed meanwhile, which would have it synced
+	d.Reconnect()
+	d.await(true)
+	time.Sleep(time.Second)
+	require.EqualValues(t, 1, d.Volume().Conflicts)
+	d.mkdir("later")
+	time.Sleep(time.Second)
+	require.Contains(t, serverTree(s), "later")
+
+	left := d.disk.LosePower(rand.New(rand.NewPCG(seed, 0)))
+	require.NoError(t, reader.Close(t.Context()))
+	d.stop()
+	again := startIn(t, "cache", s, func(c *venus.Config) { c.Disk, c.Boot, c.Timing = left, "next", venus.Timing{} })
+	again.await(true)
+	again.settle()
+	require.Equal(t, serverTree(s), again.tree())
+	conflicts, err := again.Conflicts()
+	require.NoError(t, err)
+	return conflicts
+}
+
+// What the server has refused is kept, whatever is lost with the power once the client has heard of it. The server answered the refused store that was
+// sent again as if it had applied it, since it forgets its refusals with the next batch.
+func TestRefusedWorkSurvivesALossOfPower(t *testing.T) {
+	for name, synced := range map[string]bool{"synced": true, "not synced": false} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(20) {
+				synctest.Test(t, func(t *testing.T) {
+					conflicts := refusedAndDark(t, seed, synced)
+					require.Len(t, conflicts, 1, "seed %d", seed)
+					require.Equal(t, "refused", string(conflicts[0].Head), "seed %d", seed)
+				})
+			}
+		})
+	}
+}

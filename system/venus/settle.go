@@ -42,7 +42,11 @@ func (v *Venus) settle(ctx context.Context, batch []*record, answer wire.Answer,
 	v.answered = batch[len(batch)-1].Number
 	close(v.settled)
 	v.settled = make(chan struct{})
-	return v.done(t)
+	if err := v.done(t); err != nil || len(refused) == 0 {
+		return err
+	}
+	// The server remembers what it refused until it gets the next batch, so from then on a loss of power must not take the conflicts.
+	return v.store.sync()
 }
 
 // awaitBreaks waits, for a moment, until the breaks that were sent before a batch was committed have been processed: then the
