@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,7 +25,8 @@ func sweepers() []cluster.Sweeper {
 }
 
 func cleanCommand() *cobra.Command {
-	return &cobra.Command{
+	var dir string
+	cmd := &cobra.Command{
 		Use:   "clean",
 		Short: "Remove what killed runs left behind",
 		Args:  noArguments,
@@ -35,13 +37,19 @@ func cleanCommand() *cobra.Command {
 			for _, one := range removed {
 				fmt.Fprintln(cmd.OutOrStdout(), "removed", one)
 			}
-			if err != nil {
+			workplaces, looking := cleanWorkplaces(dir)
+			for _, folder := range workplaces {
+				fmt.Fprintln(cmd.OutOrStdout(), "removed folder", relative(mustAbs(folder)), "of a simulation")
+			}
+			if err := errors.Join(err, looking); err != nil {
 				return fmt.Errorf("%w: cleaning: %w", harness.ErrCluster, err)
 			}
-			if len(removed) == 0 {
+			if len(removed)+len(workplaces) == 0 {
 				fmt.Fprintln(cmd.OutOrStdout(), "nothing was left behind")
 			}
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&dir, "dir", "runs", "the folder of the run directories, in which killed simulations may have left something")
+	return cmd
 }

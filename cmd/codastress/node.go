@@ -38,7 +38,7 @@ func nodeCommand() *cobra.Command {
 			RunE:  func(cmd *cobra.Command, _ []string) error { return runAgent(cmd.Context(), role) },
 		})
 	}
-	cmd.AddCommand(codasrvCommand(), venusCommand(), webCommand(), janitorCommand(), simulationCommand())
+	cmd.AddCommand(codasrvCommand(), venusCommand(), webCommand(), janitorCommand(), simulationCommand(), caretakerCommand())
 	return cmd
 }
 

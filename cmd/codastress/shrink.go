@@ -63,18 +63,18 @@ func shrinkRun(ctx context.Context, dir string, flags shrinkFlags, stdout, stder
 	if err != nil {
 		return err
 	}
-	folder, err := simulationFolder(flags.dir)
+	work, err := openWorkplace(flags.dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, removeAll(folder)) }()
+	defer func() { err = errors.Join(err, work.close()) }()
 	within := ctx
 	if flags.budget > 0 {
 		var cancel context.CancelFunc
 		within, cancel = context.WithTimeout(ctx, flags.budget)
 		defer cancel()
 	}
-	t := &trials{failed: failed, seed: stored.Meta.Seed, flags: flags, folder: folder}
+	t := &trials{failed: failed, seed: stored.Meta.Seed, flags: flags, work: work}
 	fmt.Fprintf(stderr, "looking for a smaller scenario that fails: %s\n", strings.Join(failed, ", "))
 	sc := fixed(stored.Scenario, stored.Plan)
 	switch fails, err := t.try(within, sc); {
@@ -159,7 +159,7 @@ type trials struct {
 	failed []string // how it has to fail
 	seed   uint64   // the first to run; the others follow it
 	flags  shrinkFlags
-	folder string
+	work   *workplace
 
 	smallest outcome
 }
@@ -181,7 +181,7 @@ func (t *trials) try(ctx context.Context, sc scenario.Scenario) (bool, error) {
 			if err != nil {
 				return outcome{}, err
 			}
-			o, err := simulateSeed(ctx, sc.Name, order{Scenario: string(text), Plan: plan, Seed: seed, Version: version()}, t.folder)
+			o, err := simulateSeed(ctx, sc.Name, order{Scenario: string(text), Plan: plan, Seed: seed, Version: version()}, t.work, t.work.folder)
 			if err != nil || slices.ContainsFunc(o.failed, func(how string) bool { return slices.Contains(t.failed, how) }) {
 				return o, err
 			}

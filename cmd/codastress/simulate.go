@@ -73,7 +73,7 @@ func parseSeeds(text string) (first, last uint64, err error) {
 }
 
 // search simulates seed after seed.
-func search(ctx context.Context, sc scenario.Scenario, flags simulateFlags, stdout, stderr io.Writer) error {
+func search(ctx context.Context, sc scenario.Scenario, flags simulateFlags, stdout, stderr io.Writer) (err error) {
 	first, last, err := parseSeeds(flags.seeds)
 	if err != nil {
 		return err
@@ -88,6 +88,11 @@ func search(ctx context.Context, sc scenario.Scenario, flags simulateFlags, stdo
 	if err != nil {
 		return fmt.Errorf("writing the scenario: %w", err)
 	}
+	work, err := openWorkplace(flags.dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, work.close()) }()
 	c := &campaign{
 		first: first, last: last, jobs: flags.jobs, budget: flags.budget, keepGoing: flags.keepGoing, out: stderr, terminal: terminalWidth(stderr) > 0,
 		run: func(ctx context.Context, seed uint64) (outcome, error) {
@@ -95,7 +100,7 @@ func search(ctx context.Context, sc scenario.Scenario, flags simulateFlags, stdo
 			if err != nil {
 				return outcome{}, err
 			}
-			return simulateSeed(ctx, sc.Name, order{Scenario: string(text), Plan: plan, Seed: seed, Version: version()}, flags.dir)
+			return simulateSeed(ctx, sc.Name, order{Scenario: string(text), Plan: plan, Seed: seed, Version: version()}, work, flags.dir)
 		},
 	}
 	total, err := c.carryOut(ctx)
@@ -107,8 +112,8 @@ func search(ctx context.Context, sc scenario.Scenario, flags simulateFlags, stdo
 }
 
 // simulateSeed simulates and judges one seed. The run directory is kept unless the run passed.
-func simulateSeed(ctx context.Context, name string, what order, dir string) (o outcome, err error) {
-	folder, err := simulationFolder(dir)
+func simulateSeed(ctx context.Context, name string, what order, work *workplace, dir string) (o outcome, err error) {
+	folder, err := work.room()
 	if err != nil {
 		return o, err
 	}

@@ -157,11 +157,15 @@ func runSimulated(ctx context.Context, request harness.Request, verbose bool, st
 	if err != nil {
 		return nil, fmt.Errorf("writing the scenario: %w", err)
 	}
-	folder, err := simulationFolder(filepath.Dir(request.Dir))
+	work, err := openWorkplace(filepath.Dir(request.Dir))
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(folder) //nolint:errcheck // what is left of it is empty
+	defer func() { err = errors.Join(err, work.close()) }()
+	folder, err := work.room()
+	if err != nil {
+		return nil, err
+	}
 	a, _, err := simulate(ctx, order{
 		Scenario: string(text), Plan: request.Plan, Seed: request.Seed, Version: request.Version, Verbose: verbose,
 	}, folder, stderr)
@@ -169,18 +173,6 @@ func runSimulated(ctx context.Context, request harness.Request, verbose bool, st
 		return nil, err
 	}
 	return a.err(), keep(folder, request.Dir)
-}
-
-// simulationFolder makes a folder beside the run directories for one that is being made.
-func simulationFolder(beside string) (string, error) {
-	if err := os.MkdirAll(beside, 0o755); err != nil {
-		return "", fmt.Errorf("%w: %w: choose a folder that can be written with --dir", harness.ErrRunDirectory, err)
-	}
-	folder, err := os.MkdirTemp(beside, ".simulation-")
-	if err != nil {
-		return "", fmt.Errorf("%w: %w: choose a folder that can be written with --dir", harness.ErrRunDirectory, err)
-	}
-	return folder, nil
 }
 
 // keep gives the run directory that was made in a folder its name.
