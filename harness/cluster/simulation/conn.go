@@ -1,9 +1,11 @@
 package simulation
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -69,11 +71,22 @@ func (c *conn) Read(b []byte) (int, error) { return c.in.read(b) }
 // Write implements net.Conn.
 func (c *conn) Write(b []byte) (int, error) {
 	if c.wire.link == nil {
-		return c.out.write(b)
+		return c.send(b)
 	}
 	c.stack.tell(Sending)
-	n, err := c.out.write(b)
+	n, err := c.send(b)
 	c.stack.tell(Sent)
+	return n, err
+}
+
+// send sends bytes. That the peer has closed shows as it does with TCP: not before the news of it has come, so that whoever cannot write can
+// read to the end as well. What is sent before that is lost. A connection that can only be read from, and brings nothing, does not exist; gRPC,
+// for one, leaves it to its reader to notice that a connection is dead, and meanwhile tries again on it without a pause.
+func (c *conn) send(b []byte) (int, error) {
+	n, err := c.out.write(b)
+	if errors.Is(err, syscall.EPIPE) && !c.in.ended() {
+		return len(b), nil
+	}
 	return n, err
 }
 

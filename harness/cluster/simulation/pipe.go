@@ -31,6 +31,7 @@ type pipe struct {
 	size     int       // bytes in both
 	last     time.Time // when the last segment is due
 	finished bool      // the writer has closed; the reader gets io.EOF after the last byte
+	ends     time.Time // when the news of that is due
 	deaf     bool      // the reader has closed
 	reset    error     // why there is nothing any more
 	torn     bool      // bytes were dropped at the gate
@@ -156,12 +157,38 @@ func (p *pipe) tryRead(b []byte) (n int, next time.Time, err error) {
 	switch {
 	case p.reset != nil:
 		return 0, now, p.reset
-	case p.finished && len(p.coming) == 0 && p.gate.flow() == cluster.FlowPass:
+	case p.over(now):
 		return 0, now, io.EOF
-	case len(p.coming) > 0 && p.gate.flow() == cluster.FlowPass && (next.IsZero() || p.coming[0].due.Before(next)):
-		next = p.coming[0].due
+	case p.gate.flow() == cluster.FlowPass:
+		next = p.soonest(next)
 	}
 	return 0, next, nil
+}
+
+// soonest is when something more may arrive, or the deadline. p.mu is held.
+func (p *pipe) soonest(deadline time.Time) time.Time {
+	next := p.ends
+	if len(p.coming) > 0 {
+		next = p.coming[0].due
+	}
+	if next.IsZero() || !deadline.IsZero() && deadline.Before(next) {
+		return deadline
+	}
+	return next
+}
+
+// over says whether the news that the writer has closed is past the gate. p.mu is held, and what is due has passed.
+func (p *pipe) over(now time.Time) bool {
+	return p.finished && len(p.coming) == 0 && !p.ends.After(now) && p.gate.flow() == cluster.FlowPass
+}
+
+// ended says whether the reader gets no more than what has arrived.
+func (p *pipe) ended() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	p.pass(now)
+	return p.reset != nil || p.over(now)
 }
 
 // pass lets through the gate what is due. p.mu is held.
@@ -196,8 +223,13 @@ func (p *pipe) settle() (torn bool) {
 
 // finish ends the writing end: the reader gets what was sent, and then io.EOF.
 func (p *pipe) finish() {
+	shape := p.gate.shape()
 	p.mu.Lock()
-	p.finished = true
+	p.finished, p.ends = true, time.Now()
+	if p.last.After(p.ends) {
+		p.ends = p.last // nothing overtakes
+	}
+	p.ends = p.ends.Add(shape.Latency)
 	p.mu.Unlock()
 	p.wake()
 }
