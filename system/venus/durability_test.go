@@ -28,8 +28,9 @@ var (
 	firstSeed = flag.Uint64("first-seed", 0, "the first seed of TestDurability")
 )
 
-// A client and a server on simulated disks are killed and lose their power at random calls of their disks. What close, fsync and
-// reintegration have promised is there, whatever happens.
+// A client and a server on simulated disks are killed and lose their power at random calls of their disks, and the connections between them break at
+// random calls of theirs, so that batches are sent again, in other pieces too. What close, fsync and reintegration have promised is there, whatever
+// happens, and since nobody else is at work the server refuses nothing.
 func TestDurability(t *testing.T) {
 	for i := range *seeds {
 		seed := *firstSeed + uint64(i)
@@ -65,10 +66,59 @@ func newLife(t *testing.T, seed uint64) *life {
 // wire connects one run of the client with the server, until it is cut.
 type wire struct {
 	server *vicetest.Server
+	breaks map[int64]bool // the calls of the connections at which all that there are break
+	calls  atomic.Int64
+	frail  atomic.Bool // it may break
 
 	mu    sync.Mutex
 	ended bool
 	conns []net.Conn
+}
+
+// newWire makes a wire that breaks now and then, or not at all.
+func newWire(server *vicetest.Server, random *rand.Rand) *wire {
+	w := &wire{server: server, breaks: map[int64]bool{}}
+	at, often := int64(0), 10<<random.IntN(5)
+	for range random.IntN(2) * random.IntN(20) {
+		at += int64(1 + random.IntN(often))
+		w.breaks[at] = true
+	}
+	return w
+}
+
+// frail is a connection of a wire.
+type frail struct {
+	net.Conn
+	wire *wire
+}
+
+// Read reads, or breaks.
+func (f frail) Read(p []byte) (int, error) {
+	n, err := f.Conn.Read(p)
+	f.wire.call()
+	return n, err
+}
+
+// Write writes, or breaks before.
+func (f frail) Write(p []byte) (int, error) {
+	f.wire.call()
+	return f.Conn.Write(p)
+}
+
+func (w *wire) call() {
+	if w.frail.Load() && w.breaks[w.calls.Add(1)] {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.breakOff()
+	}
+}
+
+// breakOff closes the connections that there are. w.mu is held.
+func (w *wire) breakOff() {
+	for _, c := range w.conns {
+		_ = c.Close() // it may be closed already
+	}
+	w.conns = nil
 }
 
 func (w *wire) dial(ctx context.Context, address string) (net.Conn, error) {
@@ -82,7 +132,7 @@ func (w *wire) dial(ctx context.Context, address string) (net.Conn, error) {
 		return nil, errors.Join(net.ErrClosed, c.Close())
 	}
 	w.conns = append(w.conns, c)
-	return c, nil
+	return frail{c, w}, nil
 }
 
 // cut ends the connections: nothing that is written from now on arrives.
@@ -90,16 +140,16 @@ func (w *wire) cut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ended = true
-	for _, c := range w.conns {
-		_ = c.Close() // it may be closed already
-	}
+	w.breakOff()
 }
 
 func (l *life) start() {
-	l.wire = &wire{server: l.server}
+	l.wire = newWire(l.server, l.random)
 	l.dead.Store(false)
+	records := 1 + l.random.IntN(3)*l.random.IntN(8) // of a batch
 	l.client = startIn(l.t, "cache", l.server, func(c *venus.Config) {
 		c.Disk, c.Boot, c.Dial, c.Timing = l.disk, fmt.Sprint("boot ", l.boot), l.wire.dial, venus.Timing{}
+		c.Limits.BatchRecords = records
 	})
 }
 
@@ -146,6 +196,7 @@ func (l *life) round() {
 		left = afterwards(l.disk, power, random)
 	}}
 	crash.watch(l.disk)
+	l.wire.frail.Store(true)
 	var workers, server sync.WaitGroup
 	stop := make(chan struct{})
 	if l.random.IntN(2) == 0 {

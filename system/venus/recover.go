@@ -109,6 +109,7 @@ func (v *Venus) recoverMeta() error {
 		}
 	}
 	v.log.next, v.log.limit = max(n.Limit, 1), max(n.Limit, 1)
+	v.doubtful = v.frozen != frozen{}
 	return nil
 }
 

@@ -113,7 +113,7 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 	if err != nil {
 		last, ok := lastWord(batch, failures, err)
 		if !ok {
-			return 0, v.rejected(batch, err)
+			return 0, v.rejected(batch, failures, err)
 		}
 		answer = last
 	}
@@ -124,14 +124,25 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 const rejections = 8
 
 // rejected deals with a batch that was not answered. When the server itself has said no, it has not applied the batch, which can be put together
-// anew.
-func (v *Venus) rejected(batch []*record, reason error) error {
-	switch coda.KindOf(reason) {
-	case coda.TimedOut, coda.Closed, coda.IO:
-		return reason // the batch may have been applied
-	}
+// anew; but not as long as an attempt before, whose outcome nobody knows, may have been applied, or may be yet: whatever would be taken out
+// of the batch might be on the server already.
+func (v *Venus) rejected(batch []*record, failures int, reason error) error {
 	t := v.store.begin()
 	v.mu.Lock()
+	switch coda.KindOf(reason) {
+	case coda.TimedOut, coda.Closed, coda.IO:
+		v.doubtful = true
+		v.mu.Unlock()
+		return t.abandon(reason)
+	case coda.NoSpace, coda.Busy: // says nothing about the attempts before
+	default:
+		// It cannot make sense of the batch, and never could.
+		v.doubtful = v.doubtful && failures <= rejections
+	}
+	if v.doubtful {
+		v.mu.Unlock()
+		return t.abandon(reason)
+	}
 	for _, r := range batch {
 		r.frozen = false
 	}
@@ -198,7 +209,7 @@ func (v *Venus) freeze(t *tx, failures int) (batch []*record, wait time.Duration
 	for _, r := range batch {
 		r.frozen = true
 	}
-	v.frozen = frozen{First: batch[0].Number, Last: batch[len(batch)-1].Number}
+	v.frozen, v.doubtful = frozen{First: batch[0].Number, Last: batch[len(batch)-1].Number}, false
 	t.meta(metaFrozen, v.frozen)
 	return batch, 0
 }

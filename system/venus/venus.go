@@ -33,6 +33,7 @@ type Venus struct {
 	objects     map[coda.Fid]*object
 	log         modifyLog
 	frozen      frozen
+	doubtful    bool // the batch under way may have been applied: an attempt to send it has ended without a word of the server
 	grants      grants
 	granted     chan struct{} // closed and replaced when vnode numbers arrive
 	limitsMoved bool          // a limit of numbers or grants has been written and not synced

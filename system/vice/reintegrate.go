@@ -30,7 +30,11 @@ func (s *Server) Reintegrate(stream reintegrateStream) error {
 	if err := s.known(batch.Volume); err != nil {
 		return err
 	}
-	if err := s.takeTransfer(ctx); err != nil {
+	done, err := s.answered(batch)
+	if err == nil {
+		err = s.takeTransfer(ctx, batch.Last > done)
+	}
+	if err != nil {
 		return err
 	}
 	defer func() { <-s.transfer }()
@@ -40,7 +44,7 @@ func (s *Server) Reintegrate(stream reintegrateStream) error {
 			s.cfg.Log.Warn("remove contents that were not committed", "err", err)
 		}
 	}()
-	records, err := s.receiveRecords(stream, batch, up)
+	records, err := s.receiveRecords(stream, batch, done, up)
 	if err != nil {
 		return fmt.Errorf("receive a batch: %w", err)
 	}
@@ -55,10 +59,10 @@ func (s *Server) Reintegrate(stream reintegrateStream) error {
 	return stream.SendAndClose(wire.AnswerToProto(answer))
 }
 
-// takeTransfer waits until data may be received, if the disk has room for them.
-func (s *Server) takeTransfer(ctx context.Context) error {
+// takeTransfer waits until data may be received, if the disk has room for them. A batch that was answered before needs none.
+func (s *Server) takeTransfer(ctx context.Context, room bool) error {
 	usage, err := s.cfg.Disk.GetDiskUsage(s.cfg.Dir)
-	if err == nil && usage.AvailBytes < s.cfg.Limits.Free {
+	if room && err == nil && usage.AvailBytes < s.cfg.Limits.Free {
 		return coda.Errorf("reintegrate", coda.NoSpace, "the disk has %d bytes left", usage.AvailBytes)
 	}
 	waiting(ctx, "other transfers")
@@ -71,12 +75,8 @@ func (s *Server) takeTransfer(ctx context.Context) error {
 	}
 }
 
-// receiveRecords receives the records of a batch, and the contents into up. Contents of records that were answered before are passed over.
-func (s *Server) receiveRecords(stream reintegrateStream, batch wire.Batch, up *uploads) ([]coda.Record, error) {
-	done, err := s.answered(batch)
-	if err != nil {
-		return nil, err
-	}
+// receiveRecords receives the records of a batch, and the contents into up. Contents of records up to done, which were answered before, are passed over.
+func (s *Server) receiveRecords(stream reintegrateStream, batch wire.Batch, done uint64, up *uploads) ([]coda.Record, error) {
 	waiting(stream.Context(), "data from the client")
 	var records []coda.Record
 	last := batch.First - 1
