@@ -17,7 +17,7 @@ import (
 // is 0 for none, n for the n-th entry, or the next free number, which the entry itself follows.
 const (
 	chunkMagic   = "\xc0h"
-	chunkVersion = 1
+	chunkVersion = 2  // 1 had only kinds up to Page and no extraMore
 	chunkFixed   = 16 // bytes before the first uvarint
 	chunkLast    = 1  // flag: the recorder was closed after this chunk
 	chunkSum     = 4
@@ -33,6 +33,12 @@ const (
 	extraProblem = 1 << 4
 	extraSynced  = 1 << 5
 	extraGivenUp = 1 << 6
+	extraMore    = 1 << 7 // a byte with the flags below follows
+
+	moreMode    = 1 << 0
+	moreEntries = 1 << 1
+
+	recordKinds = 15 // the bits of a record's first byte that have its kind; 0 says that the kind follows
 )
 
 // ErrChunk says that a chunk is damaged or not one.
@@ -99,7 +105,10 @@ func (w *chunkWriter) seal(last bool) []byte {
 // add writes one record. Announced says that the operation is pending: it may be completed by a later record.
 func (w *chunkWriter) add(op *Operation, announced bool) {
 	extra := extraOf(op)
-	head := byte(op.Kind) | byte(op.Outcome)<<recordOutcome
+	head := byte(op.Outcome) << recordOutcome
+	if op.Kind <= recordKinds {
+		head |= byte(op.Kind)
+	}
 	took := uint64(0) // never returned
 	if announced {
 		head |= recordAnnounced
@@ -113,6 +122,9 @@ func (w *chunkWriter) add(op *Operation, announced bool) {
 		head |= recordExtra
 	}
 	b := append(w.buf, head)
+	if op.Kind > recordKinds {
+		b = append(b, byte(op.Kind))
+	}
 	b = binary.AppendUvarint(b, uint64(op.Worker))
 	b = binary.AppendVarint(b, int64(op.Number-w.number))
 	b = binary.AppendVarint(b, int64(op.Invoked-w.invoked))
@@ -139,6 +151,7 @@ func extraOf(op *Operation) (extra byte) {
 		{op.Problem != "", extraProblem},
 		{op.Synced, extraSynced},
 		{op.Abandoned != 0, extraGivenUp},
+		{op.Mode != 0 || len(op.Entries) > 0, extraMore},
 	} {
 		if part.there {
 			extra |= part.flag
@@ -169,6 +182,26 @@ func (w *chunkWriter) appendExtra(b []byte, op *Operation, extra byte) []byte {
 	}
 	if extra&extraGivenUp != 0 {
 		b = binary.AppendUvarint(b, uint64(op.Abandoned-op.Invoked))
+	}
+	if extra&extraMore != 0 {
+		b = w.appendMore(b, op)
+	}
+	return b
+}
+
+func (w *chunkWriter) appendMore(b []byte, op *Operation) []byte {
+	at := len(b)
+	b = append(b, 0)
+	if op.Mode != 0 {
+		b[at] |= moreMode
+		b = binary.AppendUvarint(b, uint64(op.Mode))
+	}
+	if len(op.Entries) > 0 {
+		b[at] |= moreEntries
+		b = binary.AppendUvarint(b, uint64(len(op.Entries)))
+		for _, entry := range op.Entries {
+			b = w.appendString(b, entry)
+		}
 	}
 	return b
 }

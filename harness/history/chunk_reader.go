@@ -20,7 +20,8 @@ type record struct {
 	abandoned             Time
 	path, target, problem uint32
 	content               uint32
-	parents               []uint32 // valid until the next record
+	parents, entries      []uint32 // valid until the next record
+	mode                  uint32
 	length                int64
 	errno                 syscall.Errno
 	http                  uint16
@@ -46,6 +47,7 @@ type chunkReader struct {
 	text    []byte // the last string
 	nonces  []uint32
 	parents []uint32
+	entries []uint32
 	number  uint64
 	invoked Time
 	err     error
@@ -56,7 +58,7 @@ func (r *chunkReader) open(chunk []byte) error {
 	if len(chunk) < chunkFixed+chunkSum || string(chunk[:len(chunkMagic)]) != chunkMagic {
 		return damaged("it does not begin as one")
 	}
-	if version := chunk[2]; version != chunkVersion {
+	if version := chunk[2]; version == 0 || version > chunkVersion {
 		return damaged("its version %d is not known", version)
 	}
 	body := chunk[:len(chunk)-chunkSum]
@@ -79,7 +81,10 @@ func (r *chunkReader) next(to *record) bool {
 	}
 	head := r.rest[0]
 	r.rest = r.rest[1:]
-	*to = record{kind: Kind(head & 15), outcome: Outcome(head >> recordOutcome & 3), announced: head&recordAnnounced != 0}
+	*to = record{kind: Kind(head & recordKinds), outcome: Outcome(head >> recordOutcome & 3), announced: head&recordAnnounced != 0}
+	if to.kind == 0 {
+		to.kind = Kind(r.atMost(math.MaxUint8))
+	}
 	to.worker = uint32(r.atMost(math.MaxUint32))
 	r.number += uint64(r.varint())
 	r.invoked += Time(r.varint())
@@ -93,7 +98,7 @@ func (r *chunkReader) next(to *record) bool {
 	if head&recordExtra != 0 {
 		r.extra(to)
 	}
-	if r.err == nil && (to.kind < Read || to.kind > Page) {
+	if r.err == nil && (to.kind < Read || to.kind > ReadLink) {
 		r.fail("an operation of the unknown kind %d", to.kind)
 	}
 	if r.err == nil && to.outcome == 0 && !to.announced {
@@ -131,7 +136,30 @@ func (r *chunkReader) extra(to *record) {
 	if flags&extraGivenUp != 0 {
 		to.abandoned = to.invoked + Time(r.uvarint())
 	}
+	if flags&extraMore != 0 {
+		r.more(to)
+	}
 	to.synced = flags&extraSynced != 0
+}
+
+// more reads what stands behind the second byte of flags.
+func (r *chunkReader) more(to *record) {
+	if len(r.rest) == 0 {
+		r.fail("it ends within a record")
+		return
+	}
+	flags := r.rest[0]
+	r.rest = r.rest[1:]
+	if flags&moreMode != 0 {
+		to.mode = uint32(r.atMost(math.MaxUint32))
+	}
+	if flags&moreEntries != 0 {
+		r.entries = r.entries[:0]
+		for n := r.atMost(uint64(len(r.rest))); n > 0 && r.err == nil; n-- {
+			r.entries = append(r.entries, r.string())
+		}
+		to.entries = r.entries
+	}
 }
 
 func (r *chunkReader) string() uint32 {

@@ -1,6 +1,7 @@
 package history_test
 
 import (
+	"io/fs"
 	"testing"
 
 	"github.com/codastress/codastress/harness/history"
@@ -16,7 +17,7 @@ func chunks(operations []history.Operation) [][]byte {
 	for _, op := range operations {
 		w.Begin(op.Kind, op.Path, op.Target).End(history.End{
 			Outcome: op.Outcome, Errno: op.Errno, HTTP: op.HTTP, Content: op.Content, Parents: op.Parents, Length: op.Length,
-			Problem: op.Problem, Synced: op.Synced,
+			Problem: op.Problem, Synced: op.Synced, Mode: op.Mode, Entries: op.Entries,
 		})
 	}
 	r.Close()
@@ -26,14 +27,18 @@ func chunks(operations []history.Operation) [][]byte {
 func operation(t *rapid.T) history.Operation {
 	nonce := rapid.Custom(func(t *rapid.T) history.Nonce { return history.Nonce{rapid.Byte().Draw(t, "nonce")} })
 	op := history.Operation{
-		Kind: history.Kind(rapid.IntRange(int(history.Read), int(history.Page)).Draw(t, "kind")),
+		Kind: history.Kind(rapid.IntRange(int(history.Read), int(history.ReadLink)).Draw(t, "kind")),
 		Path: rapid.String().Draw(t, "path"), Target: rapid.String().Draw(t, "target"),
 		Outcome: history.Outcome(rapid.IntRange(int(history.OK), int(history.Indeterminate)).Draw(t, "outcome")),
 		HTTP:    rapid.Uint16().Draw(t, "http"), Content: nonce.Draw(t, "content"), Length: rapid.Int64Min(0).Draw(t, "length"),
 		Problem: rapid.String().Draw(t, "problem"), Synced: rapid.Bool().Draw(t, "synced"),
+		Mode: fs.FileMode(rapid.Uint32().Draw(t, "mode")),
 	}
 	if parents := rapid.SliceOf(nonce).Draw(t, "parents"); len(parents) > 0 {
 		op.Parents = parents
+	}
+	if entries := rapid.SliceOf(rapid.String()).Draw(t, "entries"); len(entries) > 0 {
+		op.Entries = entries
 	}
 	return op
 }
@@ -94,6 +99,8 @@ func FuzzChunks(f *testing.F) {
 			Kind: history.Rename, Outcome: history.Failed, Path: "a/c", Target: "a/b", Errno: 5, HTTP: 200, Parents: []history.Nonce{{1}, {2}},
 			Problem: "it is torn", Synced: true,
 		},
+		{Kind: history.List, Outcome: history.OK, Path: "a", Length: 2, Entries: []string{"a/b", "a/c"}},
+		{Kind: history.ReadLink, Outcome: history.OK, Path: "a/d", Mode: fs.ModeSymlink | 0o777},
 	}) {
 		f.Add(chunk)
 	}

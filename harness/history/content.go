@@ -20,15 +20,23 @@ type Header struct {
 	Path    string
 	Length  int64   // of the whole content, in bytes
 	Parents []Nonce // what the worker had read of that file before
+
+	// Area is how many bytes the header of a content that can be edited in place has for itself; 0 for a content that cannot, whose header has
+	// just what it needs.
+	Area int
+	// Pieces are what stands behind the area; with nil it is one piece, of the header's own nonce. See Spliced.
+	Pieces []Piece
 }
 
 // The layout of a header, all numbers little-endian: magic, size of the header, CRC-32C of the header without the checksum itself,
-// nonce, number, length, worker, the lengths of node and path, the number of parents, version; then node, path, parents.
+// nonce, number, length, worker, the lengths of node and path, the number of parents, version; then node, path, parents. A header with an
+// area has another version, and then the number of pieces, the pieces, and zeros up to its size.
 const (
 	contentMagic   = "\xc0dastrs\n"
 	headerFixed    = 60
 	headerVersion  = 1
-	headerMost     = headerFixed + 2*math.MaxUint16 + math.MaxUint16*len(Nonce{})
+	piecesVersion  = 2
+	headerMost     = headerFixed + 2*math.MaxUint16 + math.MaxUint16*len(Nonce{}) + 2 + math.MaxUint16*pieceSize
 	headerChecksum = 12 // its place
 )
 
@@ -36,8 +44,15 @@ const (
 var ErrContentLength = errors.New("content cannot hold its header")
 
 // Size is how many bytes the header takes: the shortest content that it can describe.
-func (h Header) Size() int {
-	return headerFixed + len(h.Node) + len(h.Path) + len(h.Parents)*len(Nonce{})
+func (h Header) Size() int { return max(h.Area, h.needs()) }
+
+// needs is how many bytes the fields take.
+func (h Header) needs() int {
+	size := headerFixed + len(h.Node) + len(h.Path) + len(h.Parents)*len(Nonce{})
+	if h.Area != 0 {
+		size += 2 + pieceSize*len(h.pieces())
+	}
+	return size
 }
 
 // MakeContent makes a content of header.Length bytes that describes itself. A length below header.Size() is ErrContentLength.
@@ -49,9 +64,12 @@ func MakeContent(header Header) ([]byte, error) {
 	if len(header.Node) > math.MaxUint16 || len(header.Path) > math.MaxUint16 || len(header.Parents) > math.MaxUint16 {
 		return nil, fmt.Errorf("%w: its node, path or list of parents is too long", ErrContentLength)
 	}
+	if err := header.checkPieces(); err != nil {
+		return nil, err
+	}
 	content := make([]byte, header.Length)
 	header.put(content[:size])
-	newGenerator(header.Nonce).fill(content[size:])
+	newBody(header).fill(content[size:])
 	return content, nil
 }
 
@@ -67,11 +85,17 @@ func (h Header) put(to []byte) {
 	little.PutUint16(to[54:], uint16(len(h.Path)))
 	little.PutUint16(to[56:], uint16(len(h.Parents)))
 	little.PutUint16(to[58:], headerVersion)
+	if h.Area != 0 {
+		little.PutUint16(to[58:], piecesVersion)
+	}
 	rest := to[headerFixed:]
 	rest = rest[copy(rest, h.Node):]
 	rest = rest[copy(rest, h.Path):]
 	for _, parent := range h.Parents {
 		rest = rest[copy(rest, parent[:]):]
+	}
+	if h.Area != 0 {
+		putPieces(rest, h.pieces())
 	}
 	little.PutUint32(to[headerChecksum:], checksumOfHeader(to))
 }
@@ -87,21 +111,27 @@ func parseHeader(from []byte) (Header, string) {
 	if little.Uint32(from[headerChecksum:]) != checksumOfHeader(from) {
 		return Header{}, "its header is damaged"
 	}
-	if version := little.Uint16(from[58:]); version != headerVersion {
+	version := little.Uint16(from[58:])
+	if version != headerVersion && version != piecesVersion {
 		return Header{}, fmt.Sprintf("its header has the unknown version %d", version)
 	}
 	var h Header
 	copy(h.Nonce[:], from[16:])
 	h.Number, h.Length, h.Worker = little.Uint64(from[32:]), int64(little.Uint64(from[40:])), little.Uint32(from[48:])
 	node, path, parents := int(little.Uint16(from[52:])), int(little.Uint16(from[54:])), int(little.Uint16(from[56:]))
-	if len(from) != headerFixed+node+path+parents*len(Nonce{}) {
+	size := headerFixed + node + path + parents*len(Nonce{})
+	if len(from) != size && version == headerVersion || len(from) < size+2 && version == piecesVersion {
 		return Header{}, "its header does not have the size that its fields take"
 	}
 	rest := from[headerFixed:]
 	h.Node, rest = string(rest[:node]), rest[node:]
 	h.Path, rest = string(rest[:path]), rest[path:]
-	for ; len(rest) > 0; rest = rest[len(Nonce{}):] {
-		h.Parents = append(h.Parents, Nonce(rest[:len(Nonce{})]))
+	for ; parents > 0; parents-- {
+		h.Parents, rest = append(h.Parents, Nonce(rest[:len(Nonce{})])), rest[len(Nonce{}):]
+	}
+	if version == piecesVersion {
+		h.Area = len(from)
+		return h, h.parsePieces(rest)
 	}
 	return h, ""
 }
@@ -130,9 +160,9 @@ type ContentChecker struct {
 	path    string
 	head    []byte // what came of the header
 	header  Header
-	body    *generator // nil until the header is complete
-	length  int64      // that came
-	nonzero bool       // something but zeros came
+	body    *body // nil until the header is complete
+	length  int64 // that came
+	nonzero bool  // something but zeros came
 	problem string
 }
 
@@ -168,7 +198,7 @@ func (c *ContentChecker) takeHeader(piece []byte) []byte {
 		}
 	}
 	if c.header, c.problem = parseHeader(c.head); c.problem == "" {
-		c.body = newGenerator(c.header.Nonce)
+		c.body = newBody(c.header)
 	}
 	return piece
 }
@@ -223,7 +253,7 @@ func difference(want, piece []byte, offset int64) string {
 func (c *ContentChecker) Finish() (Header, string) {
 	switch {
 	case c.length == 0:
-		return c.header, "it is empty"
+		return c.header, emptyContent
 	case !c.nonzero:
 		return c.header, fmt.Sprintf("it is %d zeros", c.length)
 	case c.problem != "":
@@ -240,7 +270,13 @@ func (c *ContentChecker) Finish() (Header, string) {
 	return c.header, ""
 }
 
-const misplaced = "it is misplaced: it was written to "
+const (
+	misplaced    = "it is misplaced: it was written to "
+	emptyContent = "it is empty"
+)
+
+// IsEmpty says whether a problem of a content is only that there is none, which the creation of a file explains.
+func IsEmpty(problem string) bool { return problem == emptyContent }
 
 // IsMisplaced says whether a problem of a content is only that it was found at another path than it was written to, which a rename or a
 // link explains.

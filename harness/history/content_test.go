@@ -132,6 +132,9 @@ func FuzzCheckContent(f *testing.F) {
 	require.NoError(f, err)
 	f.Add(made)
 	f.Add(made[:100])
+	h.Area = 256
+	f.Add(content(f, h))
+	f.Add(content(f, h.Spliced(header(0), 10, 20, false)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if got, problem := history.CheckContent(b, ""); problem == "" {
 			require.Equal(t, content(t, got), b)

@@ -29,8 +29,18 @@ func (g *generator) fill(to []byte) {
 	}
 }
 
+// skip leaves out so many of the first bytes.
+func (g *generator) skip(n int64) {
+	g.state += uint64(n/8) * golden
+	var rest [8]byte
+	g.fill(rest[:n%8])
+}
+
+// golden is 2^64 divided by the golden ratio.
+const golden = 0x9e3779b97f4a7c15
+
 func (g *generator) next() uint64 {
-	g.state += 0x9e3779b97f4a7c15
+	g.state += golden
 	return mix(g.state)
 }
 

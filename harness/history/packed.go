@@ -1,6 +1,7 @@
 package history
 
 import (
+	"io/fs"
 	"iter"
 	"math"
 	"syscall"
@@ -14,6 +15,7 @@ type Packed struct {
 	nonces  []Nonce
 	workers []workerOf
 	parents []uint32
+	entries []uint32
 	extras  []extraRow
 
 	stringNumbers map[string]uint32
@@ -47,6 +49,8 @@ type workerOf struct {
 type extraRow struct {
 	target, problem        uint32
 	firstParent, lastAfter uint32
+	firstEntry, entries    uint32
+	mode                   uint32
 	abandoned              Time
 }
 
@@ -68,10 +72,13 @@ func Pack(operations []Operation) *Packed {
 			kind: op.Kind, outcome: op.Outcome, synced: op.Synced, number: op.Number, invoked: op.Invoked, completed: op.Completed,
 			abandoned: op.Abandoned,
 			path:      p.internString([]byte(op.Path)), target: p.internString([]byte(op.Target)), problem: p.internString([]byte(op.Problem)),
-			content: p.internNonce(op.Content), length: op.Length, errno: op.Errno, http: op.HTTP,
+			content: p.internNonce(op.Content), length: op.Length, errno: op.Errno, http: op.HTTP, mode: uint32(op.Mode),
 		}
 		for _, parent := range op.Parents {
 			r.parents = append(r.parents, p.internNonce(parent))
+		}
+		for _, entry := range op.Entries {
+			r.entries = append(r.entries, p.internString([]byte(entry)))
 		}
 		p.add(&r, number)
 	}
@@ -116,11 +123,15 @@ func (p *Packed) add(r *record, worker uint32) {
 		Invoked: r.invoked, Completed: r.completed, Length: r.length, Number: r.number, Worker: worker, Path: r.path, Content: r.content,
 		HTTP: r.http, Errno: uint16(min(r.errno, math.MaxUint16)), Kind: r.kind, Outcome: r.outcome, Synced: r.synced,
 	}
-	if r.target != 0 || r.problem != 0 || r.abandoned != 0 || len(r.parents) > 0 {
+	if r.target != 0 || r.problem != 0 || r.abandoned != 0 || len(r.parents) > 0 || len(r.entries) > 0 || r.mode != 0 {
 		row.extra = uint32(len(p.extras))
 		first := uint32(len(p.parents))
 		p.parents = append(p.parents, r.parents...)
-		p.extras = append(p.extras, extraRow{r.target, r.problem, first, uint32(len(p.parents)), r.abandoned})
+		p.extras = append(p.extras, extraRow{
+			target: r.target, problem: r.problem, firstParent: first, lastAfter: uint32(len(p.parents)),
+			firstEntry: uint32(len(p.entries)), entries: uint32(len(r.entries)), mode: r.mode, abandoned: r.abandoned,
+		})
+		p.entries = append(p.entries, r.entries...)
 	}
 	if n := len(p.blocks); n == 0 || len(p.blocks[n-1]) == blockSize {
 		p.blocks = append(p.blocks, make([]Row, 0, blockSize))
@@ -178,9 +189,12 @@ func (p *Packed) unpack(row *Row) Operation {
 		Content: p.nonces[row.Content], Length: row.Length, Synced: row.Synced,
 	}
 	if row.extra != 0 {
-		op.Target, op.Problem, op.Abandoned = p.strings[p.Target(row)], p.Problem(row), p.Abandoned(row)
+		op.Target, op.Problem, op.Abandoned, op.Mode = p.strings[p.Target(row)], p.Problem(row), p.Abandoned(row), p.Mode(row)
 		for _, parent := range p.Parents(row) {
 			op.Parents = append(op.Parents, p.nonces[parent])
+		}
+		for _, entry := range p.Entries(row) {
+			op.Entries = append(op.Entries, p.strings[entry])
 		}
 	}
 	return op
@@ -250,4 +264,13 @@ func (p *Packed) Abandoned(row *Row) Time { return p.extras[row.extra].abandoned
 func (p *Packed) Parents(row *Row) []uint32 {
 	extra := p.extras[row.extra]
 	return p.parents[extra.firstParent:extra.lastAfter]
+}
+
+// Mode is what a row's operation set or saw, 0 where it did neither.
+func (p *Packed) Mode(row *Row) fs.FileMode { return fs.FileMode(p.extras[row.extra].mode) }
+
+// Entries are the numbers of the paths that a List saw, in the order of the paths.
+func (p *Packed) Entries(row *Row) []uint32 {
+	extra := p.extras[row.extra]
+	return p.entries[extra.firstEntry : extra.firstEntry+extra.entries]
 }

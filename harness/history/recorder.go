@@ -1,6 +1,7 @@
 package history
 
 import (
+	"io/fs"
 	"math/rand/v2"
 	"sync"
 	"syscall"
@@ -218,6 +219,9 @@ type End struct {
 	Length  int64   // zero for what Writes said
 	Problem string
 	Synced  bool
+	Target  string // "" for what Begin said
+	Mode    fs.FileMode
+	Entries []string
 }
 
 // End records that the operation returned. It does nothing after Abandon: a call that returns late is not known to have been one.
@@ -232,6 +236,10 @@ func (p *Pending) End(end End) {
 	p.w.state = idle
 	op := &p.op
 	op.Completed, op.Outcome, op.Errno, op.HTTP, op.Problem, op.Synced = completed, end.Outcome, end.Errno, end.HTTP, end.Problem, end.Synced
+	op.Mode, op.Entries = end.Mode, end.Entries
+	if end.Target != "" {
+		op.Target = end.Target
+	}
 	if !end.Content.IsZero() {
 		op.Content = end.Content
 	}

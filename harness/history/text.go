@@ -12,6 +12,7 @@ import (
 func kindNames() []string {
 	return []string{
 		"", "read", "write", "remove", "make-directory", "remove-directory", "rename", "link", "symlink", "list", "stat", "page",
+		"append", "edit", "set-mode", "set-time", "read-link",
 	}
 }
 
@@ -33,7 +34,14 @@ func (k *Kind) UnmarshalText(text []byte) error {
 }
 
 // Mutates says whether an operation of this kind is there to change something.
-func (k Kind) Mutates() bool { return k >= Write && k <= Symlink }
+func (k Kind) Mutates() bool { return k >= Write && k <= Symlink || k >= Append && k <= SetTime }
+
+// Writes says whether an operation of this kind gives a file a new content.
+func (k Kind) Writes() bool { return k == Write || k == Append || k == Edit }
+
+// Rearranges says whether an operation of this kind makes, moves or takes away names, or gives a file a new content: all that Mutates does, but
+// for attributes.
+func (k Kind) Rearranges() bool { return k.Mutates() && k != SetMode && k != SetTime }
 
 // String is the outcome's name, "" for none.
 func (o Outcome) String() string { return nameOf("outcome", int(o), outcomeNames()) }

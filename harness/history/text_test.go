@@ -19,7 +19,7 @@ type texts struct {
 
 func TestTextFormsRoundTrip(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
-	for kind := history.Kind(0); kind <= history.Page; kind++ {
+	for kind := history.Kind(0); kind <= history.ReadLink; kind++ {
 		want := texts{kind, history.Outcome(kind % 4), history.Result(kind % 3), history.NewNonce(random)}
 		text, err := json.Marshal(want)
 		require.NoError(t, err)

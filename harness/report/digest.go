@@ -28,7 +28,7 @@ type digest struct {
 // clientDigest is what one client did.
 type clientDigest struct {
 	name    string
-	kinds   [history.Page + 1]*tally // of the load; nil where there were none
+	kinds   [history.ReadLink + 1]*tally // of the load; nil where there were none
 	slices  []sliceDigest
 	silence silence
 
