@@ -86,15 +86,18 @@ func (s *fileService) ReadFile(r *controlpb.PathRequest, stream grpc.ServerStrea
 	if err := stream.Send(&controlpb.ReadFileReply{Part: &controlpb.ReadFileReply_Status{Status: wire.StatusToProto(at)}}); err != nil {
 		return err
 	}
-	return sendFile(io.NewSectionReader(h, 0, info.Size()), stream)
+	return inParts(io.NewSectionReader(h, 0, info.Size()), func(data []byte) error {
+		return stream.Send(&controlpb.ReadFileReply{Part: &controlpb.ReadFileReply_Data{Data: data}})
+	})
 }
 
-func sendFile(from io.Reader, stream grpc.ServerStreamingServer[controlpb.ReadFileReply]) error {
+// inParts reads everything and sends it in pieces that a message can hold.
+func inParts(from io.Reader, send func(data []byte) error) error {
 	buffer := make([]byte, 256<<10)
 	for {
 		n, err := from.Read(buffer)
 		if n > 0 {
-			if err := stream.Send(&controlpb.ReadFileReply{Part: &controlpb.ReadFileReply_Data{Data: buffer[:n]}}); err != nil {
+			if err := send(buffer[:n]); err != nil {
 				return err
 			}
 		}

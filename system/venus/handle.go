@@ -263,6 +263,20 @@ func (h *Handle) Truncate(_ context.Context, n uint64) error {
 	return h.v.truncate(h.session, n)
 }
 
+// Change writes at an offset, or makes the offset the length.
+func (h *Handle) Change(ctx context.Context, offset int64, data []byte, truncate bool) error {
+	if offset < 0 {
+		return coda.Errorf("change "+h.o.fid.String(), coda.Invalid, "the offset %d", offset)
+	}
+	if truncate {
+		return h.Truncate(ctx, uint64(offset))
+	}
+	if _, err := h.WriteAt(data, offset); err != nil {
+		return containerError("write the contents", err)
+	}
+	return nil
+}
+
 // Flush makes what has been written so far the contents of the file. When it returns they survive a crash of venus, and no other handle can
 // change them before it is flushed itself. The front end calls it for each close(2).
 func (h *Handle) Flush(ctx context.Context) error {

@@ -21,6 +21,11 @@ type Files interface {
 	CopyFile(ctx context.Context, path string, w io.Writer) (coda.Status, error)
 	// WriteFile replaces the contents of a file: one open, write and close. It gives the file's attributes.
 	WriteFile(ctx context.Context, path string, contents io.Reader, how Write) (coda.Status, error)
+	// EditFile opens a file, hands its contents to edit, makes the changes that edit returns, in their order, and closes. An error of edit is
+	// returned, and leaves the file as it was. It gives the file's attributes.
+	EditFile(ctx context.Context, path string, edit Edit, sync bool) (coda.Status, error)
+	// SetAttributes changes those attributes that are not nil.
+	SetAttributes(ctx context.Context, path string, attributes Attributes) (coda.Status, error)
 	// MakeDirectory makes an empty directory.
 	MakeDirectory(ctx context.Context, path string, mode uint32) (coda.Status, error)
 	// MakeSymlink makes a symbolic link at path.

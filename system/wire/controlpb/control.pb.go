@@ -1621,6 +1621,358 @@ func (x *WriteFileHead) GetSync() bool {
 	return false
 }
 
+type EditFileRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Part:
+	//
+	//	*EditFileRequest_Head
+	//	*EditFileRequest_Change
+	Part          isEditFileRequest_Part `protobuf_oneof:"part"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EditFileRequest) Reset() {
+	*x = EditFileRequest{}
+	mi := &file_control_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EditFileRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EditFileRequest) ProtoMessage() {}
+
+func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EditFileRequest.ProtoReflect.Descriptor instead.
+func (*EditFileRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *EditFileRequest) GetPart() isEditFileRequest_Part {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+func (x *EditFileRequest) GetHead() *EditFileHead {
+	if x != nil {
+		if x, ok := x.Part.(*EditFileRequest_Head); ok {
+			return x.Head
+		}
+	}
+	return nil
+}
+
+func (x *EditFileRequest) GetChange() *Change {
+	if x != nil {
+		if x, ok := x.Part.(*EditFileRequest_Change); ok {
+			return x.Change
+		}
+	}
+	return nil
+}
+
+type isEditFileRequest_Part interface {
+	isEditFileRequest_Part()
+}
+
+type EditFileRequest_Head struct {
+	Head *EditFileHead `protobuf:"bytes,1,opt,name=head,proto3,oneof"` // first, once
+}
+
+type EditFileRequest_Change struct {
+	Change *Change `protobuf:"bytes,2,opt,name=change,proto3,oneof"`
+}
+
+func (*EditFileRequest_Head) isEditFileRequest_Part() {}
+
+func (*EditFileRequest_Change) isEditFileRequest_Part() {}
+
+type EditFileHead struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Sync          bool                   `protobuf:"varint,2,opt,name=sync,proto3" json:"sync,omitempty"` // fsync before close
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EditFileHead) Reset() {
+	*x = EditFileHead{}
+	mi := &file_control_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EditFileHead) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EditFileHead) ProtoMessage() {}
+
+func (x *EditFileHead) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EditFileHead.ProtoReflect.Descriptor instead.
+func (*EditFileHead) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *EditFileHead) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *EditFileHead) GetSync() bool {
+	if x != nil {
+		return x.Sync
+	}
+	return false
+}
+
+type Change struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Offset        int64                  `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"`
+	Data          []byte                 `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`          // what to write there
+	Truncate      bool                   `protobuf:"varint,3,opt,name=truncate,proto3" json:"truncate,omitempty"` // the offset becomes the length instead
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Change) Reset() {
+	*x = Change{}
+	mi := &file_control_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Change) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Change) ProtoMessage() {}
+
+func (x *Change) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Change.ProtoReflect.Descriptor instead.
+func (*Change) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *Change) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *Change) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *Change) GetTruncate() bool {
+	if x != nil {
+		return x.Truncate
+	}
+	return false
+}
+
+type EditFileReply struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Part:
+	//
+	//	*EditFileReply_Data
+	//	*EditFileReply_Read
+	//	*EditFileReply_Status
+	Part          isEditFileReply_Part `protobuf_oneof:"part"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EditFileReply) Reset() {
+	*x = EditFileReply{}
+	mi := &file_control_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EditFileReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EditFileReply) ProtoMessage() {}
+
+func (x *EditFileReply) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EditFileReply.ProtoReflect.Descriptor instead.
+func (*EditFileReply) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *EditFileReply) GetPart() isEditFileReply_Part {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+func (x *EditFileReply) GetData() []byte {
+	if x != nil {
+		if x, ok := x.Part.(*EditFileReply_Data); ok {
+			return x.Data
+		}
+	}
+	return nil
+}
+
+func (x *EditFileReply) GetRead() *EmptyReply {
+	if x != nil {
+		if x, ok := x.Part.(*EditFileReply_Read); ok {
+			return x.Read
+		}
+	}
+	return nil
+}
+
+func (x *EditFileReply) GetStatus() *vicepb.Status {
+	if x != nil {
+		if x, ok := x.Part.(*EditFileReply_Status); ok {
+			return x.Status
+		}
+	}
+	return nil
+}
+
+type isEditFileReply_Part interface {
+	isEditFileReply_Part()
+}
+
+type EditFileReply_Data struct {
+	Data []byte `protobuf:"bytes,1,opt,name=data,proto3,oneof"`
+}
+
+type EditFileReply_Read struct {
+	Read *EmptyReply `protobuf:"bytes,2,opt,name=read,proto3,oneof"` // the contents are whole
+}
+
+type EditFileReply_Status struct {
+	Status *vicepb.Status `protobuf:"bytes,3,opt,name=status,proto3,oneof"`
+}
+
+func (*EditFileReply_Data) isEditFileReply_Part() {}
+
+func (*EditFileReply_Read) isEditFileReply_Part() {}
+
+func (*EditFileReply_Status) isEditFileReply_Part() {}
+
+type SetAttributesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Mode          *uint32                `protobuf:"varint,2,opt,name=mode,proto3,oneof" json:"mode,omitempty"`         // permission bits
+	Modified      *int64                 `protobuf:"varint,3,opt,name=modified,proto3,oneof" json:"modified,omitempty"` // nanoseconds since 1970
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetAttributesRequest) Reset() {
+	*x = SetAttributesRequest{}
+	mi := &file_control_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetAttributesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetAttributesRequest) ProtoMessage() {}
+
+func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetAttributesRequest.ProtoReflect.Descriptor instead.
+func (*SetAttributesRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *SetAttributesRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *SetAttributesRequest) GetMode() uint32 {
+	if x != nil && x.Mode != nil {
+		return *x.Mode
+	}
+	return 0
+}
+
+func (x *SetAttributesRequest) GetModified() int64 {
+	if x != nil && x.Modified != nil {
+		return *x.Modified
+	}
+	return 0
+}
+
 type MakeDirectoryRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
@@ -1631,7 +1983,7 @@ type MakeDirectoryRequest struct {
 
 func (x *MakeDirectoryRequest) Reset() {
 	*x = MakeDirectoryRequest{}
-	mi := &file_control_proto_msgTypes[32]
+	mi := &file_control_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1643,7 +1995,7 @@ func (x *MakeDirectoryRequest) String() string {
 func (*MakeDirectoryRequest) ProtoMessage() {}
 
 func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[32]
+	mi := &file_control_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1656,7 +2008,7 @@ func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeDirectoryRequest.ProtoReflect.Descriptor instead.
 func (*MakeDirectoryRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{32}
+	return file_control_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *MakeDirectoryRequest) GetPath() string {
@@ -1683,7 +2035,7 @@ type MakeSymlinkRequest struct {
 
 func (x *MakeSymlinkRequest) Reset() {
 	*x = MakeSymlinkRequest{}
-	mi := &file_control_proto_msgTypes[33]
+	mi := &file_control_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1695,7 +2047,7 @@ func (x *MakeSymlinkRequest) String() string {
 func (*MakeSymlinkRequest) ProtoMessage() {}
 
 func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[33]
+	mi := &file_control_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1708,7 +2060,7 @@ func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeSymlinkRequest.ProtoReflect.Descriptor instead.
 func (*MakeSymlinkRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{33}
+	return file_control_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *MakeSymlinkRequest) GetPath() string {
@@ -1816,7 +2168,29 @@ const file_control_proto_rawDesc = "" +
 	"\x04mode\x18\x02 \x01(\rR\x04mode\x12\x16\n" +
 	"\x06create\x18\x03 \x01(\bR\x06create\x12\x1c\n" +
 	"\texclusive\x18\x04 \x01(\bR\texclusive\x12\x12\n" +
-	"\x04sync\x18\x05 \x01(\bR\x04sync\">\n" +
+	"\x04sync\x18\x05 \x01(\bR\x04sync\"\x81\x01\n" +
+	"\x0fEditFileRequest\x123\n" +
+	"\x04head\x18\x01 \x01(\v2\x1d.coda.control.v1.EditFileHeadH\x00R\x04head\x121\n" +
+	"\x06change\x18\x02 \x01(\v2\x17.coda.control.v1.ChangeH\x00R\x06changeB\x06\n" +
+	"\x04part\"6\n" +
+	"\fEditFileHead\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
+	"\x04sync\x18\x02 \x01(\bR\x04sync\"P\n" +
+	"\x06Change\x12\x16\n" +
+	"\x06offset\x18\x01 \x01(\x03R\x06offset\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\x12\x1a\n" +
+	"\btruncate\x18\x03 \x01(\bR\btruncate\"\x90\x01\n" +
+	"\rEditFileReply\x12\x14\n" +
+	"\x04data\x18\x01 \x01(\fH\x00R\x04data\x121\n" +
+	"\x04read\x18\x02 \x01(\v2\x1b.coda.control.v1.EmptyReplyH\x00R\x04read\x12.\n" +
+	"\x06status\x18\x03 \x01(\v2\x14.coda.vice.v1.StatusH\x00R\x06statusB\x06\n" +
+	"\x04part\"z\n" +
+	"\x14SetAttributesRequest\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x17\n" +
+	"\x04mode\x18\x02 \x01(\rH\x00R\x04mode\x88\x01\x01\x12\x1f\n" +
+	"\bmodified\x18\x03 \x01(\x03H\x01R\bmodified\x88\x01\x01B\a\n" +
+	"\x05_modeB\v\n" +
+	"\t_modified\">\n" +
 	"\x14MakeDirectoryRequest\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
 	"\x04mode\x18\x02 \x01(\rR\x04mode\"@\n" +
@@ -1837,13 +2211,15 @@ const file_control_proto_rawDesc = "" +
 	"\x0eCodasrvControl\x12@\n" +
 	"\x04Fsck\x12\x1c.coda.control.v1.FsckRequest\x1a\x1a.coda.control.v1.FsckReply\x12B\n" +
 	"\x04Tree\x12\x1c.coda.control.v1.TreeRequest\x1a\x1a.coda.control.v1.TreeReply0\x01\x12C\n" +
-	"\x05State\x12\x1d.coda.control.v1.StateRequest\x1a\x1b.coda.control.v1.StateReply2\x82\x06\n" +
+	"\x05State\x12\x1d.coda.control.v1.StateRequest\x1a\x1b.coda.control.v1.StateReply2\xa8\a\n" +
 	"\n" +
 	"VenusFiles\x12@\n" +
 	"\x04Stat\x12\x1c.coda.control.v1.PathRequest\x1a\x1a.coda.control.v1.StatReply\x12R\n" +
 	"\rReadDirectory\x12\x1c.coda.control.v1.PathRequest\x1a#.coda.control.v1.ReadDirectoryReply\x12J\n" +
 	"\bReadFile\x12\x1c.coda.control.v1.PathRequest\x1a\x1e.coda.control.v1.ReadFileReply0\x01\x12L\n" +
-	"\tWriteFile\x12!.coda.control.v1.WriteFileRequest\x1a\x1a.coda.control.v1.StatReply(\x01\x12R\n" +
+	"\tWriteFile\x12!.coda.control.v1.WriteFileRequest\x1a\x1a.coda.control.v1.StatReply(\x01\x12P\n" +
+	"\bEditFile\x12 .coda.control.v1.EditFileRequest\x1a\x1e.coda.control.v1.EditFileReply(\x010\x01\x12R\n" +
+	"\rSetAttributes\x12%.coda.control.v1.SetAttributesRequest\x1a\x1a.coda.control.v1.StatReply\x12R\n" +
 	"\rMakeDirectory\x12%.coda.control.v1.MakeDirectoryRequest\x1a\x1a.coda.control.v1.StatReply\x12N\n" +
 	"\vMakeSymlink\x12#.coda.control.v1.MakeSymlinkRequest\x1a\x1a.coda.control.v1.StatReply\x12D\n" +
 	"\x04Link\x12 .coda.control.v1.TwoPathsRequest\x1a\x1a.coda.control.v1.StatReply\x12G\n" +
@@ -1863,7 +2239,7 @@ func file_control_proto_rawDescGZIP() []byte {
 	return file_control_proto_rawDescData
 }
 
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_control_proto_goTypes = []any{
 	(*CheckServersRequest)(nil),     // 0: coda.control.v1.CheckServersRequest
 	(*CheckServersReply)(nil),       // 1: coda.control.v1.CheckServersReply
@@ -1897,68 +2273,81 @@ var file_control_proto_goTypes = []any{
 	(*ReadFileReply)(nil),           // 29: coda.control.v1.ReadFileReply
 	(*WriteFileRequest)(nil),        // 30: coda.control.v1.WriteFileRequest
 	(*WriteFileHead)(nil),           // 31: coda.control.v1.WriteFileHead
-	(*MakeDirectoryRequest)(nil),    // 32: coda.control.v1.MakeDirectoryRequest
-	(*MakeSymlinkRequest)(nil),      // 33: coda.control.v1.MakeSymlinkRequest
-	(*vicepb.Status)(nil),           // 34: coda.vice.v1.Status
-	(*vicepb.Entry)(nil),            // 35: coda.vice.v1.Entry
+	(*EditFileRequest)(nil),         // 32: coda.control.v1.EditFileRequest
+	(*EditFileHead)(nil),            // 33: coda.control.v1.EditFileHead
+	(*Change)(nil),                  // 34: coda.control.v1.Change
+	(*EditFileReply)(nil),           // 35: coda.control.v1.EditFileReply
+	(*SetAttributesRequest)(nil),    // 36: coda.control.v1.SetAttributesRequest
+	(*MakeDirectoryRequest)(nil),    // 37: coda.control.v1.MakeDirectoryRequest
+	(*MakeSymlinkRequest)(nil),      // 38: coda.control.v1.MakeSymlinkRequest
+	(*vicepb.Status)(nil),           // 39: coda.vice.v1.Status
+	(*vicepb.Entry)(nil),            // 40: coda.vice.v1.Entry
 }
 var file_control_proto_depIdxs = []int32{
 	2,  // 0: coda.control.v1.CheckServersReply.servers:type_name -> coda.control.v1.Server
 	5,  // 1: coda.control.v1.ListVolumesReply.volumes:type_name -> coda.control.v1.Volume
 	16, // 2: coda.control.v1.ListConflictsReply.conflicts:type_name -> coda.control.v1.Conflict
 	19, // 3: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
-	34, // 4: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
-	34, // 5: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
-	35, // 6: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
-	34, // 7: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
+	39, // 4: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
+	39, // 5: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
+	40, // 6: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
+	39, // 7: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
 	31, // 8: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
-	0,  // 9: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
-	3,  // 10: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
-	6,  // 11: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
-	8,  // 12: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
-	10, // 13: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
-	12, // 14: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
-	14, // 15: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
-	17, // 16: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
-	20, // 17: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
-	22, // 18: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
-	17, // 19: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
-	24, // 20: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
-	24, // 21: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
-	24, // 22: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
-	30, // 23: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
-	32, // 24: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
-	33, // 25: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
-	25, // 26: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
-	25, // 27: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
-	24, // 28: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
-	24, // 29: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
-	1,  // 30: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
-	4,  // 31: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
-	7,  // 32: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
-	9,  // 33: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
-	11, // 34: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
-	13, // 35: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
-	15, // 36: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
-	18, // 37: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
-	21, // 38: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
-	23, // 39: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
-	18, // 40: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
-	27, // 41: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
-	28, // 42: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
-	29, // 43: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
-	27, // 44: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
-	27, // 45: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
-	27, // 46: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
-	27, // 47: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
-	26, // 48: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
-	26, // 49: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
-	26, // 50: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
-	30, // [30:51] is the sub-list for method output_type
-	9,  // [9:30] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	33, // 9: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
+	34, // 10: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
+	26, // 11: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
+	39, // 12: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
+	0,  // 13: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
+	3,  // 14: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
+	6,  // 15: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
+	8,  // 16: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
+	10, // 17: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
+	12, // 18: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
+	14, // 19: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
+	17, // 20: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
+	20, // 21: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
+	22, // 22: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
+	17, // 23: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
+	24, // 24: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
+	24, // 25: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
+	24, // 26: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
+	30, // 27: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
+	32, // 28: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
+	36, // 29: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
+	37, // 30: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
+	38, // 31: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
+	25, // 32: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
+	25, // 33: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
+	24, // 34: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
+	24, // 35: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
+	1,  // 36: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
+	4,  // 37: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
+	7,  // 38: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
+	9,  // 39: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
+	11, // 40: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
+	13, // 41: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
+	15, // 42: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
+	18, // 43: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
+	21, // 44: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
+	23, // 45: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
+	18, // 46: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
+	27, // 47: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
+	28, // 48: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
+	29, // 49: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
+	27, // 50: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
+	35, // 51: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
+	27, // 52: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
+	27, // 53: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
+	27, // 54: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
+	27, // 55: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
+	26, // 56: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
+	26, // 57: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
+	26, // 58: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
+	36, // [36:59] is the sub-list for method output_type
+	13, // [13:36] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
@@ -1974,13 +2363,23 @@ func file_control_proto_init() {
 		(*WriteFileRequest_Head)(nil),
 		(*WriteFileRequest_Data)(nil),
 	}
+	file_control_proto_msgTypes[32].OneofWrappers = []any{
+		(*EditFileRequest_Head)(nil),
+		(*EditFileRequest_Change)(nil),
+	}
+	file_control_proto_msgTypes[35].OneofWrappers = []any{
+		(*EditFileReply_Data)(nil),
+		(*EditFileReply_Read)(nil),
+		(*EditFileReply_Status)(nil),
+	}
+	file_control_proto_msgTypes[36].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   34,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

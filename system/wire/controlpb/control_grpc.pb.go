@@ -597,6 +597,8 @@ const (
 	VenusFiles_ReadDirectory_FullMethodName   = "/coda.control.v1.VenusFiles/ReadDirectory"
 	VenusFiles_ReadFile_FullMethodName        = "/coda.control.v1.VenusFiles/ReadFile"
 	VenusFiles_WriteFile_FullMethodName       = "/coda.control.v1.VenusFiles/WriteFile"
+	VenusFiles_EditFile_FullMethodName        = "/coda.control.v1.VenusFiles/EditFile"
+	VenusFiles_SetAttributes_FullMethodName   = "/coda.control.v1.VenusFiles/SetAttributes"
 	VenusFiles_MakeDirectory_FullMethodName   = "/coda.control.v1.VenusFiles/MakeDirectory"
 	VenusFiles_MakeSymlink_FullMethodName     = "/coda.control.v1.VenusFiles/MakeSymlink"
 	VenusFiles_Link_FullMethodName            = "/coda.control.v1.VenusFiles/Link"
@@ -618,6 +620,10 @@ type VenusFilesClient interface {
 	ReadFile(ctx context.Context, in *PathRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ReadFileReply], error)
 	// WriteFile is one open-write-close session that replaces the contents or makes the file.
 	WriteFile(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[WriteFileRequest, StatReply], error)
+	// EditFile is one session of a file that is there: open, read everything, change some of it, close. The client names the file; venus sends the
+	// contents and says that they are whole; the client sends changes and closes its side; venus sends the status.
+	EditFile(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[EditFileRequest, EditFileReply], error)
+	SetAttributes(ctx context.Context, in *SetAttributesRequest, opts ...grpc.CallOption) (*StatReply, error)
 	MakeDirectory(ctx context.Context, in *MakeDirectoryRequest, opts ...grpc.CallOption) (*StatReply, error)
 	MakeSymlink(ctx context.Context, in *MakeSymlinkRequest, opts ...grpc.CallOption) (*StatReply, error)
 	Link(ctx context.Context, in *TwoPathsRequest, opts ...grpc.CallOption) (*StatReply, error)
@@ -685,6 +691,29 @@ func (c *venusFilesClient) WriteFile(ctx context.Context, opts ...grpc.CallOptio
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type VenusFiles_WriteFileClient = grpc.ClientStreamingClient[WriteFileRequest, StatReply]
+
+func (c *venusFilesClient) EditFile(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[EditFileRequest, EditFileReply], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &VenusFiles_ServiceDesc.Streams[2], VenusFiles_EditFile_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[EditFileRequest, EditFileReply]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type VenusFiles_EditFileClient = grpc.BidiStreamingClient[EditFileRequest, EditFileReply]
+
+func (c *venusFilesClient) SetAttributes(ctx context.Context, in *SetAttributesRequest, opts ...grpc.CallOption) (*StatReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StatReply)
+	err := c.cc.Invoke(ctx, VenusFiles_SetAttributes_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
 
 func (c *venusFilesClient) MakeDirectory(ctx context.Context, in *MakeDirectoryRequest, opts ...grpc.CallOption) (*StatReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -759,6 +788,10 @@ type VenusFilesServer interface {
 	ReadFile(*PathRequest, grpc.ServerStreamingServer[ReadFileReply]) error
 	// WriteFile is one open-write-close session that replaces the contents or makes the file.
 	WriteFile(grpc.ClientStreamingServer[WriteFileRequest, StatReply]) error
+	// EditFile is one session of a file that is there: open, read everything, change some of it, close. The client names the file; venus sends the
+	// contents and says that they are whole; the client sends changes and closes its side; venus sends the status.
+	EditFile(grpc.BidiStreamingServer[EditFileRequest, EditFileReply]) error
+	SetAttributes(context.Context, *SetAttributesRequest) (*StatReply, error)
 	MakeDirectory(context.Context, *MakeDirectoryRequest) (*StatReply, error)
 	MakeSymlink(context.Context, *MakeSymlinkRequest) (*StatReply, error)
 	Link(context.Context, *TwoPathsRequest) (*StatReply, error)
@@ -786,6 +819,12 @@ func (UnimplementedVenusFilesServer) ReadFile(*PathRequest, grpc.ServerStreaming
 }
 func (UnimplementedVenusFilesServer) WriteFile(grpc.ClientStreamingServer[WriteFileRequest, StatReply]) error {
 	return status.Error(codes.Unimplemented, "method WriteFile not implemented")
+}
+func (UnimplementedVenusFilesServer) EditFile(grpc.BidiStreamingServer[EditFileRequest, EditFileReply]) error {
+	return status.Error(codes.Unimplemented, "method EditFile not implemented")
+}
+func (UnimplementedVenusFilesServer) SetAttributes(context.Context, *SetAttributesRequest) (*StatReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetAttributes not implemented")
 }
 func (UnimplementedVenusFilesServer) MakeDirectory(context.Context, *MakeDirectoryRequest) (*StatReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method MakeDirectory not implemented")
@@ -879,6 +918,31 @@ func _VenusFiles_WriteFile_Handler(srv interface{}, stream grpc.ServerStream) er
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type VenusFiles_WriteFileServer = grpc.ClientStreamingServer[WriteFileRequest, StatReply]
+
+func _VenusFiles_EditFile_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(VenusFilesServer).EditFile(&grpc.GenericServerStream[EditFileRequest, EditFileReply]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type VenusFiles_EditFileServer = grpc.BidiStreamingServer[EditFileRequest, EditFileReply]
+
+func _VenusFiles_SetAttributes_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetAttributesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusFilesServer).SetAttributes(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusFiles_SetAttributes_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusFilesServer).SetAttributes(ctx, req.(*SetAttributesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
 
 func _VenusFiles_MakeDirectory_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(MakeDirectoryRequest)
@@ -1004,6 +1068,10 @@ var VenusFiles_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _VenusFiles_ReadDirectory_Handler,
 		},
 		{
+			MethodName: "SetAttributes",
+			Handler:    _VenusFiles_SetAttributes_Handler,
+		},
+		{
 			MethodName: "MakeDirectory",
 			Handler:    _VenusFiles_MakeDirectory_Handler,
 		},
@@ -1037,6 +1105,12 @@ var VenusFiles_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "WriteFile",
 			Handler:       _VenusFiles_WriteFile_Handler,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "EditFile",
+			Handler:       _VenusFiles_EditFile_Handler,
+			ServerStreams: true,
 			ClientStreams: true,
 		},
 	},
