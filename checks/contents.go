@@ -27,12 +27,12 @@ func newContents(operations *history.Packed) (*contents, error) {
 	}
 	for i, row := range operations.Rows() {
 		for _, parent := range operations.Parents(row) {
-			c.by[parent] = min(c.by[parent], row.Invoked-1) // it was read before
+			c.by[parent] = min(c.by[parent], readBy(row))
 		}
 		if row.Content == 0 {
 			continue
 		}
-		if row.Kind == history.Write {
+		if row.Kind.Writes() {
 			if c.writer[row.Content] != 0 {
 				op := operations.At(i)
 				return nil, fmt.Errorf("%w: two writes have the nonce of %s", errRecord, describe(&op))
@@ -52,6 +52,17 @@ func newContents(operations *history.Packed) (*contents, error) {
 	return c, nil
 }
 
+// readBy is by when a write had certainly read its parents: before it began, or while it was there.
+func readBy(row *history.Row) history.Time {
+	switch {
+	case row.Kind == history.Write:
+		return row.Invoked - 1
+	case row.Completed == 0:
+		return history.Forever
+	}
+	return row.Completed
+}
+
 // write is the row that wrote a content, nil where none did.
 func (c *contents) write(content uint32) *history.Row {
 	if content == 0 || c.writer[content] == 0 {
@@ -63,7 +74,7 @@ func (c *contents) write(content uint32) *history.Row {
 // takenEffect is by when a mutation certainly had taken effect: Forever where it may still take effect.
 func (c *contents) takenEffect(row *history.Row) history.Time {
 	switch {
-	case row.Kind == history.Write && row.Content != 0:
+	case row.Kind.Writes() && row.Content != 0:
 		return c.by[row.Content]
 	case row.Outcome == history.OK:
 		return row.Completed
@@ -113,4 +124,9 @@ func (b *byPath) paths() int { return len(b.starts) - 1 }
 // mutations lists what may have changed something, by path and target.
 func mutations(operations *history.Packed) *byPath {
 	return newByPath(operations, true, func(row *history.Row) bool { return row.Kind.Mutates() && row.Outcome != history.Failed })
+}
+
+// rearrangements is mutations without changes of attributes.
+func rearrangements(operations *history.Packed) *byPath {
+	return newByPath(operations, true, func(row *history.Row) bool { return row.Kind.Rearranges() && row.Outcome != history.Failed })
 }

@@ -125,7 +125,7 @@ func (c *falseConflicts) foreign(node, name string, own *history.Row) bool {
 			return true
 		}
 	}
-	if own.Kind == history.Write || own.Kind == history.Remove || own.Kind == history.Symlink {
+	if own.Kind.Writes() || own.Kind == history.Remove || own.Kind == history.Symlink {
 		return false // nothing is below it
 	}
 	for number := range uint32(c.changes.paths()) {

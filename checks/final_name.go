@@ -95,8 +95,12 @@ func (l *lostData) name(path uint32, final state) {
 	}
 }
 
-// changes says whether a mutation changes what is at a path. A Link does not change what it links to.
+// changes says whether a mutation certainly changes what is at a path. A Link does not change what it links to, and a Rename leaves both of two names
+// of one file.
 func (l *lostData) changes(m *history.Row, path uint32) bool {
+	if m.Kind == history.Rename && l.operations.Target(m) != path && l.groups.shared(path) {
+		return false
+	}
 	return m.Kind != history.Link || l.operations.Target(m) == path
 }
 
@@ -110,7 +114,7 @@ func (l *lostData) loss(m *history.Row, name string, final state) string {
 		return fmt.Sprintf("%s is on %s although its removal on %s was acknowledged, and nobody made it again", name, l.final.Node, node)
 	case final.kind == absent:
 		return fmt.Sprintf("%s is not on %s although its %s on %s was acknowledged, and nobody removed it", name, l.final.Node, m.Kind, node)
-	case final.kind == file && m.Kind == history.Write:
+	case final.kind == file && m.Kind.Writes():
 		return fmt.Sprintf("%s on %s has an old content: a later write on %s was acknowledged", name, l.final.Node, node)
 	}
 	return fmt.Sprintf("%s on %s is %s as before its %s on %s, which was acknowledged", name, l.final.Node, final.kind, m.Kind, node)
@@ -156,7 +160,7 @@ func (l *lostData) puts(row *history.Row, path uint32, final state) bool {
 		// Of a write that broke off, only the creation may be there; one that was acknowledged is whole.
 		return row.Kind == history.Write && row.Outcome != history.OK
 	default:
-		return row.Kind == history.Write && row.Content == final.content
+		return row.Kind.Writes() && row.Content == final.content
 	}
 }
 

@@ -1,6 +1,10 @@
 package checks
 
-import "github.com/codastress/codastress/harness/history"
+import (
+	pathpkg "path"
+
+	"github.com/codastress/codastress/harness/history"
+)
 
 // groups joins the names that renames and links connect: only within a group can a content get from one name to another.
 type groups struct {
@@ -9,12 +13,15 @@ type groups struct {
 	next    map[uint32][]uint32        // where a rename or a link can bring what is at a name
 	reached map[uint32]map[uint32]bool // the names that can be reached from one, nil for too many
 	moved   map[string]bool            // what was renamed, and its new names: perhaps directories
+	inside  map[string]bool            // what is known of below
+
+	operations *history.Packed
 }
 
 func newGroups(operations *history.Packed) *groups {
 	g := &groups{
 		parents: map[uint32]uint32{}, linked: map[uint32]bool{}, moved: map[string]bool{},
-		next: map[uint32][]uint32{}, reached: map[uint32]map[uint32]bool{},
+		next: map[uint32][]uint32{}, reached: map[uint32]map[uint32]bool{}, inside: map[string]bool{}, operations: operations,
 	}
 	var links []uint32
 	for _, row := range operations.Rows() {
@@ -36,7 +43,21 @@ func newGroups(operations *history.Packed) *groups {
 	for _, name := range links {
 		g.linked[g.find(name)] = true
 	}
+	g.addSameFile(operations)
 	return g
+}
+
+// addSameFile takes in that a rename between two names of one file leaves both as they are.
+func (g *groups) addSameFile(operations *history.Packed) {
+	if len(g.linked) == 0 {
+		return
+	}
+	for _, row := range operations.Rows() {
+		if row.Kind == history.Rename && row.Outcome != history.Failed && g.shared(row.Path) {
+			target := operations.Target(row)
+			g.next[target] = append(g.next[target], row.Path)
+		}
+	}
 }
 
 // find is the name that stands for a group.
@@ -60,6 +81,9 @@ const mostReached = 1000
 func (g *groups) reaches(from, to uint32) bool {
 	if from == to {
 		return true
+	}
+	if len(g.moved) > 0 && (g.below(g.operations.Path(from)) || g.below(g.operations.Path(to))) {
+		return true // with its directory
 	}
 	if len(g.parents) == 0 || g.find(from) != g.find(to) {
 		return false
@@ -98,10 +122,14 @@ func (g *groups) below(path string) bool {
 	if len(g.moved) == 0 {
 		return false
 	}
-	for i := len(path) - 1; i > 0; i-- {
-		if path[i] == '/' && g.moved[path[:i]] {
-			return true
-		}
+	directory := pathpkg.Dir(path)
+	if directory == "." || directory == "/" {
+		return false
 	}
-	return false
+	inside, known := g.inside[directory]
+	if !known {
+		inside = g.moved[directory] || g.below(directory)
+		g.inside[directory] = inside
+	}
+	return inside
 }

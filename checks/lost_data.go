@@ -23,7 +23,7 @@ func noLostData(run *history.Run) history.Verdict {
 	if !l.chooseFinal() {
 		return l.undecided("no tree could be observed")
 	}
-	l.mutations = mutations(l.operations)
+	l.mutations = rearrangements(l.operations)
 	l.groups = newGroups(l.operations)
 	l.conflicts = newConflicts(run)
 	l.power = newPowerLosses(run)
@@ -91,7 +91,7 @@ func (l *lostData) finalContents() {
 			switch {
 			case object.Digest == "":
 				l.doubt("%s on %s could not be read: %s", object.Path, o.Node, object.Problem)
-			case history.IsMisplaced(object.Problem) && l.couldMove(content, path):
+			case history.IsMisplaced(object.Problem) && (l.groups.below(object.Path) || l.couldMove(content, path)):
 			default:
 				l.failAt(path, fmt.Sprintf("%s on %s is damaged: %s", object.Path, o.Node, object.Problem), l.rowOf(content))
 			}
@@ -140,7 +140,7 @@ func (l *lostData) linkedNames() {
 	for path := range uint32(l.mutations.paths()) {
 		for _, i := range l.mutations.of(path) {
 			row := l.operations.Row(int(i))
-			if row.Kind != history.Write && (row.Kind != history.Link || row.Outcome != history.OK) {
+			if !row.Kind.Writes() && (row.Kind != history.Link || row.Outcome != history.OK) {
 				parted[l.groups.find(path)] = true
 			}
 		}

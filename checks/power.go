@@ -30,7 +30,7 @@ func newPowerLosses(run *history.Run) *powerLosses {
 		return p
 	}
 	for _, row := range run.Operations.Rows() {
-		if row.Kind == history.Write && row.Outcome == history.OK && row.Synced {
+		if row.Kind.Writes() && row.Outcome == history.OK && row.Synced {
 			node := run.Operations.Node(row.Worker)
 			p.synced[node] = append(p.synced[node], row.Invoked)
 		}
@@ -52,7 +52,7 @@ func (p *powerLosses) took(operations *history.Packed, m *history.Row) bool {
 	if next == len(dark) || m.Synced {
 		return false
 	}
-	if m.Kind == history.Write {
+	if m.Kind.Writes() {
 		return true
 	}
 	covered, _ := slices.BinarySearch(p.synced[node], m.Completed)

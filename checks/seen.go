@@ -9,6 +9,10 @@ import (
 // seenContents judges what was seen of contents during the run: each must be whole and somebody must have written it there.
 func (l *lostData) seenContents() {
 	for i, row := range l.operations.Rows() {
+		if row.Kind == history.Append || row.Kind == history.Edit {
+			l.editedContent(i, row)
+			continue
+		}
 		if (row.Kind != history.Read && row.Kind != history.Page) || row.Outcome != history.OK {
 			continue
 		}
@@ -25,6 +29,25 @@ func (l *lostData) seenContents() {
 			op := l.operations.At(i)
 			l.failReads(i, row, fmt.Sprintf("%s saw %s", describe(&op), why))
 		}
+	}
+}
+
+// editedContent judges what was there before an edit.
+func (l *lostData) editedContent(i int, row *history.Row) {
+	problem, parents := l.operations.Problem(row), l.operations.Parents(row)
+	if history.IsEmpty(problem) || len(parents) == 0 && problem == "" {
+		return
+	}
+	why := ""
+	if len(parents) > 0 {
+		why = l.unexplained(parents[0], row.Path)
+	}
+	if problem != "" && (!history.IsMisplaced(problem) || why != "") {
+		why = "a damaged content: " + problem
+	}
+	if why != "" {
+		op := l.operations.At(i)
+		l.failReads(i, row, fmt.Sprintf("%s saw %s", describe(&op), why))
 	}
 }
 

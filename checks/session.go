@@ -24,7 +24,8 @@ func sessionReads(run *history.Run) history.Verdict {
 	s.still = standstills(run)
 	s.conflicts = newConflicts(run)
 	s.power = newPowerLosses(run)
-	changes := mutations(s.operations)
+	s.groups = newGroups(s.operations)
+	changes := rearrangements(s.operations)
 	all := newByPath(s.operations, false, func(row *history.Row) bool { return row.Kind != history.List })
 	s.nodes, s.nodeOf = nodesOf(s.operations)
 	s.perNode = make([][]uint32, len(s.nodes))
@@ -44,6 +45,7 @@ type sessions struct {
 	still      map[string]history.Intervals
 	conflicts  *conflicts
 	power      *powerLosses
+	groups     *groups
 	nodes      []string
 	nodeOf     []uint32   // of each worker, in nodes
 	perNode    [][]uint32 // rows of one path, kept for the next
@@ -69,7 +71,7 @@ func nodesOf(operations *history.Packed) (nodes []string, nodeOf []uint32) {
 
 // path judges one name on all clients.
 func (s *sessions) path(path uint32, rows, changes []uint32) {
-	if s.conflicts.about(s.contents, path) {
+	if s.conflicts.about(s.contents, path) || s.groups.below(s.operations.Path(path)) {
 		return
 	}
 	f := sessionFile{path: path, removed: history.Forever}
@@ -80,7 +82,7 @@ func (s *sessions) path(path uint32, rows, changes []uint32) {
 			return
 		case history.Remove, history.RemoveDirectory:
 			f.removed = min(f.removed, m.Invoked)
-		case history.Write:
+		case history.Write, history.Append, history.Edit:
 			f.broken = f.broken || m.Outcome != history.OK
 		}
 	}
@@ -162,7 +164,7 @@ func (s *sessions) learn(own, seen *mark, node string, i int, row *history.Row) 
 		} else {
 			seen.at = max(seen.at, row.Completed)
 		}
-	case history.Write, history.Remove:
+	case history.Write, history.Append, history.Edit, history.Remove:
 		if s.power.took(s.operations, row) {
 			return
 		}

@@ -44,7 +44,7 @@ func (d *differences) add(what string, args ...any) {
 	}
 }
 
-// node looks at what one observation says by itself.
+// node looks at what one observation says by itself. A file that was moved, or made and not written yet, keeps nothing from being converged.
 func (d *differences) node(o *Observation) {
 	if o.Error != "" {
 		d.add("%s could not be observed: %s", o.Node, o.Error)
@@ -59,7 +59,7 @@ func (d *differences) node(o *Observation) {
 		d.add("%s: %s", o.Node, problem)
 	}
 	for i := range o.Objects {
-		if object := &o.Objects[i]; object.Problem != "" {
+		if object := &o.Objects[i]; object.Problem != "" && !IsMisplaced(object.Problem) && !IsEmpty(object.Problem) {
 			d.add("%s on %s: %s", object.Path, o.Node, object.Problem)
 		}
 	}
