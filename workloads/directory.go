@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"syscall"
+	"time"
 )
 
 // A Directory does file operations below one root. Paths are slash-separated and relative to the root; "." is the root.
@@ -18,6 +19,10 @@ type Directory interface {
 	ReadFile(ctx context.Context, path string, to io.Writer) error
 	// WriteFile replaces a file's content, and makes the file where there is none. It must not keep content after it returned.
 	WriteFile(ctx context.Context, path string, content []byte, how How) error
+	// EditFile opens a file for reading and writing, hands its content to edit, makes the changes that edit returns, in their order, and closes.
+	// An error of edit is returned, and leaves the file as it was. Edit must not keep the content, nor may EditFile keep the changes; it may be
+	// called, and may take its time, after EditFile has returned because the context ended.
+	EditFile(ctx context.Context, path string, edit Edit, how How) error
 	// Remove unlinks anything but a directory.
 	Remove(ctx context.Context, path string) error
 	MakeDirectory(ctx context.Context, path string) error
@@ -28,6 +33,12 @@ type Directory interface {
 	Link(ctx context.Context, path, name string) error
 	// Symlink makes a symlink at path with the given text.
 	Symlink(ctx context.Context, path, text string) error
+	// ReadLink returns the text of a symlink.
+	ReadLink(ctx context.Context, path string) (string, error)
+	// SetMode changes the permission bits of what is not a symlink.
+	SetMode(ctx context.Context, path string, mode fs.FileMode) error
+	// SetTime changes when an object is said to have been modified.
+	SetTime(ctx context.Context, path string, modified time.Time) error
 	// List returns the names in a directory without "." and "..", in any order.
 	List(ctx context.Context, path string) ([]string, error)
 	// Stat does not follow a symlink at the end of the path.
@@ -36,8 +47,18 @@ type Directory interface {
 
 // How a file is written.
 type How struct {
-	Exclusive bool // the file must not exist yet
+	Exclusive bool // the file must not exist yet; not for EditFile
 	Sync      bool // fsync before close
+}
+
+// An Edit looks at the content of an open file and says how to change it.
+type Edit func(content []byte) ([]Change, error)
+
+// A Change is one call of pwrite or ftruncate.
+type Change struct {
+	Offset   int64
+	Data     []byte
+	Truncate bool // Offset becomes the length, and there is no Data
 }
 
 // Info is what Stat says of an object.

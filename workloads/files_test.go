@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"sync"
 	"syscall"
 	"testing"
@@ -22,33 +23,71 @@ type hanging struct {
 	hangs    func(path string) bool
 }
 
-func (h hanging) wait(path string) error {
-	if !h.hangs(path) {
-		return nil
+func (h hanging) do(path string, call func() error) error {
+	if h.hangs(path) {
+		<-h.released
+		return syscall.ENOTCONN
 	}
-	<-h.released
-	return syscall.ENOTCONN
+	return call()
 }
 
 func (h hanging) ReadFile(ctx context.Context, path string, to io.Writer) error {
-	if err := h.wait(path); err != nil {
-		return err
-	}
-	return h.Directory.ReadFile(ctx, path, to)
+	return h.do(path, func() error { return h.Directory.ReadFile(ctx, path, to) })
 }
 
 func (h hanging) WriteFile(ctx context.Context, path string, content []byte, how How) error {
-	if err := h.wait(path); err != nil {
-		return err
-	}
-	return h.Directory.WriteFile(ctx, path, content, how)
+	return h.do(path, func() error { return h.Directory.WriteFile(ctx, path, content, how) })
+}
+
+func (h hanging) EditFile(ctx context.Context, path string, edit Edit, how How) error {
+	return h.do(path, func() error { return h.Directory.EditFile(ctx, path, edit, how) })
 }
 
 func (h hanging) Remove(ctx context.Context, path string) error {
-	if err := h.wait(path); err != nil {
-		return err
-	}
-	return h.Directory.Remove(ctx, path)
+	return h.do(path, func() error { return h.Directory.Remove(ctx, path) })
+}
+
+func (h hanging) MakeDirectory(ctx context.Context, path string) error {
+	return h.do(path, func() error { return h.Directory.MakeDirectory(ctx, path) })
+}
+
+func (h hanging) RemoveDirectory(ctx context.Context, path string) error {
+	return h.do(path, func() error { return h.Directory.RemoveDirectory(ctx, path) })
+}
+
+func (h hanging) Rename(ctx context.Context, from, to string) error {
+	return h.do(from, func() error { return h.Directory.Rename(ctx, from, to) })
+}
+
+func (h hanging) Link(ctx context.Context, path, name string) error {
+	return h.do(path, func() error { return h.Directory.Link(ctx, path, name) })
+}
+
+func (h hanging) Symlink(ctx context.Context, path, text string) error {
+	return h.do(path, func() error { return h.Directory.Symlink(ctx, path, text) })
+}
+
+func (h hanging) SetMode(ctx context.Context, path string, mode fs.FileMode) error {
+	return h.do(path, func() error { return h.Directory.SetMode(ctx, path, mode) })
+}
+
+func (h hanging) SetTime(ctx context.Context, path string, modified time.Time) error {
+	return h.do(path, func() error { return h.Directory.SetTime(ctx, path, modified) })
+}
+
+func (h hanging) ReadLink(ctx context.Context, path string) (text string, err error) {
+	err = h.do(path, func() error { text, err = h.Directory.ReadLink(ctx, path); return err })
+	return text, err
+}
+
+func (h hanging) List(ctx context.Context, path string) (names []string, err error) {
+	err = h.do(path, func() error { names, err = h.Directory.List(ctx, path); return err })
+	return names, err
+}
+
+func (h hanging) Stat(ctx context.Context, path string) (info Info, err error) {
+	err = h.do(path, func() error { info, err = h.Directory.Stat(ctx, path); return err })
+	return info, err
 }
 
 // hang makes the calls of a bench hang on some paths until the returned function is called.
@@ -120,9 +159,10 @@ func TestOnlySoManyCallsAreAbandoned(t *testing.T) {
 func TestTasksEndOnADirectoryThatHangs(t *testing.T) {
 	for _, workload := range All() {
 		args := map[string][]string{
-			"mass-delete": {"delete", "30"}, "bulk-overwrite": {"overwrite", "30"}, "concurrent-readers": {"readers", "3"},
+			"mass-delete": {"delete", "30", "pages", "100"}, "bulk-overwrite": {"overwrite", "30", "pages", "100"},
+			"concurrent-readers": {"readers", "3", "pages", "100"},
 		}[workload.Name()]
-		for _, step := range tiny(t, workload, append(args, "pages", "100")...) {
+		for _, step := range tiny(t, workload, args...) {
 			if step.Task == taskFetchPages {
 				continue
 			}
@@ -255,6 +295,11 @@ func TestEveryKindOfOperationIsRecorded(t *testing.T) {
 	info, result := process.Stat(ctx, "a/file")
 	require.True(t, result.OK())
 	require.Equal(t, int64(600), info.Length)
+	require.True(t, process.Append(ctx, "a/file", 100, 0, How{Sync: true}).OK())
+	require.True(t, process.Edit(ctx, "a/file", Splice{At: 0.5, Length: 10}, How{}).OK())
+	require.True(t, process.SetMode(ctx, "a/file", 0o640).OK())
+	require.True(t, process.SetTime(ctx, "a/file", time.Unix(1e9, 0)).OK())
+	require.True(t, process.ReadLink(ctx, "a/symlink").OK())
 	require.True(t, process.Rename(ctx, "a/link", "b").OK())
 	require.True(t, process.Remove(ctx, "b").OK())
 	require.Equal(t, syscall.ENOTEMPTY, process.RemoveDirectory(ctx, "a").Errno)
@@ -268,12 +313,19 @@ func TestEveryKindOfOperationIsRecorded(t *testing.T) {
 		}
 	}
 	require.Equal(t, []history.Kind{
-		history.MakeDirectory, history.Write, history.Link, history.Symlink, history.List, history.Stat, history.Rename, history.Remove,
-		history.RemoveDirectory, history.Write,
+		history.MakeDirectory, history.Write, history.Link, history.Symlink, history.List, history.Stat, history.Append, history.Edit,
+		history.SetMode, history.SetTime, history.ReadLink, history.Rename, history.Remove, history.RemoveDirectory, history.Write,
 	}, kinds)
 	require.True(t, b.recorded(t)[1].Synced)
 	require.Equal(t, int64(3), b.recorded(t)[4].Length)
+	require.Equal(t, []string{"a/file", "a/link", "a/symlink"}, b.recorded(t)[4].Entries)
 	require.Equal(t, int64(600), b.recorded(t)[5].Length)
+	require.Equal(t, fs.FileMode(0o644), b.recorded(t)[5].Mode)
+	require.True(t, b.recorded(t)[6].Synced)
+	require.Equal(t, []history.Nonce{b.recorded(t)[1].Content}, b.recorded(t)[6].Parents)
+	require.Equal(t, []history.Nonce{b.recorded(t)[6].Content}, b.recorded(t)[7].Parents)
+	require.Equal(t, fs.FileMode(0o640), b.recorded(t)[8].Mode)
+	require.Equal(t, "file", b.recorded(t)[10].Target)
 }
 
 // BenchmarkRecordedRead shows what the recording costs on top of the calls.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -59,6 +60,67 @@ func (d LocalDirectory) WriteFile(_ context.Context, path string, content []byte
 			return callError(step, path, err, Maybe)
 		}
 		return closeError(path, file.Close())
+	})
+}
+
+// EditFile implements Directory.
+func (d LocalDirectory) EditFile(_ context.Context, path string, edit Edit, how How) error {
+	return d.below("open", path, func(root int) error {
+		file, err := openFile(root, path, unix.O_RDWR)
+		if err != nil {
+			return err
+		}
+		step, effect := "read", None
+		content, err := io.ReadAll(file)
+		var changes []Change
+		if err == nil {
+			step = "edit"
+			changes, err = edit(content)
+		}
+		for i := 0; i < len(changes) && err == nil; i++ {
+			step, effect = "change", Maybe
+			if change := changes[i]; change.Truncate {
+				err = file.Truncate(change.Offset)
+			} else {
+				_, err = file.WriteAt(change.Data, change.Offset)
+			}
+		}
+		if err == nil && how.Sync {
+			step, effect = "fsync", Maybe
+			err = file.Sync()
+		}
+		if err != nil {
+			_ = file.Close() // the first error counts
+			return callError(step, path, err, effect)
+		}
+		return closeError(path, file.Close())
+	})
+}
+
+// ReadLink implements Directory.
+func (d LocalDirectory) ReadLink(_ context.Context, path string) (text string, err error) {
+	err = d.below("readlink", path, func(root int) error {
+		buffer := make([]byte, unix.PathMax)
+		n := 0
+		if _, err := retry(func() (err error) { n, err = unix.Readlinkat(root, path, buffer); return err }); err != nil {
+			return callError("readlink", path, err, ByErrno)
+		}
+		text = string(buffer[:n])
+		return nil
+	})
+	return text, err
+}
+
+// SetMode implements Directory.
+func (d LocalDirectory) SetMode(_ context.Context, path string, mode fs.FileMode) error {
+	return d.mutate("chmod", path, func(root int) error { return unix.Fchmodat(root, path, uint32(mode.Perm()), 0) })
+}
+
+// SetTime implements Directory.
+func (d LocalDirectory) SetTime(_ context.Context, path string, modified time.Time) error {
+	t := unix.NsecToTimespec(modified.UnixNano())
+	return d.mutate("utimensat", path, func(root int) error {
+		return unix.UtimesNanoAt(root, path, []unix.Timespec{t, t}, unix.AT_SYMLINK_NOFOLLOW)
 	})
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	mathrand "math/rand/v2"
 	"syscall"
+	"time"
 
 	"github.com/codastress/codastress/harness/history"
 )
@@ -17,7 +19,11 @@ type Process struct {
 	nonces mathrand.Source
 	buffer []byte                   // for reading
 	known  map[string]history.Nonce // the version of each file that it read or wrote last
+	area   int                      // of the headers of the contents that it writes
 }
+
+// EditableArea is the room that the headers of contents have which can be edited in place. It holds the names of a deep path and half a dozen pieces.
+const EditableArea = 512
 
 // Process returns a new process.
 func (f *Files) Process() *Process {
@@ -89,6 +95,7 @@ func (p *Process) Write(ctx context.Context, path string, length int, how How) R
 	if parent := p.known[path]; !parent.IsZero() {
 		header.Parents = []history.Nonce{parent}
 	}
+	header.Area = p.area
 	header.Length = int64(max(length, header.Size()))
 	content, err := history.MakeContent(header)
 	if err == nil {
@@ -102,6 +109,55 @@ func (p *Process) Write(ctx context.Context, path string, length int, how How) R
 	})
 	if result.OK() {
 		p.known[path] = header.Nonce
+	}
+	return result
+}
+
+// A Splice says which part of a content an edit replaces.
+type Splice struct {
+	At     float64       // where the new bytes begin, as a part of the body: 1 is its end
+	Length int           // of the new bytes
+	Cut    bool          // nothing follows them
+	Hold   time.Duration // how long the file is open before it is changed
+}
+
+// Append adds to the end of a file, in a session that reads it first.
+func (p *Process) Append(ctx context.Context, path string, length int, hold time.Duration, how How) Result {
+	return p.change(ctx, history.Append, path, Splice{At: 1, Length: length, Hold: hold}, how)
+}
+
+// Edit changes a part of a file, in a session that reads it first. What cannot be edited is replaced as a whole in the same session.
+func (p *Process) Edit(ctx context.Context, path string, splice Splice, how How) Result {
+	return p.change(ctx, history.Edit, path, splice, how)
+}
+
+func (p *Process) change(ctx context.Context, kind history.Kind, path string, splice Splice, how How) Result {
+	pending, err := p.files.begin(ctx, p.worker, kind, path, "")
+	if err != nil {
+		return Result{Outcome: history.Failed, Err: err}
+	}
+	by := history.Header{
+		Nonce: history.NewNonce(p.nonces), Node: p.files.node, Worker: p.worker.Number(), Number: pending.Number(), Path: path, Area: EditableArea,
+	}
+	pending.Writes(by)
+	_, result := p.finish(ctx, kind, pending, func(ctx context.Context) answer {
+		seen := make(chan history.End, 1) // the file system may go on with an edit after it gave up the call
+		err := p.files.directory.EditFile(ctx, path, func(content []byte) ([]Change, error) {
+			end, changes, err := splice.apply(by, content)
+			seen <- end
+			pauseFor(ctx, splice.Hold)
+			return changes, err
+		}, how)
+		select {
+		case end := <-seen:
+			end.Synced = how.Sync
+			return answer{end: end, err: err}
+		default:
+			return answer{err: err}
+		}
+	})
+	if result.OK() {
+		p.known[path] = by.Nonce
 	}
 	return result
 }
@@ -138,6 +194,30 @@ func (p *Process) Link(ctx context.Context, path, name string) Result {
 	return p.simple(ctx, history.Link, path, name, func(ctx context.Context) error { return p.files.directory.Link(ctx, path, name) })
 }
 
+// ReadLink reads the text of a symlink.
+func (p *Process) ReadLink(ctx context.Context, path string) Result {
+	_, result := p.do(ctx, history.ReadLink, path, "", func(ctx context.Context) answer {
+		text, err := p.files.directory.ReadLink(ctx, path)
+		return answer{end: history.End{Target: text}, err: err}
+	})
+	return result
+}
+
+// SetMode changes permission bits.
+func (p *Process) SetMode(ctx context.Context, path string, mode fs.FileMode) Result {
+	_, result := p.do(ctx, history.SetMode, path, "", func(ctx context.Context) answer {
+		return answer{end: history.End{Mode: mode}, err: p.files.directory.SetMode(ctx, path, mode)}
+	})
+	return result
+}
+
+// SetTime changes when an object is said to have been modified.
+func (p *Process) SetTime(ctx context.Context, path string, modified time.Time) Result {
+	return p.simple(ctx, history.SetTime, path, "", func(ctx context.Context) error {
+		return p.files.directory.SetTime(ctx, path, modified)
+	})
+}
+
 // Symlink makes a symlink at path.
 func (p *Process) Symlink(ctx context.Context, path, text string) Result {
 	return p.simple(ctx, history.Symlink, path, text, func(ctx context.Context) error { return p.files.directory.Symlink(ctx, path, text) })
@@ -147,7 +227,7 @@ func (p *Process) Symlink(ctx context.Context, path, text string) Result {
 func (p *Process) List(ctx context.Context, path string) ([]string, Result) {
 	got, result := p.do(ctx, history.List, path, "", func(ctx context.Context) answer {
 		names, err := p.files.directory.List(ctx, path)
-		return answer{end: history.End{Length: int64(len(names))}, names: names, err: err}
+		return answer{end: history.End{Length: int64(len(names)), Entries: entries(path, names)}, names: names, err: err}
 	})
 	return got.names, result
 }
@@ -156,7 +236,7 @@ func (p *Process) List(ctx context.Context, path string) ([]string, Result) {
 func (p *Process) Stat(ctx context.Context, path string) (Info, Result) {
 	got, result := p.do(ctx, history.Stat, path, "", func(ctx context.Context) answer {
 		info, err := p.files.directory.Stat(ctx, path)
-		return answer{end: history.End{Length: info.Length}, info: info, err: err}
+		return answer{end: history.End{Length: info.Length, Mode: info.Mode}, info: info, err: err}
 	})
 	return got.info, result
 }

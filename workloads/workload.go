@@ -30,7 +30,7 @@ type Workload interface {
 
 // All returns every workload, in the order in which to list them.
 func All() []Workload {
-	return []Workload{MassDelete{}, BulkOverwrite{}, ConcurrentReaders{}}
+	return []Workload{MassDelete{}, BulkOverwrite{}, ConcurrentReaders{}, Mixed{}}
 }
 
 // A Parameter is something about a workload that a scenario can set.

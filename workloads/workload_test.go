@@ -20,7 +20,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // tiny is a plan that takes less than a second.
 func tiny(t *testing.T, workload Workload, args ...string) []history.Step {
 	t.Helper()
-	r := with(append([]string{"pages", "30", "directories", "3", "size", "600", "large", "1", "rate", "200"}, args...)...)
+	small := []string{"pages", "30", "directories", "3", "size", "600", "large", "1", "rate", "200"}
+	if workload.Name() == "mixed" {
+		small = []string{"directories", "2", "size", "300", "think", "100us", "hold", "100us"}
+	}
+	r := with(append(small, args...)...)
 	r.Clients, r.Load, r.Seed = []string{"client1", "client2"}, 400*time.Millisecond, 5
 	steps, err := workload.Plan(r)
 	require.NoError(t, err)

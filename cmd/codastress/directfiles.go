@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"io/fs"
+	"time"
 
 	"github.com/codastress/codastress/harness/agent/observe"
 	"github.com/codastress/codastress/system/coda"
@@ -46,6 +47,41 @@ func (d directFiles) WriteFile(ctx context.Context, path string, content []byte,
 	}
 	// Venus does not say whether it had begun.
 	return &workloads.CallError{Op: "write (" + err.Error() + ")", Path: path, Errno: venusfs.Errno(err), Effect: workloads.Maybe}
+}
+
+// EditFile implements workloads.Directory.
+func (d directFiles) EditFile(ctx context.Context, path string, edit workloads.Edit, how workloads.How) error {
+	begun := false
+	_, err := d.venus.EditFile(ctx, path, func(contents []byte) ([]direct.Change, error) {
+		changes, err := edit(contents)
+		begun = err == nil
+		made := make([]direct.Change, len(changes))
+		for i, change := range changes {
+			made[i] = direct.Change(change)
+		}
+		return made, err
+	}, how.Sync)
+	if err == nil {
+		return nil
+	}
+	failed := &workloads.CallError{Op: "edit (" + err.Error() + ")", Path: path, Errno: venusfs.Errno(err), Effect: workloads.None}
+	if begun {
+		failed.Effect = workloads.Maybe
+	}
+	return failed
+}
+
+// SetMode implements workloads.Directory.
+func (d directFiles) SetMode(ctx context.Context, path string, mode fs.FileMode) error {
+	bits := uint32(mode.Perm())
+	_, err := d.venus.SetAttributes(ctx, path, direct.Attributes{Mode: &bits})
+	return errno("chmod", path, err)
+}
+
+// SetTime implements workloads.Directory.
+func (d directFiles) SetTime(ctx context.Context, path string, modified time.Time) error {
+	_, err := d.venus.SetAttributes(ctx, path, direct.Attributes{Modified: &modified})
+	return errno("utimensat", path, err)
 }
 
 // Remove implements workloads.Directory.
@@ -91,7 +127,7 @@ func (d directFiles) List(ctx context.Context, path string) ([]string, error) {
 	return names, errno("readdir", path, err)
 }
 
-// ReadLink implements observe.Tree.
+// ReadLink implements workloads.Directory and observe.Tree.
 func (d directFiles) ReadLink(ctx context.Context, path string) (string, error) {
 	status, err := d.venus.Stat(ctx, path)
 	return status.Target, errno("readlink", path, err)

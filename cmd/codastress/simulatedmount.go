@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"io/fs"
 	"sync"
 	"syscall"
 	"time"
@@ -127,6 +128,21 @@ func (m *simulatedMount) WriteFile(ctx context.Context, path string, content []b
 	return m.do(ctx, "write", path, func(ctx context.Context, files directFiles) error { return files.WriteFile(ctx, path, content, how) })
 }
 
+// EditFile implements workloads.Directory.
+func (m *simulatedMount) EditFile(ctx context.Context, path string, edit workloads.Edit, how workloads.How) error {
+	return m.do(ctx, "edit", path, func(ctx context.Context, files directFiles) error { return files.EditFile(ctx, path, edit, how) })
+}
+
+// SetMode implements workloads.Directory.
+func (m *simulatedMount) SetMode(ctx context.Context, path string, mode fs.FileMode) error {
+	return m.do(ctx, "chmod", path, func(ctx context.Context, files directFiles) error { return files.SetMode(ctx, path, mode) })
+}
+
+// SetTime implements workloads.Directory.
+func (m *simulatedMount) SetTime(ctx context.Context, path string, modified time.Time) error {
+	return m.do(ctx, "utimensat", path, func(ctx context.Context, files directFiles) error { return files.SetTime(ctx, path, modified) })
+}
+
 // Remove implements workloads.Directory.
 func (m *simulatedMount) Remove(ctx context.Context, path string) error {
 	return m.do(ctx, "unlink", path, func(ctx context.Context, files directFiles) error { return files.Remove(ctx, path) })
@@ -162,7 +178,7 @@ func (m *simulatedMount) List(ctx context.Context, path string) ([]string, error
 	return value(ctx, m, "readdir", path, func(ctx context.Context, files directFiles) ([]string, error) { return files.List(ctx, path) })
 }
 
-// ReadLink implements observe.Tree.
+// ReadLink implements workloads.Directory and observe.Tree.
 func (m *simulatedMount) ReadLink(ctx context.Context, path string) (string, error) {
 	return value(ctx, m, "readlink", path, func(ctx context.Context, files directFiles) (string, error) { return files.ReadLink(ctx, path) })
 }
