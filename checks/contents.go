@@ -123,10 +123,19 @@ func (b *byPath) paths() int { return len(b.starts) - 1 }
 
 // mutations lists what may have changed something, by path and target.
 func mutations(operations *history.Packed) *byPath {
-	return newByPath(operations, true, func(row *history.Row) bool { return row.Kind.Mutates() && row.Outcome != history.Failed })
+	return newByPath(operations, true, func(row *history.Row) bool {
+		return row.Kind.Mutates() && row.Outcome != history.Failed && !toItself(operations, row)
+	})
+}
+
+// toItself says whether a rename gives a name to what has it.
+func toItself(operations *history.Packed, row *history.Row) bool {
+	return row.Kind == history.Rename && operations.Target(row) == row.Path
 }
 
 // rearrangements is mutations without changes of attributes.
 func rearrangements(operations *history.Packed) *byPath {
-	return newByPath(operations, true, func(row *history.Row) bool { return row.Kind.Rearranges() && row.Outcome != history.Failed })
+	return newByPath(operations, true, func(row *history.Row) bool {
+		return row.Kind.Rearranges() && row.Outcome != history.Failed && !toItself(operations, row)
+	})
 }

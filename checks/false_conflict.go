@@ -23,6 +23,7 @@ func noFalseConflict(run *history.Run) history.Verdict {
 		return c.undecided("%v", err)
 	}
 	c.changes = mutations(c.operations)
+	c.groups = newGroups(run)
 	kept := 0
 	for i := range run.Observations {
 		o := &run.Observations[i]
@@ -32,6 +33,7 @@ func noFalseConflict(run *history.Run) history.Verdict {
 		}
 	}
 	c.figure("conflicts", float64(kept), "")
+	c.figure("conflicts in renamed directories, not judged", float64(c.unjudged), "")
 	if kept == 0 {
 		return c.verdict("no client keeps a conflict")
 	}
@@ -44,6 +46,7 @@ type falseConflicts struct {
 	contents   *contents
 	changes    *byPath
 	groups     *groups
+	unjudged   int
 	members    map[uint32][]uint32                // of each group
 	known      map[string]map[uint32]history.Time // when a node first had seen a content
 }
@@ -61,6 +64,9 @@ func (c *conflicts) unknown(run *history.Run) string {
 func (c *falseConflicts) judge(node string, conflict *history.Conflict) {
 	name, own, known := c.refused(node, conflict)
 	switch {
+	case !known && c.moved(conflict.Path):
+		c.unjudged++
+		return
 	case !known:
 		c.doubt("what the conflict on %s is about, %s of %s, is not known any more", node, conflict.Operation, conflict.Path)
 		return
@@ -96,6 +102,12 @@ func (c *falseConflicts) refused(node string, conflict *history.Conflict) (name 
 		return "", -1, false
 	}
 	return conflict.Path, c.firstOwn(node, number), true
+}
+
+// moved says whether nobody can know the name that something had when it was changed: it is in a directory that was renamed, or that its client has
+// forgotten.
+func (c *falseConflicts) moved(name string) bool {
+	return len(c.groups.moved) > 0 && (strings.HasPrefix(name, "[") || c.groups.below(name))
 }
 
 // firstOwn is the node's first change of a name, -1 where there is none.
@@ -142,8 +154,8 @@ func (c *falseConflicts) connected(name string) []uint32 {
 	if !ok {
 		return nil
 	}
-	if c.groups == nil {
-		c.groups, c.members = newGroups(c.operations), map[uint32][]uint32{}
+	if c.members == nil {
+		c.members = map[uint32][]uint32{}
 		for member := range c.groups.next {
 			root := c.groups.find(member)
 			c.members[root] = append(c.members[root], member)

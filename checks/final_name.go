@@ -136,8 +136,8 @@ func (l *lostData) explain(path uint32, final state) (by history.Time, cause int
 		}
 	}
 	if final.kind == file {
-		if write := l.contents.write(final.content); write.Path != path && l.groups.shared(path) {
-			consider(l.rowOf(final.content), l.contents.takenEffect(write)) // a file with several names
+		if write := l.contents.write(final.content); write.Path != path && (l.groups.shared(path) || l.groups.undone[path]) {
+			consider(l.rowOf(final.content), l.contents.takenEffect(write)) // a file with several names, or with its old one
 		}
 	}
 	return by, cause

@@ -12,16 +12,19 @@ type groups struct {
 	linked  map[uint32]bool            // groups in which a file may have several names
 	next    map[uint32][]uint32        // where a rename or a link can bring what is at a name
 	reached map[uint32]map[uint32]bool // the names that can be reached from one, nil for too many
+	undone  map[uint32]bool            // what was renamed and may have its old name all the same
 	moved   map[string]bool            // what was renamed, and its new names: perhaps directories
 	inside  map[string]bool            // what is known of below
 
 	operations *history.Packed
 }
 
-func newGroups(operations *history.Packed) *groups {
+func newGroups(run *history.Run) *groups {
+	operations := run.Operations
 	g := &groups{
 		parents: map[uint32]uint32{}, linked: map[uint32]bool{}, moved: map[string]bool{},
-		next: map[uint32][]uint32{}, reached: map[uint32]map[uint32]bool{}, inside: map[string]bool{}, operations: operations,
+		next: map[uint32][]uint32{}, reached: map[uint32]map[uint32]bool{}, inside: map[string]bool{},
+		undone: map[uint32]bool{}, operations: operations,
 	}
 	var links []uint32
 	for _, row := range operations.Rows() {
@@ -43,19 +46,28 @@ func newGroups(operations *history.Packed) *groups {
 	for _, name := range links {
 		g.linked[g.find(name)] = true
 	}
-	g.addSameFile(operations)
+	g.addUndone(run)
 	return g
 }
 
-// addSameFile takes in that a rename between two names of one file leaves both as they are.
-func (g *groups) addSameFile(operations *history.Packed) {
-	if len(g.linked) == 0 {
+// addUndone takes in that a rename between two names of one file leaves both as they are, and that of a rename that is kept as a conflict only what the
+// client wrote by the new name afterwards may have arrived, by the old one.
+func (g *groups) addUndone(run *history.Run) {
+	refused := map[string]bool{} // nodes with a rename among the conflicts
+	for i := range run.Observations {
+		for _, conflict := range run.Observations[i].Conflicts {
+			refused[run.Observations[i].Node] = refused[run.Observations[i].Node] || conflict.Operation == "rename"
+		}
+	}
+	if len(g.linked) == 0 && len(refused) == 0 {
 		return
 	}
+	operations := run.Operations
 	for _, row := range operations.Rows() {
-		if row.Kind == history.Rename && row.Outcome != history.Failed && g.shared(row.Path) {
+		if row.Kind == history.Rename && row.Outcome != history.Failed && (g.shared(row.Path) || refused[operations.Node(row.Worker)]) {
 			target := operations.Target(row)
 			g.next[target] = append(g.next[target], row.Path)
+			g.undone[row.Path] = true
 		}
 	}
 }

@@ -24,7 +24,7 @@ func noLostData(run *history.Run) history.Verdict {
 		return l.undecided("no tree could be observed")
 	}
 	l.mutations = rearrangements(l.operations)
-	l.groups = newGroups(l.operations)
+	l.groups = newGroups(run)
 	l.conflicts = newConflicts(run)
 	l.power = newPowerLosses(run)
 	l.finalContents()

@@ -24,7 +24,7 @@ func sessionReads(run *history.Run) history.Verdict {
 	s.still = standstills(run)
 	s.conflicts = newConflicts(run)
 	s.power = newPowerLosses(run)
-	s.groups = newGroups(s.operations)
+	s.groups = newGroups(run)
 	changes := rearrangements(s.operations)
 	all := newByPath(s.operations, false, func(row *history.Row) bool { return row.Kind != history.List })
 	s.nodes, s.nodeOf = nodesOf(s.operations)

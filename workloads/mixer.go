@@ -44,8 +44,8 @@ func newMixer(plan *mixing, process *Process, node string, number int, seed uint
 		mixing: plan, process: process, node: node, number: number, random: rand.New(rand.NewPCG(seed, 0)),
 		own: &view{roots: []string{plan.own(node, number)}}, common: &view{},
 	}
-	for i := range plan.commons.shared {
-		m.common.roots = append(m.common.roots, plan.commons.common(i))
+	for i := range plan.shared {
+		m.common.roots = append(m.common.roots, plan.common(i))
 	}
 	for _, client := range plan.clients {
 		for worker := range plan.workers {
