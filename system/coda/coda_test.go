@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -90,5 +92,17 @@ func TestErrorKinds(t *testing.T) {
 		require.NotContains(t, k.Error(), "error kind", "kind %d has no text", k)
 		require.False(t, seen[k.Error()])
 		seen[k.Error()] = true
+	}
+}
+
+func TestTimesEndAtTheLimits(t *testing.T) {
+	for _, test := range []struct {
+		year int
+		want coda.Time
+	}{{1, math.MinInt64}, {1600, math.MinInt64}, {2300, math.MaxInt64}, {9999, math.MaxInt64}} {
+		require.Equal(t, test.want, coda.TimeOf(time.Date(test.year, 1, 1, 0, 0, 0, 0, time.UTC)), test.year)
+	}
+	for _, n := range []coda.Time{math.MinInt64, -1, 0, 1, math.MaxInt64} {
+		require.Equal(t, n, coda.TimeOf(n.Standard()))
 	}
 }

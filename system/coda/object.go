@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -40,8 +41,18 @@ func (k ObjectKind) Matches(f Fid) bool {
 // Time is a moment in nanoseconds since 1970. It is a number so that statuses can be compared with ==.
 type Time int64
 
-// TimeOf converts from the standard library's form.
-func TimeOf(t time.Time) Time { return Time(t.UnixNano()) }
+// TimeOf converts from the standard library's form. Moments before the first one that a Time can be, in 1677, and after the last, in 2262, become
+// those, as in other file systems.
+func TimeOf(t time.Time) Time {
+	switch {
+	case t.Before(Time(math.MinInt64).Standard()):
+		return math.MinInt64
+	case t.After(Time(math.MaxInt64).Standard()):
+		return math.MaxInt64
+	default:
+		return Time(t.UnixNano())
+	}
+}
 
 // Standard converts to the standard library's form, in UTC.
 func (t Time) Standard() time.Time { return time.Unix(0, int64(t)).UTC() }
