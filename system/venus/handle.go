@@ -216,6 +216,7 @@ func (v *Venus) createNew(ctx context.Context, c *call, dir coda.Fid, name strin
 	s := o.status()
 	o.users++ // until it is open
 	err = v.done(t)
+	flags.Truncate = false // it is new
 	var h *Handle
 	for err == nil && h == nil {
 		v.mu.Lock()

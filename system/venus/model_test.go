@@ -85,7 +85,7 @@ func (m *model) rename(from, to string) coda.ErrorKind {
 		return 0
 	case n.kind == coda.Directory && (to == from || strings.HasPrefix(to, from+"/")):
 		return coda.Invalid
-	case fromDir != toDir && n.kind == coda.File && n.links > 1:
+	case fromDir != toDir && n.kind != coda.Directory && n.links > 1:
 		return coda.CrossDevice
 	case old == nil:
 	case n.kind == coda.Directory && old.kind != coda.Directory:
@@ -194,8 +194,6 @@ func (x *machine) link() {
 		x.expect(coda.IsDirectory, err)
 	case dir.names[name] != nil:
 		x.expect(coda.Exists, err)
-	case n.kind == coda.Symlink:
-		x.expect(coda.Unsupported, err)
 	case fromDir != dir:
 		x.expect(coda.CrossDevice, err)
 	default:

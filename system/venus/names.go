@@ -105,7 +105,7 @@ func (v *Venus) MakeSymlink(ctx context.Context, dir coda.Fid, name, target stri
 	return s, v.done(t)
 }
 
-// Link gives a file another name in the directory that it is in. Across directories it fails with coda.CrossDevice, as in Coda.
+// Link gives a file or symlink another name in the directory that it is in. Across directories it fails with coda.CrossDevice, as in Coda.
 func (v *Venus) Link(ctx context.Context, dir coda.Fid, name string, f coda.Fid) (coda.Status, error) {
 	c := v.enter("link", dir, name)
 	defer c.leave()
@@ -134,8 +134,6 @@ func linkable(c *call, o *object, dir coda.Fid) error {
 	switch {
 	case !o.exists:
 		return c.fail(coda.NotFound, "%v was removed", o.fid)
-	case o.local.Kind != coda.File:
-		return c.fail(coda.Unsupported, "%v is a %v", o.fid, o.local.Kind)
 	case o.local.Parent != dir:
 		return c.fail(coda.CrossDevice, "%v is in %v", o.fid, o.local.Parent)
 	case o.local.Links >= coda.MaxLinks:

@@ -287,7 +287,9 @@ func (o *object) status() coda.Status {
 		if o.complete || o.ours() {
 			s.Length = uint64(o.names)
 		}
-		s.Modified = max(s.Modified, o.touched())
+		if at, ok := o.touched(); ok {
+			s.Modified = max(s.Modified, at)
+		}
 	case o.session != nil:
 		if length, modified, ok := o.session.unflushed(); ok {
 			s.Length, s.Modified, s.Digest = length, modified, coda.Digest{}
@@ -297,16 +299,16 @@ func (o *object) status() coda.Status {
 }
 
 // touched is when the last pending record changed a name of the directory, unless its time was set after that.
-func (o *object) touched() coda.Time {
+func (o *object) touched() (at coda.Time, ok bool) {
 	if o.lastTouch == nil {
-		return 0
+		return 0, false
 	}
 	for _, r := range o.pending {
 		if op, ok := r.Operation.(coda.SetAttributes); ok && op.Modified != nil && r.Number > o.lastTouch.Number {
-			return 0
+			return 0, false
 		}
 	}
-	return o.lastTouch.Time
+	return o.lastTouch.Time, true
 }
 
 // findLastTouch looks for the last pending record that changes a name of the directory.

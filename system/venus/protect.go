@@ -2,6 +2,7 @@ package venus
 
 import (
 	"context"
+	"time"
 
 	"github.com/codastress/codastress/system/coda"
 )
@@ -65,7 +66,7 @@ func (v *Venus) copySession(s *session) error {
 
 // finalCopy makes a container with contents that others may be changing, and synced if they have to be.
 func (v *Venus) finalCopy(source *container, synced bool) (w *container, length uint64, digest coda.Digest, err error) {
-	w, file, _, err := v.privateCopy(source)
+	w, file, _, err := v.privateCopy(source, time.Time{})
 	if err != nil {
 		return nil, 0, digest, err
 	}

@@ -52,6 +52,9 @@ func (v *Venus) Lookup(ctx context.Context, dir coda.Fid, name string) (coda.Sta
 
 // child finds what a name stands for, fit for a need. On success it returns with v.mu held.
 func (v *Venus) child(ctx context.Context, c *call, dir coda.Fid, name string, n need) (*object, error) {
+	if len(name) > coda.MaxNameLength {
+		return nil, c.fail(coda.NameTooLong, "%d bytes", len(name))
+	}
 	for {
 		d, err := v.directory(ctx, c, dir)
 		if err != nil {

@@ -84,12 +84,16 @@ func (v *Venus) openWriter(ctx context.Context, c *call, o *object, truncate boo
 		source = nil
 	}
 	had, existed := o.current, o.exists
+	var truncated time.Time // a change as any other, also where there was nothing to truncate
+	if truncate {
+		truncated = time.Now()
+	}
 	if source != nil {
 		v.retain(source)
 	}
 	o.users++
 	v.mu.Unlock()
-	w, file, clean, err := v.privateCopy(source)
+	w, file, clean, err := v.privateCopy(source, truncated)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if source != nil {
@@ -111,13 +115,14 @@ func (v *Venus) openWriter(ctx context.Context, c *call, o *object, truncate boo
 	}
 	o.session = &session{
 		o: o, w: v.retain(w), file: file, busy: make(chan struct{}, 1), writers: 1,
-		base: o.local.Version, foreign: o.foreign, clean: clean, dirty: truncate && o.local.Length > 0,
+		base: o.local.Version, foreign: o.foreign, clean: clean, dirty: truncate,
 	}
 	return &Handle{v: v, o: o, session: o.session, file: file}, nil
 }
 
-// privateCopy makes a container with the contents of another one, or an empty one.
-func (v *Venus) privateCopy(source *container) (w *container, file disk.File, clean stamp, err error) {
+// privateCopy makes a container with the contents of another one, or an empty one, which is as old as modified says unless that is zero: the file
+// that it is can have been emptied long ago.
+func (v *Venus) privateCopy(source *container, modified time.Time) (w *container, file disk.File, clean stamp, err error) {
 	size := uint64(0)
 	var from disk.File
 	if source != nil {
@@ -142,6 +147,8 @@ func (v *Venus) privateCopy(source *container) (w *container, file disk.File, cl
 		if err == nil {
 			err = file.SetModified(untouched())
 		}
+	} else if !modified.IsZero() {
+		err = file.SetModified(modified)
 	}
 	if err == nil {
 		clean, err = stampOf(file)
