@@ -40,11 +40,17 @@ func setAttr(out *fuse.Attr, s coda.Status) {
 // tellEntry answers a request that gives the kernel a name's object.
 func (f *rawFileSystem) tellEntry(n *node, s coda.Status, out *fuse.EntryOut) {
 	out.NodeId = n.id
-	out.SetEntryTimeout(f.options.EntryTimeout)
-	out.SetAttrTimeout(f.options.AttributeTimeout)
+	if !severalNames(s) {
+		out.SetEntryTimeout(f.options.EntryTimeout)
+		out.SetAttrTimeout(f.options.AttributeTimeout)
+	}
 	s, _ = n.view(s)
 	setAttr(&out.Attr, s)
 }
+
+// severalNames reports whether the kernel must not believe anything of a file for a while. Its names can lead to nodes of several versions: who has
+// written to it by one name would find the old length by another.
+func severalNames(s coda.Status) bool { return s.Kind == coda.File && s.Links > 1 }
 
 // GetAttr answers stat(2).
 func (f *rawFileSystem) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
@@ -71,7 +77,7 @@ func (f *rawFileSystem) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out 
 func (f *rawFileSystem) tellAttributes(n *node, s coda.Status, out *fuse.AttrOut) {
 	s, current := n.view(s)
 	setAttr(&out.Attr, s)
-	if current {
+	if current && !severalNames(s) {
 		out.SetTimeout(f.options.AttributeTimeout)
 	}
 }

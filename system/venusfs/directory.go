@@ -17,6 +17,7 @@ type openDirectory struct {
 	status coda.Status // when it was opened
 
 	mu      sync.Mutex
+	parent  coda.Fid // itself at the root
 	entries []coda.Entry
 	read    bool
 }
@@ -71,6 +72,10 @@ func (f *rawFileSystem) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fu
 			return r.status(err)
 		}
 		d.entries, d.read = entries, true
+		d.parent = d.node.fid
+		if s, err := f.fs.GetAttributes(r, d.node.fid); err == nil && !s.Parent.IsZero() {
+			d.parent = s.Parent
+		}
 	}
 	for i := in.Offset; i < uint64(len(d.entries))+2; i++ {
 		if !out.AddDirEntry(d.entry(i)) {
@@ -85,7 +90,7 @@ func (d *openDirectory) entry(i uint64) fuse.DirEntry {
 	case 0:
 		return fuse.DirEntry{Name: ".", Mode: unix.S_IFDIR, Ino: inodeNumber(d.node.fid), Off: 1}
 	case 1:
-		return fuse.DirEntry{Name: "..", Mode: unix.S_IFDIR, Off: 2}
+		return fuse.DirEntry{Name: "..", Mode: unix.S_IFDIR, Ino: inodeNumber(d.parent), Off: 2}
 	default:
 		e := d.entries[i-2]
 		return fuse.DirEntry{Name: e.Name, Mode: typeBits(e.Kind), Ino: inodeNumber(e.Fid), Off: i + 1}

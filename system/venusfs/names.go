@@ -29,13 +29,18 @@ func (f *rawFileSystem) make(
 		return r.status(err)
 	}
 	w, v := want{thread: header.Pid}, versionOf(s)
-	if d, ok := f.detours.find(s.Fid, header.Pid); ok {
+	d, detour := f.detours.find(s.Fid, header.Pid)
+	if detour {
 		w.opens, w.writes = true, d.opened == nil
 		if d.opened != nil {
 			v = d.opened.version
 		}
 	}
 	f.tellEntry(f.nodes.enter(s, v, w), s, out)
+	if detour && !w.writes {
+		// Others who ask for the name later need not mean the contents that were opened for this thread.
+		out.SetEntryTimeout(0)
+	}
 	return fuse.OK
 }
 
