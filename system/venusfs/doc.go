@@ -19,7 +19,8 @@
 //   - Passthrough and direct I/O together are allowed with the container of the others. Reads and writes come here then, but mmap goes to the container
 //     of the others, and splice and sendfile to the page cache of the inode, whoever filled it.
 //
-// So a node, which is what this package calls the kernel's inode, is one version of a file, bound to one container while it is open. An
+// So a node, which is what this package calls the kernel's inode, is one version of a file, bound to one container while it is open. All who write to a
+// file have one container, and therefore one node: by way of two, each would have the kernel's pages of its own. An
 // open that does not fit is answered with ESTALE. The kernel then walks the path once more with LOOKUP_REVAL, asks for every name on it again, and is
 // given another node. That is a detour: each thread takes it once for an open, what was opened for a reader waits for it, and the
 // node that it was given is reserved for it. Since a node never changes but by those who write through it, replies that overtake each other cannot give the kernel

@@ -33,13 +33,30 @@ func (n *node) isFree(thread uint32) bool {
 }
 
 // claim begins an open for writing: until the matching unclaim nobody starts to read by way of the node. It fails where the node is bound to
-// another container than the writer will have. The caller holds n.mu.
-func (n *node) claim(thread uint32) bool {
-	if n.busy() && n.writer() == nil || !n.busy() && !n.isFree(thread) {
+// another container than the writer will have, where others write by way of another node, and where suits, which is called with n.mu held,
+// reports false. All writers of a file share a container, so they must share a node, whose pages are then the same for all.
+func (t *nodes) claim(n *node, thread uint32, suits func() bool) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, other := range t.byFid[n.fid] {
+		if other != n && other.isWritten() {
+			return false
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !suits() || n.busy() && n.writer() == nil || !n.busy() && n.claims == 0 && !n.isFree(thread) {
 		return false
 	}
 	n.claims++
 	return true
+}
+
+// isWritten reports whether somebody has the node open for writing, or is about to.
+func (n *node) isWritten() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.claims > 0 || n.writer() != nil
 }
 
 func (n *node) unclaim() {

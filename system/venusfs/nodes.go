@@ -127,7 +127,13 @@ func (t *nodes) enter(s coda.Status, v version, w want) *node {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	all := t.byFid[s.Fid]
-	i := slices.IndexFunc(all, func(n *node) bool { return n.suits(s.Kind, v, w) })
+	i := -1
+	if w.opens && w.writes {
+		i = slices.IndexFunc(all, (*node).isWritten) // all writers share a node
+	}
+	if i < 0 || !all[i].suits(s.Kind, v, w) {
+		i = slices.IndexFunc(all, func(n *node) bool { return n.suits(s.Kind, v, w) })
+	}
 	var n *node
 	if i >= 0 {
 		n = all[i]
@@ -169,8 +175,10 @@ func (n *node) isFor(v version, w want) bool {
 		return same || writer && v.digest.IsZero() // contents that are being written have no digest
 	case n.busy():
 		return writer && w.writes || v.container != "" && n.bound.container == v.container
+	case n.claims > 0:
+		return w.writes
 	default:
-		return same && n.claims == 0 && n.isFree(w.thread)
+		return same && n.isFree(w.thread)
 	}
 }
 

@@ -81,12 +81,7 @@ func (f *rawFileSystem) claim(r *request, n *node, truncate bool, thread uint32)
 		now, err = f.fs.GetAttributes(r, n.fid)
 		known = err == nil // otherwise the open will say what is wrong
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if known && !n.busy() && !n.bound.agrees(versionOf(now)) {
-		return false
-	}
-	return n.claim(thread)
+	return f.nodes.claim(n, thread, func() bool { return !known || n.busy() || n.bound.agrees(versionOf(now)) })
 }
 
 // openFile opens a file.
@@ -133,9 +128,7 @@ func (f *rawFileSystem) Create(cancel <-chan struct{}, in *fuse.CreateIn, name s
 	n := f.nodes.enter(status, o.version, want{opens: true, writes: flags.Write, thread: in.Pid})
 	f.nodes.use(n.id)
 	f.tellEntry(n, status, &out.EntryOut)
-	n.mu.Lock()
-	claimed := flags.Write && n.claim(in.Pid)
-	n.mu.Unlock()
+	claimed := flags.Write && f.nodes.claim(n, in.Pid, func() bool { return true })
 	f.join(n, o, in.Pid, flags.Truncate, true, &out.OpenOut)
 	if claimed {
 		n.unclaim()

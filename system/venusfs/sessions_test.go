@@ -273,3 +273,73 @@ func TestReadersNeverGoBack(t *testing.T) {
 		}
 	})
 }
+
+// Who has a lock on a file that is open for writing finds what others wrote under the lock, though everybody opens and closes the file all the time,
+// as processes that share a database do, and others read it and look at it meanwhile.
+func TestWritersCountTogether(t *testing.T) {
+	const workers, rounds = 6, 60
+	bothModes(t, func(t *testing.T, c *cluster, options Options) {
+		client := c.mount(options)
+		client.write("count", "0000")
+		var writers, others sync.WaitGroup
+		problems := make(chan error, workers*rounds)
+		stop := make(chan struct{})
+		for worker := range 2 {
+			others.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if worker == 0 {
+						_, _ = os.ReadFile(client.path("count"))
+					} else {
+						_, _ = os.Stat(client.path("count"))
+					}
+				}
+			})
+		}
+		for range workers {
+			writers.Go(func() {
+				for range rounds {
+					if err := countOne(client.path("count")); err != nil {
+						problems <- err
+					}
+				}
+			})
+		}
+		writers.Wait()
+		close(stop)
+		others.Wait()
+		close(problems)
+		for p := range problems {
+			t.Error(p)
+		}
+		require.Equal(t, fmt.Sprintf("%04d", workers*rounds), client.read("count"))
+	})
+}
+
+// countOne adds one to the number in a file, under a lock.
+func countOne(path string) error {
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open: %w", err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Flock(fd, unix.LOCK_EX); err != nil {
+		return fmt.Errorf("lock: %w", err)
+	}
+	var b [4]byte
+	if _, err := unix.Pread(fd, b[:], 0); err != nil {
+		return fmt.Errorf("read: %w", err)
+	}
+	n := 0
+	if _, err := fmt.Sscanf(string(b[:]), "%04d", &n); err != nil {
+		return fmt.Errorf("%q is no number: %w", b, err)
+	}
+	if _, err := unix.Pwrite(fd, fmt.Appendf(nil, "%04d", n+1), 0); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}
