@@ -5,7 +5,7 @@ BINARY := bin/codastress
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test race lint bench image clean
+.PHONY: help run build test race lint bench large image clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ lint: ## formatting and golangci-lint, at pinned versions
 
 bench: ## print the figures of docs/performance.md
 	scripts/bench
+
+large: ## tests of the mount at full size: 100,000 files, 4 GiB, and a build of this repository (half an hour)
+	go test ./system/venusfs -v -count=1 -timeout 60m -run 'TestManyFiles|TestLargeFile|TestPrograms/.*/go' \
+		-tree.files 100000 -large.mib 4096 -programs.build ./cmd/codastress
 
 image: build ## load the container image of the nodes into the container engine
 	$(BINARY) image

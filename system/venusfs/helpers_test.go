@@ -20,6 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/codastress/codastress/system/venus"
+	"github.com/codastress/codastress/system/vice"
 	"github.com/codastress/codastress/system/vice/vicetest"
 )
 
@@ -38,10 +40,10 @@ type cluster struct {
 	address string
 }
 
-func startCluster(t testing.TB) *cluster {
+func startCluster(t testing.TB, change ...func(*vice.Config)) *cluster {
 	t.Helper()
 	needFUSE(t)
-	c := &cluster{t: t, server: vicetest.Start(t)}
+	c := &cluster{t: t, server: vicetest.Start(t, change...)}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	c.address = listener.Addr().String()
@@ -100,7 +102,13 @@ type client struct {
 // mount starts a client with a cache of its own.
 func (c *cluster) mount(options Options) *client {
 	c.t.Helper()
-	return startClient(c.t, childConfig{Dir: c.t.TempDir(), Cache: c.t.TempDir(), Server: c.address, Options: options})
+	return c.mountWith(options, venus.Limits{})
+}
+
+// mountWith is mount with limits of the cache.
+func (c *cluster) mountWith(options Options, limits venus.Limits) *client {
+	c.t.Helper()
+	return startClient(c.t, childConfig{Dir: c.t.TempDir(), Cache: c.t.TempDir(), Server: c.address, Options: options, Limits: limits})
 }
 
 func startClient(t testing.TB, config childConfig) *client {
@@ -134,6 +142,11 @@ func spawn(t testing.TB, config childConfig) *client {
 
 func (c *client) line() string {
 	c.t.Helper()
+	return c.lineWithin(30 * time.Second)
+}
+
+func (c *client) lineWithin(limit time.Duration) string {
+	c.t.Helper()
 	type result struct {
 		text string
 		err  error
@@ -147,7 +160,7 @@ func (c *client) line() string {
 	case r := <-got:
 		require.NoError(c.t, r.err)
 		return r.text[:len(r.text)-1]
-	case <-time.After(30 * time.Second):
+	case <-time.After(limit):
 		c.kill()
 		c.t.Fatal("the client says nothing")
 		return ""
@@ -160,6 +173,14 @@ func (c *client) ask(line string) string {
 	_, err := io.WriteString(c.stdin, line+"\n")
 	require.NoError(c.t, err)
 	return c.line()
+}
+
+// reintegrate has the client send everything to the server.
+func (c *client) reintegrate() {
+	c.t.Helper()
+	_, err := io.WriteString(c.stdin, "reintegrate\n")
+	require.NoError(c.t, err)
+	require.Equal(c.t, "0 <nil>", c.lineWithin(reintegrateTime+10*time.Second))
 }
 
 // stop unmounts and waits for the process, which fails the test if it has leaked anything.

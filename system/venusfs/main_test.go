@@ -26,9 +26,13 @@ const childVariable = "VENUSFS_TEST_CHILD"
 type childConfig struct {
 	Dir, Cache, Server string
 	Options            Options
+	Limits             venus.Limits
 	Disconnected       bool // from the server, from the start
 	Verbose            bool
 }
+
+// reintegrateTime bounds how long a client takes to send everything, which can be gigabytes.
+const reintegrateTime = 10 * time.Minute
 
 func TestMain(m *testing.M) {
 	if text := os.Getenv(childVariable); text != "" {
@@ -56,7 +60,7 @@ func serveChild(text string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	v, err := venus.Open(ctx, venus.Config{Dir: c.Cache, Server: c.Server, Volume: "home", Log: log})
+	v, err := venus.Open(ctx, venus.Config{Dir: c.Cache, Server: c.Server, Volume: "home", Log: log, Limits: c.Limits})
 	if err != nil {
 		return err
 	}
@@ -78,7 +82,7 @@ func serveChild(text string) error {
 			v.Disconnect()
 			fmt.Println("disconnected")
 		case "reintegrate":
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), reintegrateTime)
 			fmt.Println(v.ForceReintegrate(ctx))
 			cancel()
 		case "conflicts":
