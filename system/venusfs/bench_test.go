@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -229,4 +230,36 @@ func names(t testing.TB, dir string) []string {
 		all = append(all, entry.Name())
 	}
 	return all
+}
+
+// Programs that make many files, against the local file system.
+func BenchmarkProgramsAgainstLocal(b *testing.B) {
+	mount, local := startCluster(b).mount(Options{}), b.TempDir()
+	source := b.TempDir()
+	for i := range 1000 {
+		dir := filepath.Join(source, fmt.Sprint("dir", i%30))
+		require.NoError(b, os.MkdirAll(dir, 0o755))
+		require.NoError(b, os.WriteFile(filepath.Join(dir, fmt.Sprint("file", i)), []byte(strings.Repeat(fmt.Sprintln(i), 1+i%2000)), 0o644))
+	}
+	sh := func(dir, script string) func() {
+		return func() {
+			cmd := exec.CommandContext(b.Context(), "sh", "-ec", script)
+			cmd.Dir = dir
+			cmd.Env = append(os.Environ(), "SOURCE="+source)
+			out, err := cmd.CombinedOutput()
+			require.NoError(b, err, string(out))
+		}
+	}
+	sh(source, "tar -cf archive.tar dir*; git init -q .; git add dir*; git -c user.name=a -c user.email=a@b commit -q -m all")()
+	both := func(name, script string) step { return step{name, sh(mount.dir, script), sh(local, script)} }
+	compare(
+		b,
+		both("tar", "mkdir tree; tar -C tree -xf $SOURCE/archive.tar"),
+		both("find", "find tree -type f -size +4k"),
+		both("read", "cat tree/*/* > /dev/null"),
+		both("rm", "rm -r tree"),
+		both("git-clone", "git clone -q --no-hardlinks $SOURCE clone"),
+		both("git-status", "git -C clone status --porcelain"),
+		both("rm-clone", "rm -rf clone"),
+	)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -145,7 +146,12 @@ func TestLargeFile(t *testing.T) {
 		info, err := os.Stat(client.path("large"))
 		require.NoError(t, err)
 		require.Equal(t, length, info.Size())
-		r, err := os.Open(client.path("large"))
+		// An open that has waited for a minute fails; the fetch goes on, and another open finds what it brings.
+		var r *os.File
+		require.Eventually(t, func() bool {
+			r, err = os.Open(client.path("large"))
+			return asErrno(err) != unix.ETIMEDOUT
+		}, reintegrateTime, time.Millisecond)
 		require.NoError(t, err)
 		read := sha256.New()
 		_, err = io.Copy(read, r)
@@ -155,6 +161,8 @@ func TestLargeFile(t *testing.T) {
 		require.Less(t, client.peak(), int64(250<<20), "a client must not need memory for what files contain")
 	}
 	t.Logf("memory: %s of the writer, %s of the reader", a.memory(), b.memory())
+	require.NoError(t, os.Remove(a.path("large")))
+	a.reintegrate()
 }
 
 type zeros struct{}
