@@ -46,9 +46,9 @@ func serveVolume(ctx context.Context, flags daemonFlags, listen string) error {
 			return err
 		}
 	}
+	log := flags.logger()
 	server, err := vice.Open(ctx, vice.Config{
-		Dir: flags.dir, Volume: flags.volume, Log: flags.logger(),
-		Timing: viceTiming(flags.timeScale),
+		Dir: flags.dir, Volume: flags.volume, Log: log, Timing: viceTiming(flags.timeScale), Fatal: diskRefused(log),
 	})
 	if err != nil {
 		return fmt.Errorf("opening the server in %s: %w", flags.dir, err)

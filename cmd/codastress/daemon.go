@@ -43,6 +43,15 @@ func (f *daemonFlags) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
+// diskRefused ends a daemon whose disk refuses what it cannot do without, as a crash does: in order it could only end by writing more. The agent leaves
+// it to whoever looks after the node to start it again.
+func diskRefused(log *slog.Logger) func(error) {
+	return func(err error) {
+		log.Error("the disk refused a write, this daemon cannot go on", "error", err, "status", exitDisk)
+		os.Exit(exitDisk)
+	}
+}
+
 // scaled divides a time constant.
 func scaled(d time.Duration, scale float64) time.Duration {
 	return time.Duration(float64(d) / scale)

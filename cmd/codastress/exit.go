@@ -16,6 +16,7 @@ const (
 	exitUsage       = 2
 	exitCluster     = 3
 	exitUndecided   = 4
+	exitDisk        = 5 // of codasrv and venus
 	exitInterrupted = 130
 )
 

@@ -246,7 +246,7 @@ func (c *simulatedClient) Start(ctx context.Context, daemon string, life simulat
 	client, err := venus.Open(ctx, venus.Config{
 		Disk: diskOf(life), Dir: "venus", Server: codasrvAddress(c.machine.Servers[0]), Dial: life.Stack.Dial, Volume: volumeName,
 		Name: c.machine.Name, Log: life.Log, Entropy: c.entropy, Timing: venus.DefaultTiming().Scaled(c.machine.Spec.TimeScale),
-		Boot: strconv.Itoa(life.Boot),
+		Boot: strconv.Itoa(life.Boot), Fatal: life.Die,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the cache: %w", err)

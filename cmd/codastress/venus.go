@@ -53,7 +53,7 @@ func mountVolume(ctx context.Context, flags venusFlags) error {
 	}
 	client, err := venus.Open(ctx, venus.Config{
 		Dir: flags.dir, Server: flags.server, TLS: security, Volume: flags.volume, Name: flags.name, Log: log,
-		Timing: venus.DefaultTiming().Scaled(flags.timeScale),
+		Timing: venus.DefaultTiming().Scaled(flags.timeScale), Fatal: diskRefused(log),
 	})
 	if err != nil {
 		return fmt.Errorf("opening the cache in %s: %w", flags.dir, err)

@@ -55,7 +55,11 @@ func (v *Venus) logAttributes(t *tx, o *object, changes Changes) error {
 		op.Modified = &modified
 		// What has been written and not flushed will be stored with the time of its container.
 		if s := o.session; s != nil {
-			if _, _, unflushed := s.unflushed(); unflushed {
+			_, _, unflushed, err := s.unflushed()
+			if err != nil {
+				return err
+			}
+			if unflushed {
 				if err := s.file.SetModified(*changes.Modified); err != nil {
 					return containerError("set the time of "+o.fid.String(), err)
 				}

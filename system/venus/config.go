@@ -30,6 +30,11 @@ type Config struct {
 
 	// Boot names the run of the operating system, because what was not synced survives a crash of venus but not one of the machine. Default: the kernel's boot id.
 	Boot string
+
+	// Fatal is called when the disk refuses a write that the metadata depend on, before anybody is told that it succeeded. It must end the process: a
+	// client that goes on could lose what it acknowledged. Only where nothing that this client does from then on reaches anybody, the disk included,
+	// may it return. Nil panics. That the disk is full is no reason: then changes are refused.
+	Fatal func(error)
 }
 
 // Timing holds every duration. Zero fields stand for the defaults.
@@ -136,6 +141,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Boot == "" {
 		c.Boot = kernelBoot()
+	}
+	if c.Fatal == nil {
+		c.Fatal = func(err error) { panic(err) }
 	}
 	c.Timing = c.Timing.withDefaults()
 	c.Limits = c.Limits.withDefaults()

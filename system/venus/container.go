@@ -12,8 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/disk"
 )
@@ -174,7 +172,7 @@ func (c *containers) emptyUnused(path string) bool {
 // containerError gives the error of a file operation on a container its kind.
 func containerError(op string, err error) error {
 	kind := coda.IO
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+	if disk.NoSpace(err) {
 		kind = coda.NoSpace
 	}
 	return &coda.Error{Op: op, Kind: kind, Err: err}

@@ -51,6 +51,7 @@ type life struct {
 	wire     *wire
 	promises *promises
 	dead     atomic.Bool // the client has crashed
+	crash    atomic.Pointer[fall]
 }
 
 func newLife(t *testing.T, seed uint64) *life {
@@ -150,6 +151,7 @@ func (l *life) start() {
 	l.client = startIn(l.t, "cache", l.server, func(c *venus.Config) {
 		c.Disk, c.Boot, c.Dial, c.Timing = l.disk, fmt.Sprint("boot ", l.boot), l.wire.dial, venus.Timing{}
 		c.Limits.BatchRecords = records
+		c.Fatal = func(error) { l.crash.Load().now() }
 	})
 }
 
@@ -404,6 +406,7 @@ func (w *worker) write(dir coda.Fid, name string, truncate bool) {
 		before = f.states[f.acked]
 	}
 	w.promises.mu.Unlock()
+	certain := f.acked == len(f.states)-1 // or a flush failed, which may have done its work
 	status, handle, err := w.client.Create(w.t.Context(), dir, name, 0o644, 0, venus.OpenFlags{Write: true, Truncate: truncate})
 	if err != nil {
 		return
@@ -415,21 +418,31 @@ func (w *worker) write(dir coda.Fid, name string, truncate bool) {
 	})
 	if !truncate {
 		b, err := io.ReadAll(io.NewSectionReader(handle, 0, 1<<40))
-		if err == nil && string(b) != before && !w.dead.Load() {
+		if err == nil && certain && string(b) != before && !w.dead.Load() {
 			w.t.Errorf("%s: reads %s, not %s", name, show(string(b)), show(before))
 		}
+		if before = string(b); err != nil {
+			_ = handle.Abandon(w.t.Context()) // nothing was written
+			return
+		}
 	}
-	w.writeTo(handle, f, before)
-	_ = handle.Close(w.t.Context()) // the flush counts
+	if w.writeTo(handle, f, before) {
+		_ = handle.Close(w.t.Context()) // the flush counts
+	} else {
+		_ = handle.Abandon(w.t.Context()) // or half a write would become the contents
+	}
 }
 
-// writeTo appends to what is there.
-func (w *worker) writeTo(handle *venus.Handle, f *file, before string) {
+// writeTo appends to what is there, and reports whether all of it was written.
+func (w *worker) writeTo(handle *venus.Handle, f *file, before string) bool {
 	for range 1 + w.random.IntN(2) {
 		text := fmt.Sprintf("%d %d %d ", w.boot, w.step, w.random.Uint64())
 		text = strings.Repeat(text, 1+w.random.IntN(2)*w.random.IntN(2000)) // some are kept in the store, some in containers
-		if _, err := handle.WriteAt([]byte(text), int64(len(before))); err != nil {
-			return
+		if n, err := handle.WriteAt([]byte(text), int64(len(before))); err != nil {
+			w.promises.mu.Lock()
+			f.begin(before + text[:n]) // which a crash may leave
+			w.promises.mu.Unlock()
+			return false
 		}
 		before += text
 		w.promises.mu.Lock()
@@ -445,6 +458,7 @@ func (w *worker) writeTo(handle *venus.Handle, f *file, before string) {
 		}
 		w.done(handle.Flush(w.t.Context()), func() { f.acked = i })
 	}
+	return true
 }
 
 // sync notes what a sync has promised, with the contents of f.

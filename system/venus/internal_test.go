@@ -153,7 +153,8 @@ func TestLogOnAFullDisk(t *testing.T) {
 	b := newBallast(cfg)
 	b.hold()
 	disk := &fullDisk{FS: simdisk.New(), writes: 3}
-	w := newWALFS(disk, b)
+	cfg.Disk = disk
+	w := newWALFS(cfg, b)
 	f, err := w.Create("000001.log", vfs.WriteCategoryUnspecified)
 	require.NoError(t, err)
 	n, err := f.Write([]byte("0123456789"))

@@ -291,7 +291,7 @@ func (o *object) status() coda.Status {
 			s.Modified = max(s.Modified, at)
 		}
 	case o.session != nil:
-		if length, modified, ok := o.session.unflushed(); ok {
+		if length, modified, ok, err := o.session.unflushed(); ok && err == nil {
 			s.Length, s.Modified, s.Digest = length, modified, coda.Digest{}
 		}
 	}

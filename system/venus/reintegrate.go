@@ -218,6 +218,10 @@ func (v *Venus) freeze(t *tx, failures int) (batch []*record, wait time.Duration
 func (v *Venus) snapshot(ctx context.Context, r *record) (time.Duration, error) {
 	v.mu.Lock()
 	s := r.session
+	if s != nil && s.stored == r && s.owing {
+		v.mu.Unlock()
+		return time.Nanosecond, v.finalizeLate(s)
+	}
 	if s == nil || s.stored != r || s.writers == 0 {
 		v.mu.Unlock()
 		return time.Millisecond, nil

@@ -27,7 +27,7 @@ type store struct {
 }
 
 func openStore(cfg Config, b *ballast) (*store, error) {
-	s := &store{wal: newWALFS(cfg.Disk, b), log: cfg.Log}
+	s := &store{wal: newWALFS(cfg, b), log: cfg.Log}
 	cache := pebble.NewCache(8 << 20)
 	defer cache.Unref()
 	dir := cfg.Disk.PathJoin(cfg.Dir, "meta")
@@ -42,7 +42,7 @@ func openStore(cfg Config, b *ballast) (*store, error) {
 		MemTableStopWritesThreshold: 4,
 		MaxOpenFiles:                64,
 		L0CompactionThreshold:       4,
-		Logger:                      pebbleLog{cfg.Log},
+		Logger:                      pebbleLog{cfg.Log, cfg.Fatal},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the metadata of the cache in %s: %w", dir, err)
@@ -209,7 +209,10 @@ func (t *tx) wait() error {
 }
 
 // pebbleLog passes Pebble's complaints on. Its remarks are of no use here.
-type pebbleLog struct{ log *slog.Logger }
+type pebbleLog struct {
+	log   *slog.Logger
+	fatal func(error)
+}
 
 // Infof drops remarks.
 func (pebbleLog) Infof(string, ...any) {}
@@ -219,11 +222,11 @@ func (l pebbleLog) Errorf(format string, args ...any) {
 	l.log.Error("metadata store", "message", fmt.Sprintf(format, args...))
 }
 
-// Fatalf stops the program: Pebble calls it when its log cannot be written, and must not go on.
+// Fatalf ends the process: Pebble calls it when it must not go on.
 func (l pebbleLog) Fatalf(format string, args ...any) {
-	message := fmt.Sprintf(format, args...)
-	l.log.Error("metadata store failed", "message", message)
-	panic("metadata store failed: " + message)
+	err := fmt.Errorf("metadata store: "+format, args...)
+	l.fatal(err)
+	panic(err)
 }
 
 // finish waits and reports an error that nobody else can be told of.

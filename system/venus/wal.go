@@ -1,14 +1,13 @@
 package venus
 
 import (
-	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"golang.org/x/sys/unix"
+
+	"github.com/codastress/codastress/system/disk"
 )
 
 // walFS gives Pebble a log that can be handed to the kernel without waiting for the disk. Pebble writes its log from a goroutine: a commit without
@@ -17,15 +16,16 @@ import (
 //
 // A log file that is closed is always synced first: a newer one must not outlive it.
 //
-// Neither Pebble's log nor the journal can bear a write that fails, and both are written to when the disk is full, since answers of the
-// server still arrive. So such a write gives up the ballast, and waits for space where that is not enough.
+// Neither Pebble nor the journal can bear a write that fails, and both write when the disk is full, since answers of the server still arrive. So
+// such a write gives up the ballast, and waits for space where that is not enough; any other failure is fatal.
 type walFS struct {
 	vfs.FS
-	ballast *ballast
-	asked   atomic.Uint64 // how often a sync to the disk was asked for
+	asked atomic.Uint64 // how often a sync to the disk was asked for
 }
 
-func newWALFS(under vfs.FS, b *ballast) *walFS { return &walFS{FS: under, ballast: b} }
+func newWALFS(cfg Config, b *ballast) *walFS {
+	return &walFS{FS: &disk.Dependable{FS: cfg.Disk, Full: b.release, Fatal: cfg.Fatal}}
+}
 
 // demand makes the next sync of a log file a real one. Whatever was committed before the call is in the kernel, so the sync covers it.
 func (w *walFS) demand() { w.asked.Add(1) }
@@ -36,9 +36,6 @@ func (w *walFS) wrap(name string, f vfs.File, err error) (vfs.File, error) {
 	}
 	return &walFile{File: f, fs: w}, nil
 }
-
-// spaceTime is how long a write waits for space on a full disk before it fails.
-const spaceTime = 10 * time.Second
 
 // Create wraps log files.
 func (w *walFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
@@ -68,18 +65,6 @@ type walFile struct {
 
 	mu   sync.Mutex
 	done uint64 // the demand that the last real sync met
-}
-
-// Write writes all of p. On a full disk it gives up the ballast, and waits.
-func (f *walFile) Write(p []byte) (written int, err error) {
-	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		n, err := f.File.Write(p[written:])
-		written += n
-		if !errors.Is(err, unix.ENOSPC) || time.Since(start) > spaceTime {
-			return written, err
-		}
-		f.fs.ballast.release()
-	}
 }
 
 func (f *walFile) sync(force bool) error {

@@ -25,6 +25,7 @@ type session struct {
 	gone    bool               // the object was removed: nothing is stored any more
 	stored  *record            // the record of the last flush, as long as this session may change its contents
 	since   time.Time          // when stored was first flushed
+	owing   bool               // the session is over, and its last contents could not be read: stored is not final yet
 	copied  coda.Digest        // of the last flushed contents that were copied, zero for none
 }
 
@@ -46,13 +47,13 @@ func stampOf(f disk.File) (stamp, error) {
 	return stamp{size: info.Size(), modified: info.ModTime()}, nil
 }
 
-// unflushed gives the length and time of what was written since the last flush; ok is false when nothing was.
-func (s *session) unflushed() (length uint64, modified coda.Time, ok bool) {
+// unflushed gives the length and time of what was written since the last flush; ok is false when nothing was. After an error nobody knows.
+func (s *session) unflushed() (length uint64, modified coda.Time, ok bool, err error) {
 	now, err := stampOf(s.file)
 	if err != nil || (!s.dirty && now == s.clean) {
-		return 0, 0, false
+		return 0, 0, false, err
 	}
-	return uint64(now.size), coda.TimeOf(now.modified), true
+	return uint64(now.size), coda.TimeOf(now.modified), true, nil
 }
 
 // digestAtOnce is the length up to which a digest is worked out before a flush returns. Larger contents have it worked out at the
@@ -258,7 +259,9 @@ func (v *Venus) flushNeeded(c *call, s *session, durable bool) (changed, sync bo
 	if v.closed {
 		return false, false, c.fail(coda.Closed, "venus is stopping")
 	}
-	_, _, changed = s.unflushed()
+	if _, _, changed, err = s.unflushed(); err != nil {
+		return false, false, err
+	}
 	for _, r := range s.o.pending {
 		// What was flushed is in a record, whose contents need not be this session's any more.
 		changed = changed || durable && r.contents != nil && !r.synced
@@ -373,22 +376,41 @@ func (v *Venus) endWriter(ctx context.Context, c *call, s *session) error {
 // endSession flushes what nobody can change any more, and makes it final.
 func (v *Venus) endSession(ctx context.Context, c *call, s *session) error {
 	err := v.flush(ctx, c, s, false)
-	if finalErr := v.finalize(c, s); err == nil {
-		err = finalErr
+	if finalErr := v.finalize(c, s, s.file); finalErr != nil {
+		// Nothing behind the record would ever be sent if it stayed open, so the reintegrator tries again.
+		v.mu.Lock()
+		s.owing = true
+		v.mu.Unlock()
+		v.wakeReintegrator()
+		if err == nil {
+			err = finalErr
+		}
 	}
 	_ = s.file.Close() // its contents are in the kernel; what could fail has been asked for by now
 	return err
 }
 
-// finalize works out the digest of contents that nobody can change any more, and lets their record go to the server.
-func (v *Venus) finalize(c *call, s *session) error {
+// finalizeLate is finalize for a session whose end could not do it.
+func (v *Venus) finalizeLate(s *session) error {
+	c := v.enter("finalize", s.o.fid, "")
+	defer c.leave()
+	f, err := s.w.open(v.cfg.Disk)
+	if err != nil {
+		return c.wrap(err)
+	}
+	defer s.w.close()
+	return v.finalize(c, s, f)
+}
+
+// finalize works out the digest of contents that nobody can change any more, from a file that has them, and lets their record go to the server.
+func (v *Venus) finalize(c *call, s *session, f disk.File) error {
 	v.mu.Lock()
 	r := s.stored
 	v.mu.Unlock()
 	if r == nil {
 		return nil
 	}
-	length, digest, err := v.containers.digest(s.file)
+	length, digest, err := v.containers.digest(f)
 	if err != nil {
 		return c.wrap(err)
 	}

@@ -22,8 +22,9 @@ type Config struct {
 	Timing  Timing       // zero fields have their defaults
 	Limits  Limits       // zero fields have their defaults
 
-	// Fatal is called when the disk refuses a write that the store depends on, and must not return: a server that goes on could
-	// lose what it acknowledged. Nil panics.
+	// Fatal is called when the disk refuses a write that the store depends on, before anybody is told that it succeeded. It must end the process: a
+	// server that goes on could lose what it acknowledged. Only where nothing that this server does from then on reaches anybody, the disk included,
+	// may it return. Nil panics. That the disk is full is no reason: then batches are refused, and other writes wait for space.
 	Fatal func(error)
 }
 

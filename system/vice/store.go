@@ -28,7 +28,7 @@ func openStore(on disk.FS, dir string, log *slog.Logger, fatal func(error)) (*st
 		return nil, fmt.Errorf("make %s: %w", dir, err)
 	}
 	options := &pebble.Options{
-		FS:                 on,
+		FS:                 &disk.Dependable{FS: on, Full: func() {}, Fatal: fatal},
 		FormatMajorVersion: pebble.FormatNewest,
 		MemTableSize:       memtable,
 		Logger:             pebbleLog{log, fatal},
@@ -53,6 +53,7 @@ func (s *store) close() error { return s.db.Close() }
 func (s *store) commit(b *pebble.Batch) {
 	if err := b.Commit(pebble.Sync); err != nil {
 		s.fatal(fmt.Errorf("commit to the store: %w", err))
+		panic(err)
 	}
 }
 
@@ -71,7 +72,9 @@ func (l pebbleLog) Errorf(format string, args ...any) {
 }
 
 func (l pebbleLog) Fatalf(format string, args ...any) {
-	l.fatal(fmt.Errorf("store: "+format, args...))
+	err := fmt.Errorf("store: "+format, args...)
+	l.fatal(err)
+	panic(err)
 }
 
 // get reads a row into decode, whose argument is valid only during the call. It reports whether there is such a row.

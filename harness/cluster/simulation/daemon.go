@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime"
 
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/history"
@@ -98,10 +97,7 @@ func (n *node) begin(name string) (*daemon, Life, error) {
 		Log:     n.machine.Log.With(slog.String("daemon", name), slog.Int("life", number)),
 		At:      at,
 		Running: d.stack.whileFrozen,
-		Die: func(why error) {
-			n.endLife(d, number, "exited", false, why.Error())
-			runtime.Goexit()
-		},
+		Die: func(why error) { n.endLife(d, number, "exited", false, why.Error()) },
 	}, nil
 }
 

@@ -67,6 +67,7 @@ type Life struct {
 	Dead <-chan struct{} // closed at the moment of the kill: whoever waits for the process must wait no longer
 	// Running waits while the process is paused, until ctx ends.
 	Running func(ctx context.Context) error
-	// Die ends the process as a crash does, for what a real one could not survive. It does not return.
+	// Die ends the process as a crash does, for what a real one could not survive. It returns, to a process that is a zombie by then, with a disk that
+	// takes everything.
 	Die func(why error)
 }

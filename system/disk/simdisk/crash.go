@@ -5,7 +5,7 @@ import (
 )
 
 // Crash gives the disk as kill -9 of the process leaves it: everything that was written is there, synced or not. This disk goes on to work
-// for those who still use it, and the copy sees nothing of that. Capacity and latency are copied, faults go over to the copy, and it is not frozen.
+// for those who still use it, and the copy sees nothing of that. Latency is copied, capacity and faults go over to the copy, and it is not frozen.
 func (d *Disk) Crash() *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -63,7 +63,7 @@ func (d *Disk) LosePower(random *rand.Rand) *Disk {
 func (d *Disk) successor() *Disk {
 	c := New()
 	c.changes, c.last, c.latency, c.capacity, c.faults = d.changes, d.last, d.latency, d.capacity, d.faults
-	d.faults, d.generation = nil, new(generation)
+	d.capacity, d.faults, d.generation = 0, nil, new(generation)
 	return c
 }
 
