@@ -81,6 +81,10 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 		v.mu.Unlock()
 		return forever, nil
 	}
+	if v.lost() != nil {
+		v.mu.Unlock()
+		return time.Nanosecond, nil // the server has come back since it was to be asked
+	}
 	var batch []*record
 	t := v.store.begin()
 	if v.frozen != (frozen{}) {
