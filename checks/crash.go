@@ -7,11 +7,12 @@ import (
 	"github.com/codastress/codastress/harness/history"
 )
 
-// noCrash looks at how daemons ended and at what they said. The daemons of the harness are no part of the promise: without them nothing
-// is decided.
+// noCrash looks at how daemons ended and at what they said. A daemon may end by itself while its disk fails: going on could lose what it has
+// acknowledged. The daemons of the harness are no part of the promise: without them nothing is decided.
 func noCrash(run *history.Run) history.Verdict {
 	j := judge(run, "no-crash")
 	seen := map[string]bool{} // nodes whose daemon is known to have been there
+	failing := failingDisks(run)
 	ended := 0
 	for i := range run.Events {
 		e := &run.Events[i]
@@ -28,7 +29,7 @@ func noCrash(run *history.Run) history.Verdict {
 		case !system:
 		case cry != "":
 			j.fail(history.Evidence{Text: fmt.Sprintf("%s said: %s", where, cry), Faults: faultsAround(run, e.Time-1, e.Time)})
-		case left && !e.Expected:
+		case left && !e.Expected && failing[e.Node].Overlap(history.Interval{From: e.Time, To: e.Time + 1}) == 0:
 			j.fail(history.Evidence{
 				Text: fmt.Sprintf("%s ended by itself: %s", where, firstLine(e.Detail)), Faults: faultsAround(run, e.Time-1, e.Time),
 			})
@@ -50,6 +51,25 @@ func noCrash(run *history.Run) history.Verdict {
 		j.doubt("daemons may have ended later: %s", run.Truncated)
 	}
 	return j.verdict("%s ended, each because a fault or the teardown ended it", count(ended, "daemon"))
+}
+
+// failingDisks is when the disk of each node refused calls by a fault.
+func failingDisks(run *history.Run) map[string]history.Intervals {
+	windows := map[string][]history.Interval{}
+	for i := range run.Faults {
+		fault := &run.Faults[i]
+		if !strings.HasPrefix(fault.Name, "failing-disk-") {
+			continue
+		}
+		for _, cut := range fault.Cuts {
+			windows[cut.Node] = append(windows[cut.Node], faultTime(fault))
+		}
+	}
+	failing := make(map[string]history.Intervals, len(windows))
+	for node, each := range windows {
+		failing[node] = history.Union(each)
+	}
+	return failing
 }
 
 // outcry is the first line of an output that says of a defect in the program itself, in the words of the Go runtime.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/codastress/codastress/harness/cluster"
 )
@@ -72,6 +73,7 @@ type fakeNode struct {
 	role    cluster.Role
 	cluster *fakeCluster
 
+	disk       cluster.DiskState
 	immortal   bool  // Kill does nothing
 	haunted    bool  // a killed daemon is started again by something else
 	undead     bool  // a killed daemon still answers
@@ -113,6 +115,32 @@ func (n *fakeNode) Kill(context.Context, string) error {
 
 // LosePower is a Kill: there is no disk.
 func (n *fakeNode) LosePower(ctx context.Context, daemon string) error { return n.Kill(ctx, daemon) }
+
+// SetDisk remembers the state.
+func (n *fakeNode) SetDisk(_ context.Context, state cluster.DiskState) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.disk = state
+	return nil
+}
+
+// ProbeDisk does what the state says.
+func (n *fakeNode) ProbeDisk(ctx context.Context) error {
+	n.mu.Lock()
+	disk := n.disk
+	n.mu.Unlock()
+	switch {
+	case disk.Stalled:
+		<-ctx.Done()
+		return ctx.Err()
+	case disk.Full:
+		return syscall.ENOSPC
+	case disk.Failing > 0:
+		return syscall.EIO
+	}
+	time.Sleep(disk.Slowest)
+	return nil
+}
 
 // live begins a new life.
 func (n *fakeNode) live() {

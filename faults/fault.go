@@ -32,7 +32,7 @@ type Fault interface {
 
 // All returns every fault, in the order in which to list them.
 func All() []Fault {
-	return []Fault{
+	all := []Fault{
 		Partition{Up: true, Down: true},
 		Partition{Up: true},
 		Partition{Down: true},
@@ -44,6 +44,10 @@ func All() []Fault {
 		PowerLoss{Daemon: cluster.Venus},
 		PowerLoss{Daemon: cluster.Codasrv},
 	}
+	for _, ailment := range []Ailment{Slow, Stalled, Full, Failing} {
+		all = append(all, Disk{ailment, cluster.Venus}, Disk{ailment, cluster.Codasrv})
+	}
+	return all
 }
 
 // Find returns the fault with a name.

@@ -20,6 +20,10 @@ type Node interface {
 	StartDaemon(ctx context.Context, daemon string) error
 	Pause(ctx context.Context, daemon string) error
 	Resume(ctx context.Context, daemon string) error
+	// SetDisk makes the node's disk work well or badly; an error where nobody can.
+	SetDisk(ctx context.Context, state cluster.DiskState) error
+	// ProbeDisk writes, syncs, reads and removes a file on the node's disk, and returns the error of the call that failed.
+	ProbeDisk(ctx context.Context) error
 	// Reach makes a fresh connection through the node's link to a peer and returns nil when the peer's daemon answered on it.
 	Reach(ctx context.Context, peer string) error
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	mathrand "math/rand/v2"
 	"net"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -66,6 +67,28 @@ func (d simulatedDisk) Watch(at func(simulation.Moment)) {
 // LosePower implements simulation.Disk.
 func (d simulatedDisk) LosePower(random *mathrand.Rand) simulation.Disk {
 	return simulatedDisk{d.Disk.LosePower(random)}
+}
+
+// Set implements simulation.Disk.
+func (d simulatedDisk) Set(state cluster.DiskState, random *mathrand.Rand) {
+	d.SetHealth(simdisk.Health{Slowest: state.Slowest, Stalled: state.Stalled, Full: state.Full, Failing: state.Failing, Random: random})
+}
+
+// Probe implements simulation.Disk.
+func (d simulatedDisk) Probe() (err error) {
+	const name = "probe"
+	f, err := d.OpenFile(name, os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		return err
+	}
+	content := []byte("probe")
+	if _, err = f.WriteAt(content, 0); err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		_, err = f.ReadAt(content, 0)
+	}
+	return errors.Join(err, f.Close(), d.Remove(name))
 }
 
 // diskOf is the disk of a life as the system knows it.

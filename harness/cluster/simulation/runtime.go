@@ -95,6 +95,7 @@ const endTime = 10 * time.Minute
 func (w *world) close(ctx context.Context) error {
 	var errs []error
 	for _, n := range slices.Backward(w.nodes) {
+		n.mend()
 		for _, d := range slices.Backward(n.daemons) {
 			if err := n.end(ctx, d); err != nil {
 				errs = append(errs, fmt.Errorf("ending %s on %s: %w", d.name, n.machine.Name, err))

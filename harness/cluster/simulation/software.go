@@ -31,20 +31,6 @@ type Process interface {
 	Close(ctx context.Context) error
 }
 
-// A Disk is what a node keeps between the lives of its daemons. The system under test gives it back as the type that it knows.
-type Disk interface {
-	// Crash returns the disk as a killed process leaves it: with everything that was written. What is done to the old one later changes
-	// nothing on the new one.
-	Crash() Disk
-	// LosePower returns the disk as a loss of power leaves it: with what was synced, and some of the rest.
-	LosePower(random *rand.Rand) Disk
-	// Watch has moments told, Committing and Writing, by the goroutines that they happen in; nil tells nobody.
-	Watch(at func(Moment))
-	// Freeze makes all calls wait for Thaw, as those of a stopped process do.
-	Freeze()
-	Thaw()
-}
-
 // A Machine is what the software of a node is made for.
 type Machine struct {
 	cluster.NodeName

@@ -5,7 +5,8 @@ import (
 )
 
 // Crash gives the disk as kill -9 of the process leaves it: everything that was written is there, synced or not. This disk goes on to work
-// for those who still use it, and the copy sees nothing of that. Latency is copied, capacity and faults go over to the copy, and it is not frozen.
+// for those who still use it, and the copy sees nothing of that. Latency is copied; capacity, faults and what ails the
+// disk (Health) go over to the copy; and it is not frozen.
 func (d *Disk) Crash() *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -62,8 +63,12 @@ func (d *Disk) LosePower(random *rand.Rand) *Disk {
 // successor gives a disk with the properties of this one and nothing on it, and ends the generation of this one.
 func (d *Disk) successor() *Disk {
 	c := New()
-	c.changes, c.last, c.latency, c.capacity, c.faults = d.changes, d.last, d.latency, d.capacity, d.faults
-	d.capacity, d.faults, d.generation = 0, nil, new(generation)
+	c.changes, c.last, c.latency, c.capacity, c.faults, c.health = d.changes, d.last, d.latency, d.capacity, d.faults, d.health
+	if d.stalled != nil {
+		c.stalled = make(chan struct{})
+	}
+	d.recover()
+	d.generation = new(generation)
 	return c
 }
 

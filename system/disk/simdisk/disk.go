@@ -23,6 +23,8 @@ type Disk struct {
 	locks      map[string]bool
 
 	frozen   chan struct{} // closed by Thaw; nil while the disk is not frozen
+	stalled  chan struct{} // closed when the disk works again; nil while it does
+	health   Health
 	latency  Latency
 	capacity int64
 	faults   []*Injection
@@ -58,26 +60,36 @@ func (d *Disk) begin(op Operation, path string) error {
 		watch(op, path)
 		d.mu.Lock()
 	}
-	d.thawed()
-	if delay := d.latency.of(op); delay > 0 {
+	d.working()
+	if delay := d.delay(op); delay > 0 {
 		d.mu.Unlock()
 		time.Sleep(delay)
 		d.mu.Lock()
-		d.thawed()
+		d.working()
 	}
 	d.writeBack()
-	if err := d.injected(op, path); err != nil {
+	err := d.injected(op, path)
+	if err == nil {
+		err = d.ailment(op)
+	}
+	if err != nil {
 		return &fs.PathError{Op: string(op), Path: path, Err: err}
 	}
 	return nil
 }
 
-// thawed waits while the disk is frozen. d.mu is held, but not while waiting.
-func (d *Disk) thawed() {
-	for d.frozen != nil {
-		frozen := d.frozen
+// working waits while the disk is frozen or stalled. d.mu is held, but not while waiting.
+func (d *Disk) working() {
+	for {
+		wait := d.frozen
+		if wait == nil {
+			wait = d.stalled
+		}
+		if wait == nil {
+			return
+		}
 		d.mu.Unlock()
-		<-frozen
+		<-wait
 		d.mu.Lock()
 	}
 }

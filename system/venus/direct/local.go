@@ -8,6 +8,7 @@ import (
 	"math"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk"
 	"github.com/codastress/codastress/system/venus"
 )
 
@@ -84,15 +85,20 @@ func (l Local) CopyFile(ctx context.Context, path string, w io.Writer) (status c
 	return at, nil
 }
 
-// WriteFile implements Files. When writing fails half-way, what was written by then is the contents, as with a program that dies.
+// WriteFile implements Files. When writing fails half-way, the contents stay what they were.
 func (l Local) WriteFile(ctx context.Context, path string, contents io.Reader, how Write) (status coda.Status, err error) {
 	h, err := l.create(ctx, path, how)
 	if err != nil {
 		return coda.Status{}, err
 	}
 	if _, err = io.Copy(io.NewOffsetWriter(h, 0), contents); err != nil {
-		err = &coda.Error{Op: "write the contents", Kind: coda.IO, Err: err}
-	} else if how.Sync {
+		kind := coda.IO
+		if disk.NoSpace(err) {
+			kind = coda.NoSpace
+		}
+		return coda.Status{}, errors.Join(&coda.Error{Op: "write the contents", Kind: kind, Err: err}, h.Abandon(ctx))
+	}
+	if how.Sync {
 		err = h.Sync(ctx)
 	}
 	// close(2) flushes and tells of it; the release comes later, and tells nobody.

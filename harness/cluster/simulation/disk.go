@@ -1,0 +1,58 @@
+package simulation
+
+import (
+	"context"
+	"math/rand/v2"
+
+	"github.com/codastress/codastress/harness/cluster"
+)
+
+// A Disk is what a node keeps between the lives of its daemons. The system under test gives it back as the type that it knows.
+type Disk interface {
+	// Crash returns the disk as a killed process leaves it: with everything that was written. What is done to the old one later changes
+	// nothing on the new one, and the old one takes everything from then on, whatever ails the new one.
+	Crash() Disk
+	// LosePower returns the disk as a loss of power leaves it: with what was synced, and some of the rest.
+	LosePower(random *rand.Rand) Disk
+	// Watch has moments told, Committing and Writing, by the goroutines that they happen in; nil tells nobody.
+	Watch(at func(Moment))
+	// Freeze makes all calls wait for Thaw, as those of a stopped process do.
+	Freeze()
+	Thaw()
+	// Set makes the disk work well or badly; random draws what the state leaves open.
+	Set(state cluster.DiskState, random *rand.Rand)
+	// Probe writes a file, syncs it, reads it and removes it, and returns the first error.
+	Probe() error
+}
+
+var _ cluster.Disks = (*node)(nil)
+
+// SetDisk implements cluster.Disks.
+func (n *node) SetDisk(_ context.Context, state cluster.DiskState) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.disk.Set(state, rand.New(rand.NewPCG(state.Seed, 0)))
+	return nil
+}
+
+// ProbeDisk implements cluster.Disks. A probe that ctx has overtaken ends when the disk lets it, or with the cluster.
+func (n *node) ProbeDisk(ctx context.Context) error {
+	n.mu.Lock()
+	disk := n.disk
+	n.mu.Unlock()
+	probed := make(chan error, 1)
+	n.world.zombies.Go(func() { probed <- disk.Probe() })
+	select {
+	case err := <-probed:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// mend makes a node's disk healthy, so that nothing waits for it any more.
+func (n *node) mend() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.disk.Set(cluster.DiskState{}, nil)
+}
