@@ -97,7 +97,7 @@ func (n *node) begin(name string) (*daemon, Life, error) {
 		Log:     n.machine.Log.With(slog.String("daemon", name), slog.Int("life", number)),
 		At:      at,
 		Running: d.stack.whileFrozen,
-		Die: func(why error) { n.endLife(d, number, "exited", false, why.Error()) },
+		Die:     func(why error) { n.endLife(d, number, "exited", false, why.Error()) },
 	}, nil
 }
 
