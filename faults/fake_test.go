@@ -282,6 +282,7 @@ func (l *fakeLink) carry(ctx context.Context, up bool) error {
 	if up {
 		flow, counter = l.state.Up, &l.counters.BytesUp
 	}
+	shape := l.state.Shape
 	held := flow == cluster.FlowHold || flow == cluster.FlowDrop
 	if !held || l.leaky {
 		*counter += 100
@@ -291,6 +292,10 @@ func (l *fakeLink) carry(ctx context.Context, up bool) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}
+	if shape.Bandwidth > 0 {
+		time.Sleep(100 * time.Second / time.Duration(shape.Bandwidth))
+	}
+	time.Sleep(shape.Latency)
 	return nil
 }
 

@@ -37,6 +37,8 @@ func All() []Fault {
 		Partition{Up: true},
 		Partition{Down: true},
 		Reset{},
+		Latency{},
+		Bandwidth{},
 		Kill{Daemon: cluster.Venus},
 		Kill{Daemon: cluster.Codasrv},
 		Pause{Daemon: cluster.Venus},

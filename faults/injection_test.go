@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -51,7 +52,7 @@ func TestEveryFaultProvesItselfOnASoundCluster(t *testing.T) {
 					require.Equal(t, fault.Name(), record.Name)
 					require.Equal(t, nodes, record.Nodes)
 					require.Equal(t, fault.Cuts(stepOf(fault, nodes)), record.Cuts)
-					if disk, ok := fault.(Disk); !ok || disk.Ailment == Stalled || disk.Ailment == Failing {
+					if !slices.Contains(gentle(), fault) {
 						require.NotEmpty(t, record.Cuts)
 					}
 					times := []history.Time{record.Injecting, record.Injected, record.Proven, record.Recovering, record.Recovered}
@@ -60,6 +61,13 @@ func TestEveryFaultProvesItselfOnASoundCluster(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// gentle are the faults that excuse nothing.
+func gentle() []Fault {
+	return []Fault{
+		Latency{}, Bandwidth{}, Disk{Slow, cluster.Venus}, Disk{Slow, cluster.Codasrv}, Disk{Full, cluster.Venus}, Disk{Full, cluster.Codasrv},
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -19,6 +20,9 @@ const simulatedScenario = "testdata/simulated.yaml"
 // dark is the same with losses of power.
 const dark = "testdata/dark.yaml"
 
+// rough is the same with disks and links that work badly.
+const rough = "testdata/rough.yaml"
+
 // seedsOf says how many seeds a campaign has run, from its last lines.
 func seedsOf(t *testing.T, summary string) int {
 	t.Helper()
@@ -35,10 +39,13 @@ func seedsOf(t *testing.T, summary string) int {
 }
 
 func TestSimulatedRunsPass(t *testing.T) {
-	for _, one := range []struct{ scenario, seeds string }{{simulatedScenario, "1..200"}, {dark, "1..200"}} {
+	for _, one := range []struct {
+		scenario string
+		seeds    int
+	}{{simulatedScenario, 200}, {dark, 200}, {rough, 10}} {
 		t.Run(filepath.Base(one.scenario), func(t *testing.T) {
-			searched := codastress(t, exitPass, clean(t), "simulate", one.scenario, "--seeds", one.seeds, "--dir", ground(t))
-			require.Equal(t, 200, seedsOf(t, searched.stdout.String()))
+			searched := codastress(t, exitPass, clean(t), "simulate", one.scenario, "--seeds", fmt.Sprint("1..", one.seeds), "--dir", ground(t))
+			require.Equal(t, one.seeds, seedsOf(t, searched.stdout.String()))
 			require.NotContains(t, searched.stdout.String(), "runtime overlay", "the overlay does not fit this version of Go")
 		})
 	}

@@ -23,7 +23,13 @@ func (c *Client) AddLink(ctx context.Context, name, listen, upstream string) (pr
 func (c *Client) SetLink(ctx context.Context, name string, state proxy.State) (proxy.Link, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	reply, err := c.agent.SetLink(ctx, &agentpb.SetLinkRequest{Name: name, Up: agentpb.Flow(state.Up), Down: agentpb.Flow(state.Down)})
+	reply, err := c.agent.SetLink(ctx, &agentpb.SetLinkRequest{
+		Name: name, Up: agentpb.Flow(state.Up), Down: agentpb.Flow(state.Down),
+		Shape: &agentpb.Shape{
+			Latency: int64(state.Shape.Latency), Jitter: int64(state.Shape.Jitter),
+			Bandwidth: int64(state.Shape.Bandwidth), Seed: state.Shape.Seed,
+		},
+	})
 	if err != nil {
 		return proxy.Link{}, known(err)
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"time"
 
 	"github.com/codastress/codastress/harness/agent/agentpb"
 	"github.com/codastress/codastress/harness/proxy"
@@ -24,7 +25,13 @@ func (s *service) SetLink(ctx context.Context, r *agentpb.SetLinkRequest) (*agen
 	if s.hooks.Links == nil {
 		return nil, errNotHere
 	}
-	set, err := s.hooks.Links.SetLink(ctx, r.Name, proxy.State{Up: proxy.Flow(r.Up), Down: proxy.Flow(r.Down)})
+	set, err := s.hooks.Links.SetLink(ctx, r.Name, proxy.State{
+		Up: proxy.Flow(r.Up), Down: proxy.Flow(r.Down),
+		Shape: proxy.Shape{
+			Latency: time.Duration(r.GetShape().GetLatency()), Jitter: time.Duration(r.GetShape().GetJitter()),
+			Bandwidth: int(r.GetShape().GetBandwidth()), Seed: r.GetShape().GetSeed(),
+		},
+	})
 	if err != nil {
 		return nil, statusOf(err)
 	}

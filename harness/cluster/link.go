@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // Flow says what happens to the bytes of one direction of a link.
@@ -17,8 +18,17 @@ const (
 
 // LinkState is what a link does in each direction. The zero Flow is FlowPass.
 type LinkState struct {
-	Up   Flow // from its From to its To
-	Down Flow
+	Up    Flow // from its From to its To
+	Down  Flow
+	Shape LinkShape
+}
+
+// LinkShape is how a link that passes carries bytes, in each direction. The zero value adds nothing.
+type LinkShape struct {
+	Latency   time.Duration // that is added to every byte
+	Jitter    time.Duration // more latency, drawn up to this; the order of bytes is kept
+	Bandwidth int           // bytes a second of all connections together; 0 is without bound
+	Seed      uint64        // of the jitter
 }
 
 // LinkCounters are what a link has carried since the start of the cluster, and what it carries now.

@@ -68,7 +68,7 @@ func (p proxyNetwork) SetLink(ctx context.Context, name string, state LinkState)
 	if err != nil {
 		return err
 	}
-	_, err = p.node.remote.SetLink(ctx, name, proxy.State{Up: up, Down: down})
+	_, err = p.node.remote.SetLink(ctx, name, proxy.State{Up: up, Down: down, Shape: proxy.Shape(state.Shape)})
 	return err
 }
 

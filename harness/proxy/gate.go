@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/Shopify/toxiproxy/v2/stream"
 	"github.com/Shopify/toxiproxy/v2/toxics"
@@ -33,6 +34,7 @@ type gate struct {
 // setting is one position of the gate. Its identity tells which change it came with.
 type setting struct {
 	flow    Flow
+	shaper  *shaper       // nil where nothing is added
 	changed chan struct{} // closed when another setting follows
 }
 
@@ -40,6 +42,8 @@ type setting struct {
 type passage struct {
 	seen  *setting            // the setting that the pipe obeys
 	chunk *stream.StreamChunk // taken from the input and not yet delivered
+	due   time.Time           // when the shape of the link lets it through; zero for at once
+	last  time.Time           // due of the chunk before
 	ended bool                // the input has ended
 	lost  bool                // bytes were dropped: the rest would be torn
 }
@@ -64,9 +68,9 @@ func (g *gate) NewState() any {
 	return p
 }
 
-// set changes the flow and returns when every connection obeys: from then on no byte passes that should not.
-func (g *gate) set(ctx context.Context, flow Flow) error {
-	next := g.change(flow)
+// set changes the flow and the shape and returns when every connection obeys: from then on no byte passes that should not.
+func (g *gate) set(ctx context.Context, flow Flow, shape Shape) error {
+	next := g.change(flow, shape)
 	for {
 		settled, done := g.obeyed(next)
 		if done {
@@ -80,8 +84,8 @@ func (g *gate) set(ctx context.Context, flow Flow) error {
 	}
 }
 
-func (g *gate) change(flow Flow) *setting {
-	next := &setting{flow: flow, changed: make(chan struct{})}
+func (g *gate) change(flow Flow, shape Shape) *setting {
+	next := &setting{flow: flow, shaper: newShaper(shape), changed: make(chan struct{})}
 	if before := g.now.Swap(next); before != nil {
 		close(before.changed)
 	}
@@ -127,6 +131,7 @@ func (g *gate) Pipe(stub *toxics.ToxicStub) {
 	for {
 		now := g.now.Load()
 		if p.seen != now {
+			p.due, p.last = time.Time{}, time.Time{} // of the shape before
 			g.notice(p, now, false)
 		}
 		var going bool
@@ -157,10 +162,31 @@ func wait(stub *toxics.ToxicStub, now *setting) bool {
 	}
 }
 
+// linger waits for a time, or until the setting changes. It returns false when it was interrupted.
+func linger(stub *toxics.ToxicStub, now *setting, long time.Duration) bool {
+	timer := time.NewTimer(long)
+	defer timer.Stop()
+	select {
+	case <-stub.Interrupt:
+		return false
+	case <-now.changed:
+	case <-timer.C:
+	}
+	return true
+}
+
 // pass moves a chunk one step on: into the hand, or out of it.
 func (g *gate) pass(stub *toxics.ToxicStub, now *setting, p *passage) bool {
 	if p.chunk == nil {
-		return take(stub, now, p)
+		going := take(stub, now, p)
+		if p.chunk != nil && now.shaper != nil {
+			p.due = now.shaper.due(p.chunk.Timestamp, p.last, len(p.chunk.Data))
+			p.last = p.due
+		}
+		return going
+	}
+	if early := time.Until(p.due); early > 0 {
+		return linger(stub, now, early)
 	}
 	select {
 	case <-stub.Interrupt:

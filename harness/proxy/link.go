@@ -204,7 +204,7 @@ func (l *link) set(ctx context.Context, state State) error {
 		l.healed = make(chan struct{})
 	}
 	l.mu.Unlock()
-	if err := errors.Join(l.up.set(ctx, state.Up), l.down.set(ctx, state.Down)); err != nil {
+	if err := errors.Join(l.up.set(ctx, state.Up, state.Shape), l.down.set(ctx, state.Down, state.Shape)); err != nil {
 		return fmt.Errorf("setting the link %s: %w", l.name, err)
 	}
 	return nil
@@ -241,8 +241,8 @@ func (l *link) describe() Link {
 func (l *link) close(ctx context.Context) error {
 	l.stop()
 	_ = l.listener.Close()
-	l.up.change(closing)
-	l.down.change(closing)
+	l.up.change(closing, Shape{})
+	l.down.change(closing, Shape{})
 	l.reset()
 	ended := make(chan struct{})
 	go func() {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Flow says what happens to the bytes of one direction of a link.
@@ -44,8 +45,18 @@ func ParseFlow(name string) (Flow, error) {
 // State is what a link does in each direction. While the upward direction does not pass, a new connection does not reach the upstream: it is
 // accepted and then waits. One that is closed before healing never reaches it.
 type State struct {
-	Up   Flow // from who connects to the upstream
-	Down Flow // from the upstream to who connected
+	Up    Flow // from who connects to the upstream
+	Down  Flow // from the upstream to who connected
+	Shape Shape
+}
+
+// Shape is how a link that passes carries bytes, in each direction. The zero value adds nothing. Bytes that come while others wait to be forwarded are
+// not read from their socket, so a long latency narrows a link as a small window does.
+type Shape struct {
+	Latency   time.Duration // that is added to every byte
+	Jitter    time.Duration // more latency, drawn up to this; the order of bytes is kept
+	Bandwidth int           // bytes a second of all connections together; 0 is without bound
+	Seed      uint64        // of the jitter
 }
 
 // Link is the description of a directed link and what it has done so far.

@@ -1265,6 +1265,7 @@ type SetLinkRequest struct {
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Up            Flow                   `protobuf:"varint,2,opt,name=up,proto3,enum=codastress.agent.v1.Flow" json:"up,omitempty"` // from who connects to the upstream
 	Down          Flow                   `protobuf:"varint,3,opt,name=down,proto3,enum=codastress.agent.v1.Flow" json:"down,omitempty"`
+	Shape         *Shape                 `protobuf:"bytes,4,opt,name=shape,proto3" json:"shape,omitempty"` // of both directions
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1320,6 +1321,81 @@ func (x *SetLinkRequest) GetDown() Flow {
 	return Flow_FLOW_PASS
 }
 
+func (x *SetLinkRequest) GetShape() *Shape {
+	if x != nil {
+		return x.Shape
+	}
+	return nil
+}
+
+type Shape struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Latency       int64                  `protobuf:"varint,1,opt,name=latency,proto3" json:"latency,omitempty"`     // nanoseconds that are added to every byte
+	Jitter        int64                  `protobuf:"varint,2,opt,name=jitter,proto3" json:"jitter,omitempty"`       // nanoseconds, of more latency, that are drawn from
+	Bandwidth     int64                  `protobuf:"varint,3,opt,name=bandwidth,proto3" json:"bandwidth,omitempty"` // bytes a second; 0 is without bound
+	Seed          uint64                 `protobuf:"varint,4,opt,name=seed,proto3" json:"seed,omitempty"`           // of the jitter
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Shape) Reset() {
+	*x = Shape{}
+	mi := &file_agent_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Shape) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Shape) ProtoMessage() {}
+
+func (x *Shape) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Shape.ProtoReflect.Descriptor instead.
+func (*Shape) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Shape) GetLatency() int64 {
+	if x != nil {
+		return x.Latency
+	}
+	return 0
+}
+
+func (x *Shape) GetJitter() int64 {
+	if x != nil {
+		return x.Jitter
+	}
+	return 0
+}
+
+func (x *Shape) GetBandwidth() int64 {
+	if x != nil {
+		return x.Bandwidth
+	}
+	return 0
+}
+
+func (x *Shape) GetSeed() uint64 {
+	if x != nil {
+		return x.Seed
+	}
+	return 0
+}
+
 type ResetLinkRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1329,7 +1405,7 @@ type ResetLinkRequest struct {
 
 func (x *ResetLinkRequest) Reset() {
 	*x = ResetLinkRequest{}
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1341,7 +1417,7 @@ func (x *ResetLinkRequest) String() string {
 func (*ResetLinkRequest) ProtoMessage() {}
 
 func (x *ResetLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1354,7 +1430,7 @@ func (x *ResetLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetLinkRequest.ProtoReflect.Descriptor instead.
 func (*ResetLinkRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{24}
+	return file_agent_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ResetLinkRequest) GetName() string {
@@ -1373,7 +1449,7 @@ type ResetLinkReply struct {
 
 func (x *ResetLinkReply) Reset() {
 	*x = ResetLinkReply{}
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1385,7 +1461,7 @@ func (x *ResetLinkReply) String() string {
 func (*ResetLinkReply) ProtoMessage() {}
 
 func (x *ResetLinkReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1398,7 +1474,7 @@ func (x *ResetLinkReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetLinkReply.ProtoReflect.Descriptor instead.
 func (*ResetLinkReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{25}
+	return file_agent_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ResetLinkReply) GetConnections() uint32 {
@@ -1416,7 +1492,7 @@ type LinksRequest struct {
 
 func (x *LinksRequest) Reset() {
 	*x = LinksRequest{}
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1428,7 +1504,7 @@ func (x *LinksRequest) String() string {
 func (*LinksRequest) ProtoMessage() {}
 
 func (x *LinksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1441,7 +1517,7 @@ func (x *LinksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinksRequest.ProtoReflect.Descriptor instead.
 func (*LinksRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{26}
+	return file_agent_proto_rawDescGZIP(), []int{27}
 }
 
 type LinksReply struct {
@@ -1453,7 +1529,7 @@ type LinksReply struct {
 
 func (x *LinksReply) Reset() {
 	*x = LinksReply{}
-	mi := &file_agent_proto_msgTypes[27]
+	mi := &file_agent_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1465,7 +1541,7 @@ func (x *LinksReply) String() string {
 func (*LinksReply) ProtoMessage() {}
 
 func (x *LinksReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[27]
+	mi := &file_agent_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1478,7 +1554,7 @@ func (x *LinksReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinksReply.ProtoReflect.Descriptor instead.
 func (*LinksReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{27}
+	return file_agent_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *LinksReply) GetLinks() []*Link {
@@ -1507,7 +1583,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_agent_proto_msgTypes[28]
+	mi := &file_agent_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1519,7 +1595,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[28]
+	mi := &file_agent_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1532,7 +1608,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{28}
+	return file_agent_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Link) GetName() string {
@@ -1678,11 +1754,17 @@ const file_agent_proto_rawDesc = "" +
 	"\x0eAddLinkRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06listen\x18\x02 \x01(\tR\x06listen\x12\x1a\n" +
-	"\bupstream\x18\x03 \x01(\tR\bupstream\"~\n" +
+	"\bupstream\x18\x03 \x01(\tR\bupstream\"\xb0\x01\n" +
 	"\x0eSetLinkRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
 	"\x02up\x18\x02 \x01(\x0e2\x19.codastress.agent.v1.FlowR\x02up\x12-\n" +
-	"\x04down\x18\x03 \x01(\x0e2\x19.codastress.agent.v1.FlowR\x04down\"&\n" +
+	"\x04down\x18\x03 \x01(\x0e2\x19.codastress.agent.v1.FlowR\x04down\x120\n" +
+	"\x05shape\x18\x04 \x01(\v2\x1a.codastress.agent.v1.ShapeR\x05shape\"k\n" +
+	"\x05Shape\x12\x18\n" +
+	"\alatency\x18\x01 \x01(\x03R\alatency\x12\x16\n" +
+	"\x06jitter\x18\x02 \x01(\x03R\x06jitter\x12\x1c\n" +
+	"\tbandwidth\x18\x03 \x01(\x03R\tbandwidth\x12\x12\n" +
+	"\x04seed\x18\x04 \x01(\x04R\x04seed\"&\n" +
 	"\x10ResetLinkRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"2\n" +
 	"\x0eResetLinkReply\x12 \n" +
@@ -1752,7 +1834,7 @@ func file_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_agent_proto_goTypes = []any{
 	(DaemonState)(0),                 // 0: codastress.agent.v1.DaemonState
 	(Flow)(0),                        // 1: codastress.agent.v1.Flow
@@ -1780,65 +1862,67 @@ var file_agent_proto_goTypes = []any{
 	(*ReachReply)(nil),               // 23: codastress.agent.v1.ReachReply
 	(*AddLinkRequest)(nil),           // 24: codastress.agent.v1.AddLinkRequest
 	(*SetLinkRequest)(nil),           // 25: codastress.agent.v1.SetLinkRequest
-	(*ResetLinkRequest)(nil),         // 26: codastress.agent.v1.ResetLinkRequest
-	(*ResetLinkReply)(nil),           // 27: codastress.agent.v1.ResetLinkReply
-	(*LinksRequest)(nil),             // 28: codastress.agent.v1.LinksRequest
-	(*LinksReply)(nil),               // 29: codastress.agent.v1.LinksReply
-	(*Link)(nil),                     // 30: codastress.agent.v1.Link
+	(*Shape)(nil),                    // 26: codastress.agent.v1.Shape
+	(*ResetLinkRequest)(nil),         // 27: codastress.agent.v1.ResetLinkRequest
+	(*ResetLinkReply)(nil),           // 28: codastress.agent.v1.ResetLinkReply
+	(*LinksRequest)(nil),             // 29: codastress.agent.v1.LinksRequest
+	(*LinksReply)(nil),               // 30: codastress.agent.v1.LinksReply
+	(*Link)(nil),                     // 31: codastress.agent.v1.Link
 }
 var file_agent_proto_depIdxs = []int32{
 	11, // 0: codastress.agent.v1.DaemonsReply.daemons:type_name -> codastress.agent.v1.Daemon
 	0,  // 1: codastress.agent.v1.Daemon.state:type_name -> codastress.agent.v1.DaemonState
 	1,  // 2: codastress.agent.v1.SetLinkRequest.up:type_name -> codastress.agent.v1.Flow
 	1,  // 3: codastress.agent.v1.SetLinkRequest.down:type_name -> codastress.agent.v1.Flow
-	30, // 4: codastress.agent.v1.LinksReply.links:type_name -> codastress.agent.v1.Link
-	1,  // 5: codastress.agent.v1.Link.up:type_name -> codastress.agent.v1.Flow
-	1,  // 6: codastress.agent.v1.Link.down:type_name -> codastress.agent.v1.Flow
-	2,  // 7: codastress.agent.v1.Agent.Hello:input_type -> codastress.agent.v1.HelloRequest
-	4,  // 8: codastress.agent.v1.Agent.Heartbeat:input_type -> codastress.agent.v1.HeartbeatRequest
-	6,  // 9: codastress.agent.v1.Agent.Shutdown:input_type -> codastress.agent.v1.ShutdownRequest
-	8,  // 10: codastress.agent.v1.Agent.Daemons:input_type -> codastress.agent.v1.DaemonsRequest
-	10, // 11: codastress.agent.v1.Agent.StartDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	10, // 12: codastress.agent.v1.Agent.WaitReady:input_type -> codastress.agent.v1.DaemonRequest
-	10, // 13: codastress.agent.v1.Agent.KillDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	10, // 14: codastress.agent.v1.Agent.TerminateDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	10, // 15: codastress.agent.v1.Agent.PauseDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	10, // 16: codastress.agent.v1.Agent.ResumeDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	12, // 17: codastress.agent.v1.Agent.Events:input_type -> codastress.agent.v1.EventsRequest
-	14, // 18: codastress.agent.v1.Agent.RunTask:input_type -> codastress.agent.v1.RunTaskRequest
-	16, // 19: codastress.agent.v1.Agent.PendingOperations:input_type -> codastress.agent.v1.PendingOperationsRequest
-	18, // 20: codastress.agent.v1.Agent.Observe:input_type -> codastress.agent.v1.ObserveRequest
-	20, // 21: codastress.agent.v1.Agent.Evidence:input_type -> codastress.agent.v1.EvidenceRequest
-	22, // 22: codastress.agent.v1.Agent.Reach:input_type -> codastress.agent.v1.ReachRequest
-	24, // 23: codastress.agent.v1.Agent.AddLink:input_type -> codastress.agent.v1.AddLinkRequest
-	25, // 24: codastress.agent.v1.Agent.SetLink:input_type -> codastress.agent.v1.SetLinkRequest
-	26, // 25: codastress.agent.v1.Agent.ResetLink:input_type -> codastress.agent.v1.ResetLinkRequest
-	28, // 26: codastress.agent.v1.Agent.Links:input_type -> codastress.agent.v1.LinksRequest
-	3,  // 27: codastress.agent.v1.Agent.Hello:output_type -> codastress.agent.v1.HelloReply
-	5,  // 28: codastress.agent.v1.Agent.Heartbeat:output_type -> codastress.agent.v1.HeartbeatReply
-	7,  // 29: codastress.agent.v1.Agent.Shutdown:output_type -> codastress.agent.v1.ShutdownReply
-	9,  // 30: codastress.agent.v1.Agent.Daemons:output_type -> codastress.agent.v1.DaemonsReply
-	11, // 31: codastress.agent.v1.Agent.StartDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 32: codastress.agent.v1.Agent.WaitReady:output_type -> codastress.agent.v1.Daemon
-	11, // 33: codastress.agent.v1.Agent.KillDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 34: codastress.agent.v1.Agent.TerminateDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 35: codastress.agent.v1.Agent.PauseDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 36: codastress.agent.v1.Agent.ResumeDaemon:output_type -> codastress.agent.v1.Daemon
-	13, // 37: codastress.agent.v1.Agent.Events:output_type -> codastress.agent.v1.Event
-	15, // 38: codastress.agent.v1.Agent.RunTask:output_type -> codastress.agent.v1.RunTaskReply
-	17, // 39: codastress.agent.v1.Agent.PendingOperations:output_type -> codastress.agent.v1.PendingOperationsReply
-	19, // 40: codastress.agent.v1.Agent.Observe:output_type -> codastress.agent.v1.ObserveReply
-	21, // 41: codastress.agent.v1.Agent.Evidence:output_type -> codastress.agent.v1.EvidenceReply
-	23, // 42: codastress.agent.v1.Agent.Reach:output_type -> codastress.agent.v1.ReachReply
-	30, // 43: codastress.agent.v1.Agent.AddLink:output_type -> codastress.agent.v1.Link
-	30, // 44: codastress.agent.v1.Agent.SetLink:output_type -> codastress.agent.v1.Link
-	27, // 45: codastress.agent.v1.Agent.ResetLink:output_type -> codastress.agent.v1.ResetLinkReply
-	29, // 46: codastress.agent.v1.Agent.Links:output_type -> codastress.agent.v1.LinksReply
-	27, // [27:47] is the sub-list for method output_type
-	7,  // [7:27] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	26, // 4: codastress.agent.v1.SetLinkRequest.shape:type_name -> codastress.agent.v1.Shape
+	31, // 5: codastress.agent.v1.LinksReply.links:type_name -> codastress.agent.v1.Link
+	1,  // 6: codastress.agent.v1.Link.up:type_name -> codastress.agent.v1.Flow
+	1,  // 7: codastress.agent.v1.Link.down:type_name -> codastress.agent.v1.Flow
+	2,  // 8: codastress.agent.v1.Agent.Hello:input_type -> codastress.agent.v1.HelloRequest
+	4,  // 9: codastress.agent.v1.Agent.Heartbeat:input_type -> codastress.agent.v1.HeartbeatRequest
+	6,  // 10: codastress.agent.v1.Agent.Shutdown:input_type -> codastress.agent.v1.ShutdownRequest
+	8,  // 11: codastress.agent.v1.Agent.Daemons:input_type -> codastress.agent.v1.DaemonsRequest
+	10, // 12: codastress.agent.v1.Agent.StartDaemon:input_type -> codastress.agent.v1.DaemonRequest
+	10, // 13: codastress.agent.v1.Agent.WaitReady:input_type -> codastress.agent.v1.DaemonRequest
+	10, // 14: codastress.agent.v1.Agent.KillDaemon:input_type -> codastress.agent.v1.DaemonRequest
+	10, // 15: codastress.agent.v1.Agent.TerminateDaemon:input_type -> codastress.agent.v1.DaemonRequest
+	10, // 16: codastress.agent.v1.Agent.PauseDaemon:input_type -> codastress.agent.v1.DaemonRequest
+	10, // 17: codastress.agent.v1.Agent.ResumeDaemon:input_type -> codastress.agent.v1.DaemonRequest
+	12, // 18: codastress.agent.v1.Agent.Events:input_type -> codastress.agent.v1.EventsRequest
+	14, // 19: codastress.agent.v1.Agent.RunTask:input_type -> codastress.agent.v1.RunTaskRequest
+	16, // 20: codastress.agent.v1.Agent.PendingOperations:input_type -> codastress.agent.v1.PendingOperationsRequest
+	18, // 21: codastress.agent.v1.Agent.Observe:input_type -> codastress.agent.v1.ObserveRequest
+	20, // 22: codastress.agent.v1.Agent.Evidence:input_type -> codastress.agent.v1.EvidenceRequest
+	22, // 23: codastress.agent.v1.Agent.Reach:input_type -> codastress.agent.v1.ReachRequest
+	24, // 24: codastress.agent.v1.Agent.AddLink:input_type -> codastress.agent.v1.AddLinkRequest
+	25, // 25: codastress.agent.v1.Agent.SetLink:input_type -> codastress.agent.v1.SetLinkRequest
+	27, // 26: codastress.agent.v1.Agent.ResetLink:input_type -> codastress.agent.v1.ResetLinkRequest
+	29, // 27: codastress.agent.v1.Agent.Links:input_type -> codastress.agent.v1.LinksRequest
+	3,  // 28: codastress.agent.v1.Agent.Hello:output_type -> codastress.agent.v1.HelloReply
+	5,  // 29: codastress.agent.v1.Agent.Heartbeat:output_type -> codastress.agent.v1.HeartbeatReply
+	7,  // 30: codastress.agent.v1.Agent.Shutdown:output_type -> codastress.agent.v1.ShutdownReply
+	9,  // 31: codastress.agent.v1.Agent.Daemons:output_type -> codastress.agent.v1.DaemonsReply
+	11, // 32: codastress.agent.v1.Agent.StartDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 33: codastress.agent.v1.Agent.WaitReady:output_type -> codastress.agent.v1.Daemon
+	11, // 34: codastress.agent.v1.Agent.KillDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 35: codastress.agent.v1.Agent.TerminateDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 36: codastress.agent.v1.Agent.PauseDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 37: codastress.agent.v1.Agent.ResumeDaemon:output_type -> codastress.agent.v1.Daemon
+	13, // 38: codastress.agent.v1.Agent.Events:output_type -> codastress.agent.v1.Event
+	15, // 39: codastress.agent.v1.Agent.RunTask:output_type -> codastress.agent.v1.RunTaskReply
+	17, // 40: codastress.agent.v1.Agent.PendingOperations:output_type -> codastress.agent.v1.PendingOperationsReply
+	19, // 41: codastress.agent.v1.Agent.Observe:output_type -> codastress.agent.v1.ObserveReply
+	21, // 42: codastress.agent.v1.Agent.Evidence:output_type -> codastress.agent.v1.EvidenceReply
+	23, // 43: codastress.agent.v1.Agent.Reach:output_type -> codastress.agent.v1.ReachReply
+	31, // 44: codastress.agent.v1.Agent.AddLink:output_type -> codastress.agent.v1.Link
+	31, // 45: codastress.agent.v1.Agent.SetLink:output_type -> codastress.agent.v1.Link
+	28, // 46: codastress.agent.v1.Agent.ResetLink:output_type -> codastress.agent.v1.ResetLinkReply
+	30, // 47: codastress.agent.v1.Agent.Links:output_type -> codastress.agent.v1.LinksReply
+	28, // [28:48] is the sub-list for method output_type
+	8,  // [8:28] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -1856,7 +1940,7 @@ func file_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,9 @@ type gate struct {
 	mu      sync.Mutex
 	state   cluster.Flow
 	shaping Shape
+	more    cluster.LinkShape // what a fault adds
+	random  *rand.Rand        // of its jitter
+	busy    time.Time         // until when its bandwidth is taken
 }
 
 func (g *gate) flow() cluster.Flow {
@@ -41,13 +45,33 @@ func (g *gate) flow() cluster.Flow {
 	return cmp.Or(g.state, cluster.FlowPass)
 }
 
-func (g *gate) shape() Shape {
+// schedule says when bytes have been transferred that are written now, behind others that have been at some time, and how long they are on their way
+// then.
+func (g *gate) schedule(now, behind time.Time, bytes int) (transferred time.Time, latency time.Duration) {
+	transferred = now
+	if behind.After(now) {
+		transferred = behind // nothing overtakes
+	}
 	if g == nil {
-		return Shape{}
+		return transferred, 0
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.shaping
+	transferred = transferred.Add(g.shaping.transfer(bytes))
+	if g.more.Bandwidth > 0 {
+		if g.busy.Before(now) {
+			g.busy = now
+		}
+		g.busy = g.busy.Add(Shape{Bandwidth: g.more.Bandwidth}.transfer(bytes))
+		if g.busy.After(transferred) {
+			transferred = g.busy
+		}
+	}
+	latency = g.shaping.Latency + g.more.Latency
+	if g.more.Jitter > 0 {
+		latency += time.Duration(g.random.Int64N(int64(g.more.Jitter) + 1))
+	}
+	return transferred, latency
 }
 
 func (g *gate) count(bytes int) {
@@ -56,8 +80,9 @@ func (g *gate) count(bytes int) {
 	}
 }
 
-func (g *gate) set(flow cluster.Flow) {
+func (g *gate) set(flow cluster.Flow, more cluster.LinkShape) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.state = flow
+	g.state, g.more, g.busy = flow, more, time.Time{}
+	g.random = rand.New(rand.NewPCG(more.Seed, 0))
 }

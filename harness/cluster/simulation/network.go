@@ -50,8 +50,8 @@ func (n *Network) SetLink(_ context.Context, name string, state cluster.LinkStat
 		c.up.settle()
 		c.down.settle()
 	}
-	l.up.set(state.Up)
-	l.down.set(state.Down)
+	l.up.set(state.Up, state.Shape)
+	l.down.set(state.Down, state.Shape)
 	for _, c := range conns {
 		torn := c.up.settle()
 		torn = c.down.settle() || torn

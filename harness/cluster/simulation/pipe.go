@@ -79,7 +79,6 @@ func (p *pipe) tryWrite(b []byte) (n int, deadline time.Time, err error) {
 	if p.from.frozen() {
 		return 0, time.Time{}, nil
 	}
-	shape := p.gate.shape()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -97,12 +96,9 @@ func (p *pipe) tryWrite(b []byte) (n int, deadline time.Time, err error) {
 	if n == 0 {
 		return 0, p.writing, nil
 	}
-	due := now
-	if p.last.After(due) {
-		due = p.last // nothing overtakes
-	}
-	p.last = due.Add(shape.transfer(n))
-	p.coming = append(p.coming, segment{append([]byte(nil), b[:n]...), p.last.Add(shape.Latency)})
+	transferred, latency := p.gate.schedule(now, p.last, n)
+	p.last = transferred
+	p.coming = append(p.coming, segment{append([]byte(nil), b[:n]...), transferred.Add(latency)})
 	p.size += n
 	signal(p.readable)
 	return n, p.writing, nil
