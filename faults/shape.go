@@ -11,11 +11,11 @@ import (
 	"github.com/codastress/codastress/harness/history"
 )
 
-// Latency makes a link long, and Bandwidth makes it narrow, in both directions.
-type (
-	Latency   struct{}
-	Bandwidth struct{}
-)
+// Latency makes a link long in both directions.
+type Latency struct{}
+
+// Bandwidth makes a link narrow in both directions.
+type Bandwidth struct{}
 
 var _, _ Fault = Latency{}, Bandwidth{}
 
