@@ -219,13 +219,9 @@ func (p *pipe) settle() (torn bool) {
 
 // finish ends the writing end: the reader gets what was sent, and then io.EOF.
 func (p *pipe) finish() {
-	shape := p.gate.shape()
 	p.mu.Lock()
-	p.finished, p.ends = true, time.Now()
-	if p.last.After(p.ends) {
-		p.ends = p.last // nothing overtakes
-	}
-	p.ends = p.ends.Add(shape.Latency)
+	transferred, latency := p.gate.schedule(time.Now(), p.last, 0)
+	p.finished, p.ends = true, transferred.Add(latency)
 	p.mu.Unlock()
 	p.wake()
 }
