@@ -17,7 +17,10 @@ type Changes struct {
 
 // SetAttributes changes attributes, and the length of a file as open, truncate and close would.
 func (v *Venus) SetAttributes(ctx context.Context, f coda.Fid, changes Changes) (coda.Status, error) {
-	c := v.enter("setattr", f, "")
+	ctx, c, err := v.upcall(ctx, "setattr", f, "", mutating)
+	if err != nil {
+		return coda.Status{}, err
+	}
 	defer c.leave()
 	if changes.Length != nil {
 		if err := v.setLength(ctx, c, f, *changes.Length); err != nil {
@@ -77,10 +80,10 @@ func (v *Venus) setLength(ctx context.Context, c *call, f coda.Fid, n uint64) er
 		return err
 	}
 	if err = v.truncate(h.session, n); err == nil {
-		err = h.Flush(ctx)
+		err = v.flushShared(ctx, c, h.session)
 	}
-	if closeErr := h.Close(ctx); err == nil {
-		err = closeErr
+	if leaveErr := v.leaveSession(ctx, c, h.session); err == nil {
+		err = leaveErr
 	}
 	return err
 }

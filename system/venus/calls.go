@@ -21,13 +21,15 @@ type calls struct {
 
 // call is one operation that is under way.
 type call struct {
-	calls *calls
-	limit time.Duration
-	op    string
-	fid   coda.Fid
-	name  string // of an entry in fid, "" for none
-	start time.Time
-	waits string // what it waits for; guarded by calls.mu
+	calls    *calls
+	limit    time.Duration
+	op       string
+	fid      coda.Fid
+	name     string // of an entry in fid, "" for none
+	mode     mode
+	start    time.Time
+	admitted admission // that let it in, nil for none
+	waits    string    // what it waits for; guarded by calls.mu
 }
 
 func newCalls() *calls { return &calls{all: map[*call]struct{}{}} }
@@ -42,6 +44,9 @@ func (v *Venus) enter(op string, f coda.Fid, name string) *call {
 }
 
 func (c *call) leave() {
+	if c.admitted != nil {
+		c.admitted.end(c)
+	}
 	c.calls.mu.Lock()
 	delete(c.calls.all, c)
 	if c.calls.drained != nil && len(c.calls.all) == 0 {

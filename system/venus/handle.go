@@ -2,6 +2,7 @@ package venus
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
 
@@ -32,7 +33,14 @@ type Handle struct {
 
 // OpenFile opens a file, after fetching its contents if they are not cached.
 func (v *Venus) OpenFile(ctx context.Context, f coda.Fid, flags OpenFlags) (*Handle, error) {
-	c := v.enter("open", f, "")
+	m := observing
+	if flags.Write || flags.Truncate {
+		m = mutating
+	}
+	ctx, c, err := v.upcall(ctx, "open", f, "", m)
+	if err != nil {
+		return nil, err
+	}
 	defer c.leave()
 	return v.open(ctx, c, f, flags)
 }
@@ -180,7 +188,10 @@ func (v *Venus) check(o *object, k *container, file disk.File, want coda.Digest)
 
 // Create makes a file and opens it. Where the name is taken already, the file that it stands for is opened, unless flags.Exclusive is set.
 func (v *Venus) Create(ctx context.Context, dir coda.Fid, name string, mode, owner uint32, flags OpenFlags) (coda.Status, *Handle, error) {
-	c := v.enter("create", dir, name)
+	ctx, c, err := v.upcall(ctx, "create", dir, name, mutating)
+	if err != nil {
+		return coda.Status{}, nil, err
+	}
 	defer c.leave()
 	for {
 		s, h, err := v.createNew(ctx, c, dir, name, mode, owner, flags)
@@ -284,24 +295,35 @@ func (h *Handle) Flush(ctx context.Context) error {
 	if h.session == nil {
 		return nil
 	}
-	c := h.v.enter("flush", h.o.fid, "")
-	defer c.leave()
-	if err := h.v.flush(ctx, c, h.session, false); err != nil {
+	ctx, c, err := h.v.upcall(ctx, "flush", h.o.fid, "", mutating)
+	if err != nil {
 		return err
 	}
-	h.v.mu.Lock()
-	shared := h.session.writers > 1
-	h.v.mu.Unlock()
+	defer c.leave()
+	return h.v.flushShared(ctx, c, h.session)
+}
+
+// flushShared is flush for a close(2): where others go on writing, they must not change what this one has acknowledged.
+func (v *Venus) flushShared(ctx context.Context, c *call, s *session) error {
+	if err := v.flush(ctx, c, s, false); err != nil {
+		return err
+	}
+	v.mu.Lock()
+	shared := s.writers > 1
+	v.mu.Unlock()
 	if !shared {
 		return nil
 	}
-	return h.v.protect(ctx, c, h.session)
+	return v.protect(ctx, c, s)
 }
 
 // Sync is Flush, and when it returns the contents and everything else that was acknowledged before survive a power loss. Other writers of the same
 // copy can go on changing it, as those of a local file can.
 func (h *Handle) Sync(ctx context.Context) error {
-	c := h.v.enter("fsync", h.o.fid, "")
+	ctx, c, err := h.v.upcall(ctx, "fsync", h.o.fid, "", observing)
+	if err != nil {
+		return err
+	}
 	defer c.leave()
 	if h.session != nil {
 		if err := h.v.flush(ctx, c, h.session, true); err != nil {
@@ -314,8 +336,11 @@ func (h *Handle) Sync(ctx context.Context) error {
 }
 
 // Sync makes everything that was acknowledged before, apart from contents of files that were not synced themselves, survive a power loss.
-func (v *Venus) Sync(context.Context) error {
-	c := v.enter("sync", coda.Fid{}, "")
+func (v *Venus) Sync(ctx context.Context) error {
+	_, c, err := v.upcall(ctx, "sync", coda.Fid{}, "", observing)
+	if err != nil {
+		return err
+	}
 	defer c.leave()
 	return c.wrap(v.syncAll(c))
 }
@@ -341,13 +366,27 @@ func (h *Handle) Close(ctx context.Context) error {
 		return nil
 	}
 	if h.session == nil {
-		h.container.close()
-		h.v.letGo(h.o, h.container)
-		return nil
+		return h.closeReader(ctx)
 	}
-	c := h.v.enter("close", h.o.fid, "")
+	inner, c, err := h.v.upcall(ctx, "close", h.o.fid, "", mutating)
+	if err != nil {
+		// It is to end all the same.
+		inner, c = ctx, h.v.enter("close", h.o.fid, "")
+	}
 	defer c.leave()
-	return h.v.leaveSession(ctx, c, h.session)
+	return errors.Join(err, h.v.leaveSession(inner, c, h.session))
+}
+
+func (h *Handle) closeReader(ctx context.Context) (err error) {
+	if h.v.policies.admission.closes() {
+		var c *call
+		if _, c, err = h.v.upcall(ctx, "close", h.o.fid, "", observing); err == nil {
+			defer c.leave()
+		}
+	}
+	h.container.close()
+	h.v.letGo(h.o, h.container)
+	return err
 }
 
 // abandon drops what was written since the last flush, if nobody else is writing.

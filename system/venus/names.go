@@ -74,7 +74,10 @@ func (v *Venus) done(t *tx) error {
 
 // MakeDirectory makes an empty directory.
 func (v *Venus) MakeDirectory(ctx context.Context, dir coda.Fid, name string, mode, owner uint32) (coda.Status, error) {
-	c := v.enter("mkdir", dir, name)
+	ctx, c, err := v.upcall(ctx, "mkdir", dir, name, mutating)
+	if err != nil {
+		return coda.Status{}, err
+	}
 	defer c.leave()
 	t := v.store.begin()
 	o, err := v.make(ctx, c, t, dir, name, coda.Directory, func(f coda.Fid) coda.Operation {
@@ -89,7 +92,10 @@ func (v *Venus) MakeDirectory(ctx context.Context, dir coda.Fid, name string, mo
 
 // MakeSymlink makes a symbolic link.
 func (v *Venus) MakeSymlink(ctx context.Context, dir coda.Fid, name, target string, owner uint32) (coda.Status, error) {
-	c := v.enter("symlink", dir, name)
+	ctx, c, err := v.upcall(ctx, "symlink", dir, name, mutating)
+	if err != nil {
+		return coda.Status{}, err
+	}
 	defer c.leave()
 	if err := coda.ValidTarget(target); err != nil {
 		return coda.Status{}, c.wrap(err)
@@ -107,7 +113,10 @@ func (v *Venus) MakeSymlink(ctx context.Context, dir coda.Fid, name, target stri
 
 // Link gives a file or symlink another name in the directory that it is in. Across directories it fails with coda.CrossDevice, as in Coda.
 func (v *Venus) Link(ctx context.Context, dir coda.Fid, name string, f coda.Fid) (coda.Status, error) {
-	c := v.enter("link", dir, name)
+	ctx, c, err := v.upcall(ctx, "link", dir, name, mutating)
+	if err != nil {
+		return coda.Status{}, err
+	}
 	defer c.leave()
 	if f.IsDirectory() {
 		return coda.Status{}, c.fail(coda.IsDirectory, "%v", f)
@@ -144,7 +153,10 @@ func linkable(c *call, o *object, dir coda.Fid) error {
 
 // Remove takes a name from a file or symlink, and removes it with its last name.
 func (v *Venus) Remove(ctx context.Context, dir coda.Fid, name string) error {
-	c := v.enter("remove", dir, name)
+	ctx, c, err := v.upcall(ctx, "remove", dir, name, mutating)
+	if err != nil {
+		return err
+	}
 	defer c.leave()
 	o, err := v.child(ctx, c, dir, name, needStatus)
 	if err != nil {
@@ -192,7 +204,10 @@ func (v *Venus) discard(t *tx, o *object, dir coda.Fid, name string) (heir inher
 
 // RemoveDirectory removes an empty directory.
 func (v *Venus) RemoveDirectory(ctx context.Context, dir coda.Fid, name string) error {
-	c := v.enter("rmdir", dir, name)
+	ctx, c, err := v.upcall(ctx, "rmdir", dir, name, mutating)
+	if err != nil {
+		return err
+	}
 	defer c.leave()
 	for {
 		o, err := v.child(ctx, c, dir, name, needStatus)

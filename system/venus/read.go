@@ -9,7 +9,10 @@ import (
 
 // Root gives the volume's root directory.
 func (v *Venus) Root(ctx context.Context) (coda.Status, error) {
-	c := v.enter("root", coda.Fid{}, "")
+	ctx, c, err := v.upcall(ctx, "root", coda.Fid{}, "", observing)
+	if err != nil {
+		return coda.Status{}, err
+	}
 	defer c.leave()
 	root, err := v.root(ctx, c)
 	if err != nil {
@@ -40,7 +43,10 @@ func (v *Venus) root(ctx context.Context, c *call) (coda.Fid, error) {
 
 // Lookup finds a name in a directory. A free name gives coda.NotFound.
 func (v *Venus) Lookup(ctx context.Context, dir coda.Fid, name string) (coda.Status, error) {
-	c := v.enter("lookup", dir, name)
+	ctx, c, err := v.upcall(ctx, "lookup", dir, name, observing)
+	if err != nil {
+		return coda.Status{}, err
+	}
 	defer c.leave()
 	o, err := v.child(ctx, c, dir, name, needStatus)
 	if err != nil {
@@ -114,7 +120,10 @@ func (v *Venus) directory(ctx context.Context, c *call, dir coda.Fid) (*object, 
 // GetAttributes gives the status of an object. Of a file that is open for writing on this client it has the length and time of the data written
 // so far.
 func (v *Venus) GetAttributes(ctx context.Context, f coda.Fid) (coda.Status, error) {
-	c := v.enter("getattr", f, "")
+	ctx, c, err := v.upcall(ctx, "getattr", f, "", observing)
+	if err != nil {
+		return coda.Status{}, err
+	}
 	defer c.leave()
 	return v.attributes(ctx, c, f)
 }
@@ -130,7 +139,10 @@ func (v *Venus) attributes(ctx context.Context, c *call, f coda.Fid) (coda.Statu
 
 // ReadDirectory gives the names in a directory at one moment, in order.
 func (v *Venus) ReadDirectory(ctx context.Context, f coda.Fid) ([]coda.Entry, error) {
-	c := v.enter("readdir", f, "")
+	ctx, c, err := v.upcall(ctx, "readdir", f, "", observing)
+	if err != nil {
+		return nil, err
+	}
 	defer c.leave()
 	d, err := v.directory(ctx, c, f)
 	if err != nil {
@@ -142,7 +154,10 @@ func (v *Venus) ReadDirectory(ctx context.Context, f coda.Fid) ([]coda.Entry, er
 
 // ReadLink gives the target of a symlink.
 func (v *Venus) ReadLink(ctx context.Context, f coda.Fid) (string, error) {
-	c := v.enter("readlink", f, "")
+	ctx, c, err := v.upcall(ctx, "readlink", f, "", observing)
+	if err != nil {
+		return "", err
+	}
 	defer c.leave()
 	s, err := v.attributes(ctx, c, f)
 	if err != nil {
@@ -164,7 +179,12 @@ type StatFS struct {
 }
 
 // StatFS gives the space of the cache.
-func (v *Venus) StatFS(context.Context) (StatFS, error) {
+func (v *Venus) StatFS(ctx context.Context) (StatFS, error) {
+	_, c, err := v.upcall(ctx, "statfs", coda.Fid{}, "", observing)
+	if err != nil {
+		return StatFS{}, err
+	}
+	defer c.leave()
 	const block = 4096
 	free, err := v.containers.freeBytes()
 	if err != nil {

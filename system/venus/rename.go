@@ -9,7 +9,10 @@ import (
 // Rename moves an object to another name, which it takes from what stands there unless noReplace is set. As in Coda, a file with several names stays
 // in its directory (coda.CrossDevice). Two names of one file stay as they are, as rename(2) has it.
 func (v *Venus) Rename(ctx context.Context, fromDir coda.Fid, fromName string, toDir coda.Fid, toName string, noReplace bool) error {
-	c := v.enter("rename", fromDir, fromName)
+	ctx, c, err := v.upcall(ctx, "rename", fromDir, fromName, mutating)
+	if err != nil {
+		return err
+	}
 	defer c.leave()
 	if err := coda.ValidName(toName); err != nil {
 		return c.wrap(err)

@@ -15,6 +15,7 @@ import (
 // Venus is a client of one volume.
 type Venus struct {
 	cfg        Config
+	policies   policies
 	logger     *slog.Logger
 	ballast    *ballast
 	store      *store
@@ -73,7 +74,7 @@ func Open(ctx context.Context, cfg Config) (*Venus, error) {
 		return nil, &coda.Error{Op: "open the cache", Kind: coda.IO, Err: err}
 	}
 	v := &Venus{
-		cfg: cfg, logger: cfg.Log, ballast: b, store: s, calls: newCalls(), notices: newNotices(),
+		cfg: cfg, policies: policiesOf(cfg), logger: cfg.Log, ballast: b, store: s, calls: newCalls(), notices: newNotices(),
 		objects: map[coda.Fid]*object{}, conflicts: map[uint64]conflict{},
 		granted: make(chan struct{}), settled: make(chan struct{}), forced: map[*uint64]struct{}{},
 		wakeLog: make(chan struct{}, 1), wakeEvict: make(chan struct{}, 1), wakeGrant: make(chan struct{}, 1),
