@@ -7,6 +7,7 @@ import (
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/history"
 	"github.com/codastress/codastress/harness/scenario"
+	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/workloads"
 )
 
@@ -38,6 +39,9 @@ func names(known harness.Catalog) scenario.Names {
 	}
 	for _, fault := range known.Faults {
 		names.Faults = append(names.Faults, fault.Name)
+	}
+	for _, profile := range coda.Profiles() {
+		names.Profiles = append(names.Profiles, string(profile))
 	}
 	return names
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/vice"
 )
 
@@ -32,11 +33,6 @@ func codasrvCommand() *cobra.Command {
 	return cmd
 }
 
-// viceTiming is the server's timing, with its time constants divided.
-func viceTiming(scale float64) vice.Timing {
-	return vice.Timing{Lease: scaled(10*time.Second, scale), Request: scaled(2*time.Minute, scale)}
-}
-
 // serveVolume is codasrv's life until ctx ends.
 func serveVolume(ctx context.Context, flags daemonFlags, listen string) error {
 	creds := insecure.NewCredentials()
@@ -46,9 +42,14 @@ func serveVolume(ctx context.Context, flags daemonFlags, listen string) error {
 			return err
 		}
 	}
+	profile, err := coda.ParseProfile(flags.profile)
+	if err != nil {
+		return err
+	}
 	log := flags.logger()
 	server, err := vice.Open(ctx, vice.Config{
-		Dir: flags.dir, Volume: flags.volume, Log: log, Timing: viceTiming(flags.timeScale), Fatal: diskRefused(log),
+		Dir: flags.dir, Volume: flags.volume, Log: log, Fatal: diskRefused(log),
+		Profile: profile, Timing: vice.TimingOf(profile).Scaled(flags.timeScale),
 	})
 	if err != nil {
 		return fmt.Errorf("opening the server in %s: %w", flags.dir, err)

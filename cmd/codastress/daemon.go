@@ -8,9 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"time"
+	"strings"
 
 	"github.com/codastress/codastress/harness/agent/dump"
+	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/wire"
 	"github.com/spf13/cobra"
 )
@@ -22,6 +23,7 @@ type daemonFlags struct {
 	control   string
 	debug     string
 	files     wire.TLSFiles
+	profile   string
 	timeScale float64
 }
 
@@ -34,6 +36,7 @@ func (f *daemonFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.files.Certificate, "certificate", "", "PEM file of its certificate; without, there is no TLS")
 	flags.StringVar(&f.files.Key, "key", "", "PEM file of the certificate's key")
 	flags.StringVar(&f.files.Authority, "authority", "", "PEM file of the authority that signed the certificates of its peers")
+	flags.StringVar(&f.profile, "profile", string(coda.Modern), "how to do what can be done in several ways: "+profileNames())
 	flags.Float64Var(&f.timeScale, "time-scale", 1, "divides the time constants")
 	_ = cmd.MarkFlagRequired("dir")
 }
@@ -52,9 +55,13 @@ func diskRefused(log *slog.Logger) func(error) {
 	}
 }
 
-// scaled divides a time constant.
-func scaled(d time.Duration, scale float64) time.Duration {
-	return time.Duration(float64(d) / scale)
+// profileNames lists the profiles for people.
+func profileNames() string {
+	var names []string
+	for _, profile := range coda.Profiles() {
+		names = append(names, string(profile))
+	}
+	return strings.Join(names, ", ")
 }
 
 // listenUnix listens on a socket of the owner's own, in the place of one that an earlier life left.

@@ -147,7 +147,7 @@ func (n *node) keeper(name string) []string {
 	return []string{
 		"--dir", n.path(name), "--volume", volumeName, "--control", n.socket(name, "control"), "--debug", n.socket(name, "debug"),
 		"--certificate", files.Certificate, "--key", files.Key, "--authority", files.Authority,
-		"--time-scale", fmt.Sprint(n.TimeScale),
+		"--profile", n.Profile, "--time-scale", fmt.Sprint(n.TimeScale),
 	}
 }
 

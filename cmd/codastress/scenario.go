@@ -11,6 +11,7 @@ import (
 // scenarioFlags change a scenario that is loaded.
 type scenarioFlags struct {
 	clients, servers int
+	profile          string
 	settings         []string
 }
 
@@ -18,12 +19,14 @@ func (f *scenarioFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.IntVar(&f.clients, "clients", 3, "number of clients")
 	flags.IntVar(&f.servers, "servers", 1, "number of servers")
+	flags.StringVar(&f.profile, "profile", scenario.DefaultProfile, "profile of the file system: "+profileNames())
 	flags.StringArrayVar(&f.settings, "set", nil, "set one value of the scenario, as in workload.rate=50 (repeatable)")
 }
 
 // load loads a scenario, a name of the library or a file, with the changes. What cannot be run is a usageError.
 func (f *scenarioFlags) load(cmd *cobra.Command, name string) (scenario.Scenario, error) {
-	sc, err := scenario.Load(name, names(catalog()))
+	known := names(catalog())
+	sc, err := scenario.Load(name, known)
 	if err != nil {
 		return sc, usageError{err}
 	}
@@ -33,10 +36,16 @@ func (f *scenarioFlags) load(cmd *cobra.Command, name string) (scenario.Scenario
 	if cmd.Flags().Changed("servers") {
 		sc.Servers = f.servers
 	}
+	if cmd.Flags().Changed("profile") {
+		sc.Profile = f.profile
+	}
 	if err := sc.Set(f.settings...); err != nil {
 		return sc, usageError{err}
 	}
 	if err := sc.Validate(); err != nil {
+		return sc, usageError{err}
+	}
+	if err := sc.LookUp(known); err != nil {
 		return sc, usageError{err}
 	}
 	if sc.Servers != 1 {

@@ -176,9 +176,13 @@ var _ simulation.Software = (*simulatedServer)(nil)
 
 // Start implements simulation.Software.
 func (s *simulatedServer) Start(ctx context.Context, _ string, life simulation.Life) (simulation.Process, error) {
+	profile, err := coda.ParseProfile(s.machine.Spec.Profile)
+	if err != nil {
+		return nil, err
+	}
 	server, err := vice.Open(ctx, vice.Config{
 		Disk: diskOf(life), Dir: "vice", Volume: volumeName, Log: life.Log, Entropy: s.entropy, Fatal: life.Die,
-		Timing: viceTiming(s.machine.Spec.TimeScale),
+		Profile: profile, Timing: vice.TimingOf(profile).Scaled(s.machine.Spec.TimeScale),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the server: %w", err)
@@ -266,10 +270,14 @@ func (c *simulatedClient) Start(ctx context.Context, daemon string, life simulat
 	if daemon == cluster.Web {
 		return c.startWeb(life)
 	}
+	profile, err := coda.ParseProfile(c.machine.Spec.Profile)
+	if err != nil {
+		return nil, err
+	}
 	client, err := venus.Open(ctx, venus.Config{
 		Disk: diskOf(life), Dir: "venus", Server: codasrvAddress(c.machine.Servers[0]), Dial: life.Stack.Dial, Volume: volumeName,
-		Name: c.machine.Name, Log: life.Log, Entropy: c.entropy, Timing: venus.DefaultTiming().Scaled(c.machine.Spec.TimeScale),
-		Boot: strconv.Itoa(life.Boot), Fatal: life.Die,
+		Name: c.machine.Name, Log: life.Log, Entropy: c.entropy, Profile: profile,
+		Timing: venus.TimingOf(profile).Scaled(c.machine.Spec.TimeScale), Boot: strconv.Itoa(life.Boot), Fatal: life.Die,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the cache: %w", err)

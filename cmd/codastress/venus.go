@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/venus"
 	"github.com/codastress/codastress/system/venusfs"
 )
@@ -51,9 +52,14 @@ func mountVolume(ctx context.Context, flags venusFlags) error {
 			return err
 		}
 	}
+	profile, err := coda.ParseProfile(flags.profile)
+	if err != nil {
+		return err
+	}
+	timing := venus.TimingOf(profile).Scaled(flags.timeScale)
 	client, err := venus.Open(ctx, venus.Config{
 		Dir: flags.dir, Server: flags.server, TLS: security, Volume: flags.volume, Name: flags.name, Log: log,
-		Timing: venus.DefaultTiming().Scaled(flags.timeScale), Fatal: diskRefused(log),
+		Profile: profile, Timing: timing, Fatal: diskRefused(log),
 	})
 	if err != nil {
 		return fmt.Errorf("opening the cache in %s: %w", flags.dir, err)
@@ -70,7 +76,9 @@ func mountVolume(ctx context.Context, flags venusFlags) error {
 		all.Go(func() error { return client.ServeControl(ctx, control) })
 	}
 	if flags.mount != "" {
-		mounted, err := venusfs.Mount(ctx, client, flags.mount, venusfs.Options{Log: log, Name: "codastress-" + flags.name})
+		mounted, err := venusfs.Mount(ctx, client, flags.mount, venusfs.Options{
+			Log: log, Name: "codastress-" + flags.name, CallTimeout: timing.Call,
+		})
 		if err != nil {
 			return fmt.Errorf("mounting on %s: %w", flags.mount, err)
 		}

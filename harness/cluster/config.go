@@ -33,6 +33,7 @@ type NodeConfig struct {
 	Patience  time.Duration `json:"patience"`          // nanoseconds without a heartbeat until the node clears itself and ends
 	State     string        `json:"state"`             // folder of what the daemons keep; it exists
 	Logs      string        `json:"logs"`              // folder of the daemons' logs; it exists
+	Profile   string        `json:"profile,omitempty"` //
 	TimeScale float64       `json:"time_scale"`        //
 	Mount     string        `json:"mount,omitempty"`   // of a client: MountFUSE or MountDirect
 	CallTime  time.Duration `json:"call,omitempty"`    // of a client: nanoseconds until it abandons an operation

@@ -17,6 +17,7 @@ type Spec struct {
 	Clients   int               // named client1, ...
 	Mount     string            // how clients reach their files: MountFUSE or MountDirect
 	Binary    string            // the codastress executable, which the nodes of a driver run
+	Profile   string            // of the daemons; "" is theirs to choose
 	TimeScale float64           // divides the time constants of the daemons; 0 is 1
 	CallTime  time.Duration     // how long a client's node waits for an operation until it abandons it; 0 is 60 s
 	Log       *slog.Logger      //

@@ -7,6 +7,7 @@
 //	  What happened to us.
 //	clients: 3
 //	servers: 1
+//	profile: modern              # of the file system: docs/profiles.md
 //	time_scale: 1                # divides the time constants of the file system
 //	load: 15s                    # how long the workload runs
 //	workload:

@@ -22,6 +22,7 @@ func (s Scenario) Marshal() ([]byte, error) {
 	}
 	line("clients: %d", s.Clients)
 	line("servers: %d", s.Servers)
+	line("profile: %s", plain(s.Profile))
 	line("time_scale: %s", strconv.FormatFloat(s.TimeScale, 'f', -1, 64))
 	line("load: %v", s.Load)
 	line("workload:")

@@ -30,6 +30,7 @@ doc: |
   Another: with a colon.
 clients: 3
 servers: 1
+profile: modern
 time_scale: 1
 load: 15s
 workload:
@@ -110,6 +111,7 @@ func anyScenario() *rapid.Generator[scenario.Scenario] {
 			Doc:       rapid.StringMatching(`([!-~]([ -~\n]{0,20}[!-~])?)?`).Draw(t, "doc"),
 			Clients:   rapid.IntRange(1, 100).Draw(t, "clients"),
 			Servers:   rapid.IntRange(1, 100).Draw(t, "servers"),
+			Profile:   name.Draw(t, "profile"),
 			TimeScale: rapid.Float64Range(0.001, 1000).Draw(t, "scale"),
 			Load:      load,
 			Workload:  scenario.Workload{Name: name.Draw(t, "workload"), Args: args.Draw(t, "args")},

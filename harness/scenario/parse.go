@@ -17,7 +17,7 @@ func Parse(file string, text []byte, known ...Names) (Scenario, error) {
 	}
 	for _, names := range known {
 		if err == nil {
-			err = sc.lookUp(names)
+			err = sc.LookUp(names)
 		}
 	}
 	if err == nil {
@@ -52,6 +52,7 @@ func (d *decoder) scenario(node ast.Node, sc *Scenario) error {
 		{"doc", d.prose(&sc.Doc)},
 		{"clients", d.integer(&sc.Clients)},
 		{"servers", d.integer(&sc.Servers)},
+		{"profile", d.text(&sc.Profile)},
 		{"time_scale", d.number(&sc.TimeScale)},
 		{"load", d.duration(&sc.Load)},
 		{"workload", func(path string, node ast.Node) error { return d.workload(path, node, &sc.Workload) }},

@@ -13,6 +13,7 @@ import (
 var names = scenario.Names{
 	Workloads: map[string][]string{"mass-delete": {"files", "rate"}, "bulk-overwrite": nil},
 	Faults:    []string{"partition", "kill-venus", "kill-codasrv"},
+	Profiles:  []string{"coda-6.1", "modern"},
 }
 
 func TestParse(t *testing.T) {
@@ -25,6 +26,7 @@ doc: |
   More of it.
 clients: 5
 servers: 2
+profile: coda-6.1
 time_scale: 2.5
 load: 1m30s
 workload:
@@ -46,7 +48,7 @@ limits: {hang: 20s}
 	require.NoError(t, err)
 	require.Equal(t, scenario.Scenario{
 		Name: "mine", Doc: "A summary.\n\nMore of it.",
-		Clients: 5, Servers: 2, TimeScale: 2.5, Load: 90 * time.Second,
+		Clients: 5, Servers: 2, Profile: "coda-6.1", TimeScale: 2.5, Load: 90 * time.Second,
 		Workload: scenario.Workload{Name: "mass-delete", Args: map[string]string{"files": "1200", "rate": "50"}},
 		Faults: scenario.Faults{
 			Must: []string{"partition", "kill-venus", "partition"},
@@ -65,7 +67,7 @@ func TestDefaults(t *testing.T) {
 	got, err := scenario.Parse("", []byte("name: least\nworkload: {name: anything}\nfaults:\nlimits:\n"))
 	require.NoError(t, err)
 	require.Equal(t, scenario.Scenario{
-		Name: "least", Clients: 3, Servers: 1, TimeScale: 1, Load: 15 * time.Second,
+		Name: "least", Clients: 3, Servers: 1, Profile: "modern", TimeScale: 1, Load: 15 * time.Second,
 		Workload: scenario.Workload{Name: "anything"},
 		Faults:   scenario.Faults{Gap: 1500 * time.Millisecond},
 		Limits:   history.Limits{Hang: 10 * time.Second, Converge: 30 * time.Second},
@@ -93,6 +95,8 @@ func TestErrorsHaveAPlaceAndAWayOut(t *testing.T) {
 		{"no servers", sound + "servers: -1\n", "f.yaml:4:10: servers: -1 is not possible: from 1 to 100 servers can be run"},
 		{"clients that are no number", sound + "clients: many\n", `f.yaml:4:10: clients: "many" is no whole number`},
 		{"clients that are a list", sound + "clients: [3]\n", `f.yaml:4:10: clients: a list stands here: want a single value`},
+		{"a mistyped profile", sound + "profile: coda-6.2\n", `f.yaml:4:10: profile: unknown profile "coda-6.2": did you mean "coda-6.1"?`},
+		{"no profile", sound + "profile: \"\"\n", `f.yaml:4:10: profile: is missing: leave it out for modern`},
 		{"a scale of nothing", sound + "time_scale: 0\n", `f.yaml:4:13: time_scale: 0 is not possible: it divides time constants, by 0.001 to 1000`},
 		{"a scale that is no number", sound + "time_scale: .nan\n", `f.yaml:4:13: time_scale: ".nan" is no number`},
 		{"a time without a unit", sound + "load: 14\n", `f.yaml:4:7: load: "14" is no length of time: write a number with its unit, as in 10s, 500ms or 1m30s`},
@@ -209,6 +213,6 @@ func TestLoad(t *testing.T) {
 	require.ErrorIs(t, err, scenario.ErrUnknown)
 	_, err = scenario.Load("nowhere/mine.yaml")
 	require.ErrorContains(t, err, "reading the scenario: open nowhere/mine.yaml: no such file or directory")
-	_, err = scenario.Load("mass-delete", scenario.Names{})
+	_, err = scenario.Load("mass-delete", scenario.Names{Profiles: []string{"modern"}})
 	require.ErrorContains(t, err, "library/mass-delete.yaml:11:9: workload.name: unknown workload")
 }

@@ -12,6 +12,7 @@ type Scenario struct {
 	Doc       string         // what it is for; the first line is a summary
 	Clients   int            // nodes that mount the file system
 	Servers   int            // nodes that hold it
+	Profile   string         // names the ways in which the file system does what can be done in several
 	TimeScale float64        // divides the time constants of the file system
 	Load      time.Duration  // how long the workload and the faults go on
 	Workload  Workload       //
@@ -46,13 +47,18 @@ type Step struct {
 type Names struct {
 	Workloads map[string][]string // with their parameters
 	Faults    []string
+	Profiles  []string
 }
+
+// DefaultProfile is the profile of a scenario that names none.
+const DefaultProfile = "modern"
 
 // defaults is what a scenario has where it says nothing.
 func defaults() Scenario {
 	return Scenario{
 		Clients:   3,
 		Servers:   1,
+		Profile:   DefaultProfile,
 		TimeScale: 1,
 		Load:      15 * time.Second,
 		Faults:    Faults{Gap: 1500 * time.Millisecond},

@@ -35,6 +35,8 @@ func (s Scenario) Validate() error {
 		return wrong("servers", "%d is not possible: from 1 to %d servers can be run", s.Servers, maxNodes)
 	case !(s.TimeScale >= 1/float64(maxScale) && s.TimeScale <= maxScale) || math.IsNaN(s.TimeScale):
 		return wrong("time_scale", "%v is not possible: it divides time constants, by 0.001 to %d", s.TimeScale, maxScale)
+	case s.Profile == "":
+		return wrong("profile", "is missing: leave it out for %s", DefaultProfile)
 	case s.Workload.Name == "":
 		return wrong("workload.name", "is missing: `codastress list workloads` shows what there is")
 	}
@@ -83,8 +85,11 @@ func (s Step) validate(field string, load time.Duration) error {
 	return nil
 }
 
-// lookUp finds the names that n does not have.
-func (s Scenario) lookUp(n Names) error {
+// LookUp finds the first name that n does not have, and suggests the nearest one that it has: an [*Error] without a place.
+func (s Scenario) LookUp(n Names) error {
+	if !slices.Contains(n.Profiles, s.Profile) {
+		return wrong("profile", "%s", nearest.Unknown("profile", s.Profile, n.Profiles))
+	}
 	parameters, ok := n.Workloads[s.Workload.Name]
 	if !ok {
 		return wrong("workload.name", "%s", nearest.Unknown("workload", s.Workload.Name, keys(n.Workloads)))

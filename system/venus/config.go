@@ -25,7 +25,8 @@ type Config struct {
 	Name    string                                                      // of this client, for the server's logs
 	Log     *slog.Logger                                                // default: discard
 	Entropy io.Reader                                                   // default crypto/rand
-	Timing  Timing
+	Profile coda.Profile                                                // default coda.Modern
+	Timing  Timing                                                      // zero fields stand for the profile's
 	Limits  Limits
 
 	// Boot names the run of the operating system, because what was not synced survives a crash of venus but not one of the machine. Default: the kernel's boot id.
@@ -37,7 +38,7 @@ type Config struct {
 	Fatal func(error)
 }
 
-// Timing holds every duration. Zero fields stand for the defaults.
+// Timing holds every duration. In brackets: what TimingOf(coda.Modern) has.
 type Timing struct {
 	Call        time.Duration // longest that any operation takes (60 s)
 	Idle        time.Duration // longest silence of the server within one request (15 s)
@@ -51,10 +52,10 @@ type Timing struct {
 	Reintegrate time.Duration // longest wait for the answer to a batch after its last byte was sent (30 s)
 }
 
-// DefaultTiming is the timing of real use.
-func DefaultTiming() Timing { return Timing{}.withDefaults() }
+// TimingOf is the timing of a profile in real use.
+func TimingOf(p coda.Profile) Timing { return Timing{}.withDefaults(p) }
 
-func (t Timing) withDefaults() Timing {
+func (t Timing) withDefaults(coda.Profile) Timing {
 	for _, f := range []struct {
 		field *time.Duration
 		value time.Duration
@@ -77,11 +78,12 @@ func (t Timing) withDefaults() Timing {
 	return t
 }
 
-// Scaled divides every duration but Age by scale: a scenario's time_scale. Age is short already.
+// Scaled divides every duration but Age by scale: a scenario's time_scale. Age is short already. Zero fields stay what they are.
 func (t Timing) Scaled(scale float64) Timing {
-	t = t.withDefaults()
 	for _, f := range []*time.Duration{&t.Call, &t.Idle, &t.Ping, &t.Dead, &t.Connect, &t.Grace, &t.Retry, &t.Snapshot, &t.Reintegrate} {
-		*f = max(time.Millisecond, time.Duration(float64(*f)/scale))
+		if *f > 0 {
+			*f = max(time.Millisecond, time.Duration(float64(*f)/scale))
+		}
 	}
 	return t
 }
@@ -145,7 +147,11 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Fatal == nil {
 		c.Fatal = func(err error) { panic(err) }
 	}
-	c.Timing = c.Timing.withDefaults()
+	var err error
+	if c.Profile, err = coda.ParseProfile(string(c.Profile)); err != nil {
+		return c, err
+	}
+	c.Timing = c.Timing.withDefaults(c.Profile)
 	c.Limits = c.Limits.withDefaults()
 	return c, nil
 }

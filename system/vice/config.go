@@ -19,7 +19,8 @@ type Config struct {
 	Volume  string       // the name of the volume; it is made when the directory has none
 	Log     *slog.Logger // nil for silence
 	Entropy io.Reader    // names the server when its store is made; nil for crypto/rand
-	Timing  Timing       // zero fields have their defaults
+	Profile coda.Profile // default coda.Modern
+	Timing  Timing       // zero fields have the profile's
 	Limits  Limits       // zero fields have their defaults
 
 	// Fatal is called when the disk refuses a write that the store depends on, before anybody is told that it succeeded. It must end the process: a
@@ -28,11 +29,29 @@ type Config struct {
 	Fatal func(error)
 }
 
-// Timing holds every duration of a server.
+// Timing holds every duration of a server, and how dead connections are found.
 type Timing struct {
 	Lease    time.Duration // how long clients may trust their caches after a ping; default 10 s
 	Request  time.Duration // the longest a request may take, the transfer of its data included; default 2 min
 	Liveness wire.Liveness // how dead connections are found
+}
+
+// TimingOf is the timing of a profile in real use.
+func TimingOf(p coda.Profile) Timing { return Timing{}.withDefaults(p) }
+
+func (t Timing) withDefaults(coda.Profile) Timing {
+	t.Lease = orDefault(t.Lease, 10*time.Second)
+	t.Request = orDefault(t.Request, 2*time.Minute)
+	t.Liveness = orDefault(t.Liveness, wire.DefaultLiveness())
+	return t
+}
+
+// Scaled divides the durations of a server by scale: a scenario's time_scale.
+func (t Timing) Scaled(scale float64) Timing {
+	for _, d := range []*time.Duration{&t.Lease, &t.Request} {
+		*d = time.Duration(float64(*d) / scale)
+	}
+	return t
 }
 
 // Limits bound what one client can ask of a server.
@@ -68,9 +87,11 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Fatal == nil {
 		c.Fatal = func(err error) { panic(err) }
 	}
-	c.Timing.Lease = orDefault(c.Timing.Lease, 10*time.Second)
-	c.Timing.Request = orDefault(c.Timing.Request, 2*time.Minute)
-	c.Timing.Liveness = orDefault(c.Timing.Liveness, wire.DefaultLiveness())
+	var err error
+	if c.Profile, err = coda.ParseProfile(string(c.Profile)); err != nil {
+		return Config{}, err
+	}
+	c.Timing = c.Timing.withDefaults(c.Profile)
 	c.Limits = c.Limits.withDefaults()
 	return c, nil
 }
