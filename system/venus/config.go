@@ -55,7 +55,13 @@ type Timing struct {
 // TimingOf is the timing of a profile in real use.
 func TimingOf(p coda.Profile) Timing { return Timing{}.withDefaults(p) }
 
-func (t Timing) withDefaults(coda.Profile) Timing {
+// never is longer than anything is waited for.
+const never = time.Duration(1 << 62)
+
+func (t Timing) withDefaults(p coda.Profile) Timing {
+	if p.Historical() {
+		t = t.historical()
+	}
 	for _, f := range []struct {
 		field *time.Duration
 		value time.Duration
@@ -78,10 +84,21 @@ func (t Timing) withDefaults(coda.Profile) Timing {
 	return t
 }
 
+// historical fills in what Coda had otherwise. Nothing bounds a call as a whole, nor a request as long as the server is there: a server that is busy
+// says so again and again.
+func (t Timing) historical() Timing {
+	for _, f := range []*time.Duration{&t.Call, &t.Idle, &t.Reintegrate} {
+		if *f <= 0 {
+			*f = never
+		}
+	}
+	return t
+}
+
 // Scaled divides every duration but Age by scale: a scenario's time_scale. Age is short already. Zero fields stay what they are.
 func (t Timing) Scaled(scale float64) Timing {
 	for _, f := range []*time.Duration{&t.Call, &t.Idle, &t.Ping, &t.Dead, &t.Connect, &t.Grace, &t.Retry, &t.Snapshot, &t.Reintegrate} {
-		if *f > 0 {
+		if *f > 0 && *f < never {
 			*f = max(time.Millisecond, time.Duration(float64(*f)/scale))
 		}
 	}
@@ -96,6 +113,7 @@ type Limits struct {
 	BatchRecords int    // records sent at once (1,000)
 	BatchBytes   uint64 // bytes of contents sent at once; a single larger file is sent alone (32 MiB)
 	DiskReserve  uint64 // bytes of the disk that are left free (32 MiB)
+	Workers      int    // of a historical profile: operations under way at a time (20)
 }
 
 func (l Limits) withDefaults() Limits {
@@ -113,6 +131,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.BatchBytes == 0 {
 		l.BatchBytes = 32 << 20
+	}
+	if l.Workers == 0 {
+		l.Workers = 20
 	}
 	if l.DiskReserve == 0 {
 		l.DiskReserve = 32 << 20

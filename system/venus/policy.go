@@ -2,6 +2,7 @@ package venus
 
 import (
 	"context"
+	"time"
 
 	"github.com/codastress/codastress/system/coda"
 )
@@ -12,7 +13,11 @@ type policies struct {
 	admission admission
 }
 
-func policiesOf(Config) policies {
+// policiesOf are the policies of a profile, for a venus whose life is the context.
+func policiesOf(life context.Context, cfg Config) policies {
+	if cfg.Profile.Historical() {
+		return policies{admission: &workers{limit: cfg.Limits.Workers, log: cfg.Log, life: life}}
+	}
 	return policies{admission: immediate{}}
 }
 
@@ -32,7 +37,20 @@ type admission interface {
 	end(c *call)
 	// closes reports whether the close of a file that was only read is such an operation, too. It needs nothing but memory.
 	closes() bool
+	state() Queue
 }
+
+// Queue says how operations wait to be let in.
+type Queue struct {
+	Workers int           // the most operations that are under way at a time; 0: none waits to be let in
+	Made    int           // workers that were needed so far
+	Busy    int           // workers that have an operation
+	Length  int           // operations that wait for a worker
+	Oldest  time.Duration // how long the first of them has been waiting
+}
+
+// Queue says how operations wait to be let in.
+func (v *Venus) Queue() Queue { return v.policies.admission.state() }
 
 // immediate is the admission of today: nothing waits but for what it needs itself.
 type immediate struct{}
@@ -42,6 +60,8 @@ func (immediate) begin(ctx context.Context, _ *call) (context.Context, error) { 
 func (immediate) end(*call) {}
 
 func (immediate) closes() bool { return false }
+
+func (immediate) state() Queue { return Queue{} }
 
 // upcall is enter for an operation that an application waits for, once the policies let it in. The context is the one to wait under. It must be
 // matched by leave, unless there is an error.

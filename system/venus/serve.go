@@ -46,7 +46,10 @@ func (s *controlService) CheckServers(context.Context, *controlpb.CheckServersRe
 // ListVolumes describes the volume.
 func (s *controlService) ListVolumes(context.Context, *controlpb.ListVolumesRequest) (*controlpb.ListVolumesReply, error) {
 	v := s.v.Volume()
-	return &controlpb.ListVolumesReply{Volumes: []*controlpb.Volume{{
+	q := s.v.Queue()
+	return &controlpb.ListVolumesReply{Profile: string(s.v.cfg.Profile), Queue: &controlpb.Queue{
+		Workers: uint32(q.Workers), Made: uint32(q.Made), Busy: uint32(q.Busy), Length: uint64(q.Length), Oldest: int64(q.Oldest),
+	}, Volumes: []*controlpb.Volume{{
 		Name: v.Name, Volume: v.ID, State: v.State, LogRecords: v.LogRecords, LogBytes: v.LogBytes,
 		CachedObjects: v.CachedObjects, CachedBytes: v.CachedBytes, Conflicts: v.Conflicts,
 	}}}, nil

@@ -41,6 +41,14 @@ func (v *Venus) State() string {
 	} else {
 		fmt.Fprintf(&b, "mutex: not to be had in %v; the goroutine dump shows who holds it\n", stateTime)
 	}
+	fmt.Fprintf(&b, "profile: %s\n", v.cfg.Profile)
+	if q := v.Queue(); q.Workers > 0 {
+		fmt.Fprintf(&b, "workers: %d busy of %d made, %d at most; queue: %d requests", q.Busy, q.Made, q.Workers, q.Length)
+		if q.Length > 0 {
+			fmt.Fprintf(&b, ", the oldest for %v", q.Oldest.Round(time.Millisecond))
+		}
+		b.WriteByte('\n')
+	}
 	calls := v.Calls()
 	fmt.Fprintf(&b, "calls: %d\n", len(calls))
 	for _, c := range calls {

@@ -74,7 +74,7 @@ func Open(ctx context.Context, cfg Config) (*Venus, error) {
 		return nil, &coda.Error{Op: "open the cache", Kind: coda.IO, Err: err}
 	}
 	v := &Venus{
-		cfg: cfg, policies: policiesOf(cfg), logger: cfg.Log, ballast: b, store: s, calls: newCalls(), notices: newNotices(),
+		cfg: cfg, logger: cfg.Log, ballast: b, store: s, calls: newCalls(), notices: newNotices(),
 		objects: map[coda.Fid]*object{}, conflicts: map[uint64]conflict{},
 		granted: make(chan struct{}), settled: make(chan struct{}), forced: map[*uint64]struct{}{},
 		wakeLog: make(chan struct{}, 1), wakeEvict: make(chan struct{}, 1), wakeGrant: make(chan struct{}, 1),
@@ -97,6 +97,7 @@ func Open(ctx context.Context, cfg Config) (*Venus, error) {
 func (v *Venus) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	v.life, v.stop = ctx, cancel
+	v.policies = policiesOf(ctx, v.cfg)
 	for _, daemon := range []func(context.Context){
 		v.sweeper, v.notices.run, v.keepSession, v.reintegrate, v.evict, v.keepGrants, v.revalidate, v.watchDisk,
 	} {

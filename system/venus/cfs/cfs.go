@@ -84,11 +84,27 @@ func ListVolumes(ctx context.Context, venus controlpb.VenusControlClient, out io
 		fmt.Fprintf(w, "  Conflicts:\t%d\n", v.Conflicts)
 		fmt.Fprintf(w, "  CML:\t%d entries, %d bytes to send\n", v.LogRecords, v.LogBytes)
 		fmt.Fprintf(w, "  Cache:\t%d objects, %d bytes\n", v.CachedObjects, v.CachedBytes)
+		describeQueue(w, reply)
 		if err := w.Flush(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// describeQueue says how operations wait to be let in, where they do.
+func describeQueue(w io.Writer, reply *controlpb.ListVolumesReply) {
+	fmt.Fprintf(w, "  Profile:\t%s\n", reply.Profile)
+	q := reply.Queue
+	if q.GetWorkers() == 0 {
+		return
+	}
+	fmt.Fprintf(w, "  Workers:\t%d busy of %d\n", q.Busy, q.Workers)
+	fmt.Fprintf(w, "  Queue:\t%d requests", q.Length)
+	if q.Length > 0 {
+		fmt.Fprintf(w, ", the oldest for %v", time.Duration(q.Oldest).Round(time.Millisecond))
+	}
+	fmt.Fprintln(w)
 }
 
 func capital(s string) string {

@@ -203,6 +203,8 @@ func (*ListVolumesRequest) Descriptor() ([]byte, []int) {
 type ListVolumesReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Volumes       []*Volume              `protobuf:"bytes,1,rep,name=volumes,proto3" json:"volumes,omitempty"`
+	Queue         *Queue                 `protobuf:"bytes,2,opt,name=queue,proto3" json:"queue,omitempty"`
+	Profile       string                 `protobuf:"bytes,3,opt,name=profile,proto3" json:"profile,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -244,6 +246,97 @@ func (x *ListVolumesReply) GetVolumes() []*Volume {
 	return nil
 }
 
+func (x *ListVolumesReply) GetQueue() *Queue {
+	if x != nil {
+		return x.Queue
+	}
+	return nil
+}
+
+func (x *ListVolumesReply) GetProfile() string {
+	if x != nil {
+		return x.Profile
+	}
+	return ""
+}
+
+// Queue says how operations of applications wait to be let in.
+type Queue struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Workers       uint32                 `protobuf:"varint,1,opt,name=workers,proto3" json:"workers,omitempty"` // the most operations that are under way at a time; 0: none waits to be let in
+	Made          uint32                 `protobuf:"varint,2,opt,name=made,proto3" json:"made,omitempty"`       // workers that were needed so far
+	Busy          uint32                 `protobuf:"varint,3,opt,name=busy,proto3" json:"busy,omitempty"`       // workers that have an operation
+	Length        uint64                 `protobuf:"varint,4,opt,name=length,proto3" json:"length,omitempty"`   // operations that wait for a worker
+	Oldest        int64                  `protobuf:"varint,5,opt,name=oldest,proto3" json:"oldest,omitempty"`   // nanoseconds that the first of them has been waiting
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Queue) Reset() {
+	*x = Queue{}
+	mi := &file_control_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Queue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Queue) ProtoMessage() {}
+
+func (x *Queue) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Queue.ProtoReflect.Descriptor instead.
+func (*Queue) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Queue) GetWorkers() uint32 {
+	if x != nil {
+		return x.Workers
+	}
+	return 0
+}
+
+func (x *Queue) GetMade() uint32 {
+	if x != nil {
+		return x.Made
+	}
+	return 0
+}
+
+func (x *Queue) GetBusy() uint32 {
+	if x != nil {
+		return x.Busy
+	}
+	return 0
+}
+
+func (x *Queue) GetLength() uint64 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+func (x *Queue) GetOldest() int64 {
+	if x != nil {
+		return x.Oldest
+	}
+	return 0
+}
+
 type Volume struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -260,7 +353,7 @@ type Volume struct {
 
 func (x *Volume) Reset() {
 	*x = Volume{}
-	mi := &file_control_proto_msgTypes[5]
+	mi := &file_control_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -272,7 +365,7 @@ func (x *Volume) String() string {
 func (*Volume) ProtoMessage() {}
 
 func (x *Volume) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[5]
+	mi := &file_control_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -285,7 +378,7 @@ func (x *Volume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Volume.ProtoReflect.Descriptor instead.
 func (*Volume) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{5}
+	return file_control_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Volume) GetName() string {
@@ -352,7 +445,7 @@ type ForceReintegrateRequest struct {
 
 func (x *ForceReintegrateRequest) Reset() {
 	*x = ForceReintegrateRequest{}
-	mi := &file_control_proto_msgTypes[6]
+	mi := &file_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -364,7 +457,7 @@ func (x *ForceReintegrateRequest) String() string {
 func (*ForceReintegrateRequest) ProtoMessage() {}
 
 func (x *ForceReintegrateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[6]
+	mi := &file_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -377,7 +470,7 @@ func (x *ForceReintegrateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForceReintegrateRequest.ProtoReflect.Descriptor instead.
 func (*ForceReintegrateRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{6}
+	return file_control_proto_rawDescGZIP(), []int{7}
 }
 
 type ForceReintegrateReply struct {
@@ -389,7 +482,7 @@ type ForceReintegrateReply struct {
 
 func (x *ForceReintegrateReply) Reset() {
 	*x = ForceReintegrateReply{}
-	mi := &file_control_proto_msgTypes[7]
+	mi := &file_control_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -401,7 +494,7 @@ func (x *ForceReintegrateReply) String() string {
 func (*ForceReintegrateReply) ProtoMessage() {}
 
 func (x *ForceReintegrateReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[7]
+	mi := &file_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -414,7 +507,7 @@ func (x *ForceReintegrateReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForceReintegrateReply.ProtoReflect.Descriptor instead.
 func (*ForceReintegrateReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{7}
+	return file_control_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ForceReintegrateReply) GetRemaining() uint64 {
@@ -432,7 +525,7 @@ type DisconnectRequest struct {
 
 func (x *DisconnectRequest) Reset() {
 	*x = DisconnectRequest{}
-	mi := &file_control_proto_msgTypes[8]
+	mi := &file_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -444,7 +537,7 @@ func (x *DisconnectRequest) String() string {
 func (*DisconnectRequest) ProtoMessage() {}
 
 func (x *DisconnectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[8]
+	mi := &file_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -457,7 +550,7 @@ func (x *DisconnectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectRequest.ProtoReflect.Descriptor instead.
 func (*DisconnectRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{8}
+	return file_control_proto_rawDescGZIP(), []int{9}
 }
 
 type DisconnectReply struct {
@@ -468,7 +561,7 @@ type DisconnectReply struct {
 
 func (x *DisconnectReply) Reset() {
 	*x = DisconnectReply{}
-	mi := &file_control_proto_msgTypes[9]
+	mi := &file_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -480,7 +573,7 @@ func (x *DisconnectReply) String() string {
 func (*DisconnectReply) ProtoMessage() {}
 
 func (x *DisconnectReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[9]
+	mi := &file_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -493,7 +586,7 @@ func (x *DisconnectReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectReply.ProtoReflect.Descriptor instead.
 func (*DisconnectReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{9}
+	return file_control_proto_rawDescGZIP(), []int{10}
 }
 
 type ReconnectRequest struct {
@@ -504,7 +597,7 @@ type ReconnectRequest struct {
 
 func (x *ReconnectRequest) Reset() {
 	*x = ReconnectRequest{}
-	mi := &file_control_proto_msgTypes[10]
+	mi := &file_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -516,7 +609,7 @@ func (x *ReconnectRequest) String() string {
 func (*ReconnectRequest) ProtoMessage() {}
 
 func (x *ReconnectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[10]
+	mi := &file_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -529,7 +622,7 @@ func (x *ReconnectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconnectRequest.ProtoReflect.Descriptor instead.
 func (*ReconnectRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{10}
+	return file_control_proto_rawDescGZIP(), []int{11}
 }
 
 type ReconnectReply struct {
@@ -540,7 +633,7 @@ type ReconnectReply struct {
 
 func (x *ReconnectReply) Reset() {
 	*x = ReconnectReply{}
-	mi := &file_control_proto_msgTypes[11]
+	mi := &file_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -552,7 +645,7 @@ func (x *ReconnectReply) String() string {
 func (*ReconnectReply) ProtoMessage() {}
 
 func (x *ReconnectReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[11]
+	mi := &file_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -565,7 +658,7 @@ func (x *ReconnectReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconnectReply.ProtoReflect.Descriptor instead.
 func (*ReconnectReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{11}
+	return file_control_proto_rawDescGZIP(), []int{12}
 }
 
 type FlushCacheRequest struct {
@@ -576,7 +669,7 @@ type FlushCacheRequest struct {
 
 func (x *FlushCacheRequest) Reset() {
 	*x = FlushCacheRequest{}
-	mi := &file_control_proto_msgTypes[12]
+	mi := &file_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -588,7 +681,7 @@ func (x *FlushCacheRequest) String() string {
 func (*FlushCacheRequest) ProtoMessage() {}
 
 func (x *FlushCacheRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[12]
+	mi := &file_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -601,7 +694,7 @@ func (x *FlushCacheRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlushCacheRequest.ProtoReflect.Descriptor instead.
 func (*FlushCacheRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{12}
+	return file_control_proto_rawDescGZIP(), []int{13}
 }
 
 type FlushCacheReply struct {
@@ -614,7 +707,7 @@ type FlushCacheReply struct {
 
 func (x *FlushCacheReply) Reset() {
 	*x = FlushCacheReply{}
-	mi := &file_control_proto_msgTypes[13]
+	mi := &file_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -626,7 +719,7 @@ func (x *FlushCacheReply) String() string {
 func (*FlushCacheReply) ProtoMessage() {}
 
 func (x *FlushCacheReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[13]
+	mi := &file_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -639,7 +732,7 @@ func (x *FlushCacheReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlushCacheReply.ProtoReflect.Descriptor instead.
 func (*FlushCacheReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{13}
+	return file_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FlushCacheReply) GetObjects() uint64 {
@@ -664,7 +757,7 @@ type ListConflictsRequest struct {
 
 func (x *ListConflictsRequest) Reset() {
 	*x = ListConflictsRequest{}
-	mi := &file_control_proto_msgTypes[14]
+	mi := &file_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -676,7 +769,7 @@ func (x *ListConflictsRequest) String() string {
 func (*ListConflictsRequest) ProtoMessage() {}
 
 func (x *ListConflictsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[14]
+	mi := &file_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -689,7 +782,7 @@ func (x *ListConflictsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConflictsRequest.ProtoReflect.Descriptor instead.
 func (*ListConflictsRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{14}
+	return file_control_proto_rawDescGZIP(), []int{15}
 }
 
 type ListConflictsReply struct {
@@ -701,7 +794,7 @@ type ListConflictsReply struct {
 
 func (x *ListConflictsReply) Reset() {
 	*x = ListConflictsReply{}
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -713,7 +806,7 @@ func (x *ListConflictsReply) String() string {
 func (*ListConflictsReply) ProtoMessage() {}
 
 func (x *ListConflictsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -726,7 +819,7 @@ func (x *ListConflictsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConflictsReply.ProtoReflect.Descriptor instead.
 func (*ListConflictsReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{15}
+	return file_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListConflictsReply) GetConflicts() []*Conflict {
@@ -750,7 +843,7 @@ type Conflict struct {
 
 func (x *Conflict) Reset() {
 	*x = Conflict{}
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -762,7 +855,7 @@ func (x *Conflict) String() string {
 func (*Conflict) ProtoMessage() {}
 
 func (x *Conflict) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -775,7 +868,7 @@ func (x *Conflict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Conflict.ProtoReflect.Descriptor instead.
 func (*Conflict) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{16}
+	return file_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Conflict) GetRecord() uint64 {
@@ -828,7 +921,7 @@ type StateRequest struct {
 
 func (x *StateRequest) Reset() {
 	*x = StateRequest{}
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -840,7 +933,7 @@ func (x *StateRequest) String() string {
 func (*StateRequest) ProtoMessage() {}
 
 func (x *StateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -853,7 +946,7 @@ func (x *StateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateRequest.ProtoReflect.Descriptor instead.
 func (*StateRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{17}
+	return file_control_proto_rawDescGZIP(), []int{18}
 }
 
 type StateReply struct {
@@ -866,7 +959,7 @@ type StateReply struct {
 
 func (x *StateReply) Reset() {
 	*x = StateReply{}
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -878,7 +971,7 @@ func (x *StateReply) String() string {
 func (*StateReply) ProtoMessage() {}
 
 func (x *StateReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -891,7 +984,7 @@ func (x *StateReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateReply.ProtoReflect.Descriptor instead.
 func (*StateReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{18}
+	return file_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *StateReply) GetText() string {
@@ -920,7 +1013,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -932,7 +1025,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -945,7 +1038,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{19}
+	return file_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Call) GetOperation() string {
@@ -984,7 +1077,7 @@ type FsckRequest struct {
 
 func (x *FsckRequest) Reset() {
 	*x = FsckRequest{}
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -996,7 +1089,7 @@ func (x *FsckRequest) String() string {
 func (*FsckRequest) ProtoMessage() {}
 
 func (x *FsckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1009,7 +1102,7 @@ func (x *FsckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FsckRequest.ProtoReflect.Descriptor instead.
 func (*FsckRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{20}
+	return file_control_proto_rawDescGZIP(), []int{21}
 }
 
 type FsckReply struct {
@@ -1022,7 +1115,7 @@ type FsckReply struct {
 
 func (x *FsckReply) Reset() {
 	*x = FsckReply{}
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1034,7 +1127,7 @@ func (x *FsckReply) String() string {
 func (*FsckReply) ProtoMessage() {}
 
 func (x *FsckReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1047,7 +1140,7 @@ func (x *FsckReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FsckReply.ProtoReflect.Descriptor instead.
 func (*FsckReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{21}
+	return file_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *FsckReply) GetProblems() []string {
@@ -1073,7 +1166,7 @@ type TreeRequest struct {
 
 func (x *TreeRequest) Reset() {
 	*x = TreeRequest{}
-	mi := &file_control_proto_msgTypes[22]
+	mi := &file_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1085,7 +1178,7 @@ func (x *TreeRequest) String() string {
 func (*TreeRequest) ProtoMessage() {}
 
 func (x *TreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[22]
+	mi := &file_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1098,7 +1191,7 @@ func (x *TreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
 func (*TreeRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{22}
+	return file_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *TreeRequest) GetVolume() string {
@@ -1119,7 +1212,7 @@ type TreeReply struct {
 
 func (x *TreeReply) Reset() {
 	*x = TreeReply{}
-	mi := &file_control_proto_msgTypes[23]
+	mi := &file_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1131,7 +1224,7 @@ func (x *TreeReply) String() string {
 func (*TreeReply) ProtoMessage() {}
 
 func (x *TreeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[23]
+	mi := &file_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1144,7 +1237,7 @@ func (x *TreeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeReply.ProtoReflect.Descriptor instead.
 func (*TreeReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{23}
+	return file_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *TreeReply) GetPath() string {
@@ -1170,7 +1263,7 @@ type PathRequest struct {
 
 func (x *PathRequest) Reset() {
 	*x = PathRequest{}
-	mi := &file_control_proto_msgTypes[24]
+	mi := &file_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1182,7 +1275,7 @@ func (x *PathRequest) String() string {
 func (*PathRequest) ProtoMessage() {}
 
 func (x *PathRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[24]
+	mi := &file_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1195,7 +1288,7 @@ func (x *PathRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathRequest.ProtoReflect.Descriptor instead.
 func (*PathRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{24}
+	return file_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PathRequest) GetPath() string {
@@ -1215,7 +1308,7 @@ type TwoPathsRequest struct {
 
 func (x *TwoPathsRequest) Reset() {
 	*x = TwoPathsRequest{}
-	mi := &file_control_proto_msgTypes[25]
+	mi := &file_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1227,7 +1320,7 @@ func (x *TwoPathsRequest) String() string {
 func (*TwoPathsRequest) ProtoMessage() {}
 
 func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[25]
+	mi := &file_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1240,7 +1333,7 @@ func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TwoPathsRequest.ProtoReflect.Descriptor instead.
 func (*TwoPathsRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{25}
+	return file_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *TwoPathsRequest) GetFrom() string {
@@ -1265,7 +1358,7 @@ type EmptyReply struct {
 
 func (x *EmptyReply) Reset() {
 	*x = EmptyReply{}
-	mi := &file_control_proto_msgTypes[26]
+	mi := &file_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1277,7 +1370,7 @@ func (x *EmptyReply) String() string {
 func (*EmptyReply) ProtoMessage() {}
 
 func (x *EmptyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[26]
+	mi := &file_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1290,7 +1383,7 @@ func (x *EmptyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmptyReply.ProtoReflect.Descriptor instead.
 func (*EmptyReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{26}
+	return file_control_proto_rawDescGZIP(), []int{27}
 }
 
 type StatReply struct {
@@ -1302,7 +1395,7 @@ type StatReply struct {
 
 func (x *StatReply) Reset() {
 	*x = StatReply{}
-	mi := &file_control_proto_msgTypes[27]
+	mi := &file_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1314,7 +1407,7 @@ func (x *StatReply) String() string {
 func (*StatReply) ProtoMessage() {}
 
 func (x *StatReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[27]
+	mi := &file_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1327,7 +1420,7 @@ func (x *StatReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatReply.ProtoReflect.Descriptor instead.
 func (*StatReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{27}
+	return file_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *StatReply) GetStatus() *vicepb.Status {
@@ -1346,7 +1439,7 @@ type ReadDirectoryReply struct {
 
 func (x *ReadDirectoryReply) Reset() {
 	*x = ReadDirectoryReply{}
-	mi := &file_control_proto_msgTypes[28]
+	mi := &file_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1358,7 +1451,7 @@ func (x *ReadDirectoryReply) String() string {
 func (*ReadDirectoryReply) ProtoMessage() {}
 
 func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[28]
+	mi := &file_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1371,7 +1464,7 @@ func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadDirectoryReply.ProtoReflect.Descriptor instead.
 func (*ReadDirectoryReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{28}
+	return file_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ReadDirectoryReply) GetEntries() []*vicepb.Entry {
@@ -1394,7 +1487,7 @@ type ReadFileReply struct {
 
 func (x *ReadFileReply) Reset() {
 	*x = ReadFileReply{}
-	mi := &file_control_proto_msgTypes[29]
+	mi := &file_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1406,7 +1499,7 @@ func (x *ReadFileReply) String() string {
 func (*ReadFileReply) ProtoMessage() {}
 
 func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[29]
+	mi := &file_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1419,7 +1512,7 @@ func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadFileReply.ProtoReflect.Descriptor instead.
 func (*ReadFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{29}
+	return file_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ReadFileReply) GetPart() isReadFileReply_Part {
@@ -1476,7 +1569,7 @@ type WriteFileRequest struct {
 
 func (x *WriteFileRequest) Reset() {
 	*x = WriteFileRequest{}
-	mi := &file_control_proto_msgTypes[30]
+	mi := &file_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1488,7 +1581,7 @@ func (x *WriteFileRequest) String() string {
 func (*WriteFileRequest) ProtoMessage() {}
 
 func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[30]
+	mi := &file_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1501,7 +1594,7 @@ func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileRequest.ProtoReflect.Descriptor instead.
 func (*WriteFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{30}
+	return file_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WriteFileRequest) GetPart() isWriteFileRequest_Part {
@@ -1558,7 +1651,7 @@ type WriteFileHead struct {
 
 func (x *WriteFileHead) Reset() {
 	*x = WriteFileHead{}
-	mi := &file_control_proto_msgTypes[31]
+	mi := &file_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1570,7 +1663,7 @@ func (x *WriteFileHead) String() string {
 func (*WriteFileHead) ProtoMessage() {}
 
 func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[31]
+	mi := &file_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1583,7 +1676,7 @@ func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileHead.ProtoReflect.Descriptor instead.
 func (*WriteFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{31}
+	return file_control_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WriteFileHead) GetPath() string {
@@ -1634,7 +1727,7 @@ type EditFileRequest struct {
 
 func (x *EditFileRequest) Reset() {
 	*x = EditFileRequest{}
-	mi := &file_control_proto_msgTypes[32]
+	mi := &file_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1646,7 +1739,7 @@ func (x *EditFileRequest) String() string {
 func (*EditFileRequest) ProtoMessage() {}
 
 func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[32]
+	mi := &file_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1659,7 +1752,7 @@ func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileRequest.ProtoReflect.Descriptor instead.
 func (*EditFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{32}
+	return file_control_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *EditFileRequest) GetPart() isEditFileRequest_Part {
@@ -1713,7 +1806,7 @@ type EditFileHead struct {
 
 func (x *EditFileHead) Reset() {
 	*x = EditFileHead{}
-	mi := &file_control_proto_msgTypes[33]
+	mi := &file_control_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1725,7 +1818,7 @@ func (x *EditFileHead) String() string {
 func (*EditFileHead) ProtoMessage() {}
 
 func (x *EditFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[33]
+	mi := &file_control_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1738,7 +1831,7 @@ func (x *EditFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileHead.ProtoReflect.Descriptor instead.
 func (*EditFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{33}
+	return file_control_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *EditFileHead) GetPath() string {
@@ -1766,7 +1859,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_control_proto_msgTypes[34]
+	mi := &file_control_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1778,7 +1871,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[34]
+	mi := &file_control_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1791,7 +1884,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{34}
+	return file_control_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Change) GetOffset() int64 {
@@ -1829,7 +1922,7 @@ type EditFileReply struct {
 
 func (x *EditFileReply) Reset() {
 	*x = EditFileReply{}
-	mi := &file_control_proto_msgTypes[35]
+	mi := &file_control_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1841,7 +1934,7 @@ func (x *EditFileReply) String() string {
 func (*EditFileReply) ProtoMessage() {}
 
 func (x *EditFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[35]
+	mi := &file_control_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1854,7 +1947,7 @@ func (x *EditFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileReply.ProtoReflect.Descriptor instead.
 func (*EditFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{35}
+	return file_control_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *EditFileReply) GetPart() isEditFileReply_Part {
@@ -1924,7 +2017,7 @@ type SetAttributesRequest struct {
 
 func (x *SetAttributesRequest) Reset() {
 	*x = SetAttributesRequest{}
-	mi := &file_control_proto_msgTypes[36]
+	mi := &file_control_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1936,7 +2029,7 @@ func (x *SetAttributesRequest) String() string {
 func (*SetAttributesRequest) ProtoMessage() {}
 
 func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[36]
+	mi := &file_control_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1949,7 +2042,7 @@ func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAttributesRequest.ProtoReflect.Descriptor instead.
 func (*SetAttributesRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{36}
+	return file_control_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SetAttributesRequest) GetPath() string {
@@ -1983,7 +2076,7 @@ type MakeDirectoryRequest struct {
 
 func (x *MakeDirectoryRequest) Reset() {
 	*x = MakeDirectoryRequest{}
-	mi := &file_control_proto_msgTypes[37]
+	mi := &file_control_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1995,7 +2088,7 @@ func (x *MakeDirectoryRequest) String() string {
 func (*MakeDirectoryRequest) ProtoMessage() {}
 
 func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[37]
+	mi := &file_control_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2008,7 +2101,7 @@ func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeDirectoryRequest.ProtoReflect.Descriptor instead.
 func (*MakeDirectoryRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{37}
+	return file_control_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *MakeDirectoryRequest) GetPath() string {
@@ -2035,7 +2128,7 @@ type MakeSymlinkRequest struct {
 
 func (x *MakeSymlinkRequest) Reset() {
 	*x = MakeSymlinkRequest{}
-	mi := &file_control_proto_msgTypes[38]
+	mi := &file_control_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2047,7 +2140,7 @@ func (x *MakeSymlinkRequest) String() string {
 func (*MakeSymlinkRequest) ProtoMessage() {}
 
 func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[38]
+	mi := &file_control_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2060,7 +2153,7 @@ func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeSymlinkRequest.ProtoReflect.Descriptor instead.
 func (*MakeSymlinkRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{38}
+	return file_control_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *MakeSymlinkRequest) GetPath() string {
@@ -2091,9 +2184,17 @@ const file_control_proto_rawDesc = "" +
 	"\x02up\x18\x02 \x01(\bR\x02up\x12\x1d\n" +
 	"\n" +
 	"last_error\x18\x03 \x01(\tR\tlastError\"\x14\n" +
-	"\x12ListVolumesRequest\"E\n" +
+	"\x12ListVolumesRequest\"\x8d\x01\n" +
 	"\x10ListVolumesReply\x121\n" +
-	"\avolumes\x18\x01 \x03(\v2\x17.coda.control.v1.VolumeR\avolumes\"\xf0\x01\n" +
+	"\avolumes\x18\x01 \x03(\v2\x17.coda.control.v1.VolumeR\avolumes\x12,\n" +
+	"\x05queue\x18\x02 \x01(\v2\x16.coda.control.v1.QueueR\x05queue\x12\x18\n" +
+	"\aprofile\x18\x03 \x01(\tR\aprofile\"y\n" +
+	"\x05Queue\x12\x18\n" +
+	"\aworkers\x18\x01 \x01(\rR\aworkers\x12\x12\n" +
+	"\x04made\x18\x02 \x01(\rR\x04made\x12\x12\n" +
+	"\x04busy\x18\x03 \x01(\rR\x04busy\x12\x16\n" +
+	"\x06length\x18\x04 \x01(\x04R\x06length\x12\x16\n" +
+	"\x06oldest\x18\x05 \x01(\x03R\x06oldest\"\xf0\x01\n" +
 	"\x06Volume\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06volume\x18\x02 \x01(\rR\x06volume\x12\x14\n" +
@@ -2239,115 +2340,117 @@ func file_control_proto_rawDescGZIP() []byte {
 	return file_control_proto_rawDescData
 }
 
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_control_proto_goTypes = []any{
 	(*CheckServersRequest)(nil),     // 0: coda.control.v1.CheckServersRequest
 	(*CheckServersReply)(nil),       // 1: coda.control.v1.CheckServersReply
 	(*Server)(nil),                  // 2: coda.control.v1.Server
 	(*ListVolumesRequest)(nil),      // 3: coda.control.v1.ListVolumesRequest
 	(*ListVolumesReply)(nil),        // 4: coda.control.v1.ListVolumesReply
-	(*Volume)(nil),                  // 5: coda.control.v1.Volume
-	(*ForceReintegrateRequest)(nil), // 6: coda.control.v1.ForceReintegrateRequest
-	(*ForceReintegrateReply)(nil),   // 7: coda.control.v1.ForceReintegrateReply
-	(*DisconnectRequest)(nil),       // 8: coda.control.v1.DisconnectRequest
-	(*DisconnectReply)(nil),         // 9: coda.control.v1.DisconnectReply
-	(*ReconnectRequest)(nil),        // 10: coda.control.v1.ReconnectRequest
-	(*ReconnectReply)(nil),          // 11: coda.control.v1.ReconnectReply
-	(*FlushCacheRequest)(nil),       // 12: coda.control.v1.FlushCacheRequest
-	(*FlushCacheReply)(nil),         // 13: coda.control.v1.FlushCacheReply
-	(*ListConflictsRequest)(nil),    // 14: coda.control.v1.ListConflictsRequest
-	(*ListConflictsReply)(nil),      // 15: coda.control.v1.ListConflictsReply
-	(*Conflict)(nil),                // 16: coda.control.v1.Conflict
-	(*StateRequest)(nil),            // 17: coda.control.v1.StateRequest
-	(*StateReply)(nil),              // 18: coda.control.v1.StateReply
-	(*Call)(nil),                    // 19: coda.control.v1.Call
-	(*FsckRequest)(nil),             // 20: coda.control.v1.FsckRequest
-	(*FsckReply)(nil),               // 21: coda.control.v1.FsckReply
-	(*TreeRequest)(nil),             // 22: coda.control.v1.TreeRequest
-	(*TreeReply)(nil),               // 23: coda.control.v1.TreeReply
-	(*PathRequest)(nil),             // 24: coda.control.v1.PathRequest
-	(*TwoPathsRequest)(nil),         // 25: coda.control.v1.TwoPathsRequest
-	(*EmptyReply)(nil),              // 26: coda.control.v1.EmptyReply
-	(*StatReply)(nil),               // 27: coda.control.v1.StatReply
-	(*ReadDirectoryReply)(nil),      // 28: coda.control.v1.ReadDirectoryReply
-	(*ReadFileReply)(nil),           // 29: coda.control.v1.ReadFileReply
-	(*WriteFileRequest)(nil),        // 30: coda.control.v1.WriteFileRequest
-	(*WriteFileHead)(nil),           // 31: coda.control.v1.WriteFileHead
-	(*EditFileRequest)(nil),         // 32: coda.control.v1.EditFileRequest
-	(*EditFileHead)(nil),            // 33: coda.control.v1.EditFileHead
-	(*Change)(nil),                  // 34: coda.control.v1.Change
-	(*EditFileReply)(nil),           // 35: coda.control.v1.EditFileReply
-	(*SetAttributesRequest)(nil),    // 36: coda.control.v1.SetAttributesRequest
-	(*MakeDirectoryRequest)(nil),    // 37: coda.control.v1.MakeDirectoryRequest
-	(*MakeSymlinkRequest)(nil),      // 38: coda.control.v1.MakeSymlinkRequest
-	(*vicepb.Status)(nil),           // 39: coda.vice.v1.Status
-	(*vicepb.Entry)(nil),            // 40: coda.vice.v1.Entry
+	(*Queue)(nil),                   // 5: coda.control.v1.Queue
+	(*Volume)(nil),                  // 6: coda.control.v1.Volume
+	(*ForceReintegrateRequest)(nil), // 7: coda.control.v1.ForceReintegrateRequest
+	(*ForceReintegrateReply)(nil),   // 8: coda.control.v1.ForceReintegrateReply
+	(*DisconnectRequest)(nil),       // 9: coda.control.v1.DisconnectRequest
+	(*DisconnectReply)(nil),         // 10: coda.control.v1.DisconnectReply
+	(*ReconnectRequest)(nil),        // 11: coda.control.v1.ReconnectRequest
+	(*ReconnectReply)(nil),          // 12: coda.control.v1.ReconnectReply
+	(*FlushCacheRequest)(nil),       // 13: coda.control.v1.FlushCacheRequest
+	(*FlushCacheReply)(nil),         // 14: coda.control.v1.FlushCacheReply
+	(*ListConflictsRequest)(nil),    // 15: coda.control.v1.ListConflictsRequest
+	(*ListConflictsReply)(nil),      // 16: coda.control.v1.ListConflictsReply
+	(*Conflict)(nil),                // 17: coda.control.v1.Conflict
+	(*StateRequest)(nil),            // 18: coda.control.v1.StateRequest
+	(*StateReply)(nil),              // 19: coda.control.v1.StateReply
+	(*Call)(nil),                    // 20: coda.control.v1.Call
+	(*FsckRequest)(nil),             // 21: coda.control.v1.FsckRequest
+	(*FsckReply)(nil),               // 22: coda.control.v1.FsckReply
+	(*TreeRequest)(nil),             // 23: coda.control.v1.TreeRequest
+	(*TreeReply)(nil),               // 24: coda.control.v1.TreeReply
+	(*PathRequest)(nil),             // 25: coda.control.v1.PathRequest
+	(*TwoPathsRequest)(nil),         // 26: coda.control.v1.TwoPathsRequest
+	(*EmptyReply)(nil),              // 27: coda.control.v1.EmptyReply
+	(*StatReply)(nil),               // 28: coda.control.v1.StatReply
+	(*ReadDirectoryReply)(nil),      // 29: coda.control.v1.ReadDirectoryReply
+	(*ReadFileReply)(nil),           // 30: coda.control.v1.ReadFileReply
+	(*WriteFileRequest)(nil),        // 31: coda.control.v1.WriteFileRequest
+	(*WriteFileHead)(nil),           // 32: coda.control.v1.WriteFileHead
+	(*EditFileRequest)(nil),         // 33: coda.control.v1.EditFileRequest
+	(*EditFileHead)(nil),            // 34: coda.control.v1.EditFileHead
+	(*Change)(nil),                  // 35: coda.control.v1.Change
+	(*EditFileReply)(nil),           // 36: coda.control.v1.EditFileReply
+	(*SetAttributesRequest)(nil),    // 37: coda.control.v1.SetAttributesRequest
+	(*MakeDirectoryRequest)(nil),    // 38: coda.control.v1.MakeDirectoryRequest
+	(*MakeSymlinkRequest)(nil),      // 39: coda.control.v1.MakeSymlinkRequest
+	(*vicepb.Status)(nil),           // 40: coda.vice.v1.Status
+	(*vicepb.Entry)(nil),            // 41: coda.vice.v1.Entry
 }
 var file_control_proto_depIdxs = []int32{
 	2,  // 0: coda.control.v1.CheckServersReply.servers:type_name -> coda.control.v1.Server
-	5,  // 1: coda.control.v1.ListVolumesReply.volumes:type_name -> coda.control.v1.Volume
-	16, // 2: coda.control.v1.ListConflictsReply.conflicts:type_name -> coda.control.v1.Conflict
-	19, // 3: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
-	39, // 4: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
-	39, // 5: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
-	40, // 6: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
-	39, // 7: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
-	31, // 8: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
-	33, // 9: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
-	34, // 10: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
-	26, // 11: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
-	39, // 12: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
-	0,  // 13: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
-	3,  // 14: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
-	6,  // 15: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
-	8,  // 16: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
-	10, // 17: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
-	12, // 18: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
-	14, // 19: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
-	17, // 20: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
-	20, // 21: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
-	22, // 22: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
-	17, // 23: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
-	24, // 24: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
-	24, // 25: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
-	24, // 26: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
-	30, // 27: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
-	32, // 28: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
-	36, // 29: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
-	37, // 30: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
-	38, // 31: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
-	25, // 32: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
-	25, // 33: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
-	24, // 34: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
-	24, // 35: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
-	1,  // 36: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
-	4,  // 37: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
-	7,  // 38: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
-	9,  // 39: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
-	11, // 40: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
-	13, // 41: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
-	15, // 42: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
-	18, // 43: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
-	21, // 44: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
-	23, // 45: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
-	18, // 46: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
-	27, // 47: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
-	28, // 48: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
-	29, // 49: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
-	27, // 50: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
-	35, // 51: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
-	27, // 52: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
-	27, // 53: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
-	27, // 54: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
-	27, // 55: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
-	26, // 56: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
-	26, // 57: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
-	26, // 58: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
-	36, // [36:59] is the sub-list for method output_type
-	13, // [13:36] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	6,  // 1: coda.control.v1.ListVolumesReply.volumes:type_name -> coda.control.v1.Volume
+	5,  // 2: coda.control.v1.ListVolumesReply.queue:type_name -> coda.control.v1.Queue
+	17, // 3: coda.control.v1.ListConflictsReply.conflicts:type_name -> coda.control.v1.Conflict
+	20, // 4: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
+	40, // 5: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
+	40, // 6: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
+	41, // 7: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
+	40, // 8: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
+	32, // 9: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
+	34, // 10: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
+	35, // 11: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
+	27, // 12: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
+	40, // 13: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
+	0,  // 14: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
+	3,  // 15: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
+	7,  // 16: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
+	9,  // 17: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
+	11, // 18: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
+	13, // 19: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
+	15, // 20: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
+	18, // 21: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
+	21, // 22: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
+	23, // 23: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
+	18, // 24: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
+	25, // 25: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
+	25, // 26: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
+	25, // 27: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
+	31, // 28: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
+	33, // 29: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
+	37, // 30: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
+	38, // 31: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
+	39, // 32: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
+	26, // 33: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
+	26, // 34: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
+	25, // 35: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
+	25, // 36: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
+	1,  // 37: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
+	4,  // 38: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
+	8,  // 39: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
+	10, // 40: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
+	12, // 41: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
+	14, // 42: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
+	16, // 43: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
+	19, // 44: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
+	22, // 45: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
+	24, // 46: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
+	19, // 47: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
+	28, // 48: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
+	29, // 49: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
+	30, // 50: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
+	28, // 51: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
+	36, // 52: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
+	28, // 53: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
+	28, // 54: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
+	28, // 55: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
+	28, // 56: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
+	27, // 57: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
+	27, // 58: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
+	27, // 59: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
+	37, // [37:60] is the sub-list for method output_type
+	14, // [14:37] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
@@ -2355,31 +2458,31 @@ func file_control_proto_init() {
 	if File_control_proto != nil {
 		return
 	}
-	file_control_proto_msgTypes[29].OneofWrappers = []any{
+	file_control_proto_msgTypes[30].OneofWrappers = []any{
 		(*ReadFileReply_Status)(nil),
 		(*ReadFileReply_Data)(nil),
 	}
-	file_control_proto_msgTypes[30].OneofWrappers = []any{
+	file_control_proto_msgTypes[31].OneofWrappers = []any{
 		(*WriteFileRequest_Head)(nil),
 		(*WriteFileRequest_Data)(nil),
 	}
-	file_control_proto_msgTypes[32].OneofWrappers = []any{
+	file_control_proto_msgTypes[33].OneofWrappers = []any{
 		(*EditFileRequest_Head)(nil),
 		(*EditFileRequest_Change)(nil),
 	}
-	file_control_proto_msgTypes[35].OneofWrappers = []any{
+	file_control_proto_msgTypes[36].OneofWrappers = []any{
 		(*EditFileReply_Data)(nil),
 		(*EditFileReply_Read)(nil),
 		(*EditFileReply_Status)(nil),
 	}
-	file_control_proto_msgTypes[36].OneofWrappers = []any{}
+	file_control_proto_msgTypes[37].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   39,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   3,
 		},
