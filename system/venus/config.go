@@ -44,6 +44,7 @@ type Timing struct {
 	Idle        time.Duration // longest silence of the server within one request (15 s)
 	Ping        time.Duration // between pings (1 s)
 	Dead        time.Duration // silence after which the server counts as gone (4 s)
+	Silence     time.Duration // of a connection that counts as dead (6 s)
 	Connect     time.Duration // longest attempt to reach the server (3 s)
 	Grace       time.Duration // how long what is cached waits for an attempt to reach the server before it is used without (500 ms)
 	Retry       time.Duration // longest pause between attempts (500 ms)
@@ -54,6 +55,9 @@ type Timing struct {
 
 // TimingOf is the timing of a profile in real use.
 func TimingOf(p coda.Profile) Timing { return Timing{}.withDefaults(p) }
+
+// minSilence is the shortest silence that can be told from a server that is there: its transport sends something each second.
+const minSilence = 3 * time.Second
 
 // never is longer than anything is waited for.
 const never = time.Duration(1 << 62)
@@ -70,6 +74,7 @@ func (t Timing) withDefaults(p coda.Profile) Timing {
 		{&t.Idle, 15 * time.Second},
 		{&t.Ping, time.Second},
 		{&t.Dead, 4 * time.Second},
+		{&t.Silence, 6 * time.Second},
 		{&t.Connect, 3 * time.Second},
 		{&t.Grace, 500 * time.Millisecond},
 		{&t.Retry, 500 * time.Millisecond},
@@ -87,9 +92,19 @@ func (t Timing) withDefaults(p coda.Profile) Timing {
 // historical fills in what Coda had otherwise. Nothing bounds a call as a whole, nor a request as long as the server is there: a server that is busy
 // says so again and again.
 func (t Timing) historical() Timing {
-	for _, f := range []*time.Duration{&t.Call, &t.Idle, &t.Reintegrate} {
-		if *f <= 0 {
-			*f = never
+	for _, f := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&t.Call, never},
+		{&t.Idle, never},
+		{&t.Reintegrate, never},
+		{&t.Ping, 150 * time.Second},
+		{&t.Silence, 30 * time.Second},
+		{&t.Dead, 180 * time.Second},
+	} {
+		if *f.field <= 0 {
+			*f.field = f.value
 		}
 	}
 	return t
@@ -97,10 +112,13 @@ func (t Timing) historical() Timing {
 
 // Scaled divides every duration but Age by scale: a scenario's time_scale. Age is short already. Zero fields stay what they are.
 func (t Timing) Scaled(scale float64) Timing {
-	for _, f := range []*time.Duration{&t.Call, &t.Idle, &t.Ping, &t.Dead, &t.Connect, &t.Grace, &t.Retry, &t.Snapshot, &t.Reintegrate} {
+	for _, f := range []*time.Duration{&t.Call, &t.Idle, &t.Ping, &t.Dead, &t.Silence, &t.Connect, &t.Grace, &t.Retry, &t.Snapshot, &t.Reintegrate} {
 		if *f > 0 && *f < never {
 			*f = max(time.Millisecond, time.Duration(float64(*f)/scale))
 		}
+	}
+	if t.Silence > 0 {
+		t.Silence = max(t.Silence, minSilence)
 	}
 	return t
 }

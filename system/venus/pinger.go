@@ -8,9 +8,10 @@ import (
 	"github.com/codastress/codastress/system/wire/vicepb"
 )
 
-// pinger sends pings on a session and remembers when: a lease counts from the sending.
+// pinger sends pings on a session and remembers when: a lease counts from the sending. It sends acknowledgements, too.
 type pinger struct {
-	stream vicepb.Vice_CallbacksClient
+	stream  vicepb.Vice_CallbacksClient
+	sending sync.Mutex
 
 	mu   sync.Mutex
 	last uint64
@@ -27,7 +28,7 @@ func (p *pinger) run(ctx context.Context, interval time.Duration) {
 		n := p.last
 		p.sent[n] = time.Now()
 		p.mu.Unlock()
-		if err := p.stream.Send(&vicepb.CallbackRequest{Part: &vicepb.CallbackRequest_Ping{Ping: n}}); err != nil {
+		if err := p.send(&vicepb.CallbackRequest{Part: &vicepb.CallbackRequest_Ping{Ping: n}}); err != nil {
 			return
 		}
 		select {
@@ -36,6 +37,17 @@ func (p *pinger) run(ctx context.Context, interval time.Duration) {
 			return
 		}
 	}
+}
+
+// acknowledge tells the server that a break was processed.
+func (p *pinger) acknowledge(number uint64) error {
+	return p.send(&vicepb.CallbackRequest{Part: &vicepb.CallbackRequest_Acknowledged{Acknowledged: number}})
+}
+
+func (p *pinger) send(m *vicepb.CallbackRequest) error {
+	p.sending.Lock()
+	defer p.sending.Unlock()
+	return p.stream.Send(m)
 }
 
 // take gives the time at which a ping was sent, and forgets it and those before it.

@@ -36,6 +36,7 @@ func newRemote(cfg Config) (*remote, error) {
 	// With gRPC's jitter of a fifth its pause is over when the session is tried again. Its pause is never cut short: ResetConnectBackoff reads a
 	// map that other goroutines of gRPC write to.
 	client.MaxBackoff = cfg.Timing.Retry * 4 / 5
+	client.Liveness.Timeout = cfg.Timing.Silence - 2*client.Liveness.Interval
 	client.ConnectTime = cfg.Timing.Connect
 	if cfg.TLS != nil {
 		client.Credentials = credentials.NewTLS(cfg.TLS)

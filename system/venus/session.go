@@ -120,8 +120,12 @@ func (v *Venus) runSession(ctx context.Context) error {
 		p.run(ctx, v.cfg.Timing.Ping)
 	}()
 	v.openSession(welcome)
+	acknowledge := func(uint64) error { return nil }
+	if welcome.Acknowledge {
+		acknowledge = p.acknowledge
+	}
 	watchdog.Reset(v.cfg.Timing.Dead)
-	err = v.receive(stream, p, watchdog)
+	err = v.receive(stream, p, watchdog, acknowledge)
 	cancel(err)
 	<-done
 	return causeOf(ctx, err)
@@ -179,7 +183,7 @@ func (v *Venus) openSession(w *vicepb.Welcome) {
 }
 
 // receive processes what the server sends. The first pong makes the session usable.
-func (v *Venus) receive(stream vicepb.Vice_CallbacksClient, p *pinger, watchdog *time.Timer) error {
+func (v *Venus) receive(stream vicepb.Vice_CallbacksClient, p *pinger, watchdog *time.Timer, acknowledge func(number uint64) error) error {
 	for {
 		event, err := stream.Recv()
 		if err != nil {
@@ -198,6 +202,9 @@ func (v *Venus) receive(stream vicepb.Vice_CallbacksClient, p *pinger, watchdog 
 				return fmt.Errorf("read a break: %w", err)
 			}
 			if err := v.takeBreak(b); err != nil {
+				return err
+			}
+			if err := acknowledge(b.Number); err != nil {
 				return err
 			}
 		}

@@ -22,7 +22,7 @@ func (s *Server) Callbacks(stream grpc.BidiStreamingServer[vicepb.CallbackReques
 		if err != nil {
 			return err
 		}
-	case <-time.After(2 * s.cfg.Timing.Lease):
+	case <-time.After(s.cfg.Timing.Silence):
 		return silent()
 	case <-session.ended.Done():
 		return context.Cause(session.ended)
@@ -32,7 +32,7 @@ func (s *Server) Callbacks(stream grpc.BidiStreamingServer[vicepb.CallbackReques
 	if err := s.promises.open(session); err != nil {
 		return err
 	}
-	defer s.promises.close(session)
+	defer s.policies.breaking.left(session)
 	log := s.cfg.Log.With("session", session.id, "client", session.client, "name", session.name)
 	log.Info("session opened")
 	s.background(func() { send(stream, session) })
@@ -45,11 +45,13 @@ func (s *Server) Callbacks(stream grpc.BidiStreamingServer[vicepb.CallbackReques
 func (s *Server) newSession() *session {
 	session := &session{
 		id: s.row.epoch<<32 | s.opened.Add(1), opened: time.Now(), heard: time.Now(), promised: map[coda.Fid]bool{},
+		forgotten: make(chan struct{}), more: make(chan struct{}),
 		queue: queue{limit: s.cfg.Limits.Queue, filled: make(chan struct{}, 1)},
 	}
 	session.ended, session.end = context.WithCancelCause(s.stopping)
 	session.push(&vicepb.CallbackEvent{Part: &vicepb.CallbackEvent_Welcome{Welcome: &vicepb.Welcome{
 		Session: session.id, Lease: int64(s.cfg.Timing.Lease), ServerEpoch: s.row.epoch,
+		Acknowledge: s.policies.breaking.acknowledged(),
 	}}}, 1)
 	return session
 }
@@ -74,12 +76,15 @@ func receive(stream grpc.BidiStreamingServer[vicepb.CallbackRequest, vicepb.Call
 		if request, err = stream.Recv(); err != nil {
 			break
 		}
-		ping, ok := request.Part.(*vicepb.CallbackRequest_Ping)
-		if !ok {
+		switch part := request.Part.(type) {
+		case *vicepb.CallbackRequest_Ping:
+			session.ping(part.Ping)
+		case *vicepb.CallbackRequest_Acknowledged:
+			session.acknowledge(part.Acknowledged)
+		default:
 			session.end(coda.Errorf("callbacks", coda.Invalid, "a %T after the Hello", request.Part))
 			return
 		}
-		session.ping(ping.Ping)
 	}
 	session.end(errLeft)
 }
@@ -98,9 +103,9 @@ func send(stream grpc.BidiStreamingServer[vicepb.CallbackRequest, vicepb.Callbac
 	}
 }
 
-// attend returns when the session has ended, and ends it when its client has been silent for two leases.
+// attend returns when the session has ended, and ends it when its client has been silent for too long.
 func (s *Server) attend(ctx context.Context, session *session) {
-	bound := 2 * s.cfg.Timing.Lease
+	bound := s.cfg.Timing.Silence
 	timer := time.NewTimer(bound)
 	defer timer.Stop()
 	for {

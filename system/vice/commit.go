@@ -13,10 +13,11 @@ import (
 
 // commit applies those records of a batch that were not answered before, as one durable transaction, and answers the whole batch.
 func (s *Server) commit(ctx context.Context, batch wire.Batch, records []coda.Record, up *uploads) (wire.Answer, error) {
-	if err := s.writer.take(ctx, fmt.Sprintf("a batch of %d records of client %v", len(records), batch.Client)); err != nil {
+	unlock, err := s.policies.locking.write(ctx, batch, records)
+	if err != nil {
 		return wire.Answer{}, err
 	}
-	defer s.writer.give()
+	defer unlock()
 	base, _, _ := s.promises.read(0)
 	defer base.release()
 	row, err := getReplay(base, batch.Volume, batch.Client)
@@ -44,6 +45,9 @@ func (s *Server) commit(ctx context.Context, batch wire.Batch, records []coda.Re
 	row = row.advance(batch, refusals, t.changed())
 	answer, outdated, err := t.answer(row, batch)
 	if err != nil {
+		return wire.Answer{}, err
+	}
+	if err := s.policies.breaking.before(ctx, t, batch.Session); err != nil {
 		return wire.Answer{}, err
 	}
 	waiting(ctx, "commit to the disk")

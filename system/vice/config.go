@@ -32,6 +32,8 @@ type Config struct {
 // Timing holds every duration of a server, and how dead connections are found.
 type Timing struct {
 	Lease    time.Duration // how long clients may trust their caches after a ping; default 10 s
+	Silence  time.Duration // of a client that ends its session; default 2 leases
+	Death    time.Duration // of a historical profile: how long the acknowledgement of a break is waited for; default 30 s
 	Request  time.Duration // the longest a request may take, the transfer of its data included; default 2 min
 	Liveness wire.Liveness // how dead connections are found
 }
@@ -39,8 +41,21 @@ type Timing struct {
 // TimingOf is the timing of a profile in real use.
 func TimingOf(p coda.Profile) Timing { return Timing{}.withDefaults(p) }
 
-func (t Timing) withDefaults(coda.Profile) Timing {
+// never is longer than anything is waited for.
+const never = time.Duration(1 << 62)
+
+func (t Timing) withDefaults(p coda.Profile) Timing {
+	if p.Historical() {
+		// Promises hold until they are broken, a request takes as long as it takes, and a client that does not answer is
+		// not noticed before something has to be told to it.
+		t.Lease = orDefault(t.Lease, never)
+		t.Silence = orDefault(t.Silence, 5*time.Minute)
+		t.Death = orDefault(t.Death, 30*time.Second)
+		t.Request = orDefault(t.Request, never)
+		t.Liveness = orDefault(t.Liveness, wire.Liveness{Interval: time.Second, Timeout: t.Silence})
+	}
 	t.Lease = orDefault(t.Lease, 10*time.Second)
+	t.Silence = orDefault(t.Silence, 2*t.Lease)
 	t.Request = orDefault(t.Request, 2*time.Minute)
 	t.Liveness = orDefault(t.Liveness, wire.DefaultLiveness())
 	return t
@@ -48,8 +63,13 @@ func (t Timing) withDefaults(coda.Profile) Timing {
 
 // Scaled divides the durations of a server by scale: a scenario's time_scale.
 func (t Timing) Scaled(scale float64) Timing {
-	for _, d := range []*time.Duration{&t.Lease, &t.Request} {
-		*d = time.Duration(float64(*d) / scale)
+	for _, d := range []*time.Duration{&t.Lease, &t.Silence, &t.Death, &t.Request} {
+		if *d < never {
+			*d = time.Duration(float64(*d) / scale)
+		}
+	}
+	if t.Liveness != wire.DefaultLiveness() { // which is as short as it can be
+		t.Liveness.Timeout = time.Duration(float64(t.Liveness.Timeout) / scale)
 	}
 	return t
 }

@@ -47,6 +47,11 @@ func (s *Server) Fetch(request *vicepb.FetchRequest, stream grpc.ServerStreaming
 		return coda.Errorf("fetch", coda.Invalid, "a digest of %d bytes", n)
 	}
 	f := &fetch{fid: fid, session: request.Session, contents: request.Contents, have: have, digest: request.HaveDigest}
+	unlock, err := s.policies.locking.read(stream.Context(), fid)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if err := s.locate(stream.Context(), f); err != nil {
 		return err
 	}

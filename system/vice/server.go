@@ -29,6 +29,7 @@ type Server struct {
 	volume   volume
 	promises *promises
 	calls    *calls
+	policies policies
 	writer   *turn         // whoever changes the volume
 	transfer chan struct{} // holds one value a batch whose data are being received
 	contents atomic.Uint64 // the last contentID.sequence given
@@ -73,6 +74,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("open server: %w", err), st.close())
 	}
 	s.promises = newPromises(s.newView(), cfg.Limits)
+	s.policies = policiesOf(s)
 	cfg.Log.Info("server is open", "volume", cfg.Volume, "id", s.row.id, "epoch", s.row.epoch)
 	return s, nil
 }

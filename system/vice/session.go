@@ -22,24 +22,53 @@ type session struct {
 	breaks   uint64            // the number of the last break queued
 	promised map[coda.Fid]bool // what the client is promised to be told about
 
+	forgotten chan struct{} // closed when it has no promises any more and gets no new ones
+
 	queue queue
 	ended context.Context // done when the session is over; its cause says why
 	end   context.CancelCauseFunc
 
 	mu     sync.Mutex
-	heard  time.Time // when the client pinged last
-	number uint64    // of that ping
+	heard  time.Time     // when the client pinged last
+	number uint64        // of that ping
+	acked  uint64        // the number of the last break that the client acknowledged
+	more   chan struct{} // closed and replaced when acked rises
 }
 
 // ping notes that the client is alive and queues the answer behind all breaks there are.
 func (s *session) ping(n uint64) {
+	select {
+	case <-s.forgotten:
+		s.end(coda.Errorf("callbacks", coda.Busy, "the server has forgotten the client: it has to validate its cache"))
+		return
+	default:
+	}
 	s.mu.Lock()
 	s.heard, s.number = time.Now(), n
 	s.mu.Unlock()
 	s.push(&vicepb.CallbackEvent{Part: &vicepb.CallbackEvent_Pong{Pong: n}}, 1)
 }
 
-// silence is how long the client has not pinged.
+// acknowledge notes that the client has processed a break, and with it those before.
+func (s *session) acknowledge(n uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heard = time.Now()
+	if n > s.acked {
+		s.acked = n
+		close(s.more)
+		s.more = make(chan struct{})
+	}
+}
+
+// acknowledgements gives the number of the last break that the client acknowledged, and what is closed when there is a later one.
+func (s *session) acknowledgements() (number uint64, more <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.acked, s.more
+}
+
+// silence is how long nothing has come from the client.
 func (s *session) silence() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -58,7 +87,7 @@ var errLeft = errors.New("the client left")
 
 // silent is why a session ends whose client does not ping.
 func silent() error {
-	return coda.Errorf("callbacks", coda.TimedOut, "the client was silent for two leases")
+	return coda.Errorf("callbacks", coda.TimedOut, "the client was silent for too long")
 }
 
 // queue holds the events that a session has not sent yet. It never blocks who pushes.
@@ -167,6 +196,7 @@ func (p *promises) forget(s *session) {
 		p.removeHolder(f, s)
 	}
 	s.promised = nil
+	close(s.forgotten)
 }
 
 func (p *promises) removeHolder(f coda.Fid, s *session) {

@@ -10,11 +10,12 @@ import (
 // State describes for a person what the server is doing: sessions with their queues, who has the writer's turn, requests with their ages.
 func (s *Server) State() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "server %v, start %d, volume %s (%x), next vnode number %d\n",
-		s.row.id, s.row.epoch, s.volume.name, s.volume.id, s.volume.next.Load())
+	fmt.Fprintf(&b, "server %v, profile %s, start %d, volume %s (%x), next vnode number %d\n",
+		s.row.id, s.cfg.Profile, s.row.epoch, s.volume.name, s.volume.id, s.volume.next.Load())
 	for _, t := range []*turn{s.writer, s.volume.granting} {
 		fmt.Fprintf(&b, "%s: held by %s\n", t.name, t.held())
 	}
+	s.policies.locking.describe(&b)
 	fmt.Fprintf(&b, "transfers: %d of %d\n", len(s.transfer), cap(s.transfer))
 	s.promises.describe(&b)
 	calls := s.calls.reports()

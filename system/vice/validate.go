@@ -9,7 +9,7 @@ import (
 )
 
 // Validate compares versions and renews promises. Every answer is about the same moment.
-func (s *Server) Validate(_ context.Context, request *vicepb.ValidateRequest) (*vicepb.ValidateReply, error) {
+func (s *Server) Validate(ctx context.Context, request *vicepb.ValidateRequest) (*vicepb.ValidateReply, error) {
 	if n := len(request.Items); n > wire.MaxValidate {
 		return nil, coda.Errorf("validate", coda.Invalid, "%d items, at most %d are allowed", n, wire.MaxValidate)
 	}
@@ -23,6 +23,11 @@ func (s *Server) Validate(_ context.Context, request *vicepb.ValidateRequest) (*
 		if versions[i], err = wire.VersionFromProto(item.GetVersion()); err != nil {
 			return nil, err
 		}
+		unlock, err := s.policies.locking.read(ctx, fids[i])
+		if err != nil {
+			return nil, err
+		}
+		unlock()
 	}
 	v, breaks, promised := s.promises.read(request.Session, fids...)
 	defer v.release()

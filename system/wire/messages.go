@@ -28,11 +28,13 @@ type Batch struct {
 	Volume  uint32
 	First   uint64 // the number of the first record
 	Last    uint64 // the number of the last record
+
+	Connected bool // a single operation whose caller waits for the answer, not a log
 }
 
 // BatchToProto encodes the head of a reintegration.
 func BatchToProto(b Batch) *vicepb.ReintegrateHead {
-	return &vicepb.ReintegrateHead{Client: ClientIDToProto(b.Client), Session: b.Session, Volume: b.Volume, First: b.First, Last: b.Last}
+	return &vicepb.ReintegrateHead{Client: ClientIDToProto(b.Client), Session: b.Session, Volume: b.Volume, First: b.First, Last: b.Last, Connected: b.Connected}
 }
 
 // BatchFromProto decodes the head of a reintegration.
@@ -41,7 +43,7 @@ func BatchFromProto(p *vicepb.ReintegrateHead) (Batch, error) {
 	if err != nil {
 		return Batch{}, within("batch", err)
 	}
-	b := Batch{Client: c, Session: p.Session, Volume: p.Volume, First: p.First, Last: p.Last}
+	b := Batch{Client: c, Session: p.Session, Volume: p.Volume, First: p.First, Last: p.Last, Connected: p.Connected}
 	if b.Volume == 0 || b.First == 0 || b.First > b.Last {
 		return Batch{}, invalid("batch", "volume %d, records %d to %d", b.Volume, b.First, b.Last)
 	}

@@ -79,6 +79,8 @@ type Log struct {
 	Records  []coda.Record
 	Contents map[uint64][]byte // of stores, by record number
 
+	Connected bool // it is a single operation whose caller waits
+
 	c *Client
 }
 
@@ -144,6 +146,7 @@ func (l *Log) SendContext(ctx context.Context) (wire.Answer, error) {
 func (l *Log) sendAll(stream grpc.ClientStreamingClient[vicepb.ReintegrateRequest, vicepb.ReintegrateReply]) error {
 	head := wire.Batch{
 		Client: l.c.ID, Session: l.c.Session, Volume: l.c.Volume, First: l.Records[0].Number, Last: l.Records[len(l.Records)-1].Number,
+		Connected: l.Connected,
 	}
 	if err := stream.Send(&vicepb.ReintegrateRequest{Part: &vicepb.ReintegrateRequest_Head{Head: wire.BatchToProto(head)}}); err != nil {
 		return err
@@ -296,6 +299,24 @@ func (b *Callbacks) Sync() ([]wire.Break, error) {
 			breaks = append(breaks, decoded)
 		}
 	}
+}
+
+// Next waits for the next break.
+func (b *Callbacks) Next() (wire.Break, error) {
+	for {
+		event, err := b.stream.Recv()
+		if err != nil {
+			return wire.Break{}, err
+		}
+		if event.GetBreak() != nil {
+			return wire.BreakFromProto(event.GetBreak())
+		}
+	}
+}
+
+// Acknowledge tells the server that a break was processed.
+func (b *Callbacks) Acknowledge(number uint64) error {
+	return b.stream.Send(&vicepb.CallbackRequest{Part: &vicepb.CallbackRequest_Acknowledged{Acknowledged: number}})
 }
 
 // Wait gives the breaks that come until the server ends the session, and its reason.

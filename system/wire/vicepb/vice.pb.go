@@ -1391,8 +1391,9 @@ type ReintegrateHead struct {
 	Client        []byte                 `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`    // 16 bytes, made when the cache was made
 	Session       uint64                 `protobuf:"varint,2,opt,name=session,proto3" json:"session,omitempty"` // so that the client is not told of its own changes
 	Volume        uint32                 `protobuf:"varint,3,opt,name=volume,proto3" json:"volume,omitempty"`
-	First         uint64                 `protobuf:"varint,4,opt,name=first,proto3" json:"first,omitempty"` // the number of the first record; numbers of one client rise, with gaps where records were cancelled
-	Last          uint64                 `protobuf:"varint,5,opt,name=last,proto3" json:"last,omitempty"`   // the number of the last record
+	First         uint64                 `protobuf:"varint,4,opt,name=first,proto3" json:"first,omitempty"`         // the number of the first record; numbers of one client rise, with gaps where records were cancelled
+	Last          uint64                 `protobuf:"varint,5,opt,name=last,proto3" json:"last,omitempty"`           // the number of the last record
+	Connected     bool                   `protobuf:"varint,6,opt,name=connected,proto3" json:"connected,omitempty"` // a single operation whose caller waits for the answer, not a log
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1460,6 +1461,13 @@ func (x *ReintegrateHead) GetLast() uint64 {
 		return x.Last
 	}
 	return 0
+}
+
+func (x *ReintegrateHead) GetConnected() bool {
+	if x != nil {
+		return x.Connected
+	}
+	return false
 }
 
 // A Record is one entry of the client modify log. Operations on directories are certified by name. Store, SetAttributes and the Remove of
@@ -2526,6 +2534,7 @@ type CallbackRequest struct {
 	//
 	//	*CallbackRequest_Hello
 	//	*CallbackRequest_Ping
+	//	*CallbackRequest_Acknowledged
 	Part          isCallbackRequest_Part `protobuf_oneof:"part"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2586,6 +2595,15 @@ func (x *CallbackRequest) GetPing() uint64 {
 	return 0
 }
 
+func (x *CallbackRequest) GetAcknowledged() uint64 {
+	if x != nil {
+		if x, ok := x.Part.(*CallbackRequest_Acknowledged); ok {
+			return x.Acknowledged
+		}
+	}
+	return 0
+}
+
 type isCallbackRequest_Part interface {
 	isCallbackRequest_Part()
 }
@@ -2598,9 +2616,15 @@ type CallbackRequest_Ping struct {
 	Ping uint64 `protobuf:"varint,2,opt,name=ping,proto3,oneof"` // a number that rises
 }
 
+type CallbackRequest_Acknowledged struct {
+	Acknowledged uint64 `protobuf:"varint,3,opt,name=acknowledged,proto3,oneof"` // the number of a break that was processed, where the Welcome asks for that
+}
+
 func (*CallbackRequest_Hello) isCallbackRequest_Part() {}
 
 func (*CallbackRequest_Ping) isCallbackRequest_Part() {}
+
+func (*CallbackRequest_Acknowledged) isCallbackRequest_Part() {}
 
 type Hello struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2757,6 +2781,7 @@ type Welcome struct {
 	Session       uint64                 `protobuf:"varint,1,opt,name=session,proto3" json:"session,omitempty"`
 	Lease         int64                  `protobuf:"varint,2,opt,name=lease,proto3" json:"lease,omitempty"`                                // nanoseconds: a promise holds from a ping's sending for so long
 	ServerEpoch   uint64                 `protobuf:"varint,3,opt,name=server_epoch,json=serverEpoch,proto3" json:"server_epoch,omitempty"` // changes at each start of the server
+	Acknowledge   bool                   `protobuf:"varint,4,opt,name=acknowledge,proto3" json:"acknowledge,omitempty"`                    // breaks are to be acknowledged: those who change something wait for that
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2810,6 +2835,13 @@ func (x *Welcome) GetServerEpoch() uint64 {
 		return x.ServerEpoch
 	}
 	return 0
+}
+
+func (x *Welcome) GetAcknowledge() bool {
+	if x != nil {
+		return x.Acknowledge
+	}
+	return false
 }
 
 // A Break ends the promise on an object, or carries a directory's change so that the cached directory stays valid.
@@ -3162,13 +3194,14 @@ const file_vice_proto_rawDesc = "" +
 	"\x04head\x18\x01 \x01(\v2\x1d.coda.vice.v1.ReintegrateHeadH\x00R\x04head\x12.\n" +
 	"\x06record\x18\x02 \x01(\v2\x14.coda.vice.v1.RecordH\x00R\x06record\x12\x14\n" +
 	"\x04data\x18\x03 \x01(\fH\x00R\x04dataB\x06\n" +
-	"\x04part\"\x85\x01\n" +
+	"\x04part\"\xa3\x01\n" +
 	"\x0fReintegrateHead\x12\x16\n" +
 	"\x06client\x18\x01 \x01(\fR\x06client\x12\x18\n" +
 	"\asession\x18\x02 \x01(\x04R\asession\x12\x16\n" +
 	"\x06volume\x18\x03 \x01(\rR\x06volume\x12\x14\n" +
 	"\x05first\x18\x04 \x01(\x04R\x05first\x12\x12\n" +
-	"\x04last\x18\x05 \x01(\x04R\x04last\"\xc0\x04\n" +
+	"\x04last\x18\x05 \x01(\x04R\x04last\x12\x1c\n" +
+	"\tconnected\x18\x06 \x01(\bR\tconnected\"\xc0\x04\n" +
 	"\x06Record\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x03R\x04time\x12+\n" +
@@ -3249,10 +3282,11 @@ const file_vice_proto_rawDesc = "" +
 	"\aRefusal\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12+\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x17.coda.vice.v1.ErrorKindR\x04kind\x12\x10\n" +
-	"\x03why\x18\x03 \x01(\tR\x03why\"\\\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\"\x82\x01\n" +
 	"\x0fCallbackRequest\x12+\n" +
 	"\x05hello\x18\x01 \x01(\v2\x13.coda.vice.v1.HelloH\x00R\x05hello\x12\x14\n" +
-	"\x04ping\x18\x02 \x01(\x04H\x00R\x04pingB\x06\n" +
+	"\x04ping\x18\x02 \x01(\x04H\x00R\x04ping\x12$\n" +
+	"\facknowledged\x18\x03 \x01(\x04H\x00R\facknowledgedB\x06\n" +
 	"\x04part\"3\n" +
 	"\x05Hello\x12\x16\n" +
 	"\x06client\x18\x01 \x01(\fR\x06client\x12\x12\n" +
@@ -3261,11 +3295,12 @@ const file_vice_proto_rawDesc = "" +
 	"\awelcome\x18\x01 \x01(\v2\x15.coda.vice.v1.WelcomeH\x00R\awelcome\x12+\n" +
 	"\x05break\x18\x02 \x01(\v2\x13.coda.vice.v1.BreakH\x00R\x05break\x12\x14\n" +
 	"\x04pong\x18\x03 \x01(\x04H\x00R\x04pongB\x06\n" +
-	"\x04part\"\\\n" +
+	"\x04part\"~\n" +
 	"\aWelcome\x12\x18\n" +
 	"\asession\x18\x01 \x01(\x04R\asession\x12\x14\n" +
 	"\x05lease\x18\x02 \x01(\x03R\x05lease\x12!\n" +
-	"\fserver_epoch\x18\x03 \x01(\x04R\vserverEpoch\"{\n" +
+	"\fserver_epoch\x18\x03 \x01(\x04R\vserverEpoch\x12 \n" +
+	"\vacknowledge\x18\x04 \x01(\bR\vacknowledge\"{\n" +
 	"\x05Break\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12#\n" +
 	"\x03fid\x18\x02 \x01(\v2\x11.coda.vice.v1.FidR\x03fid\x125\n" +
@@ -3496,6 +3531,7 @@ func file_vice_proto_init() {
 	file_vice_proto_msgTypes[32].OneofWrappers = []any{
 		(*CallbackRequest_Hello)(nil),
 		(*CallbackRequest_Ping)(nil),
+		(*CallbackRequest_Acknowledged)(nil),
 	}
 	file_vice_proto_msgTypes[34].OneofWrappers = []any{
 		(*CallbackEvent_Welcome)(nil),
