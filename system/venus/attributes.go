@@ -39,15 +39,16 @@ func (v *Venus) SetAttributes(ctx context.Context, f coda.Fid, changes Changes) 
 		return coda.Status{}, err
 	}
 	t := v.store.begin()
-	if err := v.logAttributes(t, o, changes); err != nil {
+	r, err := v.logAttributes(t, o, changes)
+	if err != nil {
 		v.mu.Unlock()
 		return coda.Status{}, t.abandon(c.wrap(err))
 	}
 	s := o.status()
-	return s, v.done(t)
+	return s, v.policies.updates.conclude(ctx, c, t, r)
 }
 
-func (v *Venus) logAttributes(t *tx, o *object, changes Changes) error {
+func (v *Venus) logAttributes(t *tx, o *object, changes Changes) (*record, error) {
 	op := coda.SetAttributes{Fid: o.fid, Base: o.local.Version, Owner: changes.Owner}
 	if changes.Mode != nil {
 		mode := *changes.Mode & coda.ModeMask
@@ -60,18 +61,17 @@ func (v *Venus) logAttributes(t *tx, o *object, changes Changes) error {
 		if s := o.session; s != nil {
 			_, _, unflushed, err := s.unflushed()
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if unflushed {
 				if err := s.file.SetModified(*changes.Modified); err != nil {
-					return containerError("set the time of "+o.fid.String(), err)
+					return nil, containerError("set the time of "+o.fid.String(), err)
 				}
 				s.dirty = true
 			}
 		}
 	}
-	v.append(t, now(), v.mergeAttributes(t, o, op))
-	return nil
+	return v.append(t, now(), v.mergeAttributes(t, o, op)), nil
 }
 
 func (v *Venus) setLength(ctx context.Context, c *call, f coda.Fid, n uint64) error {

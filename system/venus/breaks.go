@@ -33,7 +33,7 @@ func (v *Venus) takeBreak(b wire.Break) error {
 		v.notices.object(o.fid)
 		return nil
 	}
-	v.takeChange(t, o, *b.Change)
+	v.policies.directories.changed(v, t, o, *b.Change)
 	t.enqueue()
 	return nil
 }

@@ -40,16 +40,23 @@ type Config struct {
 
 // Timing holds every duration. In brackets: what TimingOf(coda.Modern) has.
 type Timing struct {
-	Call        time.Duration // longest that any operation takes (60 s)
-	Idle        time.Duration // longest silence of the server within one request (15 s)
-	Ping        time.Duration // between pings (1 s)
-	Dead        time.Duration // silence after which the server counts as gone (4 s)
-	Silence     time.Duration // of a connection that counts as dead (6 s)
-	Connect     time.Duration // longest attempt to reach the server (3 s)
-	Grace       time.Duration // how long what is cached waits for an attempt to reach the server before it is used without (500 ms)
-	Retry       time.Duration // longest pause between attempts (500 ms)
-	Age         time.Duration // how long the oldest record waits for others before it is sent (5 ms)
-	Snapshot    time.Duration // how long flushed contents wait for the file to be closed before a copy is sent (1 s)
+	Call     time.Duration // longest that any operation takes (60 s)
+	Idle     time.Duration // longest silence of the server within one request (15 s)
+	Ping     time.Duration // between pings (1 s)
+	Dead     time.Duration // silence after which the server counts as gone (4 s)
+	Silence  time.Duration // of a connection that counts as dead (6 s)
+	Connect  time.Duration // longest attempt to reach the server (3 s)
+	Grace    time.Duration // how long what is cached waits for an attempt to reach the server before it is used without (500 ms)
+	Retry    time.Duration // longest pause between attempts (500 ms)
+	Age      time.Duration // how long the oldest record waits for others before it is sent (5 ms)
+	Snapshot time.Duration // how long flushed contents wait for the file to be closed before a copy is sent (1 s)
+
+	// Of the historical profiles.
+	Busy    time.Duration // sleep of a caller after the volume was busy (15 s)
+	LogBusy time.Duration // the same when the log was to be sent (20 s)
+	Again   time.Duration // all attempts to be answered together (15 s)
+	Trickle time.Duration // between two looks at the log (10 s)
+
 	Reintegrate time.Duration // longest wait for the answer to a batch after its last byte was sent (30 s)
 }
 
@@ -59,12 +66,14 @@ func TimingOf(p coda.Profile) Timing { return Timing{}.withDefaults(p) }
 // minSilence is the shortest silence that can be told from a server that is there: its transport sends something each second.
 const minSilence = 3 * time.Second
 
+const modernAge = 5 * time.Millisecond
+
 // never is longer than anything is waited for.
 const never = time.Duration(1 << 62)
 
 func (t Timing) withDefaults(p coda.Profile) Timing {
 	if p.Historical() {
-		t = t.historical()
+		t = t.historical(p)
 	}
 	for _, f := range []struct {
 		field *time.Duration
@@ -78,7 +87,7 @@ func (t Timing) withDefaults(p coda.Profile) Timing {
 		{&t.Connect, 3 * time.Second},
 		{&t.Grace, 500 * time.Millisecond},
 		{&t.Retry, 500 * time.Millisecond},
-		{&t.Age, 5 * time.Millisecond},
+		{&t.Age, modernAge},
 		{&t.Snapshot, time.Second},
 		{&t.Reintegrate, 30 * time.Second},
 	} {
@@ -91,7 +100,11 @@ func (t Timing) withDefaults(p coda.Profile) Timing {
 
 // historical fills in what Coda had otherwise. Nothing bounds a call as a whole, nor a request as long as the server is there: a server that is busy
 // says so again and again.
-func (t Timing) historical() Timing {
+func (t Timing) historical(p coda.Profile) Timing {
+	age := time.Duration(1) // none
+	if p == coda.Coda61 {
+		age = time.Minute
+	}
 	for _, f := range []struct {
 		field *time.Duration
 		value time.Duration
@@ -102,6 +115,11 @@ func (t Timing) historical() Timing {
 		{&t.Ping, 150 * time.Second},
 		{&t.Silence, 30 * time.Second},
 		{&t.Dead, 180 * time.Second},
+		{&t.Age, age},
+		{&t.Busy, 15 * time.Second},
+		{&t.LogBusy, 20 * time.Second},
+		{&t.Again, 15 * time.Second},
+		{&t.Trickle, 10 * time.Second},
 	} {
 		if *f.field <= 0 {
 			*f.field = f.value
@@ -110,10 +128,13 @@ func (t Timing) historical() Timing {
 	return t
 }
 
-// Scaled divides every duration but Age by scale: a scenario's time_scale. Age is short already. Zero fields stay what they are.
+// Scaled divides every duration by scale: a scenario's time_scale. What is as short as the modern Age stays. Zero fields stay what they are.
 func (t Timing) Scaled(scale float64) Timing {
-	for _, f := range []*time.Duration{&t.Call, &t.Idle, &t.Ping, &t.Dead, &t.Silence, &t.Connect, &t.Grace, &t.Retry, &t.Snapshot, &t.Reintegrate} {
-		if *f > 0 && *f < never {
+	for _, f := range []*time.Duration{
+		&t.Call, &t.Idle, &t.Ping, &t.Dead, &t.Silence, &t.Connect, &t.Grace, &t.Retry, &t.Age, &t.Snapshot, &t.Reintegrate,
+		&t.Busy, &t.LogBusy, &t.Again, &t.Trickle,
+	} {
+		if *f > modernAge && *f < never {
 			*f = max(time.Millisecond, time.Duration(float64(*f)/scale))
 		}
 	}
@@ -131,10 +152,17 @@ type Limits struct {
 	BatchRecords int    // records sent at once (1,000)
 	BatchBytes   uint64 // bytes of contents sent at once; a single larger file is sent alone (32 MiB)
 	DiskReserve  uint64 // bytes of the disk that are left free (32 MiB)
-	Workers      int    // of a historical profile: operations under way at a time (20)
+
+	// Of the historical profiles.
+	Workers    int // operations under way at a time (20)
+	BusyTries  int // how often a caller finds the volume busy before he gets an error (20)
+	AgainTries int // how often an object is asked for once more (5)
 }
 
-func (l Limits) withDefaults() Limits {
+func (l Limits) withDefaults(p coda.Profile) Limits {
+	if l.BatchRecords == 0 && p.Historical() {
+		l.BatchRecords = 100
+	}
 	if l.CacheBytes == 0 {
 		l.CacheBytes = 1 << 30
 	}
@@ -152,6 +180,12 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.Workers == 0 {
 		l.Workers = 20
+	}
+	if l.BusyTries == 0 {
+		l.BusyTries = 20
+	}
+	if l.AgainTries == 0 {
+		l.AgainTries = 5
 	}
 	if l.DiskReserve == 0 {
 		l.DiskReserve = 32 << 20
@@ -191,6 +225,6 @@ func (c Config) withDefaults() (Config, error) {
 		return c, err
 	}
 	c.Timing = c.Timing.withDefaults(c.Profile)
-	c.Limits = c.Limits.withDefaults()
+	c.Limits = c.Limits.withDefaults(c.Profile)
 	return c, nil
 }

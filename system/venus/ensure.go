@@ -23,6 +23,7 @@ const (
 	useCache   verdict = iota // what is cached will do
 	askServer                 // the server has to be asked
 	awaitLink                 // it is not clear yet whether the server can be asked
+	awaitFree                 // somebody has it locked
 	outOfReach                // the server cannot be asked, and the cache does not have it
 )
 
@@ -69,6 +70,8 @@ func (v *Venus) ensure(ctx context.Context, c *call, f coda.Fid, n need, hint si
 				}
 				grace = time.After(v.cfg.Timing.Grace - time.Since(c.start))
 			}
+		case awaitFree:
+			wait, what = o.free, "the lock of "+f.String()
 		case askServer:
 			fl = v.takeOff(o, n, hint)
 			wait, what = fl.done, fl.what
@@ -112,7 +115,11 @@ func (v *Venus) backOff(ctx context.Context, c *call, attempt int) error {
 	if !up {
 		return nil
 	}
-	return c.waitAny(ctx, changed, nil, time.After(min(10*time.Millisecond<<min(attempt, 8), v.cfg.Timing.Retry)), "the next attempt")
+	pause, ok := v.policies.retrying.ask(attempt)
+	if !ok {
+		return c.fail(coda.Busy, "the server has not answered %d times", attempt+1)
+	}
+	return c.waitAny(ctx, changed, nil, time.After(pause), "the next attempt")
 }
 
 func orUnknown(err error) error {
@@ -124,6 +131,9 @@ func orUnknown(err error) error {
 
 // judge says how a need can be met. v.mu is held.
 func (v *Venus) judge(o *object, n need) verdict {
+	if o.free != nil {
+		return awaitFree
+	}
 	has := o.has(n)
 	if o.ours() || (has && !o.fid.IsDirectory() && (o.dirty() || o.inFlight())) {
 		return useCache

@@ -109,7 +109,7 @@ func (v *Venus) ensureFile(ctx context.Context, c *call, f coda.Fid, n need) (*o
 func (v *Venus) ensureKind(ctx context.Context, c *call, f coda.Fid) (*object, error) {
 	v.mu.Lock()
 	o := v.objects[f]
-	if o == nil || v.closed || (!o.known() && !o.ours()) || !o.exists || v.session.state == linkStarting {
+	if o == nil || v.closed || (!o.known() && !o.ours()) || !o.exists || v.session.state == linkStarting || o.free != nil {
 		v.mu.Unlock()
 		var err error
 		if o, err = v.ensure(ctx, c, f, needStatus, siblings{}); err != nil {
@@ -226,7 +226,7 @@ func (v *Venus) createNew(ctx context.Context, c *call, dir coda.Fid, name strin
 	}
 	s := o.status()
 	o.users++ // until it is open
-	err = v.done(t)
+	err = v.policies.updates.conclude(ctx, c, t, o.pending[len(o.pending)-1])
 	flags.Truncate = false // it is new
 	var h *Handle
 	for err == nil && h == nil {
@@ -311,10 +311,12 @@ func (v *Venus) flushShared(ctx context.Context, c *call, s *session) error {
 	v.mu.Lock()
 	shared := s.writers > 1
 	v.mu.Unlock()
-	if !shared {
-		return nil
+	if shared {
+		if err := v.protect(ctx, c, s); err != nil {
+			return err
+		}
 	}
-	return v.protect(ctx, c, s)
+	return v.policies.updates.stored(ctx, c, s)
 }
 
 // Sync is Flush, and when it returns the contents and everything else that was acknowledged before survive a power loss. Other writers of the same

@@ -1,6 +1,7 @@
 package venus
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/codastress/codastress/system/coda"
@@ -14,8 +15,16 @@ type record struct {
 	digested bool       // of a store: length and digest are those of the contents
 	session  *session   // of a store: the write session that may still change the contents, nil when they are final
 
-	frozen     bool // it is part of the batch that is under way: it is neither changed nor cancelled
+	connected  bool          // a caller waits until the server has answered it
+	answered   bool          // the server has
+	refusal    *coda.Refusal // with no
+	frozen     bool          // it is part of the batch that is under way: it is neither changed nor cancelled
 	prev, next *record
+}
+
+// String names the record for those who look for a hang.
+func (r *record) String() string {
+	return fmt.Sprintf("%d (%v %v)", r.Number, r.Operation, r.Operation.Target())
 }
 
 // modifyLog holds the records in the order of their numbers.

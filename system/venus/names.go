@@ -87,7 +87,7 @@ func (v *Venus) MakeDirectory(ctx context.Context, dir coda.Fid, name string, mo
 		return coda.Status{}, t.abandon(err)
 	}
 	s := o.status()
-	return s, v.done(t)
+	return s, v.policies.updates.conclude(ctx, c, t, o.pending[len(o.pending)-1])
 }
 
 // MakeSymlink makes a symbolic link.
@@ -108,7 +108,7 @@ func (v *Venus) MakeSymlink(ctx context.Context, dir coda.Fid, name, target stri
 		return coda.Status{}, t.abandon(err)
 	}
 	s := o.status()
-	return s, v.done(t)
+	return s, v.policies.updates.conclude(ctx, c, t, o.pending[len(o.pending)-1])
 }
 
 // Link gives a file or symlink another name in the directory that it is in. Across directories it fails with coda.CrossDevice, as in Coda.
@@ -134,9 +134,9 @@ func (v *Venus) Link(ctx context.Context, dir coda.Fid, name string, f coda.Fid)
 		return coda.Status{}, err
 	}
 	t := v.store.begin()
-	v.append(t, now(), coda.Link{Parent: dir, Name: name, Fid: f})
+	r := v.append(t, now(), coda.Link{Parent: dir, Name: name, Fid: f})
 	s := o.status()
-	return s, v.done(t)
+	return s, v.policies.updates.conclude(ctx, c, t, r)
 }
 
 func linkable(c *call, o *object, dir coda.Fid) error {
@@ -182,11 +182,12 @@ func (v *Venus) Remove(ctx context.Context, dir coda.Fid, name string) error {
 	} else {
 		gone.base = o.local.Version
 	}
+	var r *record
 	if !gone.fid.IsZero() {
-		v.append(t, now(), coda.Remove{Parent: dir, Name: name, Fid: gone.fid, Base: gone.base})
+		r = v.append(t, now(), coda.Remove{Parent: dir, Name: name, Fid: gone.fid, Base: gone.base})
 	}
 	v.tidy(o)
-	return v.done(t)
+	return v.policies.updates.conclude(ctx, c, t, r)
 }
 
 // discard cancels what need not be sent of a file or symlink that is about to lose its last name: all of it when ok is true.
@@ -240,10 +241,11 @@ func (v *Venus) RemoveDirectory(ctx context.Context, dir coda.Fid, name string) 
 		if heir, cancelled := v.cancelLife(t, o, dir, name); cancelled {
 			gone = heir.fid
 		}
+		var r *record
 		if !gone.IsZero() {
-			v.append(t, now(), coda.RemoveDirectory{Parent: dir, Name: name, Fid: gone})
+			r = v.append(t, now(), coda.RemoveDirectory{Parent: dir, Name: name, Fid: gone})
 		}
 		v.tidy(o)
-		return v.done(t)
+		return v.policies.updates.conclude(ctx, c, t, r)
 	}
 }

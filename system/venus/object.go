@@ -34,12 +34,14 @@ type object struct {
 	lastTouch *record            // the last record in touches
 	current   *container         // of a file: the contents that the next open sees, nil when they are not cached
 
-	session *session     // of a file that is open for writing
-	flight  *flight      // the request that is under way for it
-	users   int          // handles and operations that need the object to stay in memory
-	last    naming       // the name under which it was seen last, for those who read about it
-	used    uint64       // when it was used last, on Venus.clock
-	sorted  []coda.Entry // of a directory: its names in order, nil when they have changed
+	holders int           // of the object as locked by policies
+	free    chan struct{} // closed and nil when there are none
+	session *session      // of a file that is open for writing
+	flight  *flight       // the request that is under way for it
+	users   int           // handles and operations that need the object to stay in memory
+	last    naming        // the name under which it was seen last, for those who read about it
+	used    uint64        // when it was used last, on Venus.clock
+	sorted  []coda.Entry  // of a directory: its names in order, nil when they have changed
 }
 
 // promise is the server's word that it will tell when an object changes.

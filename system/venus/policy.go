@@ -10,15 +10,33 @@ import (
 // policies are the ways of doing what Coda has done differently over the years. Each is an interface with a type for each way; docs/profiles.md
 // describes them.
 type policies struct {
-	admission admission
+	admission   admission
+	updates     updates
+	directories directories
+	batching    batching
+	retrying    retrying
 }
 
 // policiesOf are the policies of a profile, for a venus whose life is the context.
-func policiesOf(life context.Context, cfg Config) policies {
-	if cfg.Profile.Historical() {
-		return policies{admission: &workers{limit: cfg.Limits.Workers, log: cfg.Log, life: life}}
+func policiesOf(life context.Context, v *Venus) policies {
+	cfg := v.cfg
+	modern := policies{
+		admission: immediate{}, updates: logged{v}, directories: updated{}, batching: streamed{v}, retrying: soon{cfg.Timing.Retry},
 	}
-	return policies{admission: immediate{}}
+	if !cfg.Profile.Historical() {
+		return modern
+	}
+	historical := policies{
+		admission:   &workers{limit: cfg.Limits.Workers, log: cfg.Log, life: life},
+		updates:     logged{v},
+		directories: fetchedAgain{},
+		batching:    &trickled{v: v},
+		retrying:    stubborn{soon{cfg.Timing.Retry}, cfg.Timing, cfg.Limits, cfg.Log},
+	}
+	if cfg.Profile == coda.Coda61 {
+		historical.updates = connected{v}
+	}
+	return historical
 }
 
 // mode says what an operation may do to the volume.

@@ -19,13 +19,14 @@ func (v *Venus) reintegrate(ctx context.Context) {
 	failures := 0
 	for {
 		wait, err := v.nextBatch(ctx, failures)
+		listen := wait < 0
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
 			failures++
 			v.noteBatchError(err)
-			wait = min(v.cfg.Timing.Retry, 20*time.Millisecond<<min(failures, 8))
+			wait = v.policies.retrying.send(err, v.headAwaited(), failures)
 		default:
 			if wait == 0 {
 				failures = 0
@@ -33,7 +34,10 @@ func (v *Venus) reintegrate(ctx context.Context) {
 				continue
 			}
 		}
-		if !v.awaitWork(ctx, wait) {
+		if err == nil {
+			listen = listen || v.policies.batching.listens()
+		}
+		if !v.awaitWork(ctx, wait, listen) {
 			return
 		}
 	}
@@ -48,15 +52,26 @@ func (v *Venus) noteBatchError(err error) {
 	v.batchErr = err
 }
 
-// awaitWork waits until a time has passed, or for something to do when that is negative. Either way a change of the link ends it.
-func (v *Venus) awaitWork(ctx context.Context, wait time.Duration) bool {
+// headAwaited reports whether a caller waits for the first record of the log.
+func (v *Venus) headAwaited() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.log.head != nil && v.log.head.connected
+}
+
+// awaitWork waits until a time has passed, unless that is negative, or for something to do where it is to listen. Either way a change of the link
+// ends it.
+func (v *Venus) awaitWork(ctx context.Context, wait time.Duration, listen bool) bool {
 	v.mu.Lock()
 	changed := v.session.changed
 	v.mu.Unlock()
 	work := v.wakeLog
+	if !listen {
+		work = nil
+	}
 	var over <-chan time.Time
 	if wait >= 0 {
-		work, over = nil, time.After(wait)
+		over = time.After(wait)
 	}
 	select {
 	case <-work:
@@ -78,6 +93,7 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 	}
 	v.mu.Lock()
 	if v.session.state != linkUp || v.log.head == nil || v.volume.ID == 0 {
+		v.policies.batching.rest()
 		v.mu.Unlock()
 		return forever, nil
 	}
@@ -115,7 +131,7 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 	}
 	answer, err := v.send(ctx, batch, session)
 	if err != nil {
-		last, ok := lastWord(batch, failures, err)
+		last, ok := v.lastWord(batch, failures, err)
 		if !ok {
 			return 0, v.rejected(batch, failures, err)
 		}
@@ -159,13 +175,18 @@ func (v *Venus) rejected(batch []*record, failures int, reason error) error {
 }
 
 // lastWord makes the refusal of a record that the server goes on rejecting, since nothing behind it would ever be sent otherwise.
-func lastWord(batch []*record, failures int, reason error) (answer wire.Answer, ok bool) {
+func (v *Venus) lastWord(batch []*record, failures int, reason error) (answer wire.Answer, ok bool) {
 	kind := coda.KindOf(reason)
+	busy := kind == coda.Busy && batch[0].connected && v.policies.retrying.refused(failures)
 	switch kind {
-	case coda.TimedOut, coda.Closed, coda.IO, coda.NoSpace, coda.Busy:
+	case coda.Busy:
+		if !busy {
+			return wire.Answer{}, false
+		}
+	case coda.TimedOut, coda.Closed, coda.IO, coda.NoSpace:
 		return wire.Answer{}, false
 	}
-	if len(batch) > 1 || failures <= rejections {
+	if !busy && (len(batch) > 1 || failures <= rejections) {
 		return wire.Answer{}, false
 	}
 	n := batch[0].Number
@@ -185,9 +206,7 @@ func (v *Venus) thaw() []*record {
 // record's contents may still change.
 func (v *Venus) freeze(t *tx, failures int) (batch []*record, wait time.Duration) {
 	head := v.log.head
-	// A clock that was set back must not hold records up.
-	age := time.Since(head.Time.Standard())
-	if young := v.cfg.Timing.Age - age; young > 0 && age >= 0 && len(v.forced) == 0 && v.log.count < v.cfg.Limits.BatchRecords {
+	if young := v.policies.batching.wait(head); young > 0 {
 		return nil, young
 	}
 	limit := v.cfg.Limits.BatchRecords
@@ -195,14 +214,11 @@ func (v *Venus) freeze(t *tx, failures int) (batch []*record, wait time.Duration
 		limit = 1 // find out which record the server cannot take
 	}
 	bytes := uint64(0)
-	for r := head; r != nil && len(batch) < limit && bytes < v.cfg.Limits.BatchBytes; r = r.next {
-		if r.session != nil {
+	for r := head; r != nil && len(batch) < limit; r = r.next {
+		if r.session != nil || v.policies.batching.full(batch, bytes, r) {
 			break
 		}
 		if op, ok := r.Operation.(coda.Store); ok {
-			if bytes > 0 && bytes+op.Length > v.cfg.Limits.BatchBytes {
-				break
-			}
 			bytes += op.Length
 		}
 		batch = append(batch, r)
@@ -282,6 +298,7 @@ func (v *Venus) sendRecords(stream vicepb.Vice_ReintegrateClient, batch []*recor
 	}
 	head := wire.BatchToProto(wire.Batch{
 		Client: v.id.Client, Session: session, Volume: v.volume.ID, First: batch[0].Number, Last: batch[len(batch)-1].Number,
+		Connected: batch[0].connected && len(batch) == 1,
 	})
 	if err := send(&vicepb.ReintegrateRequest{Part: &vicepb.ReintegrateRequest_Head{Head: head}}); err != nil {
 		return err

@@ -35,7 +35,7 @@ func (v *Venus) Rename(ctx context.Context, fromDir coda.Fid, fromName string, t
 			}
 			continue
 		}
-		return v.move(c, m, noReplace)
+		return v.move(ctx, c, m, noReplace)
 	}
 }
 
@@ -108,7 +108,7 @@ func (v *Venus) still(m movement) bool {
 }
 
 // move checks and logs a rename. It is called with v.mu held and returns without.
-func (v *Venus) move(c *call, m movement, noReplace bool) error {
+func (v *Venus) move(ctx context.Context, c *call, m movement, noReplace bool) error {
 	o := v.object(m.object)
 	if m.object == m.replaced {
 		v.mu.Unlock()
@@ -129,13 +129,14 @@ func (v *Venus) move(c *call, m movement, noReplace bool) error {
 		op.Replaced, op.ReplacedBase = replaced.fid, replaced.base
 		defer v.tidyLater(r)
 	}
+	var logged *record
 	if op.Replaced == op.Fid {
 		// The new name stands for the object on the server, so that all that is left to do is to take the old one away.
-		v.append(t, now(), coda.Remove{Parent: m.fromDir, Name: m.fromName, Fid: m.object, Base: o.local.Version})
+		logged = v.append(t, now(), coda.Remove{Parent: m.fromDir, Name: m.fromName, Fid: m.object, Base: o.local.Version})
 	} else {
-		v.append(t, now(), op)
+		logged = v.append(t, now(), op)
 	}
-	return v.done(t)
+	return v.policies.updates.conclude(ctx, c, t, logged)
 }
 
 // replace cancels what need not be sent of an object that is about to be replaced, and gives what the rename has to name as replaced.

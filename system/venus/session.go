@@ -117,7 +117,7 @@ func (v *Venus) runSession(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		p.run(ctx, v.cfg.Timing.Ping)
+		p.run(ctx, min(v.cfg.Timing.Ping, max(time.Duration(welcome.Lease)/4, time.Millisecond))) // a promise holds for a lease after a ping
 	}()
 	v.openSession(welcome)
 	acknowledge := func(uint64) error { return nil }

@@ -24,7 +24,14 @@ func (v *Venus) settle(ctx context.Context, batch []*record, answer wire.Answer,
 	a := v.newSettlement(t, answer)
 	for _, r := range batch {
 		a.note(r)
-		if refusal, ok := refused[r.Number]; ok {
+		r.answered = true
+		refusal, ok := refused[r.Number]
+		if !ok {
+			continue
+		}
+		r.refusal = &refusal
+		// A caller who waits hears of it. What he wrote is kept nevertheless: most programs do not look what close(2) says.
+		if !r.connected || r.contents != nil {
 			v.keepConflict(t, r, refusal, kept[r.Number])
 		}
 	}

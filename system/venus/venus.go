@@ -97,7 +97,7 @@ func Open(ctx context.Context, cfg Config) (*Venus, error) {
 func (v *Venus) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	v.life, v.stop = ctx, cancel
-	v.policies = policiesOf(ctx, v.cfg)
+	v.policies = policiesOf(ctx, v)
 	for _, daemon := range []func(context.Context){
 		v.sweeper, v.notices.run, v.keepSession, v.reintegrate, v.evict, v.keepGrants, v.revalidate, v.watchDisk,
 	} {

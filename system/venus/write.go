@@ -386,6 +386,9 @@ func (v *Venus) endSession(ctx context.Context, c *call, s *session) error {
 			err = finalErr
 		}
 	}
+	if err == nil {
+		err = v.policies.updates.stored(ctx, c, s)
+	}
 	_ = s.file.Close() // its contents are in the kernel; what could fail has been asked for by now
 	return err
 }

@@ -43,7 +43,9 @@ type promised struct {
 }
 
 // within is a bound that no test reaches.
-func within() (context.Context, context.CancelFunc) { return context.WithTimeout(context.Background(), time.Hour) }
+func within() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), time.Hour)
+}
 
 // send sends a batch, and gives a channel that has the error when it has been answered.
 func (w *promised) send(log *vicetest.Log) <-chan error {
