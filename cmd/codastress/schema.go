@@ -5,6 +5,7 @@ import (
 
 	"github.com/codastress/codastress/harness"
 	"github.com/codastress/codastress/harness/scenario"
+	"github.com/codastress/codastress/system/coda"
 )
 
 func schemaCommand() *cobra.Command {
@@ -39,5 +40,9 @@ func schema(known harness.Catalog) ([]byte, error) {
 	for _, fault := range known.Faults {
 		faults = append(faults, scenario.Term{Name: fault.Name, Doc: fault.Doc})
 	}
-	return scenario.Schema(workloads, faults)
+	var profiles []scenario.Term
+	for _, profile := range coda.Profiles() {
+		profiles = append(profiles, scenario.Term{Name: string(profile), Doc: profile.Doc()})
+	}
+	return scenario.Schema(workloads, faults, profiles)
 }

@@ -27,9 +27,9 @@ type ParameterTerm struct {
 // object is a part of a JSON Schema.
 type object map[string]any
 
-// Schema is the JSON Schema (draft 2020-12) of scenario files that use these workloads and faults. It is what an editor completes and explains fields
+// Schema is the JSON Schema (draft 2020-12) of scenario files that use these workloads, faults and profiles. It is what an editor completes and explains fields
 // with; [Parse] is stricter, since it looks at values too.
-func Schema(workloads []WorkloadTerm, faults []Term) ([]byte, error) {
+func Schema(workloads []WorkloadTerm, faults, profiles []Term) ([]byte, error) {
 	initial := defaults()
 	weights := object{}
 	for _, fault := range faults {
@@ -41,6 +41,7 @@ func Schema(workloads []WorkloadTerm, faults []Term) ([]byte, error) {
 		"doc":        object{"type": "string", "description": "What the scenario is for. The first line is what `codastress list` shows."},
 		"clients":    whole(maxNodes, initial.Clients, "Nodes that mount the file system."),
 		"servers":    whole(maxNodes, initial.Servers, "Nodes that hold it."),
+		"profile":    object{"oneOf": terms(profiles), "default": initial.Profile, "description": "How the file system does what can be done in several ways."},
 		"time_scale": object{"type": "number", "minimum": 1.0 / maxScale, "maximum": maxScale, "default": initial.TimeScale, "description": "Divides the time constants of the file system."},
 		"load":       span(initial.Load.String(), "How long the workload and the faults go on."),
 		"workload":   workloadSchema(workloads),
