@@ -11,6 +11,8 @@ type updates interface {
 	// conclude ends a change whose record has been logged; the record is nil where the change has cancelled what it undoes. It is called with v.mu
 	// held and returns without, when the change is done.
 	conclude(ctx context.Context, c *call, t *tx, r *record) error
+	// storing is told of the record of contents that have been flushed. v.mu is held.
+	storing(r *record)
 	// stored returns when the contents that a session has flushed are where they have to be.
 	stored(ctx context.Context, c *call, s *session) error
 }
@@ -19,6 +21,8 @@ type updates interface {
 type logged struct{ v *Venus }
 
 func (l logged) conclude(_ context.Context, _ *call, t *tx, _ *record) error { return l.v.done(t) }
+
+func (l logged) storing(*record) {}
 
 func (l logged) stored(context.Context, *call, *session) error { return nil }
 
@@ -40,11 +44,24 @@ func (u connected) conclude(ctx context.Context, c *call, t *tx, r *record) erro
 	return u.await(ctx, c, r)
 }
 
+// storing marks the record at once: those who change something meanwhile must not take it for one that is left to be reintegrated.
+func (u connected) storing(r *record) { r.connected = u.v.hoarding(r) }
+
 func (u connected) stored(ctx context.Context, c *call, s *session) error {
 	v := u.v
 	v.mu.Lock()
 	shared := s.published()
+	var last *record
+	for _, r := range s.o.pending {
+		if _, ok := r.Operation.(coda.Store); ok {
+			last = r
+		}
+	}
+	waits := last != nil && last.connected
 	v.mu.Unlock()
+	if !waits {
+		return nil
+	}
 	if shared {
 		// What is sent must not change any more.
 		if err := v.protect(ctx, c, s); err != nil {
@@ -52,17 +69,6 @@ func (u connected) stored(ctx context.Context, c *call, s *session) error {
 		}
 	}
 	v.mu.Lock()
-	var last *record
-	for _, r := range s.o.pending {
-		if _, ok := r.Operation.(coda.Store); ok {
-			last = r
-		}
-	}
-	if last == nil || !v.hoarding(last) {
-		v.mu.Unlock()
-		return nil
-	}
-	last.connected = true
 	free := v.hold(last)
 	v.mu.Unlock()
 	defer free()

@@ -2,6 +2,8 @@ package venus_test
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,6 +95,25 @@ func TestConnectedChangesAreOnTheServer(t *testing.T) {
 		a.rename("dir/file", "dir/moved")
 		a.remove("dir/moved")
 		require.Zero(t, a.Volume().LogRecords)
+	})
+}
+
+// Those who write at the same time do not take each other's changes for a log that is left.
+func TestConnectedWritersStayConnected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := vicetest.Start(t)
+		c := start(t, s, of(coda.Coda61))
+		must(c.at(""))
+		var writers sync.WaitGroup
+		for i := range 8 {
+			writers.Go(func() {
+				for j := range 20 {
+					c.write(fmt.Sprintf("file%d-%d", i, j), "contents")
+				}
+			})
+		}
+		writers.Wait()
+		require.Zero(t, c.Volume().LogRecords)
 	})
 }
 

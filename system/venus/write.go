@@ -291,6 +291,7 @@ func (v *Venus) logStore(t *tx, s *session, op coda.Store, modified coda.Time, d
 		v.saveObject(t, s.o)
 	}
 	s.stored = v.appendStore(t, modified, op, record{contents: v.retain(s.w), digested: digested, synced: durable, session: s})
+	v.policies.updates.storing(s.stored)
 	v.resize(s.w, op.Length)
 }
 
