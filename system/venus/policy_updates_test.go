@@ -88,7 +88,7 @@ func TestConnectedChangesAreOnTheServer(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, h.Flush(t.Context()))
 			require.Zero(t, a.Volume().LogRecords)
-			time.Sleep(time.Second)
+			synctest.Wait() // the other client has the break
 			require.Equal(t, contents, b.read("dir/file"))
 		}
 		require.NoError(t, h.Close(t.Context()))
@@ -157,6 +157,7 @@ func TestDisconnectedChangesAreLoggedAndAge(t *testing.T) {
 		require.Equal(t, "disconnected", b.read("file"))
 		a.write("file", "connected again")
 		require.Zero(t, a.Volume().LogRecords)
+		synctest.Wait() // the other client has the break
 		require.Equal(t, "connected again", b.read("file"))
 	})
 }
