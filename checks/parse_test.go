@@ -2,6 +2,7 @@ package checks_test
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -26,6 +27,7 @@ import (
 //	event NODE DAEMON WHAT TIME [unexpected] [detail=...]
 //	stall NODE KIND PATH INVOKED seen=TIME [file=...]
 //	NODE/WORKER FROM..TO KIND PATH [TARGET] [CONTENT] [parents=A,B] [failed=ERRNO|unknown] [abandoned=TIME] [problem=...] [empty] [synced]
+//	  [mode=...] of a stat: file, directory or symlink; [entries=A,B] of a list
 //	observe NODE mount|server TIME [pending=N] [state=...] [error=...] [problem=...]
 //	  PATH file CONTENT [problem=...] [mode=...] [links=...] | PATH file empty | PATH directory | PATH symlink TEXT
 //	  conflict OPERATION PATH [CONTENT]
@@ -237,6 +239,14 @@ func (p *parser) operation() {
 	require.NoError(p.t, op.Kind.UnmarshalText([]byte(p.fields[2])), "line %d", p.line)
 	op.Path = p.fields[3]
 	rest := p.fields[4:]
+	op.Mode = map[string]fs.FileMode{"file": 0o644, "directory": fs.ModeDir | 0o755, "symlink": fs.ModeSymlink | 0o777}[p.option("mode")]
+	if op.Kind == history.List {
+		op.Entries = split(p.option("entries"))
+		op.Length = int64(len(op.Entries))
+	}
+	if op.Kind == history.ReadLink && len(rest) > 0 {
+		op.Target, rest = rest[0], nil
+	}
 	if op.Kind == history.Rename || op.Kind == history.Link || op.Kind == history.Symlink {
 		op.Target, rest = rest[0], rest[1:]
 	}
