@@ -86,6 +86,8 @@ func (l *lostData) name(path uint32, final state) {
 			l.taken++
 		case l.conflicts.pending[node]:
 			l.pending++
+		case l.overtaken(m, path, final):
+			l.late++
 		case !l.conflicts.known[node]:
 			l.doubt("%s may have kept %s as a conflict: it could not be observed", node, name)
 		default:
@@ -93,6 +95,20 @@ func (l *lostData) name(path uint32, final state) {
 			return
 		}
 	}
+}
+
+// overtaken says whether what put the final state there may have come after an acknowledged change, although it was acknowledged before that began: a
+// disconnected client's rename is not refused for what others wrote meanwhile, nor is the removal of one of several names of a file, which has the
+// content by the others.
+func (l *lostData) overtaken(m *history.Row, path uint32, final state) bool {
+	for _, i := range l.mutations.of(path) {
+		row := l.operations.Row(int(i))
+		if l.operations.Node(row.Worker) != l.operations.Node(m.Worker) && (row.Kind == history.Rename || l.groups.shared(path)) &&
+			l.puts(row, path, final) {
+			return true
+		}
+	}
+	return false
 }
 
 // changes says whether a mutation certainly changes what is at a path. A Link does not change what it links to, and a Rename leaves both of two names

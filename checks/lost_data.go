@@ -37,6 +37,7 @@ func noLostData(run *history.Run) history.Verdict {
 	l.figure("names judged", float64(l.judged), "")
 	l.figure("names not judged", float64(l.skipped), "")
 	l.figure("changes kept as conflicts", float64(l.kept), "")
+	l.figure("changes that another client's rename may have carried off", float64(l.late), "")
 	l.figure("changes that a loss of power may take", float64(l.taken), "")
 	return l.verdict("the final state of %s is explained by %s", count(l.judged, "name"), count(l.operations.Len(), "operation"))
 }
@@ -54,7 +55,7 @@ type lostData struct {
 
 	replacements map[uint32]replacements // of the names that were looked at
 
-	judged, skipped, kept, pending, taken int
+	judged, skipped, kept, pending, taken, late int
 }
 
 // chooseFinal chooses the tree that is judged.
