@@ -5,7 +5,29 @@ import "unique"
 const blockSize = 4096
 
 // generation is the time between two copies of a disk: what was made before the last copy is shared with it and never changed in place.
-type generation struct{ _ byte } // not of size zero, so that each has an address of its own
+type generation struct {
+	spare [][]byte // of the length of a block: what interned blocks no longer need, for the next ones
+}
+
+// maxSpare bounds the memory that waits for its next use.
+const maxSpare = 64
+
+// room gives memory for n bytes, at least, with anything in it.
+func (g *generation) room(n int) []byte {
+	if last := len(g.spare) - 1; last >= 0 {
+		b := g.spare[last]
+		g.spare = g.spare[:last]
+		return b[:n]
+	}
+	return make([]byte, n)
+}
+
+// giveBack takes memory that nobody uses any more.
+func (g *generation) giveBack(b []byte) {
+	if cap(b) >= blockSize && len(g.spare) < maxSpare {
+		g.spare = append(g.spare, b)
+	}
+}
 
 // block holds up to blockSize bytes of a file. What is missing at its end is zero.
 type block struct {
@@ -50,17 +72,29 @@ func (b *block) clone(owner *generation) *block {
 	return c
 }
 
-// write puts bytes at an offset.
+// write puts bytes at an offset. Whoever writes to a block may change it in place.
 func (b *block) write(p []byte, offset int) {
-	if offset <= len(b.bytes) && len(b.bytes) < offset+len(p) {
-		b.bytes = append(b.bytes[:offset], p...)
-		return
+	before, end := len(b.bytes), offset+len(p)
+	if end > cap(b.bytes) {
+		b.enlarge(end)
 	}
-	if gap := offset - len(b.bytes); gap > 0 {
-		b.bytes = append(append(b.bytes, make([]byte, gap)...), p...)
-		return
+	if end > before {
+		b.bytes = b.bytes[:end]
+		if offset > before {
+			clear(b.bytes[before:offset])
+		}
 	}
 	copy(b.bytes[offset:], p)
+}
+
+// enlarge makes room for n bytes: for a whole block if it was too small before, since then more will follow.
+func (b *block) enlarge(n int) {
+	old := b.bytes
+	if cap(old) > 0 {
+		n = blockSize
+	}
+	b.bytes = b.owner.room(n)[:len(old)]
+	copy(b.bytes, old)
 }
 
 // cut gives a block with the first n bytes, which is not to be changed in place; neither is b from now on.
@@ -96,5 +130,6 @@ func (b *block) intern(owner *generation) {
 		return
 	}
 	b.equal, b.interned = unique.Make(string(b.bytes)), true
+	owner.giveBack(b.bytes)
 	b.owner, b.bytes = nil, nil
 }
