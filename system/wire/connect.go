@@ -37,7 +37,7 @@ func ServerOptions(creds credentials.TransportCredentials, live Liveness) []grpc
 	if creds == nil {
 		creds = insecure.NewCredentials()
 	}
-	return []grpc.ServerOption{
+	return append(serverMemory(&buffers{}),
 		grpc.Creds(creds),
 		grpc.MaxRecvMsgSize(MaxMessage),
 		grpc.MaxSendMsgSize(MaxReply),
@@ -45,7 +45,7 @@ func ServerOptions(creds credentials.TransportCredentials, live Liveness) []grpc
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 		grpc.ChainUnaryInterceptor(unaryServerErrors),
 		grpc.ChainStreamInterceptor(streamServerErrors),
-	}
+	)
 }
 
 // ClientConfig says how a client connects.
@@ -75,7 +75,7 @@ func Dial(address string, cfg ClientConfig, more ...grpc.DialOption) (*grpc.Clie
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)
 		}
 	}
-	options := append([]grpc.DialOption{
+	options := append(clientMemory(&buffers{}),
 		grpc.WithTransportCredentials(creds),
 		grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
 			c, err := dial(ctx, addr)
@@ -93,7 +93,8 @@ func Dial(address string, cfg ClientConfig, more ...grpc.DialOption) (*grpc.Clie
 		grpc.WithIdleTimeout(0),
 		grpc.WithChainUnaryInterceptor(unaryClientErrors),
 		grpc.WithChainStreamInterceptor(streamClientErrors),
-	}, more...)
+	)
+	options = append(options, more...)
 	conn, err := grpc.NewClient("passthrough:///"+address, options...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", address, err)
