@@ -85,6 +85,8 @@ type Limits struct {
 	Promises    int    // of one session; default 1,000,000
 	Transfers   int    // batches whose data are being received at once; default 32
 	Free        uint64 // bytes of the disk that must stay free for a batch to be accepted; default 64 MiB
+	WriteBuffer int    // bytes of each of the store's two write buffers; default 64 MiB, twice the largest batch, which is an ordinary write then
+	Cache       int    // bytes of what was read from the disk that the store keeps in memory; default 32 MiB
 }
 
 // withDefaults fills in what is not set.
@@ -126,6 +128,8 @@ func (l Limits) withDefaults() Limits {
 	l.Promises = orDefault(l.Promises, 1_000_000)
 	l.Transfers = orDefault(l.Transfers, 32)
 	l.Free = orDefault(l.Free, 64<<20)
+	l.WriteBuffer = orDefault(l.WriteBuffer, 64<<20)
+	l.Cache = orDefault(l.Cache, 32<<20)
 	return l
 }
 

@@ -40,3 +40,6 @@ func (s *Server) ChangeVnode(f coda.Fid, change func(*coda.Status)) []byte {
 	change(&v.status)
 	return v.encode()
 }
+
+// ReadFromDisk says how many blocks of the store were not in memory when they were read.
+func (s *Server) ReadFromDisk() int64 { return s.store.db.Metrics().BlockCache.Misses }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"slices"
 
 	"google.golang.org/grpc"
 
@@ -61,7 +62,7 @@ func (s *Server) Fetch(request *vicepb.FetchRequest, stream grpc.ServerStreaming
 	}
 	switch {
 	case f.data != nil:
-		return sendData(stream, f.data, f.vnode.status.Length)
+		return s.sendData(stream, f.data, f.vnode.status.Length)
 	case f.contents && !f.unchanged && f.vnode.status.Kind == coda.Directory:
 		return sendEntries(stream, f)
 	default:
@@ -134,12 +135,26 @@ func (f *fetch) close() {
 	f.view.release()
 }
 
-func sendData(stream grpc.ServerStreamingServer[vicepb.FetchReply], data io.Reader, length uint64) error {
-	buffer := make([]byte, min(pieceSize, max(length, 1))) // most files are far smaller than a piece
+// sendData sends contents piece by piece. Those in the store are sent from where they are.
+func (s *Server) sendData(stream grpc.ServerStreamingServer[vicepb.FetchReply], data io.Reader, length uint64) error {
+	send := func(piece []byte) error {
+		return stream.Send(&vicepb.FetchReply{Part: &vicepb.FetchReply_Data{Data: piece}})
+	}
+	if stored, ok := data.(*storedContents); ok {
+		for piece := range slices.Chunk(stored.rest, pieceSize) {
+			if err := send(piece); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	whole := s.pieces.Get().(*[]byte)
+	defer s.pieces.Put(whole)
+	buffer := (*whole)[:min(pieceSize, max(length, 1))]
 	for {
 		n, err := io.ReadFull(data, buffer)
 		if n > 0 {
-			if err := stream.Send(&vicepb.FetchReply{Part: &vicepb.FetchReply_Data{Data: buffer[:n]}}); err != nil {
+			if err := send(buffer[:n]); err != nil {
 				return err
 			}
 		}

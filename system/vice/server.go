@@ -34,6 +34,7 @@ type Server struct {
 	transfer chan struct{} // holds one value a batch whose data are being received
 	contents atomic.Uint64 // the last contentID.sequence given
 	opened   atomic.Uint64 // sessions so far
+	pieces   sync.Pool     // of *[]byte, to send contents with
 
 	stopping context.Context // done when the server is being closed; sessions end with it
 	stop     context.CancelCauseFunc
@@ -59,7 +60,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open server: %w", err)
 	}
-	st, err := openStore(cfg.Disk, cfg.Dir, cfg.Log, cfg.Fatal)
+	st, err := openStore(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open server: %w", err)
 	}
@@ -67,6 +68,10 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 		cfg: cfg, store: st, calls: newCalls(cfg.Timing.Request), serving: map[*grpc.Server]bool{},
 		writer: newTurn("writer's turn"), transfer: make(chan struct{}, cfg.Limits.Transfers),
 		volume: volume{name: cfg.Volume, granting: newTurn("granting of numbers")},
+	}
+	s.pieces.New = func() any {
+		b := make([]byte, pieceSize)
+		return &b
 	}
 	s.stopping, s.stop = context.WithCancelCause(context.Background())
 	if err := s.recover(ctx); err != nil {

@@ -20,18 +20,20 @@ type store struct {
 	fatal      func(error)
 }
 
-// memtable is the size of Pebble's write buffer. It holds the largest batch twice, so that such a batch is an ordinary write.
-const memtable = 64 << 20
-
-func openStore(on disk.FS, dir string, log *slog.Logger, fatal func(error)) (*store, error) {
+func openStore(cfg Config) (*store, error) {
+	on, dir := cfg.Disk, cfg.Dir
 	if err := disk.MakeDirectory(on, dir); err != nil {
 		return nil, fmt.Errorf("make %s: %w", dir, err)
 	}
+	// Pebble takes its write buffers from the cache: without room for both of them, nothing that was read would stay there.
+	cache := pebble.NewCache(int64(2*cfg.Limits.WriteBuffer + cfg.Limits.Cache))
+	defer cache.Unref()
 	options := &pebble.Options{
-		FS:                 &disk.Dependable{FS: on, Full: func() {}, Fatal: fatal},
+		FS:                 &disk.Dependable{FS: on, Full: func() {}, Fatal: cfg.Fatal},
+		Cache:              cache,
 		FormatMajorVersion: pebble.FormatNewest,
-		MemTableSize:       memtable,
-		Logger:             pebbleLog{log, fatal},
+		MemTableSize:       uint64(cfg.Limits.WriteBuffer),
+		Logger:             pebbleLog{cfg.Log, cfg.Fatal},
 	}
 	for i := range options.Levels {
 		options.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // most lookups of a create are for what is not there
@@ -44,7 +46,7 @@ func openStore(on disk.FS, dir string, log *slog.Logger, fatal func(error)) (*st
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &store{db: db, containers: c, fatal: fatal}, nil
+	return &store{db: db, containers: c, fatal: cfg.Fatal}, nil
 }
 
 func (s *store) close() error { return s.db.Close() }
@@ -168,7 +170,7 @@ func (s *store) openContents(r pebble.Reader, v *vnode) (io.ReadCloser, error) {
 	case inContainer:
 		return s.containers.open(v)
 	default:
-		return io.NopCloser(&storedContents{}), nil
+		return &storedContents{Closer: io.NopCloser(nil)}, nil
 	}
 }
 
@@ -176,6 +178,15 @@ func (s *store) openContents(r pebble.Reader, v *vnode) (io.ReadCloser, error) {
 type storedContents struct {
 	io.Closer
 	rest []byte
+}
+
+var _ io.WriterTo = (*storedContents)(nil)
+
+// WriteTo implements io.WriterTo.
+func (c *storedContents) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(c.rest)
+	c.rest = c.rest[n:]
+	return int64(n), err
 }
 
 func (c *storedContents) Read(p []byte) (int, error) {

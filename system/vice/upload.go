@@ -1,7 +1,6 @@
 package vice
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -42,8 +41,8 @@ type incoming struct {
 	store  coda.Store
 	got    uint64
 	sum    hash.Hash
-	buffer bytes.Buffer // for the store
-	file   disk.File    // for a container; nil for the store
+	inline []byte    // for the store
+	file   disk.File // for a container; nil for the store
 	id     contentID
 }
 
@@ -67,6 +66,9 @@ func (u *uploads) begin(number uint64, o coda.Store) error {
 		in.file = file
 		u.dirs[in.id.sequence%spread] = true
 	}
+	if in.file == nil {
+		in.inline = make([]byte, 0, o.Length)
+	}
 	u.current = in
 	return nil
 }
@@ -82,7 +84,7 @@ func (u *uploads) write(p []byte) error {
 	}
 	in.sum.Write(p)
 	if in.file == nil {
-		in.buffer.Write(p)
+		in.inline = append(in.inline, p...)
 		return nil
 	}
 	if _, err := in.file.Write(p); err != nil {
@@ -111,7 +113,7 @@ func (u *uploads) end() error {
 		u.syncs.Go(func() error { return errors.Join(in.file.Sync(), in.file.Close()) })
 	case in.got > 0:
 		arrived.content = content{place: inStore, id: in.id}
-		arrived.inline = in.buffer.Bytes()
+		arrived.inline = in.inline
 		u.memory += len(arrived.inline)
 	}
 	u.arrived[in.number] = arrived
