@@ -26,9 +26,15 @@ type store struct {
 	order sync.Mutex // fixes the order of changes
 }
 
+const (
+	writeBuffers = 4       // of the store, at most: one that is filled, and others that are being written to the disk
+	readCache    = 8 << 20 // bytes of what was read from the disk that the store keeps in memory
+)
+
 func openStore(cfg Config, b *ballast) (*store, error) {
 	s := &store{wal: newWALFS(cfg, b), log: cfg.Log}
-	cache := pebble.NewCache(8 << 20)
+	// Pebble takes its write buffers from the cache: without room for them, nothing that was read would stay there.
+	cache := pebble.NewCache(int64(writeBuffers*cfg.Limits.WriteBuffer + readCache))
 	defer cache.Unref()
 	dir := cfg.Disk.PathJoin(cfg.Dir, "meta")
 	if err := disk.MakeDirectory(cfg.Disk, dir); err != nil {
@@ -38,8 +44,8 @@ func openStore(cfg Config, b *ballast) (*store, error) {
 		FS:                          s.wal,
 		Cache:                       cache,
 		FormatMajorVersion:          pebble.FormatNewest,
-		MemTableSize:                8 << 20,
-		MemTableStopWritesThreshold: 4,
+		MemTableSize:                uint64(cfg.Limits.WriteBuffer),
+		MemTableStopWritesThreshold: writeBuffers,
 		MaxOpenFiles:                64,
 		L0CompactionThreshold:       4,
 		Logger:                      pebbleLog{cfg.Log, cfg.Fatal},
