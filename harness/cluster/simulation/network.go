@@ -17,6 +17,7 @@ type Network struct {
 	listeners map[string]*listener // by address
 	links     map[string]*link
 	conns     []*wire // that have not ended, in the order in which they were made
+	buffers   buffers
 }
 
 // A link leads from one node to another.

@@ -21,6 +21,7 @@ type pipe struct {
 	gate *gate
 	from *Stack
 	to   *Stack
+	bufs *buffers
 
 	readable chan struct{} // has a token when a reader should look again
 	writable chan struct{}
@@ -43,10 +44,11 @@ type pipe struct {
 type segment struct {
 	data []byte
 	due  time.Time
+	read int // bytes that are gone
 }
 
 func newPipe(g *gate, from, to *Stack) *pipe {
-	return &pipe{gate: g, from: from, to: to, readable: make(chan struct{}, 1), writable: make(chan struct{}, 1)}
+	return &pipe{gate: g, from: from, to: to, bufs: &from.network.buffers, readable: make(chan struct{}, 1), writable: make(chan struct{}, 1)}
 }
 
 // wake makes both ends look again.
@@ -98,7 +100,7 @@ func (p *pipe) tryWrite(b []byte) (n int, deadline time.Time, err error) {
 	}
 	transferred, latency := p.gate.schedule(now, p.last, n)
 	p.last = transferred
-	p.coming = append(p.coming, segment{append([]byte(nil), b[:n]...), transferred.Add(latency)})
+	p.coming = append(p.coming, segment{data: p.bufs.copyOf(b[:n]), due: transferred.Add(latency)})
 	p.size += n
 	signal(p.readable)
 	return n, p.writing, nil
@@ -134,11 +136,11 @@ func (p *pipe) tryRead(b []byte) (n int, next time.Time, err error) {
 	}
 	for len(p.arrived) > 0 && n < len(b) {
 		first := &p.arrived[0]
-		taken := copy(b[n:], first.data)
+		taken := copy(b[n:], first.data[first.read:])
 		n += taken
-		if first.data = first.data[taken:]; len(first.data) == 0 {
-			p.arrived[0] = segment{}
-			p.arrived = p.arrived[1:]
+		if first.read += taken; first.read == len(first.data) {
+			p.bufs.done(first.data)
+			p.arrived = dropFirst(p.arrived)
 		}
 	}
 	if n > 0 {
@@ -195,6 +197,7 @@ func (p *pipe) pass(now time.Time) {
 			return
 		case cluster.FlowDrop:
 			p.size -= len(p.coming[0].data)
+			p.bufs.done(p.coming[0].data)
 			p.torn = true
 			signal(p.writable)
 		default:
@@ -204,9 +207,17 @@ func (p *pipe) pass(now time.Time) {
 			p.gate.count(len(p.coming[0].data))
 			p.arrived = append(p.arrived, p.coming[0])
 		}
-		p.coming[0] = segment{}
-		p.coming = p.coming[1:]
+		p.coming = dropFirst(p.coming)
 	}
+}
+
+// dropFirst takes the first of some segments away, and begins at the start of their memory again once there are no more.
+func dropFirst(s []segment) []segment {
+	s[0] = segment{}
+	if len(s) == 1 {
+		return s[:0]
+	}
+	return s[1:]
 }
 
 // settle lets through what is due now, before the gate changes or its counter is read.
