@@ -20,7 +20,7 @@ type outcome struct {
 	why       []string
 	failed    []string // the checks that failed, or errBroken
 	dir       string   // where the run is kept; "" where it passed
-	memory    int64    // the most that was resident, in bytes
+	cost      cost
 	simulated time.Duration
 	exact     bool
 }
@@ -48,8 +48,9 @@ type totals struct {
 	failed         []outcome // and undecided ones, by their seeds
 	wall           time.Duration
 	simulated      time.Duration
-	memory         int64 // the most that one run took, in bytes
-	inexact        int   // runs that may not repeat themselves
+	processor      time.Duration // that the processes of all runs took
+	memory         int64         // the most that one run took, in bytes
+	inexact        int           // runs that may not repeat themselves
 	planned        uint64
 	ranOutOfBudget bool
 }
@@ -114,7 +115,8 @@ func (c *campaign) count(o outcome) {
 	t := &c.total
 	t.seeds++
 	t.simulated += o.simulated
-	t.memory = max(t.memory, o.memory)
+	t.processor += o.cost.processor
+	t.memory = max(t.memory, o.cost.memory)
 	if !o.exact {
 		t.inexact++
 	}
@@ -206,7 +208,7 @@ func (t totals) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "%s  %d of %d seeds in %v: %d passed, %d failed, %d undecided\n",
 		strings.ToUpper(t.result().String()), t.seeds, t.planned, t.wall.Round(100*time.Millisecond), t.passed, counted[history.Fail], counted[history.Undecided])
-	fmt.Fprintf(w, "      %s; at most %d MB a job\n", t.rates(), t.memory>>20)
+	fmt.Fprintf(w, "      %s; %.2f s of a processor a seed, at most %d MB a job\n", t.rates(), t.processor.Seconds()/float64(max(t.seeds, 1)), t.memory>>20)
 	if t.ranOutOfBudget {
 		fmt.Fprintln(w, "      The time was up before all seeds were run.")
 	}

@@ -44,8 +44,8 @@ func (n *node) clientHooks() (agent.Hooks, error) {
 	if err != nil {
 		return agent.Hooks{}, fmt.Errorf("venus's control socket: %w", err)
 	}
-	var files workloads.Directory = directFiles{client}
-	var tree observe.Tree = directTree{directFiles{client}}
+	var files workloads.Directory = newDirectFiles(client)
+	var tree observe.Tree = directTree{newDirectFiles(client)}
 	if n.Mount == cluster.MountFUSE {
 		files = workloads.LocalDirectory{Root: n.Coda, Mounted: true}
 		tree = observe.Folder{Root: n.Coda, Mounted: true}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"io/fs"
+	"sync"
 	"time"
 
 	"github.com/codastress/codastress/harness/agent/observe"
@@ -16,7 +17,29 @@ import (
 
 // directFiles are the files of a client whose venus has no kernel mount: what workloads, the web server and observations work on. Errors carry
 // the errno that the kernel would give.
-type directFiles struct{ venus direct.Files }
+type directFiles struct {
+	venus direct.Files
+	pages *sync.Pool // of *page
+}
+
+func newDirectFiles(venus direct.Files) directFiles {
+	pages := &sync.Pool{}
+	pages.New = func() any { return &page{pages: pages} }
+	return directFiles{venus, pages}
+}
+
+// page is contents that were read whole. Its memory is used again when it is closed.
+type page struct {
+	bytes.Buffer
+	pages *sync.Pool
+}
+
+// Close implements io.Closer. Only one call is allowed.
+func (p *page) Close() error {
+	p.Reset()
+	p.pages.Put(p)
+	return nil
+}
 
 // inVolume is a path below the root as venus's socket wants it, where the root has no name.
 func inVolume(path string) string {
@@ -141,9 +164,12 @@ func (d directFiles) Stat(ctx context.Context, path string) (workloads.Info, err
 
 // Open implements web.Files: a page is one session, so it is read whole.
 func (d directFiles) Open(ctx context.Context, path string) (io.ReadCloser, int64, error) {
-	var content bytes.Buffer
-	_, err := d.venus.CopyFile(ctx, path, &content)
-	return io.NopCloser(&content), int64(content.Len()), errno("read", path, err)
+	content := d.pages.Get().(*page)
+	if _, err := d.venus.CopyFile(ctx, path, content); err != nil {
+		_ = content.Close() // it never fails
+		return nil, 0, errno("read", path, err)
+	}
+	return content, int64(content.Len()), nil
 }
 
 // directTree is observe's view: the two packages know each other's types no more than workloads and agents do.

@@ -118,11 +118,11 @@ func simulateSeed(ctx context.Context, name string, what order, work *workplace,
 		return o, err
 	}
 	defer func() { err = errors.Join(err, removeAll(folder)) }()
-	a, memory, err := simulate(ctx, what, folder, io.Discard)
+	a, taken, err := simulate(ctx, what, folder, io.Discard)
 	if err != nil {
 		return o, err
 	}
-	o = outcome{seed: what.Seed, memory: memory, simulated: a.Simulated, exact: a.Exact}
+	o = outcome{seed: what.Seed, cost: taken, simulated: a.Simulated, exact: a.Exact}
 	o.result, o.why = a.overall()
 	if o.failed = failedOf(a.Verdicts); errors.Is(a.err(), errBroken) {
 		o.failed = []string{errBroken.Error()}

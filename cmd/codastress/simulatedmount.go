@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"sync"
@@ -104,10 +105,11 @@ func value[T any](ctx context.Context, m *simulatedMount, op, path string, call 
 // ReadFile implements workloads.Directory and observe.Tree. The content is copied when it is whole: an abandoned call must not touch to.
 func (m *simulatedMount) ReadFile(ctx context.Context, path string, to io.Writer) error {
 	content, _, err := m.Open(ctx, path)
-	if err == nil {
-		_, err = io.Copy(to, content)
+	if err != nil {
+		return err
 	}
-	return err
+	_, err = io.Copy(to, content)
+	return errors.Join(err, content.Close())
 }
 
 // Open implements web.Files.

@@ -163,6 +163,14 @@ type running struct {
 // Close implements simulation.Process.
 func (r *running) Close(ctx context.Context) error { return errors.Join(r.end(ctx), r.parts.Wait()) }
 
+// What the daemons of a simulation take of the memory that all share: less than those that have a machine to themselves. Of the pages of a site, a
+// quarter is kept in the server's store and the others are in containers, so that each run has both.
+const (
+	simulatedInline = 6 << 10 // bytes of a file that the server keeps in its store
+	simulatedBuffer = 2 << 20 // bytes of a write buffer
+	simulatedCache  = 4 << 20 // bytes of what the server's store read from its disk
+)
+
 // simulatedServer is a server node.
 type simulatedServer struct {
 	software
@@ -183,6 +191,7 @@ func (s *simulatedServer) Start(ctx context.Context, _ string, life simulation.L
 	server, err := vice.Open(ctx, vice.Config{
 		Disk: diskOf(life), Dir: "vice", Volume: volumeName, Log: life.Log, Entropy: s.entropy, Fatal: life.Die,
 		Profile: profile, Timing: vice.TimingOf(profile).Scaled(s.machine.Spec.TimeScale),
+		Limits: vice.Limits{Inline: simulatedInline, WriteBuffer: simulatedBuffer, Cache: simulatedCache},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the server: %w", err)
@@ -278,6 +287,7 @@ func (c *simulatedClient) Start(ctx context.Context, daemon string, life simulat
 		Disk: diskOf(life), Dir: "venus", Server: codasrvAddress(c.machine.Servers[0]), Dial: life.Stack.Dial, Volume: volumeName,
 		Name: c.machine.Name, Log: life.Log, Entropy: c.entropy, Profile: profile,
 		Timing: venus.TimingOf(profile).Scaled(c.machine.Spec.TimeScale), Boot: strconv.Itoa(life.Boot), Fatal: life.Die,
+		Limits: venus.Limits{WriteBuffer: simulatedBuffer},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the cache: %w", err)
@@ -285,7 +295,7 @@ func (c *simulatedClient) Start(ctx context.Context, daemon string, life simulat
 	c.mu.Lock()
 	c.venus = client
 	c.mu.Unlock()
-	c.mount.set(&serving{life: life, files: directFiles{direct.Local{Venus: client}}})
+	c.mount.set(&serving{life: life, files: newDirectFiles(direct.Local{Venus: client})})
 	return &running{client.Close, &errgroup.Group{}}, nil
 }
 

@@ -98,18 +98,36 @@ const (
 	dyingTime      = 5 * time.Second   // for a process that was asked for its goroutines
 	outputMost     = 4 << 20           // bytes of it that are kept
 	memoryVariable = "GOMEMLIMIT=4GiB" // a run that needs more than any would is better collected than killed
+	// With the overlay, stacks begin with a length that few outgrow. They are neither shrunk by each collection, to be grown again, nor begun with what
+	// the collector finds to be their average.
+	stackVariable = "GODEBUG=gcshrinkstackoff=1,adaptivestackstart=0"
 )
 
-// simulate has a process carry out an order in a folder, which it makes the run directory in. memory is the most that was resident of it, in bytes. An
-// error means that there was no such process; what went wrong in it is in the answer.
-func simulate(ctx context.Context, o order, folder string, stderr io.Writer) (a answer, memory int64, err error) {
+// A cost is what a process took of the machine.
+type cost struct {
+	memory    int64         // the most that was resident, in bytes
+	processor time.Duration // of one, the system's part included
+}
+
+// costOf is what a process has taken that has ended.
+func costOf(ended *os.ProcessState) cost {
+	c := cost{processor: ended.UserTime() + ended.SystemTime()}
+	if usage, ok := ended.SysUsage().(*syscall.Rusage); ok {
+		c.memory = usage.Maxrss << 10
+	}
+	return c
+}
+
+// simulate has a process carry out an order in a folder, which it makes the run directory in. An error means that there was no such process; what went
+// wrong in it is in the answer.
+func simulate(ctx context.Context, o order, folder string, stderr io.Writer) (a answer, c cost, err error) {
 	text, err := json.Marshal(o)
 	if err != nil {
-		return a, 0, fmt.Errorf("writing the order of a simulation: %w", err)
+		return a, c, fmt.Errorf("writing the order of a simulation: %w", err)
 	}
 	executable, err := os.Executable()
 	if err != nil {
-		return a, 0, fmt.Errorf("finding the executable that simulates: %w", err)
+		return a, c, fmt.Errorf("finding the executable that simulates: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, stuckTime)
 	defer cancel()
@@ -119,7 +137,9 @@ func simulate(ctx context.Context, o order, folder string, stderr io.Writer) (a 
 	cmd.Dir = folder
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(text), &stdout, io.MultiWriter(said, stderr)
 	// The same environment wherever it runs: what differs could show in the order of things.
-	cmd.Env = []string{bubble.SeedVariable + "=" + strconv.FormatUint(o.Seed, 10), "GOMAXPROCS=1", "GOGC=off", memoryVariable, "GOTRACEBACK=all"}
+	cmd.Env = []string{
+		bubble.SeedVariable + "=" + strconv.FormatUint(o.Seed, 10), "GOMAXPROCS=1", "GOGC=off", memoryVariable, stackVariable, "GOTRACEBACK=all",
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // so that it says where it is
 	cmd.WaitDelay = dyingTime
@@ -128,22 +148,20 @@ func simulate(ctx context.Context, o order, folder string, stderr io.Writer) (a 
 	defer runtime.UnlockOSThread()
 	runErr := cmd.Run()
 	if cmd.ProcessState == nil {
-		return a, 0, fmt.Errorf("starting a simulation: %w", runErr)
+		return a, c, fmt.Errorf("starting a simulation: %w", runErr)
 	}
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		memory = usage.Maxrss << 10
-	}
+	c = costOf(cmd.ProcessState)
 	if err := json.Unmarshal(stdout.Bytes(), &a); err == nil && runErr == nil {
-		return a, memory, nil
+		return a, c, nil
 	}
 	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return answer{}, memory, ctx.Err()
+		return answer{}, c, ctx.Err()
 	}
 	a = answer{Problem: problemCrash, Detail: outcryOf(said.String())}
 	if ctx.Err() != nil {
 		a = answer{Problem: problemStuck, Detail: fmt.Sprintf("it did not end in %v", stuckTime)}
 	}
-	return a, memory, saveOutput(folder, said.String())
+	return a, c, saveOutput(folder, said.String())
 }
 
 // runSimulated carries out a request in virtual time. The first error is the run's, as harness.Run returns it; the second says that nothing was

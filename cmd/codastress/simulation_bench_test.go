@@ -1,53 +1,54 @@
 package main
 
 import (
-	"context"
-	"log/slog"
-	"path/filepath"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/codastress/codastress/harness"
-	"github.com/codastress/codastress/harness/cluster"
-	"github.com/codastress/codastress/harness/cluster/simulation/bubble"
-	"github.com/codastress/codastress/harness/history"
-	"github.com/codastress/codastress/harness/scenario"
 )
 
-// BenchmarkSimulation simulates and judges whole runs: mass-delete at full size, and at a tenth of it.
+// BenchmarkSimulation simulates and judges whole runs, one after the other, each in a process as `codastress simulate` starts them, with the program
+// that `make build` builds: mass-delete at full size, at a tenth of it, and for a day in which little happens.
 func BenchmarkSimulation(b *testing.B) {
+	executable, err := program()
+	require.NoError(b, err)
 	for _, size := range []struct {
 		name     string
 		settings []string
 	}{
 		{"full", nil},
-		{"tenth", []string{"workload.pages=270", "workload.delete=90", "workload.directories=3", "workload.large=1"}},
+		{"tenth", []string{"workload.pages=270", "workload.delete=90", "workload.rate=3", "workload.directories=3", "workload.large=1"}},
+		{"waiting", []string{
+			"load=24h", "workload.rate=1", "workload.pages=30", "workload.delete=10", "workload.directories=3", "workload.large=0", "faults.mix={}",
+		}},
 	} {
 		b.Run(size.name, func(b *testing.B) {
-			sc, err := scenario.Load("mass-delete", names(catalog()))
-			require.NoError(b, err)
-			require.NoError(b, sc.Set(size.settings...))
-			var virtual time.Duration
-			seed := uint64(0)
-			for b.Loop() {
-				seed++
-				dir := filepath.Join(b.TempDir(), "run")
-				require.NoError(b, bubble.Run(func(ctx context.Context) {
-					began := time.Now()
-					err = harness.Run(ctx, harness.Request{
-						Scenario: sc, Seed: seed, Dir: dir, Runtime: simulated(seed), Mount: cluster.MountDirect, Log: slog.New(slog.DiscardHandler), Progress: silent{},
-					}, catalog())
-					virtual += time.Since(began)
-				}))
-				require.NoError(b, err)
-				result, err := judgeStored(dir)
-				require.NoError(b, err)
-				require.Equal(b, history.Pass, history.Overall(result.Verdicts))
+			args := []string{"simulate", "mass-delete", "--jobs", "1", "--seeds", "1.." + strconv.Itoa(b.N), "--dir", b.TempDir()}
+			for _, setting := range size.settings {
+				args = append(args, "--set", setting)
 			}
-			b.ReportMetric(virtual.Seconds()/b.Elapsed().Seconds(), "simulated/wall")
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "seeds/s")
+			cmd := exec.CommandContext(b.Context(), executable, args...)
+			said, err := cmd.Output()
+			require.NoError(b, err, "%s", said)
+			reportCosts(b, said, cmd.ProcessState.SysUsage().(*syscall.Rusage))
 		})
 	}
+}
+
+// reportCosts reports what b.N seeds took, all processes together.
+func reportCosts(b *testing.B, said []byte, usage *syscall.Rusage) {
+	b.Helper()
+	times := regexp.MustCompile(`(\d+) times as fast as the clock`).FindSubmatch(said)
+	require.NotNil(b, times, "%s", said)
+	faster, err := strconv.ParseFloat(string(times[1]), 64)
+	require.NoError(b, err)
+	processor := time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+	b.ReportMetric(faster, "simulated/wall")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "seeds/s")
+	b.ReportMetric(processor.Seconds()/float64(b.N), "processor-s/seed")
+	b.ReportMetric(float64(usage.Maxrss>>10), "MB")
 }

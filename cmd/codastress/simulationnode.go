@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -29,6 +30,7 @@ func simulationCommand() *cobra.Command {
 			if err := json.NewDecoder(cmd.InOrStdin()).Decode(&o); err != nil {
 				return usageError{fmt.Errorf("reading the order of a simulation: %w", err)}
 			}
+			runtime.MemProfileRate = 0 // nobody asks for that profile, and its samples take time
 			a, err := o.carryOut(cmd.ErrOrStderr())
 			if err != nil {
 				return err

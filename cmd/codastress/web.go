@@ -56,5 +56,5 @@ func webFiles(root, venus string) (web.Files, error) {
 	if err != nil {
 		return nil, fmt.Errorf("venus's control socket: %w", err)
 	}
-	return directFiles{client}, nil
+	return newDirectFiles(client), nil
 }
