@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"testing"
 
@@ -24,14 +25,12 @@ func TestBuffersBelongToOne(t *testing.T) {
 		for step := range rapid.IntRange(1, 60).Draw(t, "steps") {
 			if len(all) > 0 && rapid.Bool().Draw(t, "give back") {
 				i := rapid.IntRange(0, len(all)-1).Draw(t, "which")
-				for _, b := range *all[i].buffer {
-					require.Equal(t, all[i].mark, b)
-				}
+				require.Equal(t, len(*all[i].buffer), bytes.Count(*all[i].buffer, []byte{all[i].mark}))
 				s.Put(all[i].buffer)
 				all = append(all[:i], all[i+1:]...)
 				continue
 			}
-			length := rapid.OneOf(rapid.IntRange(0, 5000), rapid.Just(1<<14), rapid.Just(1<<largestBuffer+1)).Draw(t, "length")
+			length := rapid.OneOf(rapid.IntRange(0, 5000), rapid.Just(1<<14), rapid.Just(1<<14+1)).Draw(t, "length")
 			h := held{s.Get(length), byte(step)}
 			require.Len(t, *h.buffer, length)
 			for i := range *h.buffer {
