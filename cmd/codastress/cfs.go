@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/codastress/codastress/system/venus/cfs"
 	"github.com/codastress/codastress/system/venus/direct"
+	"github.com/codastress/codastress/system/venusfs"
 )
 
 // socketVariable names venus's control socket where no flag does.
@@ -28,31 +31,82 @@ func cfsCommand() *cobra.Command {
 	flags.StringVar(&socket, "socket", os.Getenv(socketVariable), "venus's control socket (default: $"+socketVariable+")")
 	flags.DurationVar(&patience, "patience", time.Minute, "how long to wait for venus")
 	for _, one := range cfs.Commands() {
-		sub := &cobra.Command{
-			Use:   one.Name,
-			Short: one.Help,
-			Args:  noArguments,
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				if socket == "" {
-					return usageError{fmt.Errorf("which venus? name its control socket with --socket or in %s", socketVariable)}
-				}
-				venus, err := direct.Dial(socket)
-				if err != nil {
-					return fmt.Errorf("venus's control socket: %w", err)
-				}
-				defer venus.Close() //nolint:errcheck // the answer was printed
-				ctx, cancel := context.WithTimeout(cmd.Context(), patience)
-				defer cancel()
-				if err := one.Run(ctx, venus.Control(), cmd.OutOrStdout()); err != nil {
-					return fmt.Errorf("cfs %s: %w", one.Name, err)
-				}
-				return nil
-			},
-		}
-		if one.Short != "" {
-			sub.Aliases = []string{one.Short}
-		}
-		cmd.AddCommand(sub)
+		cmd.AddCommand(cfsSubcommand(one, &socket, &patience))
 	}
 	return cmd
+}
+
+// cfsSubcommand is one of Coda's commands.
+func cfsSubcommand(one cfs.Command, socket *string, patience *time.Duration) *cobra.Command {
+	var in cfs.Input
+	var contents string
+	sub := &cobra.Command{Use: one.Name, Short: one.Help, Args: noArguments}
+	switch one.Path {
+	case cfs.MayHavePath:
+		sub.Use, sub.Args = one.Name+" [PATH]", pathArgument(0)
+	case cfs.NeedsPath:
+		sub.Use, sub.Args = one.Name+" PATH", pathArgument(1)
+	}
+	for _, flag := range one.Flags {
+		switch flag {
+		case cfs.FlagAll:
+			sub.Flags().BoolVar(&in.All, flag, false, "all objects in conflict")
+		case cfs.FlagKeep:
+			sub.Flags().StringVar(&in.Keep, flag, "", "the version to keep: local, global or both")
+		case cfs.FlagContents:
+			sub.Flags().StringVar(&contents, flag, "", "a file with the contents that take the place of both versions")
+		}
+	}
+	sub.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		if *socket == "" {
+			return usageError{fmt.Errorf("which venus? name its control socket with --socket or in %s", socketVariable)}
+		}
+		if len(args) > 0 {
+			if in.Path, err = volumePath(args[0]); err != nil {
+				return err
+			}
+		}
+		if contents != "" {
+			if in.Contents, err = os.ReadFile(contents); err != nil {
+				return err
+			}
+		}
+		venus, err := direct.Dial(*socket)
+		if err != nil {
+			return fmt.Errorf("venus's control socket: %w", err)
+		}
+		defer venus.Close() //nolint:errcheck // the answer was printed
+		ctx, cancel := context.WithTimeout(cmd.Context(), *patience)
+		defer cancel()
+		if err := one.Run(ctx, venus.Control(), cmd.OutOrStdout(), in); err != nil {
+			return fmt.Errorf("cfs %s: %w", one.Name, err)
+		}
+		return nil
+	}
+	if one.Short != "" {
+		sub.Aliases = []string{one.Short}
+	}
+	return sub
+}
+
+// pathArgument accepts a path, of which at least so many must be there.
+func pathArgument(least int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usageError{fmt.Errorf("name a path: see `%s --help`", cmd.CommandPath())}
+		case len(args) > 1:
+			return usageError{fmt.Errorf("unexpected argument %q: see `%s --help`", args[1], cmd.CommandPath())}
+		default:
+			return nil
+		}
+	}
+}
+
+// volumePath is a path from the root of the volume for one on a mount; others are that already.
+func volumePath(path string) (string, error) {
+	if _, below, mounted, err := venusfs.InMount(path); err != nil || mounted {
+		return below, err
+	}
+	return strings.Trim(filepath.Clean("/"+path), "/"), nil
 }

@@ -22,6 +22,10 @@ func (v *Venus) SetAttributes(ctx context.Context, f coda.Fid, changes Changes) 
 		return coda.Status{}, err
 	}
 	defer c.leave()
+	return v.setAttributes(ctx, c, f, changes)
+}
+
+func (v *Venus) setAttributes(ctx context.Context, c *call, f coda.Fid, changes Changes) (coda.Status, error) {
 	if changes.Length != nil {
 		if err := v.setLength(ctx, c, f, *changes.Length); err != nil {
 			return coda.Status{}, err
@@ -34,7 +38,10 @@ func (v *Venus) SetAttributes(ctx context.Context, f coda.Fid, changes Changes) 
 	if err != nil {
 		return coda.Status{}, err
 	}
-	if err := v.admit(c); err != nil {
+	if err = v.untouchable(c, o); err == nil {
+		err = v.admit(c)
+	}
+	if err != nil {
 		v.mu.Unlock()
 		return coda.Status{}, err
 	}

@@ -31,6 +31,7 @@ func (v *Venus) takeBreak(b wire.Break) error {
 	if b.Change == nil {
 		v.voidPromise(o)
 		v.notices.object(o.fid)
+		v.checkConflict(o.fid)
 		return nil
 	}
 	v.policies.directories.changed(v, t, o, *b.Change)
@@ -150,8 +151,20 @@ func (v *Venus) promised(o *object, session, breaks uint64) {
 	}
 }
 
+// forgetDeparted drops what is kept of an object's past.
+func (v *Venus) forgetDeparted(o *object) {
+	if o.departed.contents != nil {
+		v.release(o.departed.contents)
+	}
+	o.departed = departed{}
+}
+
 // forget drops the server's word on an object that the server does not have any more.
 func (v *Venus) forget(t *tx, o *object) {
+	if o.known() && len(o.pending) > 0 {
+		v.forgetDeparted(o)
+		o.departed, o.contents = departed{o.base, o.contents}, nil
+	}
 	if o.contents != nil {
 		v.release(o.contents)
 		o.contents = nil
@@ -170,5 +183,6 @@ func (v *Venus) forget(t *tx, o *object) {
 	o.promise, o.stash = promise{}, nil
 	o.replay(v.id.Client)
 	v.notices.object(o.fid)
+	v.agreed(t, o)
 	v.tidy(o)
 }

@@ -29,6 +29,7 @@ type call struct {
 	mode     mode
 	start    time.Time
 	admitted admission // that let it in, nil for none
+	repairs  bool      // it works on what is in conflict, and sees the server's version of it
 	waits    string    // what it waits for; guarded by calls.mu
 }
 

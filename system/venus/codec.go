@@ -2,6 +2,7 @@ package venus
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -186,4 +187,57 @@ func decodeRecord(b []byte) (storedRecord, error) {
 	return storedRecord{
 		Record: record, Container: string(header[1:]), Synced: header[0]&flagSynced != 0, Digested: header[0]&flagDigested != 0,
 	}, nil
+}
+
+// refusedHeader is what the store keeps of a refused record besides the record. People read it, too.
+type refusedHeader struct {
+	Kind      coda.ErrorKind
+	Why       string
+	Path      string
+	Was       coda.Status // without its target, which need not be UTF-8
+	Target    []byte
+	Directory string // the fid of the place, "" for none
+	Name      []byte
+	Container string
+}
+
+// encodeRefused gives the stored form of a refused record.
+func encodeRefused(r *refused) ([]byte, error) {
+	h := refusedHeader{Kind: r.kind, Why: r.why, Path: r.path, Was: r.was, Target: []byte(r.was.Target), Name: []byte(r.place.name)}
+	h.Was.Target = ""
+	if !r.place.dir.IsZero() {
+		h.Directory = r.place.dir.String()
+	}
+	if r.contents != nil {
+		h.Container = r.contents.name
+	}
+	header, err := json.Marshal(h)
+	if err != nil {
+		return nil, fmt.Errorf("encode refused record: %w", err)
+	}
+	return seal(header, wire.RecordToProto(r.Record))
+}
+
+// decodeRefused reads a refused record, and gives the name of its container, "" for none.
+func decodeRefused(b []byte) (r *refused, container string, err error) {
+	var p vicepb.Record
+	header, err := unseal(b, &p)
+	if err != nil {
+		return nil, "", err
+	}
+	var h refusedHeader
+	if err := json.Unmarshal(header, &h); err != nil {
+		return nil, "", fmt.Errorf("decode refused record: %w", err)
+	}
+	r = &refused{kind: h.Kind, why: h.Why, path: h.Path, was: h.Was, place: place{name: string(h.Name)}}
+	r.was.Target = string(h.Target)
+	if r.Record, err = wire.RecordFromProto(&p); err != nil {
+		return nil, "", fmt.Errorf("decode refused record: %w", err)
+	}
+	if h.Directory != "" {
+		if r.place.dir, err = coda.ParseFid(h.Directory); err != nil {
+			return nil, "", fmt.Errorf("decode refused record: %w", err)
+		}
+	}
+	return r, h.Container, nil
 }

@@ -2,13 +2,9 @@ package venus
 
 import (
 	"cmp"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -16,16 +12,74 @@ import (
 	"github.com/codastress/codastress/system/disk"
 )
 
-// conflict is a record that the server refused, and what is kept of it.
-type conflict struct {
-	Record    uint64
-	Operation string
-	Path      string // as it was known; quoted where it is not UTF-8
-	Why       string
-	Kept      string // the file with the contents, "" for none
+// refused is a record that the server refused. It is not part of the local view any more, and stays in the cache until somebody has decided what
+// becomes of it (repair.go). It does not change, apart from its place in the list of its conflict.
+type refused struct {
+	record
+	kind  coda.ErrorKind
+	why   string
+	path  string      // as it was known; quoted where it is not UTF-8
+	was   coda.Status // what its target was here, with everything that had been logged; no links when it was removed
+	place place       // the name of its target here, zero where none was known
 }
 
-// Conflict describes local work that the server refused because it conflicts with what others had done.
+// place is a name in a directory.
+type place struct {
+	dir  coda.Fid
+	name string
+}
+
+// conflict is what is kept of one object: the refused records about it, and about what these had made. Everything is guarded by Venus.mu.
+type conflict struct {
+	fid      coda.Fid
+	place    place      // where the object was seen last on this client
+	records  []*refused // in order
+	expanded bool       // it shows as a directory of both versions rather than as a link
+	pinned   *object    // what the cache knows of the object, which must not be forgotten
+}
+
+// conflicts are all of them. Everything is guarded by Venus.mu.
+type conflicts struct {
+	all      map[coda.Fid]*conflict // by the object
+	involved map[coda.Fid]*conflict // by the object, and by those that refused records had made
+	places   map[place]*conflict
+	records  int
+}
+
+func newConflicts() conflicts {
+	return conflicts{all: map[coda.Fid]*conflict{}, involved: map[coda.Fid]*conflict{}, places: map[place]*conflict{}}
+}
+
+// root is the record that the others of the conflict depend on.
+func (c *conflict) root() *refused { return c.records[0] }
+
+// last is the last record about the object itself.
+func (c *conflict) last() *refused {
+	for _, r := range slices.Backward(c.records) {
+		if r.Operation.Target() == c.fid {
+			return r
+		}
+	}
+	return c.root()
+}
+
+// removal reports whether the object was removed here.
+func (c *conflict) removal() bool { return c.last().was.Links == 0 }
+
+// made reports whether the server refused to have the object made.
+func (c *conflict) made() bool { return makes(c.root().Operation, c.fid) }
+
+// named reports whether the conflict is about a name, and not about an object that the server may have under any name.
+func (c *conflict) named() bool {
+	switch c.root().Operation.(type) {
+	case coda.Link, coda.Rename:
+		return true
+	default:
+		return c.made()
+	}
+}
+
+// Conflict describes a change that the server refused because it conflicts with what others had done, or because it depends on one that was.
 type Conflict struct {
 	Record    uint64
 	Operation string
@@ -33,14 +87,24 @@ type Conflict struct {
 	Why       string
 	Kept      string // the file with the contents that were to be stored, "" where there are none
 	Head      []byte // its first bytes, at most 4096
+	DependsOn uint64 // the record that the conflict began with, 0 where it is this one
 }
 
-// Conflicts lists the work that the server refused, oldest first.
+// Conflicts lists the changes that the server refused, oldest first.
 func (v *Venus) Conflicts() ([]Conflict, error) {
 	v.mu.Lock()
-	list := make([]Conflict, 0, len(v.conflicts))
-	for _, c := range v.conflicts {
-		list = append(list, Conflict{Record: c.Record, Operation: c.Operation, Path: c.Path, Why: c.Why, Kept: c.Kept})
+	list := make([]Conflict, 0, v.conflicts.records)
+	for _, c := range v.conflicts.all {
+		for _, r := range c.records {
+			one := Conflict{Record: r.Number, Operation: r.Operation.String(), Path: r.path, Why: fmt.Sprintf("%v: %s", r.kind, r.why)}
+			if _, isStore := r.Operation.(coda.Store); isStore && r.contents != nil {
+				one.Kept = r.contents.path
+			}
+			if r != c.root() {
+				one.DependsOn = c.root().Number
+			}
+			list = append(list, one)
+		}
 	}
 	v.mu.Unlock()
 	slices.SortFunc(list, func(a, b Conflict) int { return cmp.Compare(a.Record, b.Record) })
@@ -70,57 +134,225 @@ func readHead(on disk.FS, path string) ([]byte, error) {
 	return b, nil
 }
 
-// keepContents gives the contents of refused stores a second name among the conflicts, before anything forgets their first. They are synced: once the
-// server has been told to forget what it had refused before, nobody else has them any more.
-func (v *Venus) keepContents(batch []*record, refused map[uint64]coda.Refusal) (map[uint64]string, error) {
-	kept := map[uint64]string{}
-	dir := filepath.Join(v.cfg.Dir, "conflicts")
+// syncRefused makes the contents of refused stores survive a loss of power: once the server has been told to forget what it had refused before, nobody
+// else has them any more.
+func (v *Venus) syncRefused(batch []*record, refused map[uint64]coda.Refusal) error {
 	for _, r := range batch {
 		if _, ok := refused[r.Number]; !ok || r.contents == nil {
 			continue
 		}
-		path := filepath.Join(dir, fmt.Sprint(r.Number))
-		if err := v.syncContents(r.contents); err != nil {
-			return nil, err
+		f, err := r.contents.open(v.cfg.Disk)
+		if err != nil {
+			return err
 		}
-		if err := v.cfg.Disk.Link(r.contents.path, path); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, containerError("keep refused contents", err)
+		err = v.syncContainer(f)
+		r.contents.close()
+		if err != nil {
+			return err
 		}
-		kept[r.Number] = path
-	}
-	if len(kept) == 0 {
-		return kept, nil
-	}
-	return kept, syncDirectory(v.cfg.Disk, dir)
-}
-
-func (v *Venus) syncContents(c *container) error {
-	f, err := c.open(v.cfg.Disk)
-	if err != nil {
-		return err
-	}
-	defer c.close()
-	if err := f.Sync(); err != nil {
-		return containerError("sync container "+c.name, err)
 	}
 	return nil
 }
 
-// keepConflict notes a refused record. v.mu is held, and the record is still part of the local view.
-func (v *Venus) keepConflict(t *tx, r *record, refusal coda.Refusal, kept string) {
-	c := conflict{
-		Record: r.Number, Operation: r.Operation.String(), Path: v.pathOfRecord(r),
-		Why: fmt.Sprintf("%v: %s", refusal.Kind, refusal.Why), Kept: kept,
+// hold keeps a record that the server has refused. v.mu is held, and the record is still part of the local view.
+func (v *Venus) hold(t *tx, r *record, refusal coda.Refusal) {
+	was, exists, current := v.here(v.object(r.Operation.Target()))
+	h := &refused{record: *r, kind: refusal.Kind, why: refusal.Why, path: v.pathOfRecord(r), was: was, place: v.placeOf(r)}
+	h.prev, h.next, h.frozen, h.session = nil, nil, false, nil
+	if !exists {
+		h.was.Links = 0
 	}
-	v.logger.Warn("the server refused a change", "record", c.Record, "operation", c.Operation, "path", c.Path, "why", c.Why, "kept", c.Kept)
-	v.conflicts[r.Number] = c
-	if r.contents != nil {
-		r.contents.linked = true
-		r.contents.synced = true // so their first name goes only when the conflict is on the disk
+	if _, isStore := r.Operation.(coda.Store); !isStore && exists {
+		h.contents = current // what it was about may be gone on the server
 	}
-	b, err := json.Marshal(c)
+	if h.contents != nil {
+		v.retain(h.contents)
+		_, isStore := r.Operation.(coda.Store)
+		h.contents.synced = h.contents.synced || isStore // so its file goes only when the store does not need it any more
+	}
+	v.logger.Warn("the server refused a change", "record", h.Number, "operation", h.Operation.String(), "path", h.path, "why", h.why)
+	v.writeRefused(t, h)
+	v.involve(t, h)
+}
+
+// here is an object as it is on this client, also when the server does not have it any more.
+func (v *Venus) here(o *object) (s coda.Status, exists bool, current *container) {
+	if o.known() || o.ours() {
+		return o.local, o.exists, o.current
+	}
+	past := &object{fid: o.fid, base: o.departed.status, contents: o.departed.contents, pending: o.pending}
+	if k := v.conflicts.involved[o.fid]; k != nil && !past.known() {
+		past.base, past.contents = k.was(o.fid)
+	}
+	past.replay(v.id.Client)
+	s, exists = past.local, past.exists
+	if s.Kind == 0 {
+		// Nothing is known of it but the records.
+		s.Kind, s.Mode, s.Links, exists = kindOf(o), 0o644, 1, true
+		for _, r := range o.pending {
+			switch r.Operation.(type) {
+			case coda.Remove, coda.RemoveDirectory:
+				exists = false
+			}
+		}
+	}
+	return s, exists, past.current
+}
+
+// placeOf is the name that the target of a record has here, or had last.
+func (v *Venus) placeOf(r *record) place {
+	if names := namings(r.Operation); len(names) > 0 {
+		n := names[len(names)-1]
+		return place{n.dir, n.name}
+	}
+	if dir, name, ok := v.nameOf(r.Operation.Target()); ok {
+		return place{dir, name}
+	}
+	return place{}
+}
+
+// involve makes a refused record part of the conflict that it depends on, or of one of its own.
+func (v *Venus) involve(t *tx, h *refused) {
+	all := &v.conflicts
+	target := h.Operation.Target()
+	c := all.involved[target]
+	for _, n := range namings(h.Operation) {
+		// What was to be put into a directory that was refused depends on that.
+		if c == nil && all.involved[n.dir] != nil && all.involved[n.dir].has(n.dir) {
+			c = all.involved[n.dir]
+		}
+	}
+	if c == nil {
+		c = &conflict{fid: target, pinned: v.object(target)}
+		c.pinned.users++
+		all.all[target] = c
+	}
+	c.records = append(c.records, h)
+	all.records++
+	all.involved[target] = c
+	if target == c.fid && !h.place.dir.IsZero() {
+		v.unplace(c)
+		c.place = h.place
+		all.places[c.place] = c
+	}
+	if c.vain() {
+		v.settleConflict(t, c, c.records) // nothing is left of it on any side
+		return
+	}
+	v.noticeConflict(c)
+}
+
+// vain reports whether the object was made and removed here, and did nothing to any other.
+func (c *conflict) vain() bool {
+	return c.made() && c.removal() && !slices.ContainsFunc(c.records, func(r *refused) bool {
+		rename, ok := r.Operation.(coda.Rename)
+		return ok && !rename.Replaced.IsZero()
+	})
+}
+
+// was gives an object as the last refused record about it left it.
+func (c *conflict) was(f coda.Fid) (s coda.Status, contents *container) {
+	for _, r := range c.records {
+		if r.Operation.Target() != f {
+			continue
+		}
+		s = r.was
+		if r.contents != nil {
+			contents = r.contents
+		}
+	}
+	return s, contents
+}
+
+// has reports whether a refused record of the conflict had made an object.
+func (c *conflict) has(f coda.Fid) bool {
+	return slices.ContainsFunc(c.records, func(r *refused) bool { return makes(r.Operation, f) })
+}
+
+// settleConflict forgets refused records of a conflict, because what they were about is settled.
+func (v *Venus) settleConflict(t *tx, c *conflict, records []*refused) {
+	v.noticeConflict(c)
+	all := &v.conflicts
+	for _, r := range records {
+		t.delete(numberKey(keyConflict, r.Number))
+		if r.contents != nil {
+			v.release(r.contents)
+		}
+		if f := r.Operation.Target(); all.involved[f] == c {
+			delete(all.involved, f)
+		}
+	}
+	all.records -= len(records)
+	c.records = slices.DeleteFunc(slices.Clone(c.records), func(r *refused) bool { return slices.Contains(records, r) })
+	for _, r := range c.records {
+		all.involved[r.Operation.Target()] = c // it was refused while the others were being settled
+	}
+	if len(c.records) > 0 {
+		return
+	}
+	v.unplace(c)
+	delete(all.all, c.fid)
+	c.pinned.users--
+	v.tidy(c.pinned)
+}
+
+// unplace takes a conflict from the place where it shows, for which it may have hidden another one.
+func (v *Venus) unplace(c *conflict) {
+	all := &v.conflicts
+	if all.places[c.place] != c {
+		return
+	}
+	delete(all.places, c.place)
+	for _, other := range all.all {
+		now := all.places[c.place]
+		if other != c && other.place == c.place && (now == nil || other.root().Number < now.root().Number) {
+			all.places[c.place] = other
+		}
+	}
+}
+
+// noticeConflict has the front end look at the names again at which a conflict shows, or may have shown.
+func (v *Venus) noticeConflict(c *conflict) {
+	names := []place{c.place}
+	if dir, name, ok := v.nameOf(c.fid); ok {
+		names = append(names, place{dir, name})
+	}
+	if d := v.objects[c.pinned.base.Parent]; d != nil && c.pinned.base.Links > 1 {
+		for name, e := range d.entries {
+			if e.Fid == c.fid {
+				names = append(names, place{d.fid, name})
+			}
+		}
+	}
+	for _, p := range names {
+		if !p.dir.IsZero() {
+			v.notices.entry(p.dir, p.name)
+			v.notices.object(p.dir)
+		}
+	}
+}
+
+// writeRefused stores a refused record.
+func (v *Venus) writeRefused(t *tx, r *refused) {
+	b, err := encodeRefused(r)
 	t.fail(err)
 	t.set(numberKey(keyConflict, r.Number), b)
+}
+
+// checkConflict asks the server what has become of an object in conflict, when that is not known. v.mu is held.
+func (v *Venus) checkConflict(f coda.Fid) {
+	c := v.conflicts.all[f]
+	if c == nil || c.made() || v.closed || v.session.state != linkUp || v.valid(c.pinned) {
+		return
+	}
+	v.takeOff(c.pinned, needStatus, siblings{})
+}
+
+// agreed settles the conflict about an object that was removed here, when the server does not have it any more either.
+func (v *Venus) agreed(t *tx, o *object) {
+	if c := v.conflicts.all[o.fid]; c != nil && !c.named() && c.removal() {
+		v.settleConflict(t, c, c.records)
+	}
 }
 
 // pathOfRecord names what a record is about, as far as the cache knows.

@@ -26,7 +26,6 @@ type container struct {
 	size    int64 // as counted for the cache's limit
 	synced  bool  // its bytes and its name are on the disk, and somebody was promised so
 	checked bool  // its digest has been compared in this run of the operating system, or it was made in it
-	linked  bool  // its file has another name, among the conflicts
 
 	mu    sync.Mutex
 	file  disk.File // for reading, shared by all handles
@@ -134,7 +133,7 @@ func (c *containers) takeSpare() string {
 
 // keepSpare empties the file of a container and keeps it, and reports whether it did.
 func (c *containers) keepSpare(k *container) bool {
-	if k.linked || k.size > maxSpareSize || !c.leases {
+	if k.size > maxSpareSize || !c.leases {
 		return false
 	}
 	c.mu.Lock()

@@ -106,7 +106,7 @@ func (v *Venus) Volume() VolumeState {
 	defer v.mu.Unlock()
 	s := VolumeState{
 		Name: v.cfg.Volume, ID: v.volume.ID, State: "unreachable", LogRecords: uint64(v.log.count),
-		CachedObjects: uint64(len(v.objects)), CachedBytes: uint64(max(v.cacheBytes, 0)), Conflicts: uint64(len(v.conflicts)),
+		CachedObjects: uint64(len(v.objects)), CachedBytes: uint64(max(v.cacheBytes, 0)), Conflicts: uint64(v.conflicts.records),
 	}
 	if v.session.state == linkUp {
 		s.State = "reachable"

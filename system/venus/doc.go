@@ -8,6 +8,13 @@
 // replays the log, a refused record is simply taken out of the log, and an optimised log is right exactly when the replay gives the same
 // tree.
 //
+// # What is in conflict
+//
+// A record that the server refuses leaves the local view and stays in the cache, with those that depend on it, until somebody decides (conflict.go). All
+// else goes on. The object shows as a symlink that leads nowhere, Coda's @volume.vnode.unique@realm. form, or, expanded, as a directory with the entries
+// local and global (conflictview.go): these have fids that no server gives out, while the server's version keeps its own. A repair changes the server's
+// version by ordinary records first and forgets the refused ones last, so that nothing is lost wherever it is cut short (repair.go).
+//
 // File contents are in container files, one a version, on the same disk, which must be real where the front end passes them to the kernel. A
 // container never changes once its write session has ended.
 //

@@ -39,6 +39,9 @@ type flight struct {
 // An object with a valid promise is used as it is, without waiting for anything. One without is validated or fetched first, unless the server
 // is out of reach: then the cache is all there is, and is used.
 func (v *Venus) ensure(ctx context.Context, c *call, f coda.Fid, n need, hint siblings) (*object, error) {
+	if role, _ := unshadow(f); role != 0 {
+		return v.imagine(ctx, c, f, n)
+	}
 	var seen *object
 	for attempt := 0; ; attempt++ {
 		v.mu.Lock()
@@ -135,7 +138,7 @@ func (v *Venus) judge(o *object, n need) verdict {
 		return awaitFree
 	}
 	has := o.has(n)
-	if o.ours() || (has && !o.fid.IsDirectory() && (o.dirty() || o.inFlight())) {
+	if o.madeUp && has || o.ours() || (has && !o.fid.IsDirectory() && (o.dirty() || o.inFlight())) {
 		return useCache
 	}
 	if v.volume.ID != 0 && o.fid.Volume != v.volume.ID {

@@ -72,6 +72,12 @@ func (v *Venus) open(ctx context.Context, c *call, f coda.Fid, flags OpenFlags) 
 // changed meanwhile.
 func (v *Venus) openAs(ctx context.Context, c *call, o *object, flags OpenFlags) (*Handle, error) {
 	writes := flags.Write || flags.Truncate
+	if writes {
+		if err := v.untouchable(c, o); err != nil {
+			v.mu.Unlock()
+			return nil, err
+		}
+	}
 	if s := o.session; s != nil && s.published() {
 		v.mu.Unlock()
 		err := v.protect(ctx, c, s)
@@ -119,6 +125,9 @@ func (v *Venus) ensureKind(ctx context.Context, c *call, f coda.Fid) (*object, e
 	if o.local.Kind != coda.File {
 		kind := o.local.Kind
 		v.mu.Unlock()
+		if role, _ := unshadow(f); role == roleLink {
+			return nil, c.fail(coda.NotFound, "it is in conflict, and has to be repaired")
+		}
 		return nil, c.fail(coda.Invalid, "it is a %v", kind)
 	}
 	v.use(o)

@@ -11,14 +11,18 @@ import (
 
 // newName waits until a directory can be used and a free name in it can be taken. On success it returns with v.mu held.
 func (v *Venus) newName(ctx context.Context, c *call, dir coda.Fid, name string) (*object, error) {
-	if err := coda.ValidName(name); err != nil {
+	if err := newNameAllowed(name); err != nil {
 		return nil, c.wrap(err)
 	}
 	d, err := v.directory(ctx, c, dir)
 	if err != nil {
 		return nil, err
 	}
-	if _, taken := d.lookup(name); taken {
+	if d.madeUp {
+		defer v.mu.Unlock()
+		return nil, v.untouchable(c, d)
+	}
+	if _, taken := v.entry(c, d, name); taken {
 		v.mu.Unlock()
 		return nil, c.fail(coda.Exists, "the name is taken")
 	}
@@ -27,6 +31,14 @@ func (v *Venus) newName(ctx context.Context, c *call, dir coda.Fid, name string)
 		return nil, err
 	}
 	return d, nil
+}
+
+// newNameAllowed refuses names that no object can have, and those to which the links of conflicts lead.
+func newNameAllowed(name string) error {
+	if coda.IsConflictTarget(name) {
+		return coda.Errorf("check name", coda.Invalid, "%q stands for an object in conflict", name)
+	}
+	return coda.ValidName(name)
 }
 
 // admit refuses a change when the log or the disk has no room for it. v.mu is held.
@@ -79,9 +91,13 @@ func (v *Venus) MakeDirectory(ctx context.Context, dir coda.Fid, name string, mo
 		return coda.Status{}, err
 	}
 	defer c.leave()
+	return v.makeDirectory(ctx, c, place{dir, name}, mode, owner)
+}
+
+func (v *Venus) makeDirectory(ctx context.Context, c *call, at place, mode, owner uint32) (coda.Status, error) {
 	t := v.store.begin()
-	o, err := v.make(ctx, c, t, dir, name, coda.Directory, func(f coda.Fid) coda.Operation {
-		return coda.MakeDirectory{Parent: dir, Name: name, Fid: f, Mode: mode & coda.ModeMask, Owner: owner}
+	o, err := v.make(ctx, c, t, at.dir, at.name, coda.Directory, func(f coda.Fid) coda.Operation {
+		return coda.MakeDirectory{Parent: at.dir, Name: at.name, Fid: f, Mode: mode & coda.ModeMask, Owner: owner}
 	})
 	if err != nil {
 		return coda.Status{}, t.abandon(err)
@@ -97,12 +113,19 @@ func (v *Venus) MakeSymlink(ctx context.Context, dir coda.Fid, name, target stri
 		return coda.Status{}, err
 	}
 	defer c.leave()
+	return v.makeSymlink(ctx, c, place{dir, name}, target, owner)
+}
+
+func (v *Venus) makeSymlink(ctx context.Context, c *call, at place, target string, owner uint32) (coda.Status, error) {
 	if err := coda.ValidTarget(target); err != nil {
 		return coda.Status{}, c.wrap(err)
 	}
+	if coda.IsConflictTarget(target) {
+		return coda.Status{}, c.fail(coda.Invalid, "the link would look like an object in conflict")
+	}
 	t := v.store.begin()
-	o, err := v.make(ctx, c, t, dir, name, coda.Symlink, func(f coda.Fid) coda.Operation {
-		return coda.MakeSymlink{Parent: dir, Name: name, Fid: f, PointsTo: target, Owner: owner}
+	o, err := v.make(ctx, c, t, at.dir, at.name, coda.Symlink, func(f coda.Fid) coda.Operation {
+		return coda.MakeSymlink{Parent: at.dir, Name: at.name, Fid: f, PointsTo: target, Owner: owner}
 	})
 	if err != nil {
 		return coda.Status{}, t.abandon(err)
@@ -118,29 +141,38 @@ func (v *Venus) Link(ctx context.Context, dir coda.Fid, name string, f coda.Fid)
 		return coda.Status{}, err
 	}
 	defer c.leave()
+	return v.link(ctx, c, place{dir, name}, f)
+}
+
+func (v *Venus) link(ctx context.Context, c *call, at place, f coda.Fid) (coda.Status, error) {
 	if f.IsDirectory() {
 		return coda.Status{}, c.fail(coda.IsDirectory, "%v", f)
 	}
 	if _, err := v.attributes(ctx, c, f); err != nil {
 		return coda.Status{}, err
 	}
-	if _, err := v.newName(ctx, c, dir, name); err != nil {
+	if role, _ := unshadow(f); role != 0 {
+		return coda.Status{}, c.fail(coda.Conflict, "it has to be repaired")
+	}
+	if _, err := v.newName(ctx, c, at.dir, at.name); err != nil {
 		return coda.Status{}, err
 	}
 	o := v.object(f)
-	if err := linkable(c, o, dir); err != nil {
+	if err := v.linkable(c, o, at.dir); err != nil {
 		v.tidy(o)
 		v.mu.Unlock()
 		return coda.Status{}, err
 	}
 	t := v.store.begin()
-	r := v.append(t, now(), coda.Link{Parent: dir, Name: name, Fid: f})
+	r := v.append(t, now(), coda.Link{Parent: at.dir, Name: at.name, Fid: f})
 	s := o.status()
 	return s, v.policies.updates.conclude(ctx, c, t, r)
 }
 
-func linkable(c *call, o *object, dir coda.Fid) error {
-	switch {
+func (v *Venus) linkable(c *call, o *object, dir coda.Fid) error {
+	switch err := v.untouchable(c, o); {
+	case err != nil:
+		return err
 	case !o.exists:
 		return c.fail(coda.NotFound, "%v was removed", o.fid)
 	case o.local.Parent != dir:
@@ -158,15 +190,23 @@ func (v *Venus) Remove(ctx context.Context, dir coda.Fid, name string) error {
 		return err
 	}
 	defer c.leave()
+	return v.remove(ctx, c, dir, name)
+}
+
+func (v *Venus) remove(ctx context.Context, c *call, dir coda.Fid, name string) error {
 	o, err := v.child(ctx, c, dir, name, needStatus)
 	if err != nil {
 		return err
 	}
-	if o.local.Kind == coda.Directory {
-		v.mu.Unlock()
-		return c.fail(coda.IsDirectory, "%v", o.fid)
+	err = v.untouchable(c, o)
+	switch {
+	case err != nil:
+	case o.local.Kind == coda.Directory:
+		err = c.fail(coda.IsDirectory, "%v", o.fid)
+	default:
+		err = v.admit(c)
 	}
-	if err := v.admit(c); err != nil {
+	if err != nil {
 		v.mu.Unlock()
 		return err
 	}
@@ -210,13 +250,20 @@ func (v *Venus) RemoveDirectory(ctx context.Context, dir coda.Fid, name string) 
 		return err
 	}
 	defer c.leave()
+	return v.removeDirectory(ctx, c, dir, name)
+}
+
+func (v *Venus) removeDirectory(ctx context.Context, c *call, dir coda.Fid, name string) error {
 	for {
 		o, err := v.child(ctx, c, dir, name, needStatus)
 		if err != nil {
 			return err
 		}
-		f, kind := o.fid, o.local.Kind
+		f, kind, refused := o.fid, o.local.Kind, v.untouchable(c, o)
 		v.mu.Unlock()
+		if refused != nil {
+			return refused
+		}
 		if kind != coda.Directory {
 			return c.fail(coda.NotDirectory, "%v is a %v", f, kind)
 		}
@@ -224,13 +271,13 @@ func (v *Venus) RemoveDirectory(ctx context.Context, dir coda.Fid, name string) 
 			return err
 		}
 		d := v.object(dir)
-		if e, ok := d.lookup(name); !ok || e.Fid != f {
+		if e, ok := v.entry(c, d, name); !ok || e.Fid != f {
 			v.mu.Unlock() // the name changed meanwhile
 			continue
 		}
-		if names := o.names; names > 0 {
+		if names := o.names; names > 0 || v.holdsConflict(o) && !c.repairs {
 			v.mu.Unlock()
-			return c.fail(coda.NotEmpty, "%v has %d entries", f, names)
+			return c.fail(coda.NotEmpty, "%v has %d entries, and what is in conflict", f, names)
 		}
 		if err := v.admit(c); err != nil {
 			v.mu.Unlock()

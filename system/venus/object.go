@@ -8,7 +8,8 @@ import (
 
 // object is what is known of one file, directory or symlink. Everything is guarded by Venus.mu.
 type object struct {
-	fid coda.Fid
+	fid    coda.Fid
+	madeUp bool // it stands for a conflict, or is a version of one (conflictview.go), and is not in the cache
 
 	// The server's word. It survives restarts.
 	base     coda.Status           // zero when the server has not described the object
@@ -23,6 +24,7 @@ type object struct {
 	stash     []coda.DirectoryChange // changes that come after an own batch whose answer is still under way
 	gone      bool                   // the server said that it does not have it
 	foreign   uint64                 // counts the versions that others left
+	departed  departed               // of an object that is gone while records about it are pending
 	misses    uint                   // of a directory: how often the status of something in it had to be asked for
 
 	// The local view: the server's word with the pending records applied.
@@ -42,6 +44,12 @@ type object struct {
 	last    naming        // the name under which it was seen last, for those who read about it
 	used    uint64        // when it was used last, on Venus.clock
 	sorted  []coda.Entry  // of a directory: its names in order, nil when they have changed
+}
+
+// departed is what the server's word was on an object that it does not have any more. Zero for none.
+type departed struct {
+	status   coda.Status
+	contents *container
 }
 
 // promise is the server's word that it will tell when an object changes.

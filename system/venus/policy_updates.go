@@ -37,7 +37,7 @@ func (u connected) conclude(ctx context.Context, c *call, t *tx, r *record) erro
 		return v.done(t)
 	}
 	r.connected = true
-	defer v.hold(r)()
+	defer v.lock(r)()
 	if err := v.done(t); err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (u connected) stored(ctx context.Context, c *call, s *session) error {
 		}
 	}
 	v.mu.Lock()
-	free := v.hold(last)
+	free := v.lock(last)
 	v.mu.Unlock()
 	defer free()
 	return u.await(ctx, c, last)
@@ -115,8 +115,8 @@ func (v *Venus) hoarding(next *record) bool {
 	return true
 }
 
-// hold locks what a record concerns, so that those who need it wait. v.mu is held, but not when the lock is given back by the function that it returns.
-func (v *Venus) hold(r *record) (free func()) {
+// lock locks what a record concerns, so that those who need it wait. v.mu is held, but not when the lock is given back by the function that it returns.
+func (v *Venus) lock(r *record) (free func()) {
 	var held []*object
 	for _, f := range objectsOf(r.Operation) {
 		held = append(held, v.object(f))

@@ -2,7 +2,6 @@ package venus
 
 import (
 	"context"
-	"slices"
 
 	"github.com/codastress/codastress/system/coda"
 )
@@ -66,7 +65,7 @@ func (v *Venus) child(ctx context.Context, c *call, dir coda.Fid, name string, n
 		if err != nil {
 			return nil, err
 		}
-		e, ok := d.lookup(name)
+		e, ok := v.entry(c, d, name)
 		if !ok {
 			v.mu.Unlock()
 			return nil, c.fail(coda.NotFound, "no such name")
@@ -80,7 +79,7 @@ func (v *Venus) child(ctx context.Context, c *call, dir coda.Fid, name string, n
 		o, err := v.ensure(ctx, c, e.Fid, n, siblings{dir: d, after: name})
 		switch {
 		case err == nil:
-			if again, ok := d.lookup(name); ok && again.Fid == e.Fid {
+			if again, ok := v.entry(c, d, name); ok && again.Fid == e.Fid {
 				o.last = naming{dir, name, e}
 				return o, nil
 			}
@@ -98,7 +97,7 @@ func (v *Venus) child(ctx context.Context, c *call, dir coda.Fid, name string, n
 func (v *Venus) settleName(ctx context.Context, c *call, d *object, name string, e coda.Entry) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if again, ok := d.lookup(name); !ok || again.Fid != e.Fid {
+	if again, ok := v.entry(c, d, name); !ok || again.Fid != e.Fid {
 		return nil
 	}
 	if len(d.touches[name]) > 0 || ctx.Err() != nil || c.overdue() || v.session.state != linkUp {
@@ -149,7 +148,7 @@ func (v *Venus) ReadDirectory(ctx context.Context, f coda.Fid) ([]coda.Entry, er
 		return nil, err
 	}
 	defer v.mu.Unlock()
-	return slices.Clone(d.list()), nil
+	return v.entriesOf(d), nil
 }
 
 // ReadLink gives the target of a symlink.

@@ -3,7 +3,6 @@ package venus
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 
@@ -39,7 +38,7 @@ func (v *Venus) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := v.recoverConflicts(); err != nil {
+	if err := v.recoverConflicts(t, files, sameBoot); err != nil {
 		return err
 	}
 	v.skipNumbers(t)
@@ -289,15 +288,68 @@ func (v *Venus) recoverContents(t *tx, r *record, moved, sameBoot bool) (bool, e
 	return true, nil
 }
 
-func (v *Venus) recoverConflicts() error {
-	return v.scan(keyConflict, func(_, value []byte) error {
-		var c conflict
-		if err := json.Unmarshal(value, &c); err != nil {
+// recoverConflicts reads the refused records.
+func (v *Venus) recoverConflicts(t *tx, files map[string]int64, sameBoot bool) error {
+	known := map[string]*container{}
+	for _, o := range v.objects {
+		if o.contents != nil {
+			known[o.contents.name] = o.contents
+		}
+	}
+	for r := v.log.head; r != nil; r = r.next {
+		if r.contents != nil {
+			known[r.contents.name] = r.contents
+		}
+	}
+	return v.scan(keyConflict, func(key, value []byte) error {
+		r, container, err := decodeRefused(value)
+		if err != nil {
 			return err
 		}
-		v.conflicts[c.Record] = c
+		if len(key) != 8 || binary.BigEndian.Uint64(key) != r.Number {
+			return fmt.Errorf("record %d under %x", r.Number, key)
+		}
+		v.log.next = max(v.log.next, r.Number+1)
+		if size, ok := files[container]; ok && container != "" {
+			if k := known[container]; k != nil {
+				r.contents = v.retain(k)
+			} else if r.contents, err = v.adoptRefused(r, container, size, sameBoot); err != nil {
+				return err
+			}
+			if r.contents != nil {
+				known[container] = r.contents
+			}
+		}
+		v.involve(t, r)
 		return nil
 	})
+}
+
+// adoptRefused takes over the container of a refused record, unless a loss of power has left something else in it.
+func (v *Venus) adoptRefused(r *refused, name string, size int64, sameBoot bool) (*container, error) {
+	k := v.adopt(name, size, true)
+	if sameBoot {
+		return k, nil
+	}
+	f, err := k.open(v.cfg.Disk)
+	if err != nil {
+		return nil, err
+	}
+	defer k.close()
+	_, digest, err := v.containers.digest(f)
+	if err != nil {
+		return nil, err
+	}
+	want := r.was.Digest
+	if op, ok := r.Operation.(coda.Store); ok {
+		want = op.Digest
+	}
+	if digest == want {
+		return k, nil
+	}
+	v.logger.Warn("contents of a refused record were never synced, and lost with the power", "record", r.Number, "path", r.path)
+	v.resize(k, 0)
+	return nil, nil
 }
 
 // skipNumbers goes on behind every number that may have been used.
@@ -322,6 +374,13 @@ func (v *Venus) removeOrphans(files map[string]int64) error {
 	for r := v.log.head; r != nil; r = r.next {
 		if r.contents != nil {
 			delete(files, r.contents.name)
+		}
+	}
+	for _, c := range v.conflicts.all {
+		for _, r := range c.records {
+			if r.contents != nil {
+				delete(files, r.contents.name)
+			}
 		}
 	}
 	for name := range files {

@@ -14,11 +14,15 @@ func (v *Venus) Rename(ctx context.Context, fromDir coda.Fid, fromName string, t
 		return err
 	}
 	defer c.leave()
-	if err := coda.ValidName(toName); err != nil {
+	return v.rename(ctx, c, place{fromDir, fromName}, place{toDir, toName}, noReplace)
+}
+
+func (v *Venus) rename(ctx context.Context, c *call, from, to place, noReplace bool) error {
+	if err := newNameAllowed(to.name); err != nil {
 		return c.wrap(err)
 	}
 	for {
-		m, err := v.prepareMove(ctx, c, fromDir, fromName, toDir, toName)
+		m, err := v.prepareMove(ctx, c, from.dir, from.name, to.dir, to.name)
 		if err != nil {
 			return err
 		}
@@ -28,7 +32,7 @@ func (v *Venus) Rename(ctx context.Context, fromDir coda.Fid, fromName string, t
 			v.mu.Unlock()
 			return c.fail(coda.Closed, "venus is stopping")
 		}
-		if !v.still(m) {
+		if !v.still(c, m) {
 			v.mu.Unlock()
 			if ctx.Err() != nil || c.overdue() {
 				return c.fail(coda.TimedOut, "the names keep changing")
@@ -55,25 +59,39 @@ func (v *Venus) prepareMove(ctx context.Context, c *call, fromDir coda.Fid, from
 		return m, err
 	}
 	m.object = o.fid
+	err = v.untouchable(c, o)
 	v.mu.Unlock()
+	if err != nil {
+		return m, err
+	}
 	d, err := v.directory(ctx, c, toDir)
 	if err != nil {
 		return m, err
 	}
-	e, taken := d.lookup(toName)
+	if d.madeUp {
+		err = v.untouchable(c, d)
+	}
+	e, taken := v.entry(c, d, toName)
 	v.mu.Unlock()
+	if err != nil {
+		return m, err
+	}
 	if taken {
 		m.replaced = e.Fid
 		n := needStatus
 		if e.Fid.IsDirectory() {
 			n = needEntries
 		}
-		if _, err := v.ensure(ctx, c, e.Fid, n, siblings{}); err != nil {
+		if replaced, err := v.ensure(ctx, c, e.Fid, n, siblings{}); err != nil {
 			if coda.KindOf(err) != coda.NotFound {
 				return m, err
 			}
 		} else {
+			err := v.untouchable(c, replaced)
 			v.mu.Unlock()
+			if err != nil {
+				return m, err
+			}
 		}
 	}
 	if m.object.IsDirectory() && fromDir != toDir {
@@ -98,12 +116,12 @@ func (v *Venus) checkLoop(ctx context.Context, c *call, moved, dir coda.Fid) err
 }
 
 // still reports whether the names are what they were when the move was prepared. v.mu is held.
-func (v *Venus) still(m movement) bool {
-	from, ok := v.object(m.fromDir).lookup(m.fromName)
+func (v *Venus) still(c *call, m movement) bool {
+	from, ok := v.entry(c, v.object(m.fromDir), m.fromName)
 	if !ok || from.Fid != m.object {
 		return false
 	}
-	to, _ := v.object(m.toDir).lookup(m.toName)
+	to, _ := v.entry(c, v.object(m.toDir), m.toName)
 	return to.Fid == m.replaced
 }
 
@@ -178,7 +196,7 @@ func (v *Venus) movable(c *call, o *object, m movement, noReplace bool) error {
 		return c.fail(coda.NotDirectory, "%v", r.fid)
 	case !isDir && wasDir:
 		return c.fail(coda.IsDirectory, "%v", r.fid)
-	case wasDir && r.names > 0:
+	case wasDir && (r.names > 0 || v.holdsConflict(r)):
 		return c.fail(coda.NotEmpty, "%v has %d entries", r.fid, r.names)
 	case wasDir && !r.complete && !r.ours(), !r.exists:
 		return c.fail(coda.Busy, "%v is changing", r.fid)

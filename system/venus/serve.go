@@ -1,6 +1,7 @@
 package venus
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"time"
@@ -92,9 +93,57 @@ func (s *controlService) ListConflicts(context.Context, *controlpb.ListConflicts
 	for _, c := range list {
 		reply.Conflicts = append(reply.Conflicts, &controlpb.Conflict{
 			Record: c.Record, Operation: c.Operation, Path: printable(c.Path), Why: printable(c.Why), Kept: printable(c.Kept), Head: c.Head,
+			DependsOn: c.DependsOn,
 		})
 	}
 	return reply, nil
+}
+
+func localRecords(list []LocalRecord) []*controlpb.LocalRecord {
+	var p []*controlpb.LocalRecord
+	for _, r := range list {
+		p = append(p, &controlpb.LocalRecord{
+			Record: r.Record, Operation: r.Operation, Path: printable(r.Path), Time: int64(r.Time), Refused: r.Refused, Why: printable(r.Why),
+			DependsOn: r.DependsOn,
+		})
+	}
+	return p
+}
+
+// ListLocal lists the modify log.
+func (s *controlService) ListLocal(_ context.Context, r *controlpb.ListLocalRequest) (*controlpb.ListLocalReply, error) {
+	return &controlpb.ListLocalReply{Records: localRecords(s.v.ListLocal(r.Path))}, nil
+}
+
+// CheckLocal asks the server which records it would refuse.
+func (s *controlService) CheckLocal(ctx context.Context, r *controlpb.CheckLocalRequest) (*controlpb.CheckLocalReply, error) {
+	checked, refused, err := s.v.CheckLocal(ctx, r.Path)
+	if err != nil {
+		return nil, err
+	}
+	return &controlpb.CheckLocalReply{Checked: uint64(checked), Refused: localRecords(refused)}, nil
+}
+
+// Expand has a conflict show both versions.
+func (s *controlService) Expand(ctx context.Context, r *controlpb.PathRequest) (*controlpb.EmptyReply, error) {
+	return &controlpb.EmptyReply{}, s.v.Expand(ctx, r.Path)
+}
+
+// Collapse ends an Expand.
+func (s *controlService) Collapse(ctx context.Context, r *controlpb.PathRequest) (*controlpb.EmptyReply, error) {
+	return &controlpb.EmptyReply{}, s.v.Collapse(ctx, r.Path)
+}
+
+// Repair ends a conflict.
+func (s *controlService) Repair(ctx context.Context, r *controlpb.RepairRequest) (*controlpb.RepairReply, error) {
+	if r.Keep == controlpb.Keep_KEEP_CONTENTS {
+		return &controlpb.RepairReply{Local: r.Path}, s.v.RepairWith(ctx, r.Path, bytes.NewReader(r.Contents))
+	}
+	local, err := s.v.Repair(ctx, r.Path, Keep(r.Keep))
+	if err != nil {
+		return nil, err
+	}
+	return &controlpb.RepairReply{Local: printable(local)}, nil
 }
 
 // State describes what venus is doing.

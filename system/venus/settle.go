@@ -15,8 +15,7 @@ func (v *Venus) settle(ctx context.Context, batch []*record, answer wire.Answer,
 	for _, r := range answer.Refusals {
 		refused[r.Number] = r
 	}
-	kept, err := v.keepContents(batch, refused)
-	if err != nil {
+	if err := v.syncRefused(batch, refused); err != nil {
 		return err
 	}
 	t := v.store.begin()
@@ -32,7 +31,7 @@ func (v *Venus) settle(ctx context.Context, batch []*record, answer wire.Answer,
 		r.refusal = &refusal
 		// A caller who waits hears of it. What he wrote is kept nevertheless: most programs do not look what close(2) says.
 		if !r.connected || r.contents != nil {
-			v.keepConflict(t, r, refusal, kept[r.Number])
+			v.hold(t, r, refusal)
 		}
 	}
 	for _, r := range batch {
@@ -43,6 +42,11 @@ func (v *Venus) settle(ctx context.Context, batch []*record, answer wire.Answer,
 		}
 	}
 	a.finish(session, answer.Breaks)
+	for _, r := range batch {
+		if refusal, ok := refused[r.Number]; ok {
+			v.lookAgain(t, r, refusal)
+		}
+	}
 	v.frozen = frozen{}
 	t.meta(metaFrozen, v.frozen)
 	v.eased()
@@ -180,6 +184,18 @@ func (a *settlement) refuse(r *record) {
 		a.v.voidPromise(a.v.object(f))
 	}
 	a.v.detach(a.t, r)
+}
+
+// lookAgain finds out what the server has of an object about which it has refused a record.
+func (v *Venus) lookAgain(t *tx, r *record, refusal coda.Refusal) {
+	switch r.Operation.(type) {
+	case coda.Store, coda.SetAttributes:
+		if o := v.object(r.Operation.Target()); refusal.Kind == coda.NotFound && o.known() {
+			v.forget(t, o)
+			return
+		}
+	}
+	v.checkConflict(r.Operation.Target())
 }
 
 // finish takes over the new attributes.

@@ -100,7 +100,7 @@ func (v *Venus) describeLog(b *strings.Builder) {
 		}
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(b, "conflicts: %d\nvnode numbers left: %d\n", len(v.conflicts), v.grants.left())
+	fmt.Fprintf(b, "conflicts: %d\nvnode numbers left: %d\n", v.conflicts.records, v.grants.left())
 }
 
 func (v *Venus) describeObjects(b *strings.Builder) {

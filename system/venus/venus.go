@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -38,7 +37,7 @@ type Venus struct {
 	grants      grants
 	granted     chan struct{} // closed and replaced when vnode numbers arrive
 	limitsMoved bool          // a limit of numbers or grants has been written and not synced
-	conflicts   map[uint64]conflict
+	conflicts   conflicts
 	clock       uint64
 	cacheBytes  int64
 	diskFull    bool          // the disk has less than half of its reserve left
@@ -63,10 +62,8 @@ func Open(ctx context.Context, cfg Config) (*Venus, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, dir := range []string{cfg.Dir, filepath.Join(cfg.Dir, "conflicts")} {
-		if err := disk.MakeDirectory(cfg.Disk, dir); err != nil {
-			return nil, &coda.Error{Op: "open the cache", Kind: coda.IO, Err: err}
-		}
+	if err := disk.MakeDirectory(cfg.Disk, cfg.Dir); err != nil {
+		return nil, &coda.Error{Op: "open the cache", Kind: coda.IO, Err: err}
 	}
 	b := newBallast(cfg)
 	s, err := openStore(cfg, b)
@@ -75,7 +72,7 @@ func Open(ctx context.Context, cfg Config) (*Venus, error) {
 	}
 	v := &Venus{
 		cfg: cfg, logger: cfg.Log, ballast: b, store: s, calls: newCalls(), notices: newNotices(),
-		objects: map[coda.Fid]*object{}, conflicts: map[uint64]conflict{},
+		objects: map[coda.Fid]*object{}, conflicts: newConflicts(),
 		granted: make(chan struct{}), settled: make(chan struct{}), forced: map[*uint64]struct{}{},
 		wakeLog: make(chan struct{}, 1), wakeEvict: make(chan struct{}, 1), wakeGrant: make(chan struct{}, 1),
 		wakeSweep: make(chan struct{}, 1),
@@ -150,6 +147,9 @@ func (v *Venus) object(f coda.Fid) *object {
 
 // tidy forgets an object of which nothing is known any more.
 func (v *Venus) tidy(o *object) {
+	if len(o.pending) == 0 {
+		v.forgetDeparted(o)
+	}
 	if !o.known() && len(o.pending) == 0 && len(o.touches) == 0 && o.users == 0 && o.flight == nil && o.session == nil {
 		delete(v.objects, o.fid)
 	}

@@ -253,7 +253,7 @@ func (v *Venus) flush(ctx context.Context, c *call, s *session, durable bool) er
 func (v *Venus) flushNeeded(c *call, s *session, durable bool) (changed, sync bool, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if s.gone || !s.o.exists {
+	if s.gone || !s.o.exists && v.conflicts.involved[s.o.fid] == nil {
 		return false, false, nil
 	}
 	if v.closed {

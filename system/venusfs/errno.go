@@ -46,7 +46,9 @@ func Errno(err error) syscall.Errno {
 		return syscall.ESHUTDOWN
 	case coda.Unsupported:
 		return syscall.EOPNOTSUPP
-	default: // Conflict: nothing more fitting says that the object has to be repaired first; IO
+	case coda.Conflict:
+		return syscall.EPERM // as in Coda: the object has to be repaired first
+	default: // IO
 		return syscall.EIO
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,12 +76,19 @@ func serveChild(text string) error {
 	fmt.Println("mounted")
 	input := bufio.NewScanner(os.Stdin)
 	for input.Scan() {
+		if command, path, ok := strings.Cut(input.Text(), " "); ok {
+			fmt.Println(repairChild(v, command, path))
+			continue
+		}
 		switch input.Text() {
 		case "passthrough":
 			fmt.Println(m.Passthrough())
 		case "disconnect":
 			v.Disconnect()
 			fmt.Println("disconnected")
+		case "reconnect":
+			v.Reconnect()
+			fmt.Println("reconnected")
 		case "reintegrate":
 			ctx, cancel := context.WithTimeout(context.Background(), reintegrateTime)
 			fmt.Println(v.ForceReintegrate(ctx))
@@ -105,6 +113,23 @@ func serveChild(text string) error {
 		return err
 	}
 	return goleak.Find()
+}
+
+// repairChild carries out a command of cfs on a path.
+func repairChild(v *venus.Venus, command, path string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	switch command {
+	case "expand":
+		return v.Expand(ctx, path)
+	case "collapse":
+		return v.Collapse(ctx, path)
+	case "keep-local":
+		_, err := v.Repair(ctx, path, venus.KeepLocal)
+		return err
+	default:
+		return fmt.Errorf("%q is no command", command)
+	}
 }
 
 func serveLoopback(c childConfig) error {

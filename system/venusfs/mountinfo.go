@@ -39,6 +39,28 @@ func mountsAt(dir string) ([]mounted, error) {
 	return at, nil
 }
 
+// InMount splits the path of something in a FUSE mount into the mount's directory and the path below it, "" for its root. It looks at nothing
+// but the list of mounts; ok is false where the path is in none.
+func InMount(path string) (dir, below string, ok bool, err error) {
+	if path, err = filepath.Abs(path); err != nil {
+		return "", "", false, fmt.Errorf("find %s: %w", path, err)
+	}
+	list, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return "", "", false, fmt.Errorf("list the mounts: %w", err)
+	}
+	all, err := parseMounts(list)
+	if err != nil {
+		return "", "", false, fmt.Errorf("list the mounts: %w", err)
+	}
+	for _, m := range all {
+		if rest, in := strings.CutPrefix(path+"/", m.dir+"/"); in && len(m.dir) >= len(dir) {
+			dir, below, ok = m.dir, strings.TrimSuffix(rest, "/"), true
+		}
+	}
+	return dir, below, ok, nil
+}
+
 // realDirectory resolves symbolic links in all of a path but its last element, since looking at that may hang. The last element must not be one.
 func realDirectory(dir string) (string, error) {
 	dir, err := filepath.Abs(dir)

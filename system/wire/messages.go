@@ -15,6 +15,9 @@ const (
 	MaxPiece = 1 << 20
 	// MaxEntries is the largest number of entries in one message of a directory's contents.
 	MaxEntries = 4096
+	// MaxCertify is the largest number of records in one Certify.
+	MaxCertify = 1000
+
 	// MaxValidate is the largest number of items in one Validate.
 	MaxValidate = 4096
 	// MaxAllocate is the largest number of vnode numbers that one call grants.
@@ -67,10 +70,7 @@ type Changed struct {
 
 // AnswerToProto encodes the answer to a batch.
 func AnswerToProto(a Answer) *vicepb.ReintegrateReply {
-	p := &vicepb.ReintegrateReply{Done: a.Done, Breaks: a.Breaks}
-	for _, r := range a.Refusals {
-		p.Refusals = append(p.Refusals, &vicepb.Refusal{Number: r.Number, Kind: vicepb.ErrorKind(r.Kind), Why: printable(r.Why)})
-	}
+	p := &vicepb.ReintegrateReply{Done: a.Done, Breaks: a.Breaks, Refusals: RefusalsToProto(a.Refusals)}
 	for _, c := range a.Changed {
 		p.Changed = append(p.Changed, StatusToProto(c.Status))
 		p.Details = append(p.Details, &vicepb.ChangedDetail{Before: VersionToProto(c.Before), Promised: c.Promised})
@@ -84,15 +84,9 @@ func AnswerFromProto(p *vicepb.ReintegrateReply) (Answer, error) {
 	if len(p.GetDetails()) != len(p.GetChanged()) {
 		return Answer{}, invalid("answer", "%d details of %d changed objects", len(p.GetDetails()), len(p.GetChanged()))
 	}
-	for _, r := range p.GetRefusals() {
-		kind, err := errorKindFromProto(r.GetKind())
-		if err != nil {
-			return Answer{}, within("refusal", err)
-		}
-		if n := len(a.Refusals); n > 0 && r.Number <= a.Refusals[n-1].Number {
-			return Answer{}, invalid("refusal", "record %d after record %d", r.Number, a.Refusals[n-1].Number)
-		}
-		a.Refusals = append(a.Refusals, coda.Refusal{Number: r.Number, Kind: kind, Why: r.Why})
+	var err error
+	if a.Refusals, err = RefusalsFromProto(p.GetRefusals()); err != nil {
+		return Answer{}, err
 	}
 	for i, s := range p.GetChanged() {
 		status, err := StatusFromProto(s)
@@ -106,6 +100,31 @@ func AnswerFromProto(p *vicepb.ReintegrateReply) (Answer, error) {
 		a.Changed = append(a.Changed, Changed{Status: status, Before: before, Promised: p.Details[i].GetPromised()})
 	}
 	return a, nil
+}
+
+// RefusalsToProto encodes refusals.
+func RefusalsToProto(list []coda.Refusal) []*vicepb.Refusal {
+	var p []*vicepb.Refusal
+	for _, r := range list {
+		p = append(p, &vicepb.Refusal{Number: r.Number, Kind: vicepb.ErrorKind(r.Kind), Why: printable(r.Why)})
+	}
+	return p
+}
+
+// RefusalsFromProto decodes refusals, which must be in the order of their records.
+func RefusalsFromProto(p []*vicepb.Refusal) ([]coda.Refusal, error) {
+	var list []coda.Refusal
+	for _, r := range p {
+		kind, err := errorKindFromProto(r.GetKind())
+		if err != nil {
+			return nil, within("refusal", err)
+		}
+		if n := len(list); n > 0 && r.Number <= list[n-1].Number {
+			return nil, invalid("refusal", "record %d after record %d", r.Number, list[n-1].Number)
+		}
+		list = append(list, coda.Refusal{Number: r.Number, Kind: kind, Why: r.Why})
+	}
+	return list, nil
 }
 
 // errorKindFromProto decodes the kind of an error.

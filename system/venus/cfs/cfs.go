@@ -16,20 +16,67 @@ type Command struct {
 	Name  string // Coda's name
 	Short string // Coda's abbreviation, "" for none
 	Help  string // one line
-	Run   func(ctx context.Context, venus controlpb.VenusControlClient, out io.Writer) error
+	Path  Presence
+	Flags []string // of FlagAll, FlagKeep and FlagContents, those that it knows
+	Run   func(ctx context.Context, venus controlpb.VenusControlClient, out io.Writer, in Input) error
+}
+
+// Presence says whether a command takes a path.
+type Presence int
+
+// The commands take no path, one that may be left out, or one.
+const (
+	NoPath Presence = iota
+	MayHavePath
+	NeedsPath
+)
+
+// The flags.
+const (
+	FlagAll      = "all"
+	FlagKeep     = "keep"
+	FlagContents = "contents"
+)
+
+// Input is what a person has written behind the name of a command.
+type Input struct {
+	Path     string // from the root of the volume; "" for none
+	All      bool   // everything rather than a path
+	Keep     string // local, global or both
+	Contents []byte // nil for none
 }
 
 // Commands lists the subcommands in the order in which help shows them.
 func Commands() []Command {
 	return []Command{
-		{"checkservers", "cs", "say which servers are reachable", CheckServers},
-		{"listvol", "lv", "show the state of the volume, its modify log and its cache", ListVolumes},
-		{"forcereintegrate", "fr", "wait until the servers have everything in the modify log", ForceReintegrate},
-		{"disconnect", "", "behave as if no server answered", Disconnect},
-		{"reconnect", "", "end a disconnect", Reconnect},
-		{"flushcache", "", "forget what is cached, clean and not in use", FlushCache},
-		{"listlocal", "", "list the changes that the servers refused and that are kept here", ListLocal},
-		{"state", "", "show pending calls, the modify log and the connection, to look for a hang", State},
+		{Name: "checkservers", Short: "cs", Help: "say which servers are reachable", Run: CheckServers},
+		{Name: "listvol", Short: "lv", Help: "show the state of the volume, its modify log and its cache", Run: ListVolumes},
+		{Name: "forcereintegrate", Short: "fr", Help: "wait until the servers have everything in the modify log", Run: ForceReintegrate},
+		{Name: "disconnect", Help: "behave as if no server answered", Run: Disconnect},
+		{Name: "reconnect", Help: "end a disconnect", Run: Reconnect},
+		{Name: "flushcache", Help: "forget what is cached, clean and not in use", Run: FlushCache},
+		{Name: "listlocal", Path: MayHavePath, Help: "list the modify log: what is still to be sent, and what the servers refused", Run: ListLocal},
+		{Name: "checklocal", Path: MayHavePath, Help: "ask the servers what they would refuse, and why", Run: CheckLocal},
+		{
+			Name: "discardlocal", Path: MayHavePath, Flags: []string{FlagAll}, Run: DiscardLocal,
+			Help: "forget the refused changes of an object in conflict, and take the servers' version",
+		},
+		{
+			Name: "preservelocal", Path: MayHavePath, Flags: []string{FlagAll}, Run: PreserveLocal,
+			Help: "give the local version of an object in conflict another name, and take the servers' version",
+		},
+		{Name: "expand", Path: NeedsPath, Help: "show an object in conflict as a directory with both versions", Run: Expand},
+		{Name: "collapse", Path: NeedsPath, Help: "end an expand", Run: Collapse},
+		{Name: "beginrepair", Short: "br", Path: NeedsPath, Help: "show both versions of an object in conflict, to repair it", Run: BeginRepair},
+		{
+			Name: "endrepair", Short: "er", Path: NeedsPath, Flags: []string{FlagKeep, FlagContents}, Run: EndRepair,
+			Help: "end a repair: with what is to be kept, or without having repaired anything",
+		},
+		{
+			Name: "repair", Path: NeedsPath, Flags: []string{FlagKeep, FlagContents}, Run: Repair,
+			Help: "end the conflict of an object, with the local version, the servers', both, or other contents",
+		},
+		{Name: "state", Help: "show pending calls, the modify log and the connection, to look for a hang", Run: State},
 	}
 }
 
@@ -44,7 +91,7 @@ func Find(name string) (Command, bool) {
 }
 
 // CheckServers says which servers are reachable.
-func CheckServers(ctx context.Context, venus controlpb.VenusControlClient, out io.Writer) error {
+func CheckServers(ctx context.Context, venus controlpb.VenusControlClient, out io.Writer, _ Input) error {
 	reply, err := venus.CheckServers(ctx, &controlpb.CheckServersRequest{})
 	if err != nil {
 		return err
@@ -72,7 +119,7 @@ func CheckServers(ctx context.Context, venus controlpb.VenusControlClient, out i
 }
 
 // ListVolumes shows the state of the volume.
-func ListVolumes(ctx context.Context, venus controlpb.VenusControlClient, out io.Writer) error {
+func ListVolumes(ctx context.Context, venus controlpb.VenusControlClient, out io.Writer, _ Input) error {
 	reply, err := venus.ListVolumes(ctx, &controlpb.ListVolumesRequest{})
 	if err != nil {
 		return err
@@ -115,7 +162,7 @@ func capital(s string) string {
 }
 
 // ForceReintegrate waits until the servers have everything.
-func ForceReintegrate(ctx context.Context, venus controlpb.VenusControlClient, out io.Writer) error {
+func ForceReintegrate(ctx context.Context, venus controlpb.VenusControlClient, out io.Writer, _ Input) error {
 	start := time.Now()
 	if _, err := venus.ForceReintegrate(ctx, &controlpb.ForceReintegrateRequest{}); err != nil {
 		return err
@@ -125,7 +172,7 @@ func ForceReintegrate(ctx context.Context, venus controlpb.VenusControlClient, o
 }
 
 // Disconnect makes venus behave as if no server answered.
-func Disconnect(ctx context.Context, venus controlpb.VenusControlClient, out io.Writer) error {
+func Disconnect(ctx context.Context, venus controlpb.VenusControlClient, out io.Writer, _ Input) error {
 	if _, err := venus.Disconnect(ctx, &controlpb.DisconnectRequest{}); err != nil {
 		return err
 	}
@@ -134,7 +181,7 @@ func Disconnect(ctx context.Context, venus controlpb.VenusControlClient, out io.
 }
 
 // Reconnect ends a disconnect.
-func Reconnect(ctx context.Context, venus controlpb.VenusControlClient, out io.Writer) error {
+func Reconnect(ctx context.Context, venus controlpb.VenusControlClient, out io.Writer, _ Input) error {
 	if _, err := venus.Reconnect(ctx, &controlpb.ReconnectRequest{}); err != nil {
 		return err
 	}
@@ -143,7 +190,7 @@ func Reconnect(ctx context.Context, venus controlpb.VenusControlClient, out io.W
 }
 
 // FlushCache forgets what is cached, clean and not in use.
-func FlushCache(ctx context.Context, venus controlpb.VenusControlClient, out io.Writer) error {
+func FlushCache(ctx context.Context, venus controlpb.VenusControlClient, out io.Writer, _ Input) error {
 	reply, err := venus.FlushCache(ctx, &controlpb.FlushCacheRequest{})
 	if err != nil {
 		return err
@@ -152,27 +199,8 @@ func FlushCache(ctx context.Context, venus controlpb.VenusControlClient, out io.
 	return err
 }
 
-// ListLocal lists the changes that the servers refused.
-func ListLocal(ctx context.Context, venus controlpb.VenusControlClient, out io.Writer) error {
-	reply, err := venus.ListConflicts(ctx, &controlpb.ListConflictsRequest{})
-	if err != nil {
-		return err
-	}
-	if len(reply.Conflicts) == 0 {
-		_, err := fmt.Fprintln(out, "No conflicts")
-		return err
-	}
-	for _, c := range reply.Conflicts {
-		fmt.Fprintf(out, "%d: %s %s: %s\n", c.Record, c.Operation, c.Path, c.Why)
-		if c.Kept != "" {
-			fmt.Fprintf(out, "    contents kept in %s\n", c.Kept)
-		}
-	}
-	return nil
-}
-
 // State shows what venus is doing.
-func State(ctx context.Context, venus controlpb.VenusControlClient, out io.Writer) error {
+func State(ctx context.Context, venus controlpb.VenusControlClient, out io.Writer, _ Input) error {
 	reply, err := venus.State(ctx, &controlpb.StateRequest{})
 	if err != nil {
 		return err

@@ -24,6 +24,61 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type Keep int32
+
+const (
+	Keep_KEEP_UNSPECIFIED Keep = 0
+	Keep_KEEP_GLOBAL      Keep = 1 // the server's version stays, the local one goes
+	Keep_KEEP_LOCAL       Keep = 2 // the local version takes the place of the server's
+	Keep_KEEP_BOTH        Keep = 3 // the server's version stays, the local one gets a name beside it
+	Keep_KEEP_CONTENTS    Keep = 4 // a file with the contents of the request takes the place of both
+)
+
+// Enum value maps for Keep.
+var (
+	Keep_name = map[int32]string{
+		0: "KEEP_UNSPECIFIED",
+		1: "KEEP_GLOBAL",
+		2: "KEEP_LOCAL",
+		3: "KEEP_BOTH",
+		4: "KEEP_CONTENTS",
+	}
+	Keep_value = map[string]int32{
+		"KEEP_UNSPECIFIED": 0,
+		"KEEP_GLOBAL":      1,
+		"KEEP_LOCAL":       2,
+		"KEEP_BOTH":        3,
+		"KEEP_CONTENTS":    4,
+	}
+)
+
+func (x Keep) Enum() *Keep {
+	p := new(Keep)
+	*p = x
+	return p
+}
+
+func (x Keep) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Keep) Descriptor() protoreflect.EnumDescriptor {
+	return file_control_proto_enumTypes[0].Descriptor()
+}
+
+func (Keep) Type() protoreflect.EnumType {
+	return &file_control_proto_enumTypes[0]
+}
+
+func (x Keep) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Keep.Descriptor instead.
+func (Keep) EnumDescriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{0}
+}
+
 type CheckServersRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -831,9 +886,10 @@ func (x *ListConflictsReply) GetConflicts() []*Conflict {
 
 type Conflict struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Record        uint64                 `protobuf:"varint,1,opt,name=record,proto3" json:"record,omitempty"`      // its number in the modify log
-	Operation     string                 `protobuf:"bytes,2,opt,name=operation,proto3" json:"operation,omitempty"` // store, create, remove, ...
-	Path          string                 `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`           // as venus knew it
+	DependsOn     uint64                 `protobuf:"varint,7,opt,name=depends_on,json=dependsOn,proto3" json:"depends_on,omitempty"` // the record that the conflict began with, 0 where it is this one
+	Record        uint64                 `protobuf:"varint,1,opt,name=record,proto3" json:"record,omitempty"`                        // its number in the modify log
+	Operation     string                 `protobuf:"bytes,2,opt,name=operation,proto3" json:"operation,omitempty"`                   // store, create, remove, ...
+	Path          string                 `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`                             // as venus knew it
 	Why           string                 `protobuf:"bytes,4,opt,name=why,proto3" json:"why,omitempty"`
 	Kept          string                 `protobuf:"bytes,5,opt,name=kept,proto3" json:"kept,omitempty"` // the file, in venus's cache directory, with the local contents; empty where there are none
 	Head          []byte                 `protobuf:"bytes,6,opt,name=head,proto3" json:"head,omitempty"` // the first bytes of the contents, at most 4096
@@ -869,6 +925,13 @@ func (x *Conflict) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Conflict.ProtoReflect.Descriptor instead.
 func (*Conflict) Descriptor() ([]byte, []int) {
 	return file_control_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Conflict) GetDependsOn() uint64 {
+	if x != nil {
+		return x.DependsOn
+	}
+	return 0
 }
 
 func (x *Conflict) GetRecord() uint64 {
@@ -913,6 +976,387 @@ func (x *Conflict) GetHead() []byte {
 	return nil
 }
 
+// LocalRecord is a record of the modify log.
+type LocalRecord struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Record        uint64                 `protobuf:"varint,1,opt,name=record,proto3" json:"record,omitempty"`
+	Operation     string                 `protobuf:"bytes,2,opt,name=operation,proto3" json:"operation,omitempty"`
+	Path          string                 `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`  // as venus knows it, or knew it
+	Time          int64                  `protobuf:"varint,4,opt,name=time,proto3" json:"time,omitempty"` // when it was made, in nanoseconds since 1970
+	Refused       bool                   `protobuf:"varint,5,opt,name=refused,proto3" json:"refused,omitempty"`
+	Why           string                 `protobuf:"bytes,6,opt,name=why,proto3" json:"why,omitempty"`                               // of a refused one: what the server said
+	DependsOn     uint64                 `protobuf:"varint,7,opt,name=depends_on,json=dependsOn,proto3" json:"depends_on,omitempty"` // of a refused one: the record that its conflict began with, 0 where it is this one
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LocalRecord) Reset() {
+	*x = LocalRecord{}
+	mi := &file_control_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LocalRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LocalRecord) ProtoMessage() {}
+
+func (x *LocalRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LocalRecord.ProtoReflect.Descriptor instead.
+func (*LocalRecord) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *LocalRecord) GetRecord() uint64 {
+	if x != nil {
+		return x.Record
+	}
+	return 0
+}
+
+func (x *LocalRecord) GetOperation() string {
+	if x != nil {
+		return x.Operation
+	}
+	return ""
+}
+
+func (x *LocalRecord) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *LocalRecord) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *LocalRecord) GetRefused() bool {
+	if x != nil {
+		return x.Refused
+	}
+	return false
+}
+
+func (x *LocalRecord) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *LocalRecord) GetDependsOn() uint64 {
+	if x != nil {
+		return x.DependsOn
+	}
+	return 0
+}
+
+type ListLocalRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"` // of an object or what is below it; "" for the volume
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListLocalRequest) Reset() {
+	*x = ListLocalRequest{}
+	mi := &file_control_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListLocalRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListLocalRequest) ProtoMessage() {}
+
+func (x *ListLocalRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListLocalRequest.ProtoReflect.Descriptor instead.
+func (*ListLocalRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ListLocalRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+type ListLocalReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Records       []*LocalRecord         `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListLocalReply) Reset() {
+	*x = ListLocalReply{}
+	mi := &file_control_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListLocalReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListLocalReply) ProtoMessage() {}
+
+func (x *ListLocalReply) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListLocalReply.ProtoReflect.Descriptor instead.
+func (*ListLocalReply) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ListLocalReply) GetRecords() []*LocalRecord {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+type CheckLocalRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckLocalRequest) Reset() {
+	*x = CheckLocalRequest{}
+	mi := &file_control_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckLocalRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckLocalRequest) ProtoMessage() {}
+
+func (x *CheckLocalRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckLocalRequest.ProtoReflect.Descriptor instead.
+func (*CheckLocalRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *CheckLocalRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+type CheckLocalReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Checked       uint64                 `protobuf:"varint,1,opt,name=checked,proto3" json:"checked,omitempty"` // records
+	Refused       []*LocalRecord         `protobuf:"bytes,2,rep,name=refused,proto3" json:"refused,omitempty"`  // those that the server would refuse, with its reasons
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckLocalReply) Reset() {
+	*x = CheckLocalReply{}
+	mi := &file_control_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckLocalReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckLocalReply) ProtoMessage() {}
+
+func (x *CheckLocalReply) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckLocalReply.ProtoReflect.Descriptor instead.
+func (*CheckLocalReply) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *CheckLocalReply) GetChecked() uint64 {
+	if x != nil {
+		return x.Checked
+	}
+	return 0
+}
+
+func (x *CheckLocalReply) GetRefused() []*LocalRecord {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+type RepairRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"` // as it shows, or as ListConflicts gives it
+	Keep          Keep                   `protobuf:"varint,2,opt,name=keep,proto3,enum=coda.control.v1.Keep" json:"keep,omitempty"`
+	Contents      []byte                 `protobuf:"bytes,3,opt,name=contents,proto3" json:"contents,omitempty"` // with KEEP_CONTENTS
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RepairRequest) Reset() {
+	*x = RepairRequest{}
+	mi := &file_control_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RepairRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RepairRequest) ProtoMessage() {}
+
+func (x *RepairRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RepairRequest.ProtoReflect.Descriptor instead.
+func (*RepairRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *RepairRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *RepairRequest) GetKeep() Keep {
+	if x != nil {
+		return x.Keep
+	}
+	return Keep_KEEP_UNSPECIFIED
+}
+
+func (x *RepairRequest) GetContents() []byte {
+	if x != nil {
+		return x.Contents
+	}
+	return nil
+}
+
+type RepairReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Local         string                 `protobuf:"bytes,1,opt,name=local,proto3" json:"local,omitempty"` // where the local version is now, "" for nowhere
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RepairReply) Reset() {
+	*x = RepairReply{}
+	mi := &file_control_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RepairReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RepairReply) ProtoMessage() {}
+
+func (x *RepairReply) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RepairReply.ProtoReflect.Descriptor instead.
+func (*RepairReply) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *RepairReply) GetLocal() string {
+	if x != nil {
+		return x.Local
+	}
+	return ""
+}
+
 type StateRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -921,7 +1365,7 @@ type StateRequest struct {
 
 func (x *StateRequest) Reset() {
 	*x = StateRequest{}
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -933,7 +1377,7 @@ func (x *StateRequest) String() string {
 func (*StateRequest) ProtoMessage() {}
 
 func (x *StateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -946,7 +1390,7 @@ func (x *StateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateRequest.ProtoReflect.Descriptor instead.
 func (*StateRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{18}
+	return file_control_proto_rawDescGZIP(), []int{25}
 }
 
 type StateReply struct {
@@ -959,7 +1403,7 @@ type StateReply struct {
 
 func (x *StateReply) Reset() {
 	*x = StateReply{}
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1415,7 @@ func (x *StateReply) String() string {
 func (*StateReply) ProtoMessage() {}
 
 func (x *StateReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1428,7 @@ func (x *StateReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateReply.ProtoReflect.Descriptor instead.
 func (*StateReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{19}
+	return file_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *StateReply) GetText() string {
@@ -1013,7 +1457,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1025,7 +1469,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1038,7 +1482,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{20}
+	return file_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Call) GetOperation() string {
@@ -1077,7 +1521,7 @@ type FsckRequest struct {
 
 func (x *FsckRequest) Reset() {
 	*x = FsckRequest{}
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1089,7 +1533,7 @@ func (x *FsckRequest) String() string {
 func (*FsckRequest) ProtoMessage() {}
 
 func (x *FsckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1102,7 +1546,7 @@ func (x *FsckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FsckRequest.ProtoReflect.Descriptor instead.
 func (*FsckRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{21}
+	return file_control_proto_rawDescGZIP(), []int{28}
 }
 
 type FsckReply struct {
@@ -1115,7 +1559,7 @@ type FsckReply struct {
 
 func (x *FsckReply) Reset() {
 	*x = FsckReply{}
-	mi := &file_control_proto_msgTypes[22]
+	mi := &file_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1127,7 +1571,7 @@ func (x *FsckReply) String() string {
 func (*FsckReply) ProtoMessage() {}
 
 func (x *FsckReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[22]
+	mi := &file_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1140,7 +1584,7 @@ func (x *FsckReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FsckReply.ProtoReflect.Descriptor instead.
 func (*FsckReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{22}
+	return file_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *FsckReply) GetProblems() []string {
@@ -1166,7 +1610,7 @@ type TreeRequest struct {
 
 func (x *TreeRequest) Reset() {
 	*x = TreeRequest{}
-	mi := &file_control_proto_msgTypes[23]
+	mi := &file_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1178,7 +1622,7 @@ func (x *TreeRequest) String() string {
 func (*TreeRequest) ProtoMessage() {}
 
 func (x *TreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[23]
+	mi := &file_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1191,7 +1635,7 @@ func (x *TreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
 func (*TreeRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{23}
+	return file_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *TreeRequest) GetVolume() string {
@@ -1212,7 +1656,7 @@ type TreeReply struct {
 
 func (x *TreeReply) Reset() {
 	*x = TreeReply{}
-	mi := &file_control_proto_msgTypes[24]
+	mi := &file_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1224,7 +1668,7 @@ func (x *TreeReply) String() string {
 func (*TreeReply) ProtoMessage() {}
 
 func (x *TreeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[24]
+	mi := &file_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1237,7 +1681,7 @@ func (x *TreeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeReply.ProtoReflect.Descriptor instead.
 func (*TreeReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{24}
+	return file_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *TreeReply) GetPath() string {
@@ -1263,7 +1707,7 @@ type PathRequest struct {
 
 func (x *PathRequest) Reset() {
 	*x = PathRequest{}
-	mi := &file_control_proto_msgTypes[25]
+	mi := &file_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1275,7 +1719,7 @@ func (x *PathRequest) String() string {
 func (*PathRequest) ProtoMessage() {}
 
 func (x *PathRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[25]
+	mi := &file_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1288,7 +1732,7 @@ func (x *PathRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathRequest.ProtoReflect.Descriptor instead.
 func (*PathRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{25}
+	return file_control_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *PathRequest) GetPath() string {
@@ -1308,7 +1752,7 @@ type TwoPathsRequest struct {
 
 func (x *TwoPathsRequest) Reset() {
 	*x = TwoPathsRequest{}
-	mi := &file_control_proto_msgTypes[26]
+	mi := &file_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1320,7 +1764,7 @@ func (x *TwoPathsRequest) String() string {
 func (*TwoPathsRequest) ProtoMessage() {}
 
 func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[26]
+	mi := &file_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1333,7 +1777,7 @@ func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TwoPathsRequest.ProtoReflect.Descriptor instead.
 func (*TwoPathsRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{26}
+	return file_control_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *TwoPathsRequest) GetFrom() string {
@@ -1358,7 +1802,7 @@ type EmptyReply struct {
 
 func (x *EmptyReply) Reset() {
 	*x = EmptyReply{}
-	mi := &file_control_proto_msgTypes[27]
+	mi := &file_control_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1370,7 +1814,7 @@ func (x *EmptyReply) String() string {
 func (*EmptyReply) ProtoMessage() {}
 
 func (x *EmptyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[27]
+	mi := &file_control_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1383,7 +1827,7 @@ func (x *EmptyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmptyReply.ProtoReflect.Descriptor instead.
 func (*EmptyReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{27}
+	return file_control_proto_rawDescGZIP(), []int{34}
 }
 
 type StatReply struct {
@@ -1395,7 +1839,7 @@ type StatReply struct {
 
 func (x *StatReply) Reset() {
 	*x = StatReply{}
-	mi := &file_control_proto_msgTypes[28]
+	mi := &file_control_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1407,7 +1851,7 @@ func (x *StatReply) String() string {
 func (*StatReply) ProtoMessage() {}
 
 func (x *StatReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[28]
+	mi := &file_control_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1420,7 +1864,7 @@ func (x *StatReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatReply.ProtoReflect.Descriptor instead.
 func (*StatReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{28}
+	return file_control_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *StatReply) GetStatus() *vicepb.Status {
@@ -1439,7 +1883,7 @@ type ReadDirectoryReply struct {
 
 func (x *ReadDirectoryReply) Reset() {
 	*x = ReadDirectoryReply{}
-	mi := &file_control_proto_msgTypes[29]
+	mi := &file_control_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1451,7 +1895,7 @@ func (x *ReadDirectoryReply) String() string {
 func (*ReadDirectoryReply) ProtoMessage() {}
 
 func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[29]
+	mi := &file_control_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1464,7 +1908,7 @@ func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadDirectoryReply.ProtoReflect.Descriptor instead.
 func (*ReadDirectoryReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{29}
+	return file_control_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ReadDirectoryReply) GetEntries() []*vicepb.Entry {
@@ -1487,7 +1931,7 @@ type ReadFileReply struct {
 
 func (x *ReadFileReply) Reset() {
 	*x = ReadFileReply{}
-	mi := &file_control_proto_msgTypes[30]
+	mi := &file_control_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1499,7 +1943,7 @@ func (x *ReadFileReply) String() string {
 func (*ReadFileReply) ProtoMessage() {}
 
 func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[30]
+	mi := &file_control_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1512,7 +1956,7 @@ func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadFileReply.ProtoReflect.Descriptor instead.
 func (*ReadFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{30}
+	return file_control_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ReadFileReply) GetPart() isReadFileReply_Part {
@@ -1569,7 +2013,7 @@ type WriteFileRequest struct {
 
 func (x *WriteFileRequest) Reset() {
 	*x = WriteFileRequest{}
-	mi := &file_control_proto_msgTypes[31]
+	mi := &file_control_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1581,7 +2025,7 @@ func (x *WriteFileRequest) String() string {
 func (*WriteFileRequest) ProtoMessage() {}
 
 func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[31]
+	mi := &file_control_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1594,7 +2038,7 @@ func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileRequest.ProtoReflect.Descriptor instead.
 func (*WriteFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{31}
+	return file_control_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *WriteFileRequest) GetPart() isWriteFileRequest_Part {
@@ -1651,7 +2095,7 @@ type WriteFileHead struct {
 
 func (x *WriteFileHead) Reset() {
 	*x = WriteFileHead{}
-	mi := &file_control_proto_msgTypes[32]
+	mi := &file_control_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1663,7 +2107,7 @@ func (x *WriteFileHead) String() string {
 func (*WriteFileHead) ProtoMessage() {}
 
 func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[32]
+	mi := &file_control_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1676,7 +2120,7 @@ func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileHead.ProtoReflect.Descriptor instead.
 func (*WriteFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{32}
+	return file_control_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *WriteFileHead) GetPath() string {
@@ -1727,7 +2171,7 @@ type EditFileRequest struct {
 
 func (x *EditFileRequest) Reset() {
 	*x = EditFileRequest{}
-	mi := &file_control_proto_msgTypes[33]
+	mi := &file_control_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1739,7 +2183,7 @@ func (x *EditFileRequest) String() string {
 func (*EditFileRequest) ProtoMessage() {}
 
 func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[33]
+	mi := &file_control_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1752,7 +2196,7 @@ func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileRequest.ProtoReflect.Descriptor instead.
 func (*EditFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{33}
+	return file_control_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *EditFileRequest) GetPart() isEditFileRequest_Part {
@@ -1806,7 +2250,7 @@ type EditFileHead struct {
 
 func (x *EditFileHead) Reset() {
 	*x = EditFileHead{}
-	mi := &file_control_proto_msgTypes[34]
+	mi := &file_control_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1818,7 +2262,7 @@ func (x *EditFileHead) String() string {
 func (*EditFileHead) ProtoMessage() {}
 
 func (x *EditFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[34]
+	mi := &file_control_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1831,7 +2275,7 @@ func (x *EditFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileHead.ProtoReflect.Descriptor instead.
 func (*EditFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{34}
+	return file_control_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *EditFileHead) GetPath() string {
@@ -1859,7 +2303,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_control_proto_msgTypes[35]
+	mi := &file_control_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1871,7 +2315,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[35]
+	mi := &file_control_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1884,7 +2328,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{35}
+	return file_control_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Change) GetOffset() int64 {
@@ -1922,7 +2366,7 @@ type EditFileReply struct {
 
 func (x *EditFileReply) Reset() {
 	*x = EditFileReply{}
-	mi := &file_control_proto_msgTypes[36]
+	mi := &file_control_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1934,7 +2378,7 @@ func (x *EditFileReply) String() string {
 func (*EditFileReply) ProtoMessage() {}
 
 func (x *EditFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[36]
+	mi := &file_control_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1947,7 +2391,7 @@ func (x *EditFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileReply.ProtoReflect.Descriptor instead.
 func (*EditFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{36}
+	return file_control_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *EditFileReply) GetPart() isEditFileReply_Part {
@@ -2017,7 +2461,7 @@ type SetAttributesRequest struct {
 
 func (x *SetAttributesRequest) Reset() {
 	*x = SetAttributesRequest{}
-	mi := &file_control_proto_msgTypes[37]
+	mi := &file_control_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2029,7 +2473,7 @@ func (x *SetAttributesRequest) String() string {
 func (*SetAttributesRequest) ProtoMessage() {}
 
 func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[37]
+	mi := &file_control_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2042,7 +2486,7 @@ func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAttributesRequest.ProtoReflect.Descriptor instead.
 func (*SetAttributesRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{37}
+	return file_control_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SetAttributesRequest) GetPath() string {
@@ -2076,7 +2520,7 @@ type MakeDirectoryRequest struct {
 
 func (x *MakeDirectoryRequest) Reset() {
 	*x = MakeDirectoryRequest{}
-	mi := &file_control_proto_msgTypes[38]
+	mi := &file_control_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2088,7 +2532,7 @@ func (x *MakeDirectoryRequest) String() string {
 func (*MakeDirectoryRequest) ProtoMessage() {}
 
 func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[38]
+	mi := &file_control_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2101,7 +2545,7 @@ func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeDirectoryRequest.ProtoReflect.Descriptor instead.
 func (*MakeDirectoryRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{38}
+	return file_control_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *MakeDirectoryRequest) GetPath() string {
@@ -2128,7 +2572,7 @@ type MakeSymlinkRequest struct {
 
 func (x *MakeSymlinkRequest) Reset() {
 	*x = MakeSymlinkRequest{}
-	mi := &file_control_proto_msgTypes[39]
+	mi := &file_control_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2140,7 +2584,7 @@ func (x *MakeSymlinkRequest) String() string {
 func (*MakeSymlinkRequest) ProtoMessage() {}
 
 func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[39]
+	mi := &file_control_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2153,7 +2597,7 @@ func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeSymlinkRequest.ProtoReflect.Descriptor instead.
 func (*MakeSymlinkRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{39}
+	return file_control_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *MakeSymlinkRequest) GetPath() string {
@@ -2218,14 +2662,40 @@ const file_control_proto_rawDesc = "" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\"\x16\n" +
 	"\x14ListConflictsRequest\"M\n" +
 	"\x12ListConflictsReply\x127\n" +
-	"\tconflicts\x18\x01 \x03(\v2\x19.coda.control.v1.ConflictR\tconflicts\"\x8e\x01\n" +
-	"\bConflict\x12\x16\n" +
+	"\tconflicts\x18\x01 \x03(\v2\x19.coda.control.v1.ConflictR\tconflicts\"\xad\x01\n" +
+	"\bConflict\x12\x1d\n" +
+	"\n" +
+	"depends_on\x18\a \x01(\x04R\tdependsOn\x12\x16\n" +
 	"\x06record\x18\x01 \x01(\x04R\x06record\x12\x1c\n" +
 	"\toperation\x18\x02 \x01(\tR\toperation\x12\x12\n" +
 	"\x04path\x18\x03 \x01(\tR\x04path\x12\x10\n" +
 	"\x03why\x18\x04 \x01(\tR\x03why\x12\x12\n" +
 	"\x04kept\x18\x05 \x01(\tR\x04kept\x12\x12\n" +
-	"\x04head\x18\x06 \x01(\fR\x04head\"\x0e\n" +
+	"\x04head\x18\x06 \x01(\fR\x04head\"\xb6\x01\n" +
+	"\vLocalRecord\x12\x16\n" +
+	"\x06record\x18\x01 \x01(\x04R\x06record\x12\x1c\n" +
+	"\toperation\x18\x02 \x01(\tR\toperation\x12\x12\n" +
+	"\x04path\x18\x03 \x01(\tR\x04path\x12\x12\n" +
+	"\x04time\x18\x04 \x01(\x03R\x04time\x12\x18\n" +
+	"\arefused\x18\x05 \x01(\bR\arefused\x12\x10\n" +
+	"\x03why\x18\x06 \x01(\tR\x03why\x12\x1d\n" +
+	"\n" +
+	"depends_on\x18\a \x01(\x04R\tdependsOn\"&\n" +
+	"\x10ListLocalRequest\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\"H\n" +
+	"\x0eListLocalReply\x126\n" +
+	"\arecords\x18\x01 \x03(\v2\x1c.coda.control.v1.LocalRecordR\arecords\"'\n" +
+	"\x11CheckLocalRequest\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\"c\n" +
+	"\x0fCheckLocalReply\x12\x18\n" +
+	"\achecked\x18\x01 \x01(\x04R\achecked\x126\n" +
+	"\arefused\x18\x02 \x03(\v2\x1c.coda.control.v1.LocalRecordR\arefused\"j\n" +
+	"\rRepairRequest\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12)\n" +
+	"\x04keep\x18\x02 \x01(\x0e2\x15.coda.control.v1.KeepR\x04keep\x12\x1a\n" +
+	"\bcontents\x18\x03 \x01(\fR\bcontents\"#\n" +
+	"\vRepairReply\x12\x14\n" +
+	"\x05local\x18\x01 \x01(\tR\x05local\"\x0e\n" +
 	"\fStateRequest\"M\n" +
 	"\n" +
 	"StateReply\x12\x12\n" +
@@ -2297,7 +2767,14 @@ const file_control_proto_rawDesc = "" +
 	"\x04mode\x18\x02 \x01(\rR\x04mode\"@\n" +
 	"\x12MakeSymlinkRequest\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n" +
-	"\x06target\x18\x02 \x01(\tR\x06target2\xc0\x05\n" +
+	"\x06target\x18\x02 \x01(\tR\x06target*_\n" +
+	"\x04Keep\x12\x14\n" +
+	"\x10KEEP_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vKEEP_GLOBAL\x10\x01\x12\x0e\n" +
+	"\n" +
+	"KEEP_LOCAL\x10\x02\x12\r\n" +
+	"\tKEEP_BOTH\x10\x03\x12\x11\n" +
+	"\rKEEP_CONTENTS\x10\x042\xb9\b\n" +
 	"\fVenusControl\x12X\n" +
 	"\fCheckServers\x12$.coda.control.v1.CheckServersRequest\x1a\".coda.control.v1.CheckServersReply\x12U\n" +
 	"\vListVolumes\x12#.coda.control.v1.ListVolumesRequest\x1a!.coda.control.v1.ListVolumesReply\x12d\n" +
@@ -2307,7 +2784,13 @@ const file_control_proto_rawDesc = "" +
 	"\tReconnect\x12!.coda.control.v1.ReconnectRequest\x1a\x1f.coda.control.v1.ReconnectReply\x12R\n" +
 	"\n" +
 	"FlushCache\x12\".coda.control.v1.FlushCacheRequest\x1a .coda.control.v1.FlushCacheReply\x12[\n" +
-	"\rListConflicts\x12%.coda.control.v1.ListConflictsRequest\x1a#.coda.control.v1.ListConflictsReply\x12C\n" +
+	"\rListConflicts\x12%.coda.control.v1.ListConflictsRequest\x1a#.coda.control.v1.ListConflictsReply\x12O\n" +
+	"\tListLocal\x12!.coda.control.v1.ListLocalRequest\x1a\x1f.coda.control.v1.ListLocalReply\x12R\n" +
+	"\n" +
+	"CheckLocal\x12\".coda.control.v1.CheckLocalRequest\x1a .coda.control.v1.CheckLocalReply\x12C\n" +
+	"\x06Expand\x12\x1c.coda.control.v1.PathRequest\x1a\x1b.coda.control.v1.EmptyReply\x12E\n" +
+	"\bCollapse\x12\x1c.coda.control.v1.PathRequest\x1a\x1b.coda.control.v1.EmptyReply\x12F\n" +
+	"\x06Repair\x12\x1e.coda.control.v1.RepairRequest\x1a\x1c.coda.control.v1.RepairReply\x12C\n" +
 	"\x05State\x12\x1d.coda.control.v1.StateRequest\x1a\x1b.coda.control.v1.StateReply2\xdb\x01\n" +
 	"\x0eCodasrvControl\x12@\n" +
 	"\x04Fsck\x12\x1c.coda.control.v1.FsckRequest\x1a\x1a.coda.control.v1.FsckReply\x12B\n" +
@@ -2340,117 +2823,139 @@ func file_control_proto_rawDescGZIP() []byte {
 	return file_control_proto_rawDescData
 }
 
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_control_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_control_proto_goTypes = []any{
-	(*CheckServersRequest)(nil),     // 0: coda.control.v1.CheckServersRequest
-	(*CheckServersReply)(nil),       // 1: coda.control.v1.CheckServersReply
-	(*Server)(nil),                  // 2: coda.control.v1.Server
-	(*ListVolumesRequest)(nil),      // 3: coda.control.v1.ListVolumesRequest
-	(*ListVolumesReply)(nil),        // 4: coda.control.v1.ListVolumesReply
-	(*Queue)(nil),                   // 5: coda.control.v1.Queue
-	(*Volume)(nil),                  // 6: coda.control.v1.Volume
-	(*ForceReintegrateRequest)(nil), // 7: coda.control.v1.ForceReintegrateRequest
-	(*ForceReintegrateReply)(nil),   // 8: coda.control.v1.ForceReintegrateReply
-	(*DisconnectRequest)(nil),       // 9: coda.control.v1.DisconnectRequest
-	(*DisconnectReply)(nil),         // 10: coda.control.v1.DisconnectReply
-	(*ReconnectRequest)(nil),        // 11: coda.control.v1.ReconnectRequest
-	(*ReconnectReply)(nil),          // 12: coda.control.v1.ReconnectReply
-	(*FlushCacheRequest)(nil),       // 13: coda.control.v1.FlushCacheRequest
-	(*FlushCacheReply)(nil),         // 14: coda.control.v1.FlushCacheReply
-	(*ListConflictsRequest)(nil),    // 15: coda.control.v1.ListConflictsRequest
-	(*ListConflictsReply)(nil),      // 16: coda.control.v1.ListConflictsReply
-	(*Conflict)(nil),                // 17: coda.control.v1.Conflict
-	(*StateRequest)(nil),            // 18: coda.control.v1.StateRequest
-	(*StateReply)(nil),              // 19: coda.control.v1.StateReply
-	(*Call)(nil),                    // 20: coda.control.v1.Call
-	(*FsckRequest)(nil),             // 21: coda.control.v1.FsckRequest
-	(*FsckReply)(nil),               // 22: coda.control.v1.FsckReply
-	(*TreeRequest)(nil),             // 23: coda.control.v1.TreeRequest
-	(*TreeReply)(nil),               // 24: coda.control.v1.TreeReply
-	(*PathRequest)(nil),             // 25: coda.control.v1.PathRequest
-	(*TwoPathsRequest)(nil),         // 26: coda.control.v1.TwoPathsRequest
-	(*EmptyReply)(nil),              // 27: coda.control.v1.EmptyReply
-	(*StatReply)(nil),               // 28: coda.control.v1.StatReply
-	(*ReadDirectoryReply)(nil),      // 29: coda.control.v1.ReadDirectoryReply
-	(*ReadFileReply)(nil),           // 30: coda.control.v1.ReadFileReply
-	(*WriteFileRequest)(nil),        // 31: coda.control.v1.WriteFileRequest
-	(*WriteFileHead)(nil),           // 32: coda.control.v1.WriteFileHead
-	(*EditFileRequest)(nil),         // 33: coda.control.v1.EditFileRequest
-	(*EditFileHead)(nil),            // 34: coda.control.v1.EditFileHead
-	(*Change)(nil),                  // 35: coda.control.v1.Change
-	(*EditFileReply)(nil),           // 36: coda.control.v1.EditFileReply
-	(*SetAttributesRequest)(nil),    // 37: coda.control.v1.SetAttributesRequest
-	(*MakeDirectoryRequest)(nil),    // 38: coda.control.v1.MakeDirectoryRequest
-	(*MakeSymlinkRequest)(nil),      // 39: coda.control.v1.MakeSymlinkRequest
-	(*vicepb.Status)(nil),           // 40: coda.vice.v1.Status
-	(*vicepb.Entry)(nil),            // 41: coda.vice.v1.Entry
+	(Keep)(0),                       // 0: coda.control.v1.Keep
+	(*CheckServersRequest)(nil),     // 1: coda.control.v1.CheckServersRequest
+	(*CheckServersReply)(nil),       // 2: coda.control.v1.CheckServersReply
+	(*Server)(nil),                  // 3: coda.control.v1.Server
+	(*ListVolumesRequest)(nil),      // 4: coda.control.v1.ListVolumesRequest
+	(*ListVolumesReply)(nil),        // 5: coda.control.v1.ListVolumesReply
+	(*Queue)(nil),                   // 6: coda.control.v1.Queue
+	(*Volume)(nil),                  // 7: coda.control.v1.Volume
+	(*ForceReintegrateRequest)(nil), // 8: coda.control.v1.ForceReintegrateRequest
+	(*ForceReintegrateReply)(nil),   // 9: coda.control.v1.ForceReintegrateReply
+	(*DisconnectRequest)(nil),       // 10: coda.control.v1.DisconnectRequest
+	(*DisconnectReply)(nil),         // 11: coda.control.v1.DisconnectReply
+	(*ReconnectRequest)(nil),        // 12: coda.control.v1.ReconnectRequest
+	(*ReconnectReply)(nil),          // 13: coda.control.v1.ReconnectReply
+	(*FlushCacheRequest)(nil),       // 14: coda.control.v1.FlushCacheRequest
+	(*FlushCacheReply)(nil),         // 15: coda.control.v1.FlushCacheReply
+	(*ListConflictsRequest)(nil),    // 16: coda.control.v1.ListConflictsRequest
+	(*ListConflictsReply)(nil),      // 17: coda.control.v1.ListConflictsReply
+	(*Conflict)(nil),                // 18: coda.control.v1.Conflict
+	(*LocalRecord)(nil),             // 19: coda.control.v1.LocalRecord
+	(*ListLocalRequest)(nil),        // 20: coda.control.v1.ListLocalRequest
+	(*ListLocalReply)(nil),          // 21: coda.control.v1.ListLocalReply
+	(*CheckLocalRequest)(nil),       // 22: coda.control.v1.CheckLocalRequest
+	(*CheckLocalReply)(nil),         // 23: coda.control.v1.CheckLocalReply
+	(*RepairRequest)(nil),           // 24: coda.control.v1.RepairRequest
+	(*RepairReply)(nil),             // 25: coda.control.v1.RepairReply
+	(*StateRequest)(nil),            // 26: coda.control.v1.StateRequest
+	(*StateReply)(nil),              // 27: coda.control.v1.StateReply
+	(*Call)(nil),                    // 28: coda.control.v1.Call
+	(*FsckRequest)(nil),             // 29: coda.control.v1.FsckRequest
+	(*FsckReply)(nil),               // 30: coda.control.v1.FsckReply
+	(*TreeRequest)(nil),             // 31: coda.control.v1.TreeRequest
+	(*TreeReply)(nil),               // 32: coda.control.v1.TreeReply
+	(*PathRequest)(nil),             // 33: coda.control.v1.PathRequest
+	(*TwoPathsRequest)(nil),         // 34: coda.control.v1.TwoPathsRequest
+	(*EmptyReply)(nil),              // 35: coda.control.v1.EmptyReply
+	(*StatReply)(nil),               // 36: coda.control.v1.StatReply
+	(*ReadDirectoryReply)(nil),      // 37: coda.control.v1.ReadDirectoryReply
+	(*ReadFileReply)(nil),           // 38: coda.control.v1.ReadFileReply
+	(*WriteFileRequest)(nil),        // 39: coda.control.v1.WriteFileRequest
+	(*WriteFileHead)(nil),           // 40: coda.control.v1.WriteFileHead
+	(*EditFileRequest)(nil),         // 41: coda.control.v1.EditFileRequest
+	(*EditFileHead)(nil),            // 42: coda.control.v1.EditFileHead
+	(*Change)(nil),                  // 43: coda.control.v1.Change
+	(*EditFileReply)(nil),           // 44: coda.control.v1.EditFileReply
+	(*SetAttributesRequest)(nil),    // 45: coda.control.v1.SetAttributesRequest
+	(*MakeDirectoryRequest)(nil),    // 46: coda.control.v1.MakeDirectoryRequest
+	(*MakeSymlinkRequest)(nil),      // 47: coda.control.v1.MakeSymlinkRequest
+	(*vicepb.Status)(nil),           // 48: coda.vice.v1.Status
+	(*vicepb.Entry)(nil),            // 49: coda.vice.v1.Entry
 }
 var file_control_proto_depIdxs = []int32{
-	2,  // 0: coda.control.v1.CheckServersReply.servers:type_name -> coda.control.v1.Server
-	6,  // 1: coda.control.v1.ListVolumesReply.volumes:type_name -> coda.control.v1.Volume
-	5,  // 2: coda.control.v1.ListVolumesReply.queue:type_name -> coda.control.v1.Queue
-	17, // 3: coda.control.v1.ListConflictsReply.conflicts:type_name -> coda.control.v1.Conflict
-	20, // 4: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
-	40, // 5: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
-	40, // 6: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
-	41, // 7: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
-	40, // 8: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
-	32, // 9: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
-	34, // 10: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
-	35, // 11: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
-	27, // 12: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
-	40, // 13: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
-	0,  // 14: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
-	3,  // 15: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
-	7,  // 16: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
-	9,  // 17: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
-	11, // 18: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
-	13, // 19: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
-	15, // 20: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
-	18, // 21: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
-	21, // 22: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
-	23, // 23: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
-	18, // 24: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
-	25, // 25: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
-	25, // 26: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
-	25, // 27: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
-	31, // 28: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
-	33, // 29: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
-	37, // 30: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
-	38, // 31: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
-	39, // 32: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
-	26, // 33: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
-	26, // 34: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
-	25, // 35: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
-	25, // 36: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
-	1,  // 37: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
-	4,  // 38: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
-	8,  // 39: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
-	10, // 40: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
-	12, // 41: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
-	14, // 42: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
-	16, // 43: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
-	19, // 44: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
-	22, // 45: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
-	24, // 46: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
-	19, // 47: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
-	28, // 48: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
-	29, // 49: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
-	30, // 50: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
-	28, // 51: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
-	36, // 52: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
-	28, // 53: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
-	28, // 54: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
-	28, // 55: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
-	28, // 56: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
-	27, // 57: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
-	27, // 58: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
-	27, // 59: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
-	37, // [37:60] is the sub-list for method output_type
-	14, // [14:37] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	3,  // 0: coda.control.v1.CheckServersReply.servers:type_name -> coda.control.v1.Server
+	7,  // 1: coda.control.v1.ListVolumesReply.volumes:type_name -> coda.control.v1.Volume
+	6,  // 2: coda.control.v1.ListVolumesReply.queue:type_name -> coda.control.v1.Queue
+	18, // 3: coda.control.v1.ListConflictsReply.conflicts:type_name -> coda.control.v1.Conflict
+	19, // 4: coda.control.v1.ListLocalReply.records:type_name -> coda.control.v1.LocalRecord
+	19, // 5: coda.control.v1.CheckLocalReply.refused:type_name -> coda.control.v1.LocalRecord
+	0,  // 6: coda.control.v1.RepairRequest.keep:type_name -> coda.control.v1.Keep
+	28, // 7: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
+	48, // 8: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
+	48, // 9: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
+	49, // 10: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
+	48, // 11: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
+	40, // 12: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
+	42, // 13: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
+	43, // 14: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
+	35, // 15: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
+	48, // 16: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
+	1,  // 17: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
+	4,  // 18: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
+	8,  // 19: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
+	10, // 20: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
+	12, // 21: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
+	14, // 22: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
+	16, // 23: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
+	20, // 24: coda.control.v1.VenusControl.ListLocal:input_type -> coda.control.v1.ListLocalRequest
+	22, // 25: coda.control.v1.VenusControl.CheckLocal:input_type -> coda.control.v1.CheckLocalRequest
+	33, // 26: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
+	33, // 27: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
+	24, // 28: coda.control.v1.VenusControl.Repair:input_type -> coda.control.v1.RepairRequest
+	26, // 29: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
+	29, // 30: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
+	31, // 31: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
+	26, // 32: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
+	33, // 33: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
+	33, // 34: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
+	33, // 35: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
+	39, // 36: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
+	41, // 37: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
+	45, // 38: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
+	46, // 39: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
+	47, // 40: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
+	34, // 41: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
+	34, // 42: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
+	33, // 43: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
+	33, // 44: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
+	2,  // 45: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
+	5,  // 46: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
+	9,  // 47: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
+	11, // 48: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
+	13, // 49: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
+	15, // 50: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
+	17, // 51: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
+	21, // 52: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
+	23, // 53: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
+	35, // 54: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
+	35, // 55: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
+	25, // 56: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
+	27, // 57: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
+	30, // 58: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
+	32, // 59: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
+	27, // 60: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
+	36, // 61: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
+	37, // 62: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
+	38, // 63: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
+	36, // 64: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
+	44, // 65: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
+	36, // 66: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
+	36, // 67: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
+	36, // 68: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
+	36, // 69: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
+	35, // 70: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
+	35, // 71: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
+	35, // 72: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
+	45, // [45:73] is the sub-list for method output_type
+	17, // [17:45] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
@@ -2458,36 +2963,37 @@ func file_control_proto_init() {
 	if File_control_proto != nil {
 		return
 	}
-	file_control_proto_msgTypes[30].OneofWrappers = []any{
+	file_control_proto_msgTypes[37].OneofWrappers = []any{
 		(*ReadFileReply_Status)(nil),
 		(*ReadFileReply_Data)(nil),
 	}
-	file_control_proto_msgTypes[31].OneofWrappers = []any{
+	file_control_proto_msgTypes[38].OneofWrappers = []any{
 		(*WriteFileRequest_Head)(nil),
 		(*WriteFileRequest_Data)(nil),
 	}
-	file_control_proto_msgTypes[33].OneofWrappers = []any{
+	file_control_proto_msgTypes[40].OneofWrappers = []any{
 		(*EditFileRequest_Head)(nil),
 		(*EditFileRequest_Change)(nil),
 	}
-	file_control_proto_msgTypes[36].OneofWrappers = []any{
+	file_control_proto_msgTypes[43].OneofWrappers = []any{
 		(*EditFileReply_Data)(nil),
 		(*EditFileReply_Read)(nil),
 		(*EditFileReply_Status)(nil),
 	}
-	file_control_proto_msgTypes[37].OneofWrappers = []any{}
+	file_control_proto_msgTypes[44].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   40,
+			NumEnums:      1,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   3,
 		},
 		GoTypes:           file_control_proto_goTypes,
 		DependencyIndexes: file_control_proto_depIdxs,
+		EnumInfos:         file_control_proto_enumTypes,
 		MessageInfos:      file_control_proto_msgTypes,
 	}.Build()
 	File_control_proto = out.File

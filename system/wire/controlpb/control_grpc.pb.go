@@ -28,6 +28,11 @@ const (
 	VenusControl_Reconnect_FullMethodName        = "/coda.control.v1.VenusControl/Reconnect"
 	VenusControl_FlushCache_FullMethodName       = "/coda.control.v1.VenusControl/FlushCache"
 	VenusControl_ListConflicts_FullMethodName    = "/coda.control.v1.VenusControl/ListConflicts"
+	VenusControl_ListLocal_FullMethodName        = "/coda.control.v1.VenusControl/ListLocal"
+	VenusControl_CheckLocal_FullMethodName       = "/coda.control.v1.VenusControl/CheckLocal"
+	VenusControl_Expand_FullMethodName           = "/coda.control.v1.VenusControl/Expand"
+	VenusControl_Collapse_FullMethodName         = "/coda.control.v1.VenusControl/Collapse"
+	VenusControl_Repair_FullMethodName           = "/coda.control.v1.VenusControl/Repair"
 	VenusControl_State_FullMethodName            = "/coda.control.v1.VenusControl/State"
 )
 
@@ -46,8 +51,17 @@ type VenusControlClient interface {
 	Reconnect(ctx context.Context, in *ReconnectRequest, opts ...grpc.CallOption) (*ReconnectReply, error)
 	// FlushCache forgets every clean object that is not in use.
 	FlushCache(ctx context.Context, in *FlushCacheRequest, opts ...grpc.CallOption) (*FlushCacheReply, error)
-	// ListConflicts names the local versions that a server refused and that venus keeps.
+	// ListConflicts names the changes that a server refused and that venus keeps.
 	ListConflicts(ctx context.Context, in *ListConflictsRequest, opts ...grpc.CallOption) (*ListConflictsReply, error)
+	// ListLocal lists the modify log: what is still to be sent, and what was refused.
+	ListLocal(ctx context.Context, in *ListLocalRequest, opts ...grpc.CallOption) (*ListLocalReply, error)
+	// CheckLocal asks the server which of the records it would refuse now, and why.
+	CheckLocal(ctx context.Context, in *CheckLocalRequest, opts ...grpc.CallOption) (*CheckLocalReply, error)
+	// Expand has the conflict at a path show as a directory with both versions. Collapse ends that.
+	Expand(ctx context.Context, in *PathRequest, opts ...grpc.CallOption) (*EmptyReply, error)
+	Collapse(ctx context.Context, in *PathRequest, opts ...grpc.CallOption) (*EmptyReply, error)
+	// Repair ends the conflict at a path.
+	Repair(ctx context.Context, in *RepairRequest, opts ...grpc.CallOption) (*RepairReply, error)
 	// State describes what venus is doing, for a person who looks for a hang: pending calls with ages, locks with holders, queues.
 	State(ctx context.Context, in *StateRequest, opts ...grpc.CallOption) (*StateReply, error)
 }
@@ -130,6 +144,56 @@ func (c *venusControlClient) ListConflicts(ctx context.Context, in *ListConflict
 	return out, nil
 }
 
+func (c *venusControlClient) ListLocal(ctx context.Context, in *ListLocalRequest, opts ...grpc.CallOption) (*ListLocalReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListLocalReply)
+	err := c.cc.Invoke(ctx, VenusControl_ListLocal_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venusControlClient) CheckLocal(ctx context.Context, in *CheckLocalRequest, opts ...grpc.CallOption) (*CheckLocalReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckLocalReply)
+	err := c.cc.Invoke(ctx, VenusControl_CheckLocal_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venusControlClient) Expand(ctx context.Context, in *PathRequest, opts ...grpc.CallOption) (*EmptyReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EmptyReply)
+	err := c.cc.Invoke(ctx, VenusControl_Expand_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venusControlClient) Collapse(ctx context.Context, in *PathRequest, opts ...grpc.CallOption) (*EmptyReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EmptyReply)
+	err := c.cc.Invoke(ctx, VenusControl_Collapse_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venusControlClient) Repair(ctx context.Context, in *RepairRequest, opts ...grpc.CallOption) (*RepairReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RepairReply)
+	err := c.cc.Invoke(ctx, VenusControl_Repair_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *venusControlClient) State(ctx context.Context, in *StateRequest, opts ...grpc.CallOption) (*StateReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StateReply)
@@ -155,8 +219,17 @@ type VenusControlServer interface {
 	Reconnect(context.Context, *ReconnectRequest) (*ReconnectReply, error)
 	// FlushCache forgets every clean object that is not in use.
 	FlushCache(context.Context, *FlushCacheRequest) (*FlushCacheReply, error)
-	// ListConflicts names the local versions that a server refused and that venus keeps.
+	// ListConflicts names the changes that a server refused and that venus keeps.
 	ListConflicts(context.Context, *ListConflictsRequest) (*ListConflictsReply, error)
+	// ListLocal lists the modify log: what is still to be sent, and what was refused.
+	ListLocal(context.Context, *ListLocalRequest) (*ListLocalReply, error)
+	// CheckLocal asks the server which of the records it would refuse now, and why.
+	CheckLocal(context.Context, *CheckLocalRequest) (*CheckLocalReply, error)
+	// Expand has the conflict at a path show as a directory with both versions. Collapse ends that.
+	Expand(context.Context, *PathRequest) (*EmptyReply, error)
+	Collapse(context.Context, *PathRequest) (*EmptyReply, error)
+	// Repair ends the conflict at a path.
+	Repair(context.Context, *RepairRequest) (*RepairReply, error)
 	// State describes what venus is doing, for a person who looks for a hang: pending calls with ages, locks with holders, queues.
 	State(context.Context, *StateRequest) (*StateReply, error)
 	mustEmbedUnimplementedVenusControlServer()
@@ -189,6 +262,21 @@ func (UnimplementedVenusControlServer) FlushCache(context.Context, *FlushCacheRe
 }
 func (UnimplementedVenusControlServer) ListConflicts(context.Context, *ListConflictsRequest) (*ListConflictsReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListConflicts not implemented")
+}
+func (UnimplementedVenusControlServer) ListLocal(context.Context, *ListLocalRequest) (*ListLocalReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListLocal not implemented")
+}
+func (UnimplementedVenusControlServer) CheckLocal(context.Context, *CheckLocalRequest) (*CheckLocalReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckLocal not implemented")
+}
+func (UnimplementedVenusControlServer) Expand(context.Context, *PathRequest) (*EmptyReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Expand not implemented")
+}
+func (UnimplementedVenusControlServer) Collapse(context.Context, *PathRequest) (*EmptyReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Collapse not implemented")
+}
+func (UnimplementedVenusControlServer) Repair(context.Context, *RepairRequest) (*RepairReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Repair not implemented")
 }
 func (UnimplementedVenusControlServer) State(context.Context, *StateRequest) (*StateReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method State not implemented")
@@ -340,6 +428,96 @@ func _VenusControl_ListConflicts_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _VenusControl_ListLocal_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListLocalRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusControlServer).ListLocal(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusControl_ListLocal_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusControlServer).ListLocal(ctx, req.(*ListLocalRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenusControl_CheckLocal_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckLocalRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusControlServer).CheckLocal(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusControl_CheckLocal_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusControlServer).CheckLocal(ctx, req.(*CheckLocalRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenusControl_Expand_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PathRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusControlServer).Expand(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusControl_Expand_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusControlServer).Expand(ctx, req.(*PathRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenusControl_Collapse_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PathRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusControlServer).Collapse(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusControl_Collapse_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusControlServer).Collapse(ctx, req.(*PathRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenusControl_Repair_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RepairRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusControlServer).Repair(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusControl_Repair_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusControlServer).Repair(ctx, req.(*RepairRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _VenusControl_State_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(StateRequest)
 	if err := dec(in); err != nil {
@@ -392,6 +570,26 @@ var VenusControl_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListConflicts",
 			Handler:    _VenusControl_ListConflicts_Handler,
+		},
+		{
+			MethodName: "ListLocal",
+			Handler:    _VenusControl_ListLocal_Handler,
+		},
+		{
+			MethodName: "CheckLocal",
+			Handler:    _VenusControl_CheckLocal_Handler,
+		},
+		{
+			MethodName: "Expand",
+			Handler:    _VenusControl_Expand_Handler,
+		},
+		{
+			MethodName: "Collapse",
+			Handler:    _VenusControl_Collapse_Handler,
+		},
+		{
+			MethodName: "Repair",
+			Handler:    _VenusControl_Repair_Handler,
 		},
 		{
 			MethodName: "State",

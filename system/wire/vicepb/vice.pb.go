@@ -2528,6 +2528,110 @@ func (x *Refusal) GetWhy() string {
 	return ""
 }
 
+type CertifyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Client        []byte                 `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"` // 16 bytes
+	Volume        uint32                 `protobuf:"varint,2,opt,name=volume,proto3" json:"volume,omitempty"`
+	Records       []*Record              `protobuf:"bytes,3,rep,name=records,proto3" json:"records,omitempty"` // in the order of the log, at most 1000
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CertifyRequest) Reset() {
+	*x = CertifyRequest{}
+	mi := &file_vice_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CertifyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CertifyRequest) ProtoMessage() {}
+
+func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vice_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
+func (*CertifyRequest) Descriptor() ([]byte, []int) {
+	return file_vice_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *CertifyRequest) GetClient() []byte {
+	if x != nil {
+		return x.Client
+	}
+	return nil
+}
+
+func (x *CertifyRequest) GetVolume() uint32 {
+	if x != nil {
+		return x.Volume
+	}
+	return 0
+}
+
+func (x *CertifyRequest) GetRecords() []*Record {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+type CertifyReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Refusals      []*Refusal             `protobuf:"bytes,1,rep,name=refusals,proto3" json:"refusals,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CertifyReply) Reset() {
+	*x = CertifyReply{}
+	mi := &file_vice_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CertifyReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CertifyReply) ProtoMessage() {}
+
+func (x *CertifyReply) ProtoReflect() protoreflect.Message {
+	mi := &file_vice_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
+func (*CertifyReply) Descriptor() ([]byte, []int) {
+	return file_vice_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *CertifyReply) GetRefusals() []*Refusal {
+	if x != nil {
+		return x.Refusals
+	}
+	return nil
+}
+
 type CallbackRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Part:
@@ -2542,7 +2646,7 @@ type CallbackRequest struct {
 
 func (x *CallbackRequest) Reset() {
 	*x = CallbackRequest{}
-	mi := &file_vice_proto_msgTypes[32]
+	mi := &file_vice_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2554,7 +2658,7 @@ func (x *CallbackRequest) String() string {
 func (*CallbackRequest) ProtoMessage() {}
 
 func (x *CallbackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[32]
+	mi := &file_vice_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2567,7 +2671,7 @@ func (x *CallbackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallbackRequest.ProtoReflect.Descriptor instead.
 func (*CallbackRequest) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{32}
+	return file_vice_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CallbackRequest) GetPart() isCallbackRequest_Part {
@@ -2636,7 +2740,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_vice_proto_msgTypes[33]
+	mi := &file_vice_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2648,7 +2752,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[33]
+	mi := &file_vice_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2661,7 +2765,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{33}
+	return file_vice_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Hello) GetClient() []byte {
@@ -2692,7 +2796,7 @@ type CallbackEvent struct {
 
 func (x *CallbackEvent) Reset() {
 	*x = CallbackEvent{}
-	mi := &file_vice_proto_msgTypes[34]
+	mi := &file_vice_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2704,7 +2808,7 @@ func (x *CallbackEvent) String() string {
 func (*CallbackEvent) ProtoMessage() {}
 
 func (x *CallbackEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[34]
+	mi := &file_vice_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2717,7 +2821,7 @@ func (x *CallbackEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallbackEvent.ProtoReflect.Descriptor instead.
 func (*CallbackEvent) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{34}
+	return file_vice_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CallbackEvent) GetPart() isCallbackEvent_Part {
@@ -2788,7 +2892,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_vice_proto_msgTypes[35]
+	mi := &file_vice_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2800,7 +2904,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[35]
+	mi := &file_vice_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2813,7 +2917,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{35}
+	return file_vice_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Welcome) GetSession() uint64 {
@@ -2856,7 +2960,7 @@ type Break struct {
 
 func (x *Break) Reset() {
 	*x = Break{}
-	mi := &file_vice_proto_msgTypes[36]
+	mi := &file_vice_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2868,7 +2972,7 @@ func (x *Break) String() string {
 func (*Break) ProtoMessage() {}
 
 func (x *Break) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[36]
+	mi := &file_vice_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2881,7 +2985,7 @@ func (x *Break) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Break.ProtoReflect.Descriptor instead.
 func (*Break) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{36}
+	return file_vice_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Break) GetNumber() uint64 {
@@ -2918,7 +3022,7 @@ type DirectoryChange struct {
 
 func (x *DirectoryChange) Reset() {
 	*x = DirectoryChange{}
-	mi := &file_vice_proto_msgTypes[37]
+	mi := &file_vice_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2930,7 +3034,7 @@ func (x *DirectoryChange) String() string {
 func (*DirectoryChange) ProtoMessage() {}
 
 func (x *DirectoryChange) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[37]
+	mi := &file_vice_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2943,7 +3047,7 @@ func (x *DirectoryChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DirectoryChange.ProtoReflect.Descriptor instead.
 func (*DirectoryChange) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{37}
+	return file_vice_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *DirectoryChange) GetFrom() *VersionVector {
@@ -2982,7 +3086,7 @@ type ProbeRequest struct {
 
 func (x *ProbeRequest) Reset() {
 	*x = ProbeRequest{}
-	mi := &file_vice_proto_msgTypes[38]
+	mi := &file_vice_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2994,7 +3098,7 @@ func (x *ProbeRequest) String() string {
 func (*ProbeRequest) ProtoMessage() {}
 
 func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[38]
+	mi := &file_vice_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3007,7 +3111,7 @@ func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeRequest.ProtoReflect.Descriptor instead.
 func (*ProbeRequest) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{38}
+	return file_vice_proto_rawDescGZIP(), []int{40}
 }
 
 type ProbeReply struct {
@@ -3019,7 +3123,7 @@ type ProbeReply struct {
 
 func (x *ProbeReply) Reset() {
 	*x = ProbeReply{}
-	mi := &file_vice_proto_msgTypes[39]
+	mi := &file_vice_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3031,7 +3135,7 @@ func (x *ProbeReply) String() string {
 func (*ProbeReply) ProtoMessage() {}
 
 func (x *ProbeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[39]
+	mi := &file_vice_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3044,7 +3148,7 @@ func (x *ProbeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeReply.ProtoReflect.Descriptor instead.
 func (*ProbeReply) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{39}
+	return file_vice_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ProbeReply) GetServerEpoch() uint64 {
@@ -3065,7 +3169,7 @@ type ErrorDetail struct {
 
 func (x *ErrorDetail) Reset() {
 	*x = ErrorDetail{}
-	mi := &file_vice_proto_msgTypes[40]
+	mi := &file_vice_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3077,7 +3181,7 @@ func (x *ErrorDetail) String() string {
 func (*ErrorDetail) ProtoMessage() {}
 
 func (x *ErrorDetail) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[40]
+	mi := &file_vice_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3090,7 +3194,7 @@ func (x *ErrorDetail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorDetail.ProtoReflect.Descriptor instead.
 func (*ErrorDetail) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{40}
+	return file_vice_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ErrorDetail) GetKind() ErrorKind {
@@ -3282,7 +3386,13 @@ const file_vice_proto_rawDesc = "" +
 	"\aRefusal\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12+\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x17.coda.vice.v1.ErrorKindR\x04kind\x12\x10\n" +
-	"\x03why\x18\x03 \x01(\tR\x03why\"\x82\x01\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\"p\n" +
+	"\x0eCertifyRequest\x12\x16\n" +
+	"\x06client\x18\x01 \x01(\fR\x06client\x12\x16\n" +
+	"\x06volume\x18\x02 \x01(\rR\x06volume\x12.\n" +
+	"\arecords\x18\x03 \x03(\v2\x14.coda.vice.v1.RecordR\arecords\"A\n" +
+	"\fCertifyReply\x121\n" +
+	"\brefusals\x18\x01 \x03(\v2\x15.coda.vice.v1.RefusalR\brefusals\"\x82\x01\n" +
 	"\x0fCallbackRequest\x12+\n" +
 	"\x05hello\x18\x01 \x01(\v2\x13.coda.vice.v1.HelloH\x00R\x05hello\x12\x14\n" +
 	"\x04ping\x18\x02 \x01(\x04H\x00R\x04ping\x12$\n" +
@@ -3342,13 +3452,14 @@ const file_vice_proto_rawDesc = "" +
 	"\rERROR_KIND_IO\x10\x0e\x12\x13\n" +
 	"\x0fERROR_KIND_BUSY\x10\x0f\x12\x15\n" +
 	"\x11ERROR_KIND_CLOSED\x10\x10\x12\x1a\n" +
-	"\x16ERROR_KIND_UNSUPPORTED\x10\x112\x8a\x04\n" +
+	"\x16ERROR_KIND_UNSUPPORTED\x10\x112\xcf\x04\n" +
 	"\x04Vice\x12@\n" +
 	"\x06Volume\x12\x1b.coda.vice.v1.VolumeRequest\x1a\x19.coda.vice.v1.VolumeReply\x12X\n" +
 	"\x0eAllocateVnodes\x12#.coda.vice.v1.AllocateVnodesRequest\x1a!.coda.vice.v1.AllocateVnodesReply\x12?\n" +
 	"\x05Fetch\x12\x1a.coda.vice.v1.FetchRequest\x1a\x18.coda.vice.v1.FetchReply0\x01\x12F\n" +
 	"\bValidate\x12\x1d.coda.vice.v1.ValidateRequest\x1a\x1b.coda.vice.v1.ValidateReply\x12Q\n" +
-	"\vReintegrate\x12 .coda.vice.v1.ReintegrateRequest\x1a\x1e.coda.vice.v1.ReintegrateReply(\x01\x12K\n" +
+	"\vReintegrate\x12 .coda.vice.v1.ReintegrateRequest\x1a\x1e.coda.vice.v1.ReintegrateReply(\x01\x12C\n" +
+	"\aCertify\x12\x1c.coda.vice.v1.CertifyRequest\x1a\x1a.coda.vice.v1.CertifyReply\x12K\n" +
 	"\tCallbacks\x12\x1d.coda.vice.v1.CallbackRequest\x1a\x1b.coda.vice.v1.CallbackEvent(\x010\x01\x12=\n" +
 	"\x05Probe\x12\x1a.coda.vice.v1.ProbeRequest\x1a\x18.coda.vice.v1.ProbeReplyB5Z3github.com/codastress/codastress/system/wire/vicepbb\x06proto3"
 
@@ -3365,7 +3476,7 @@ func file_vice_proto_rawDescGZIP() []byte {
 }
 
 var file_vice_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_vice_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_vice_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_vice_proto_goTypes = []any{
 	(ObjectKind)(0),               // 0: coda.vice.v1.ObjectKind
 	(ErrorKind)(0),                // 1: coda.vice.v1.ErrorKind
@@ -3402,15 +3513,17 @@ var file_vice_proto_goTypes = []any{
 	(*ReintegrateReply)(nil),      // 32: coda.vice.v1.ReintegrateReply
 	(*ChangedDetail)(nil),         // 33: coda.vice.v1.ChangedDetail
 	(*Refusal)(nil),               // 34: coda.vice.v1.Refusal
-	(*CallbackRequest)(nil),       // 35: coda.vice.v1.CallbackRequest
-	(*Hello)(nil),                 // 36: coda.vice.v1.Hello
-	(*CallbackEvent)(nil),         // 37: coda.vice.v1.CallbackEvent
-	(*Welcome)(nil),               // 38: coda.vice.v1.Welcome
-	(*Break)(nil),                 // 39: coda.vice.v1.Break
-	(*DirectoryChange)(nil),       // 40: coda.vice.v1.DirectoryChange
-	(*ProbeRequest)(nil),          // 41: coda.vice.v1.ProbeRequest
-	(*ProbeReply)(nil),            // 42: coda.vice.v1.ProbeReply
-	(*ErrorDetail)(nil),           // 43: coda.vice.v1.ErrorDetail
+	(*CertifyRequest)(nil),        // 35: coda.vice.v1.CertifyRequest
+	(*CertifyReply)(nil),          // 36: coda.vice.v1.CertifyReply
+	(*CallbackRequest)(nil),       // 37: coda.vice.v1.CallbackRequest
+	(*Hello)(nil),                 // 38: coda.vice.v1.Hello
+	(*CallbackEvent)(nil),         // 39: coda.vice.v1.CallbackEvent
+	(*Welcome)(nil),               // 40: coda.vice.v1.Welcome
+	(*Break)(nil),                 // 41: coda.vice.v1.Break
+	(*DirectoryChange)(nil),       // 42: coda.vice.v1.DirectoryChange
+	(*ProbeRequest)(nil),          // 43: coda.vice.v1.ProbeRequest
+	(*ProbeReply)(nil),            // 44: coda.vice.v1.ProbeReply
+	(*ErrorDetail)(nil),           // 45: coda.vice.v1.ErrorDetail
 }
 var file_vice_proto_depIdxs = []int32{
 	4,  // 0: coda.vice.v1.VersionVector.store:type_name -> coda.vice.v1.StoreId
@@ -3471,34 +3584,38 @@ var file_vice_proto_depIdxs = []int32{
 	33, // 55: coda.vice.v1.ReintegrateReply.details:type_name -> coda.vice.v1.ChangedDetail
 	5,  // 56: coda.vice.v1.ChangedDetail.before:type_name -> coda.vice.v1.VersionVector
 	1,  // 57: coda.vice.v1.Refusal.kind:type_name -> coda.vice.v1.ErrorKind
-	36, // 58: coda.vice.v1.CallbackRequest.hello:type_name -> coda.vice.v1.Hello
-	38, // 59: coda.vice.v1.CallbackEvent.welcome:type_name -> coda.vice.v1.Welcome
-	39, // 60: coda.vice.v1.CallbackEvent.break:type_name -> coda.vice.v1.Break
-	3,  // 61: coda.vice.v1.Break.fid:type_name -> coda.vice.v1.Fid
-	40, // 62: coda.vice.v1.Break.change:type_name -> coda.vice.v1.DirectoryChange
-	5,  // 63: coda.vice.v1.DirectoryChange.from:type_name -> coda.vice.v1.VersionVector
-	6,  // 64: coda.vice.v1.DirectoryChange.status:type_name -> coda.vice.v1.Status
-	7,  // 65: coda.vice.v1.DirectoryChange.added:type_name -> coda.vice.v1.Entry
-	1,  // 66: coda.vice.v1.ErrorDetail.kind:type_name -> coda.vice.v1.ErrorKind
-	8,  // 67: coda.vice.v1.Vice.Volume:input_type -> coda.vice.v1.VolumeRequest
-	10, // 68: coda.vice.v1.Vice.AllocateVnodes:input_type -> coda.vice.v1.AllocateVnodesRequest
-	12, // 69: coda.vice.v1.Vice.Fetch:input_type -> coda.vice.v1.FetchRequest
-	16, // 70: coda.vice.v1.Vice.Validate:input_type -> coda.vice.v1.ValidateRequest
-	20, // 71: coda.vice.v1.Vice.Reintegrate:input_type -> coda.vice.v1.ReintegrateRequest
-	35, // 72: coda.vice.v1.Vice.Callbacks:input_type -> coda.vice.v1.CallbackRequest
-	41, // 73: coda.vice.v1.Vice.Probe:input_type -> coda.vice.v1.ProbeRequest
-	9,  // 74: coda.vice.v1.Vice.Volume:output_type -> coda.vice.v1.VolumeReply
-	11, // 75: coda.vice.v1.Vice.AllocateVnodes:output_type -> coda.vice.v1.AllocateVnodesReply
-	13, // 76: coda.vice.v1.Vice.Fetch:output_type -> coda.vice.v1.FetchReply
-	18, // 77: coda.vice.v1.Vice.Validate:output_type -> coda.vice.v1.ValidateReply
-	32, // 78: coda.vice.v1.Vice.Reintegrate:output_type -> coda.vice.v1.ReintegrateReply
-	37, // 79: coda.vice.v1.Vice.Callbacks:output_type -> coda.vice.v1.CallbackEvent
-	42, // 80: coda.vice.v1.Vice.Probe:output_type -> coda.vice.v1.ProbeReply
-	74, // [74:81] is the sub-list for method output_type
-	67, // [67:74] is the sub-list for method input_type
-	67, // [67:67] is the sub-list for extension type_name
-	67, // [67:67] is the sub-list for extension extendee
-	0,  // [0:67] is the sub-list for field type_name
+	22, // 58: coda.vice.v1.CertifyRequest.records:type_name -> coda.vice.v1.Record
+	34, // 59: coda.vice.v1.CertifyReply.refusals:type_name -> coda.vice.v1.Refusal
+	38, // 60: coda.vice.v1.CallbackRequest.hello:type_name -> coda.vice.v1.Hello
+	40, // 61: coda.vice.v1.CallbackEvent.welcome:type_name -> coda.vice.v1.Welcome
+	41, // 62: coda.vice.v1.CallbackEvent.break:type_name -> coda.vice.v1.Break
+	3,  // 63: coda.vice.v1.Break.fid:type_name -> coda.vice.v1.Fid
+	42, // 64: coda.vice.v1.Break.change:type_name -> coda.vice.v1.DirectoryChange
+	5,  // 65: coda.vice.v1.DirectoryChange.from:type_name -> coda.vice.v1.VersionVector
+	6,  // 66: coda.vice.v1.DirectoryChange.status:type_name -> coda.vice.v1.Status
+	7,  // 67: coda.vice.v1.DirectoryChange.added:type_name -> coda.vice.v1.Entry
+	1,  // 68: coda.vice.v1.ErrorDetail.kind:type_name -> coda.vice.v1.ErrorKind
+	8,  // 69: coda.vice.v1.Vice.Volume:input_type -> coda.vice.v1.VolumeRequest
+	10, // 70: coda.vice.v1.Vice.AllocateVnodes:input_type -> coda.vice.v1.AllocateVnodesRequest
+	12, // 71: coda.vice.v1.Vice.Fetch:input_type -> coda.vice.v1.FetchRequest
+	16, // 72: coda.vice.v1.Vice.Validate:input_type -> coda.vice.v1.ValidateRequest
+	20, // 73: coda.vice.v1.Vice.Reintegrate:input_type -> coda.vice.v1.ReintegrateRequest
+	35, // 74: coda.vice.v1.Vice.Certify:input_type -> coda.vice.v1.CertifyRequest
+	37, // 75: coda.vice.v1.Vice.Callbacks:input_type -> coda.vice.v1.CallbackRequest
+	43, // 76: coda.vice.v1.Vice.Probe:input_type -> coda.vice.v1.ProbeRequest
+	9,  // 77: coda.vice.v1.Vice.Volume:output_type -> coda.vice.v1.VolumeReply
+	11, // 78: coda.vice.v1.Vice.AllocateVnodes:output_type -> coda.vice.v1.AllocateVnodesReply
+	13, // 79: coda.vice.v1.Vice.Fetch:output_type -> coda.vice.v1.FetchReply
+	18, // 80: coda.vice.v1.Vice.Validate:output_type -> coda.vice.v1.ValidateReply
+	32, // 81: coda.vice.v1.Vice.Reintegrate:output_type -> coda.vice.v1.ReintegrateReply
+	36, // 82: coda.vice.v1.Vice.Certify:output_type -> coda.vice.v1.CertifyReply
+	39, // 83: coda.vice.v1.Vice.Callbacks:output_type -> coda.vice.v1.CallbackEvent
+	44, // 84: coda.vice.v1.Vice.Probe:output_type -> coda.vice.v1.ProbeReply
+	77, // [77:85] is the sub-list for method output_type
+	69, // [69:77] is the sub-list for method input_type
+	69, // [69:69] is the sub-list for extension type_name
+	69, // [69:69] is the sub-list for extension extendee
+	0,  // [0:69] is the sub-list for field type_name
 }
 
 func init() { file_vice_proto_init() }
@@ -3528,12 +3645,12 @@ func file_vice_proto_init() {
 		(*Record_SetAttributes)(nil),
 	}
 	file_vice_proto_msgTypes[28].OneofWrappers = []any{}
-	file_vice_proto_msgTypes[32].OneofWrappers = []any{
+	file_vice_proto_msgTypes[34].OneofWrappers = []any{
 		(*CallbackRequest_Hello)(nil),
 		(*CallbackRequest_Ping)(nil),
 		(*CallbackRequest_Acknowledged)(nil),
 	}
-	file_vice_proto_msgTypes[34].OneofWrappers = []any{
+	file_vice_proto_msgTypes[36].OneofWrappers = []any{
 		(*CallbackEvent_Welcome)(nil),
 		(*CallbackEvent_Break)(nil),
 		(*CallbackEvent_Pong)(nil),
@@ -3544,7 +3661,7 @@ func file_vice_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vice_proto_rawDesc), len(file_vice_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   41,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

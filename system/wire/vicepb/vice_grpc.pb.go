@@ -31,6 +31,7 @@ const (
 	Vice_Fetch_FullMethodName          = "/coda.vice.v1.Vice/Fetch"
 	Vice_Validate_FullMethodName       = "/coda.vice.v1.Vice/Validate"
 	Vice_Reintegrate_FullMethodName    = "/coda.vice.v1.Vice/Reintegrate"
+	Vice_Certify_FullMethodName        = "/coda.vice.v1.Vice/Certify"
 	Vice_Callbacks_FullMethodName      = "/coda.vice.v1.Vice/Callbacks"
 	Vice_Probe_FullMethodName          = "/coda.vice.v1.Vice/Probe"
 )
@@ -52,6 +53,8 @@ type ViceClient interface {
 	// Reintegrate applies a batch of modify-log records as one transaction, exactly once: a batch that was applied before
 	// gets its first answer again.
 	Reintegrate(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ReintegrateRequest, ReintegrateReply], error)
+	// Certify says which records a Reintegrate would refuse now, and changes nothing. Contents are not sent.
+	Certify(ctx context.Context, in *CertifyRequest, opts ...grpc.CallOption) (*CertifyReply, error)
 	// Callbacks opens a session. The client pings; the server sends breaks and, in the same order, the answers to pings.
 	Callbacks(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[CallbackRequest, CallbackEvent], error)
 	// Probe answers at once.
@@ -128,6 +131,16 @@ func (c *viceClient) Reintegrate(ctx context.Context, opts ...grpc.CallOption) (
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Vice_ReintegrateClient = grpc.ClientStreamingClient[ReintegrateRequest, ReintegrateReply]
 
+func (c *viceClient) Certify(ctx context.Context, in *CertifyRequest, opts ...grpc.CallOption) (*CertifyReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CertifyReply)
+	err := c.cc.Invoke(ctx, Vice_Certify_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *viceClient) Callbacks(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[CallbackRequest, CallbackEvent], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &Vice_ServiceDesc.Streams[2], Vice_Callbacks_FullMethodName, cOpts...)
@@ -168,6 +181,8 @@ type ViceServer interface {
 	// Reintegrate applies a batch of modify-log records as one transaction, exactly once: a batch that was applied before
 	// gets its first answer again.
 	Reintegrate(grpc.ClientStreamingServer[ReintegrateRequest, ReintegrateReply]) error
+	// Certify says which records a Reintegrate would refuse now, and changes nothing. Contents are not sent.
+	Certify(context.Context, *CertifyRequest) (*CertifyReply, error)
 	// Callbacks opens a session. The client pings; the server sends breaks and, in the same order, the answers to pings.
 	Callbacks(grpc.BidiStreamingServer[CallbackRequest, CallbackEvent]) error
 	// Probe answers at once.
@@ -196,6 +211,9 @@ func (UnimplementedViceServer) Validate(context.Context, *ValidateRequest) (*Val
 }
 func (UnimplementedViceServer) Reintegrate(grpc.ClientStreamingServer[ReintegrateRequest, ReintegrateReply]) error {
 	return status.Error(codes.Unimplemented, "method Reintegrate not implemented")
+}
+func (UnimplementedViceServer) Certify(context.Context, *CertifyRequest) (*CertifyReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Certify not implemented")
 }
 func (UnimplementedViceServer) Callbacks(grpc.BidiStreamingServer[CallbackRequest, CallbackEvent]) error {
 	return status.Error(codes.Unimplemented, "method Callbacks not implemented")
@@ -296,6 +314,24 @@ func _Vice_Reintegrate_Handler(srv interface{}, stream grpc.ServerStream) error 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Vice_ReintegrateServer = grpc.ClientStreamingServer[ReintegrateRequest, ReintegrateReply]
 
+func _Vice_Certify_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CertifyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ViceServer).Certify(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Vice_Certify_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ViceServer).Certify(ctx, req.(*CertifyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Vice_Callbacks_Handler(srv interface{}, stream grpc.ServerStream) error {
 	return srv.(ViceServer).Callbacks(&grpc.GenericServerStream[CallbackRequest, CallbackEvent]{ServerStream: stream})
 }
@@ -339,6 +375,10 @@ var Vice_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Validate",
 			Handler:    _Vice_Validate_Handler,
+		},
+		{
+			MethodName: "Certify",
+			Handler:    _Vice_Certify_Handler,
 		},
 		{
 			MethodName: "Probe",
