@@ -32,12 +32,20 @@ func noFalseConflict(run *history.Run) history.Verdict {
 			kept++
 		}
 	}
+	repaired := 0
+	for i := range run.Loads {
+		for k := range run.Loads[i].Conflicts {
+			c.judge(run.Loads[i].Node, &run.Loads[i].Conflicts[k])
+			repaired++
+		}
+	}
 	c.figure("conflicts", float64(kept), "")
 	c.figure("conflicts in renamed directories, not judged", float64(c.unjudged), "")
-	if kept == 0 {
+	c.figure("conflicts repaired", float64(repaired), "")
+	if kept+repaired == 0 {
 		return c.verdict("no client keeps a conflict")
 	}
-	return c.verdict("%s kept, each after a change by another client", count(kept, "conflict"))
+	return c.verdict("%s kept or repaired, each after a change by another client", count(kept+repaired, "conflict"))
 }
 
 type falseConflicts struct {

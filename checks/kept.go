@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -17,6 +18,8 @@ type conflicts struct {
 	of      map[history.Nonce][]string // the nodes that keep a content
 	paths   map[string]bool            // what any conflict is about
 	bases   map[string]bool            // the same of vague
+
+	repaired []history.Nonce // the contents that were kept until a repair
 
 	resolved bool // paths has the names of the contents too
 }
@@ -45,6 +48,15 @@ func newConflicts(run *history.Run) *conflicts {
 			}
 			if !conflict.Content.IsZero() {
 				c.of[conflict.Content] = append(c.of[conflict.Content], o.Node)
+			}
+		}
+	}
+	// What was repaired is no conflict any more, but it was one.
+	for i := range run.Loads {
+		for _, conflict := range run.Loads[i].Conflicts {
+			c.paths[conflict.Path] = true
+			if !conflict.Content.IsZero() {
+				c.repaired = append(c.repaired, conflict.Content)
 			}
 		}
 	}
@@ -77,12 +89,12 @@ func (c *conflicts) keeps(l *lostData, m *history.Row, at uint32) bool {
 
 // about says whether any conflict may be about a name.
 func (c *conflicts) about(contents *contents, number uint32) bool {
-	if len(c.at) == 0 {
+	if len(c.paths) == 0 {
 		return false
 	}
 	if !c.resolved {
 		c.resolved = true
-		for nonce := range c.of {
+		for _, nonce := range slices.AppendSeq(c.repaired, maps.Keys(c.of)) {
 			if content, known := contents.operations.FindNonce(nonce); known {
 				if write := contents.write(content); write != nil {
 					c.paths[contents.operations.Path(write.Path)] = true

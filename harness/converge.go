@@ -15,21 +15,25 @@ const observeInterval = 250 * time.Millisecond
 // converge observes every client and server until all agree and no modify log has records left, or the scenario's bound passed.
 // Only the last observation of each node is kept.
 func (r *running) converge(ctx context.Context) error {
+	observations := r.awaitConverged(ctx)
+	for _, observation := range observations {
+		r.note(r.writer.Observation(observation))
+	}
+	if !history.Converged(observations) {
+		r.evidence(ctx, "diverged")
+	}
+	return ctx.Err()
+}
+
+// awaitConverged observes until all agree, and gives the last observations.
+func (r *running) awaitConverged(ctx context.Context) []history.Observation {
 	until := time.Now().Add(r.scenario.Limits.Converge)
 	for {
 		observations := r.observeAll(ctx)
-		done := history.Converged(observations) || time.Now().After(until) || ctx.Err() != nil
-		if !done {
-			sleepUntil(ctx, time.Now().Add(observeInterval))
-			continue
+		if history.Converged(observations) || time.Now().After(until) || ctx.Err() != nil {
+			return observations
 		}
-		for _, observation := range observations {
-			r.note(r.writer.Observation(observation))
-		}
-		if !history.Converged(observations) {
-			r.evidence(ctx, "diverged")
-		}
-		return ctx.Err()
+		sleepUntil(ctx, time.Now().Add(observeInterval))
 	}
 }
 

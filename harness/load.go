@@ -22,6 +22,24 @@ func (r *running) prepare(ctx context.Context) error {
 	return nil
 }
 
+// repair carries out the repairing steps one after the other, once all that can converge by itself has.
+func (r *running) repair(ctx context.Context) error {
+	steps := stepsOf(r.plan, phaseRepair)
+	if len(steps) == 0 {
+		return nil
+	}
+	r.awaitConverged(ctx)
+	r.progress.Phase("repairing")
+	ctx, cancel := context.WithTimeout(ctx, r.scenario.Limits.Converge)
+	defer cancel()
+	for _, step := range steps {
+		if err := r.task(ctx, step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // load carries out the loading steps, each from its start, and returns when all are done.
 func (r *running) load(ctx context.Context, start time.Time) error {
 	return each(stepsOf(r.plan, phaseLoad), func(_ int, step history.Step) error {

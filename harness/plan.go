@@ -16,6 +16,7 @@ const (
 	phasePrepare = "prepare"
 	phaseLoad    = "load"
 	phaseFault   = "fault"
+	phaseRepair  = "repair"
 )
 
 // Plan makes the numbered steps of a run. It is a pure function of the scenario and the seed: the workload's tasks first, then the
@@ -87,12 +88,12 @@ func fixedFaults(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.
 
 // number sorts the steps by phase and start, and numbers them from 1.
 func number(steps []history.Step) []history.Step {
-	order := map[string]int{phasePrepare: 0, phaseLoad: 1, phaseFault: 1}
+	order := map[string]int{phasePrepare: 0, phaseLoad: 1, phaseFault: 1, phaseRepair: 2}
 	slices.SortStableFunc(steps, func(a, b history.Step) int {
 		if d := order[a.Phase] - order[b.Phase]; d != 0 {
 			return d
 		}
-		if a.Phase == phasePrepare {
+		if a.Phase == phasePrepare || a.Phase == phaseRepair {
 			return 0
 		}
 		return int(a.Start - b.Start)

@@ -197,7 +197,7 @@ func (r *running) work(ctx context.Context) error {
 	return err
 }
 
-// phases prepare, load under faults, let it become quiet, and wait until everything has converged.
+// phases prepare, load under faults, let it become quiet, repair what is in conflict, and wait until everything has converged.
 func (r *running) phases(ctx context.Context) error {
 	r.progress.Phase("preparing")
 	if err := r.prepare(ctx); err != nil {
@@ -212,7 +212,7 @@ func (r *running) phases(ctx context.Context) error {
 	}
 	r.progress.Phase("converging")
 	sleepUntil(ctx, time.Now().Add(quietTime))
-	return errors.Join(err, r.converge(ctx))
+	return errors.Join(err, r.repair(ctx), r.converge(ctx))
 }
 
 func (r *running) spec() cluster.Spec {

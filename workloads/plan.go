@@ -19,6 +19,8 @@ const (
 	taskDelete     = "delete"      // delete pages
 	taskOverwrite  = "overwrite"   // replace pages
 	taskReadFiles  = "read-files"  // read pages through the mount
+	taskEdit       = "edit"        // read and replace pages that others edit, too
+	taskRepair     = "repair"      // merge both versions of what is in conflict
 )
 
 // A draft is a plan in the making.

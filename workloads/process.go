@@ -85,15 +85,26 @@ func (p *Process) Read(ctx context.Context, path string) Result {
 // Write replaces a file's content, or makes the file, with a content that describes itself. It has a length in bytes, or what its header takes
 // where that is more. Its parent is the version that the process read or wrote last.
 func (p *Process) Write(ctx context.Context, path string, length int, how How) Result {
+	var parents []history.Nonce
+	if parent := p.known[path]; !parent.IsZero() {
+		parents = append(parents, parent)
+	}
+	return p.write(ctx, path, parents, length, func(ctx context.Context, content []byte) answer {
+		return answer{end: history.End{Synced: how.Sync}, err: p.files.directory.WriteFile(ctx, path, content, how)}
+	})
+}
+
+// write makes the call that puts a new content at a path.
+func (p *Process) write(
+	ctx context.Context, path string, parents []history.Nonce, length int, put func(ctx context.Context, content []byte) answer,
+) Result {
 	pending, err := p.files.begin(ctx, p.worker, history.Write, path, "")
 	if err != nil {
 		return Result{Outcome: history.Failed, Err: err}
 	}
 	header := history.Header{
 		Nonce: history.NewNonce(p.nonces), Node: p.files.node, Worker: p.worker.Number(), Number: pending.Number(), Path: path,
-	}
-	if parent := p.known[path]; !parent.IsZero() {
-		header.Parents = []history.Nonce{parent}
+		Parents: parents,
 	}
 	header.Area = p.area
 	header.Length = int64(max(length, header.Size()))
@@ -105,7 +116,7 @@ func (p *Process) Write(ctx context.Context, path string, length int, how How) R
 		if err != nil {
 			return answer{err: &CallError{Op: "make content for", Path: path, Errno: syscall.ENAMETOOLONG, Effect: None}}
 		}
-		return answer{end: history.End{Synced: how.Sync}, err: p.files.directory.WriteFile(ctx, path, content, how)}
+		return put(ctx, content)
 	})
 	if result.OK() {
 		p.known[path] = header.Nonce
@@ -160,6 +171,13 @@ func (p *Process) change(ctx context.Context, kind history.Kind, path string, sp
 		p.known[path] = by.Nonce
 	}
 	return result
+}
+
+// Merge is Write for a file that is in conflict: the new content follows all versions that were found.
+func (p *Process) Merge(ctx context.Context, path string, versions []history.Nonce, length int, conflicts Conflicts) Result {
+	return p.write(ctx, path, versions, length, func(ctx context.Context, content []byte) answer {
+		return answer{err: conflicts.Repair(ctx, path, content)}
+	})
 }
 
 // Remove unlinks anything but a directory.

@@ -30,7 +30,7 @@ type Workload interface {
 
 // All returns every workload, in the order in which to list them.
 func All() []Workload {
-	return []Workload{MassDelete{}, BulkOverwrite{}, ConcurrentReaders{}, Mixed{}}
+	return []Workload{MassDelete{}, BulkOverwrite{}, ConcurrentReaders{}, Mixed{}, ConflictingEdits{}}
 }
 
 // A Parameter is something about a workload that a scenario can set.
@@ -60,6 +60,8 @@ type Environment struct {
 	Patience time.Duration
 	// Dial connects to the web server; nil is TCP.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Conflicts are those of the node's client; nil where the file system has none.
+	Conflicts Conflicts
 	// Nonces makes the names of contents, which must be new even where a run with the same seed has been before: nil is a secure source.
 	// Only a simulated run, whose contents nobody else sees, may repeat them.
 	Nonces func() mathrand.Source
@@ -79,6 +81,7 @@ func (e Environment) nonces() mathrand.Source {
 const (
 	prepare = "prepare"
 	load    = "load"
+	repair  = "repair"
 )
 
 // A task is one thing that a workload does on a node. Several workloads share tasks.

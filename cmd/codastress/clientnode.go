@@ -52,7 +52,7 @@ func (n *node) clientHooks() (agent.Hooks, error) {
 	}
 	return agent.Hooks{
 		RunTask: func(ctx context.Context, step history.Step, recorder *history.Recorder) (history.Load, error) {
-			return n.runTask(ctx, step, recorder, files)
+			return n.runTask(ctx, step, recorder, files, nodeConflicts{venusAt{client.Control()}, tree})
 		},
 		Observe: func(ctx context.Context) (history.Observation, error) {
 			return observeClient(ctx, venusAt{client.Control()}, tree)
@@ -70,9 +70,12 @@ func (n *node) clientHooks() (agent.Hooks, error) {
 }
 
 // runTask carries out a step on the node.
-func (n *node) runTask(ctx context.Context, step history.Step, recorder *history.Recorder, files workloads.Directory) (history.Load, error) {
+func (n *node) runTask(
+	ctx context.Context, step history.Step, recorder *history.Recorder, files workloads.Directory, conflicts workloads.Conflicts,
+) (history.Load, error) {
 	return carryOutStep(ctx, step, workloads.Environment{
 		Node: n.Name, Files: files, Recorder: recorder, WebURL: "http://" + n.Web, Log: n.log, Patience: n.CallTime,
+		Conflicts: conflicts,
 	})
 }
 
@@ -118,6 +121,13 @@ type volumeView interface {
 	// volume gives the length of the modify log and the state of the volume.
 	volume(ctx context.Context) (pending uint64, state string, err error)
 	conflicts(ctx context.Context) ([]venus.Conflict, error)
+	// expand has what is in conflict show both versions; collapse ends that.
+	expand(ctx context.Context, path string) error
+	collapse(ctx context.Context, path string) error
+	// repair puts contents in the place of both versions of what is in conflict.
+	repair(ctx context.Context, path string, contents []byte) error
+	// settle waits until the servers have everything.
+	settle(ctx context.Context) error
 }
 
 // observeClient is the tree as applications on the client see it, and what venus says of its volume.
@@ -130,14 +140,20 @@ func observeClient(ctx context.Context, view volumeView, tree observe.Tree) (obs
 	if err != nil {
 		return observation, fmt.Errorf("asking venus for conflicts: %w", err)
 	}
-	for _, conflict := range kept {
-		header, _ := history.CheckContent(conflict.Head, conflict.Path)
-		observation.Conflicts = append(observation.Conflicts, history.Conflict{
-			Path: conflict.Path, Operation: conflict.Operation, Why: conflict.Why, Content: header.Nonce,
-		})
+	observation.Conflicts = keptConflicts(kept)
+	if observation.Objects, err = observe.Objects(ctx, tree, observe.Options{}); err != nil {
+		return observation, err
 	}
-	observation.Objects, err = observe.Objects(ctx, tree, observe.Options{})
-	return observation, err
+	for i := range observation.Objects {
+		object := &observation.Objects[i]
+		if object.Kind != history.KindConflict {
+			continue
+		}
+		if _, err := readVersions(ctx, view, tree, object.Path); err != nil {
+			object.Problem = err.Error()
+		}
+	}
+	return observation, nil
 }
 
 // venusAt is a venus that answers on a socket.
@@ -152,12 +168,33 @@ func (v venusAt) volume(ctx context.Context) (pending uint64, state string, err 
 	return pending, state, err
 }
 
+func (v venusAt) expand(ctx context.Context, path string) error {
+	_, err := v.client.Expand(ctx, &controlpb.PathRequest{Path: path})
+	return err
+}
+
+func (v venusAt) collapse(ctx context.Context, path string) error {
+	_, err := v.client.Collapse(ctx, &controlpb.PathRequest{Path: path})
+	return err
+}
+
+func (v venusAt) repair(ctx context.Context, path string, contents []byte) error {
+	_, err := v.client.Repair(ctx, &controlpb.RepairRequest{Path: path, Keep: controlpb.Keep_KEEP_CONTENTS, Contents: contents})
+	return err
+}
+
+func (v venusAt) settle(ctx context.Context) error {
+	_, err := v.client.ForceReintegrate(ctx, &controlpb.ForceReintegrateRequest{})
+	return err
+}
+
 func (v venusAt) conflicts(ctx context.Context) ([]venus.Conflict, error) {
 	reply, err := v.client.ListConflicts(ctx, &controlpb.ListConflictsRequest{})
 	var kept []venus.Conflict
 	for _, c := range reply.GetConflicts() {
 		kept = append(kept, venus.Conflict{
 			Record: c.GetRecord(), Operation: c.GetOperation(), Path: c.GetPath(), Why: c.GetWhy(), Kept: c.GetKept(), Head: c.GetHead(),
+			DependsOn: c.GetDependsOn(),
 		})
 	}
 	return kept, err

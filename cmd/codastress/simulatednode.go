@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -312,13 +313,16 @@ func (c *simulatedClient) startWeb(life simulation.Life) (simulation.Process, er
 
 // RunTask implements simulation.Software.
 func (c *simulatedClient) RunTask(ctx context.Context, step history.Step, recorder *history.Recorder) (history.Load, error) {
+	c.mu.Lock()
+	client := c.venus
+	c.mu.Unlock()
 	return carryOutStep(ctx, step, workloads.Environment{
 		Node: c.machine.Name, Files: c.mount, Recorder: recorder, Log: c.machine.Log, Patience: c.machine.Spec.CallTime,
 		WebURL: "http://" + simulation.Address(c.machine.Name, strconv.Itoa(cluster.WebPort)),
 		Dial: func(ctx context.Context, _, address string) (net.Conn, error) {
 			return c.machine.Stack.Dial(ctx, address)
 		},
-		Nonces: c.entropy.source,
+		Nonces: c.entropy.source, Conflicts: nodeConflicts{venusHere{client}, simulatedTree{c.mount}},
 	})
 }
 
@@ -355,3 +359,18 @@ func (v venusHere) volume(context.Context) (pending uint64, state string, err er
 }
 
 func (v venusHere) conflicts(context.Context) ([]venus.Conflict, error) { return v.client.Conflicts() }
+
+func (v venusHere) expand(ctx context.Context, path string) error { return v.client.Expand(ctx, path) }
+
+func (v venusHere) collapse(ctx context.Context, path string) error {
+	return v.client.Collapse(ctx, path)
+}
+
+func (v venusHere) repair(ctx context.Context, path string, contents []byte) error {
+	return v.client.RepairWith(ctx, path, bytes.NewReader(contents))
+}
+
+func (v venusHere) settle(ctx context.Context) error {
+	_, err := v.client.ForceReintegrate(ctx)
+	return err
+}

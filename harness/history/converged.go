@@ -1,6 +1,10 @@
 package history
 
-import "fmt"
+import (
+	"fmt"
+	"path"
+	"slices"
+)
 
 // Sources of observations.
 const (
@@ -65,9 +69,36 @@ func (d *differences) node(o *Observation) {
 	}
 }
 
+// withoutConflicts gives the objects of two trees that can be compared. What a client shows as a conflict may be anything elsewhere: both versions are
+// kept, and neither is the right one.
+func withoutConflicts(a, b *Observation) (x, y []Object) {
+	conflicts := map[string]bool{}
+	for _, o := range []*Observation{a, b} {
+		for i := range o.Objects {
+			if o.Objects[i].Kind == KindConflict {
+				conflicts[o.Objects[i].Path] = true
+			}
+		}
+	}
+	if len(conflicts) == 0 {
+		return a.Objects, b.Objects
+	}
+	left := func(objects []Object) []Object {
+		return slices.DeleteFunc(slices.Clone(objects), func(o Object) bool {
+			for at := o.Path; at != "." && at != "/"; at = path.Dir(at) {
+				if conflicts[at] {
+					return true
+				}
+			}
+			return false
+		})
+	}
+	return left(a.Objects), left(b.Objects)
+}
+
 // trees compares two trees that are sorted by path.
 func (d *differences) trees(a, b *Observation) {
-	x, y := a.Objects, b.Objects
+	x, y := withoutConflicts(a, b)
 	for len(x)+len(y) > 0 && len(d.found) < d.most {
 		switch {
 		case len(y) == 0 || len(x) > 0 && x[0].Path < y[0].Path:

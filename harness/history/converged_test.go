@@ -47,6 +47,16 @@ func TestConvergedIsTheSameEverywhereAndNothingLeft(t *testing.T) {
 			},
 			"b is on client1 and not on server1",
 		},
+		"conflict that cannot be read": {func(all []history.Observation) {
+			all[0].Objects[1] = history.Object{Path: "d/a", Kind: history.KindConflict, Problem: "local: no"}
+		}, "d/a on client1: local: no"},
+		"beside a conflict": {
+			func(all []history.Observation) {
+				all[0].Objects[1] = history.Object{Path: "d/a", Kind: history.KindConflict}
+				all[0].Objects[2].Digest = "b"
+			},
+			"d/l differs in its content: a on server1, b on client1",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all := agreeing()
@@ -55,4 +65,14 @@ func TestConvergedIsTheSameEverywhereAndNothingLeft(t *testing.T) {
 			require.Equal(t, []string{c.want}, history.Differences(all, 20))
 		})
 	}
+}
+
+// What one client shows as a conflict may be anything elsewhere, and nothing.
+func TestConvergedBesideConflicts(t *testing.T) {
+	all := agreeing()
+	all[0].Objects = []history.Object{{Path: "c", Kind: history.KindConflict}, {Path: "d", Kind: history.KindConflict, Digest: "@1@"}}
+	require.Empty(t, history.Differences(all, 20))
+	all[1].Objects[0] = history.Object{Path: "d", Kind: history.KindConflict, Digest: "@2@"}
+	all[1].Objects = all[1].Objects[:1]
+	require.True(t, history.Converged(all))
 }

@@ -5,7 +5,7 @@ import "time"
 // A Step is one numbered line of a run's plan: a task of a workload or a fault. The plan is on disk before anything starts.
 type Step struct {
 	Number int               `yaml:"number" json:"number"`
-	Phase  string            `yaml:"phase" json:"phase"`                       // prepare (in order, before everything), load, or fault (both by their start)
+	Phase  string            `yaml:"phase" json:"phase"`                       // prepare (in order, before everything), load or fault (both by their start), or repair (in order, when all is healed)
 	Kind   string            `yaml:"kind" json:"kind"`                         // workload or fault
 	Name   string            `yaml:"name" json:"name"`                         // of the workload or fault in the catalog
 	Task   string            `yaml:"task,omitempty" json:"task,omitempty"`     // what the workload does here
@@ -54,6 +54,8 @@ type Load struct {
 	Done   uint64 `json:"done"`   // operations completed
 	Missed uint64 `json:"missed"` // operations that should have been started and could not
 	Wanted uint64 `json:"wanted"` // the fewest that make the task count
+
+	Conflicts []Conflict `json:"conflicts,omitempty"` // those that the task repaired
 }
 
 // A Stall is an operation that had not returned when its time was up, seen while the run went on.
@@ -83,7 +85,7 @@ type Observation struct {
 // An Object is one name in an observed tree.
 type Object struct {
 	Path    string `json:"path"`
-	Kind    string `json:"kind"` // file, directory, symlink
+	Kind    string `json:"kind"` // file, directory, symlink, conflict
 	Mode    uint32 `json:"mode"`
 	Length  int64  `json:"length"` // of a directory: 0
 	Links   uint32 `json:"links"`  // of a directory: 0, since front ends count differently
@@ -91,6 +93,9 @@ type Object struct {
 	Content Nonce  `json:"content"`
 	Problem string `json:"problem"` // what is wrong with the content
 }
+
+// KindConflict is the kind of an object of which a client keeps two versions, instead of showing one.
+const KindConflict = "conflict"
 
 // A Conflict is a local version that a client keeps because the server refused it.
 type Conflict struct {

@@ -22,9 +22,9 @@ func Plan(w io.Writer, plan []history.Step) error {
 	return nil
 }
 
-// when is the column that says when a step happens. Preparing steps happen one after the other, before times are told.
+// when is the column that says when a step happens. Preparing steps happen one after the other, before times are told, and repairing ones after that.
 func when(step history.Step) string {
-	if step.Phase == "prepare" {
+	if step.Phase == "prepare" || step.Phase == "repair" {
 		return ""
 	}
 	text := "\tat " + moment(step.Start)

@@ -249,6 +249,7 @@ func (x *conflictCase) untouchable(c *client) {
 	_, err = c.Link(c.t.Context(), dir, "elsewhere", link.Fid)
 	require.ErrorIs(c.t, err, coda.Conflict)
 	require.ErrorIs(c.t, c.tryWriteIn(dir, target, "x"), coda.Invalid)
+	require.ErrorIs(c.t, c.tryWriteIn(dir, name, "x"), coda.Invalid)
 	_, err = c.MakeSymlink(c.t.Context(), dir, "elsewhere", target, 0)
 	require.ErrorIs(c.t, err, coda.Invalid)
 }

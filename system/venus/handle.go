@@ -211,6 +211,9 @@ func (v *Venus) Create(ctx context.Context, dir coda.Fid, name string, mode, own
 		if err == nil {
 			f := o.fid
 			v.mu.Unlock()
+			if role, _ := unshadow(f); role == roleLink {
+				return coda.Status{}, nil, c.fail(coda.Invalid, "it is in conflict, and has to be repaired") // as where its target cannot be made
+			}
 			if h, err = v.open(ctx, c, f, flags); err == nil {
 				s, err := h.Status(ctx)
 				return s, h, err

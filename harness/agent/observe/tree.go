@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -39,6 +40,7 @@ type Info struct {
 
 // Options say how a tree is observed. Zero values stand for the defaults.
 type Options struct {
+	Root     string        // the directory to look at; "."
 	CallTime time.Duration // of one call; 10 s
 	Parallel int           // calls at once; 4
 }
@@ -46,7 +48,7 @@ type Options struct {
 // ErrHung says that a call did not return in time and was left behind.
 var ErrHung = errors.New("a call on the file system did not return")
 
-// Objects describes everything below the root of a tree, sorted by path; the root itself has no name and is left out. What is wrong with one
+// Objects describes everything below the root of a tree, or below another directory of it, sorted by path; the root itself has no name and is left out. What is wrong with one
 // object, an error of a call on it included, is its Problem. The error is ErrHung, the context's, or why the root cannot be listed.
 func Objects(ctx context.Context, tree Tree, options Options) ([]history.Object, error) {
 	if options.CallTime == 0 {
@@ -55,9 +57,12 @@ func Objects(ctx context.Context, tree Tree, options Options) ([]history.Object,
 	if options.Parallel == 0 {
 		options.Parallel = 4
 	}
+	if options.Root == "" {
+		options.Root = "."
+	}
 	w := walk{tree: tree, options: options}
 	objects := []history.Object{}
-	folders := []string{"."}
+	folders := []string{options.Root}
 	for len(folders) > 0 {
 		level, err := w.level(ctx, folders)
 		if err != nil {
@@ -82,6 +87,9 @@ const (
 	symlink   = "symlink"
 )
 
+// conflictForm is the target of the symlink that a Coda client shows in the place of an object that is in conflict.
+var conflictForm = regexp.MustCompile(`^@[0-9a-f]{8,16}\.[0-9a-f]{8,16}\.[0-9a-f]{8,16}@[^/]*\.$`)
+
 // walk is one observation.
 type walk struct {
 	tree     Tree
@@ -104,7 +112,7 @@ func (w *walk) level(ctx context.Context, folders []string) ([]history.Object, e
 	}
 	var paths []string
 	for i, folder := range folders {
-		if problems[i] != nil && folder == "." {
+		if problems[i] != nil && folder == w.options.Root {
 			return nil, problems[i]
 		}
 		if problems[i] != nil {
@@ -157,6 +165,10 @@ func (w *walk) describe(ctx context.Context, object *history.Object) error {
 		})
 		if err != nil {
 			return fmt.Errorf("readlink: %w", err)
+		}
+		if conflictForm.MatchString(object.Digest) {
+			// What the link says of itself is another client's affair each time.
+			*object = history.Object{Path: object.Path, Kind: history.KindConflict, Digest: object.Digest}
 		}
 		return nil
 	case 0:

@@ -33,6 +33,8 @@ func TestObjectsOfAFolder(t *testing.T) {
 	require.NoError(t, os.WriteFile(at("a"), written, 0o600))
 	require.NoError(t, os.Link(at("a"), at("b/a2")))
 	require.NoError(t, os.Symlink("nowhere", at("b/dangling")))
+	require.NoError(t, os.Symlink("@00000001.00000006.00000003@localhost.", at("b/conflict")))
+	require.NoError(t, os.Symlink("@00000001.00000006.00000003@localhost", at("b/no-conflict")))
 	_, misplaced := history.CheckContent(written, "b/a2")
 	_, foreign := history.CheckContent([]byte("abc"), "b/c/foreign")
 	objects, err := Objects(t.Context(), Folder{Root: root}, Options{})
@@ -51,7 +53,9 @@ func TestObjectsOfAFolder(t *testing.T) {
 			Path: "b/c/foreign", Kind: file, Mode: 0o640, Length: 3, Links: 1, Digest: digestOfABC,
 			Problem: foreign,
 		},
+		{Path: "b/conflict", Kind: history.KindConflict, Digest: "@00000001.00000006.00000003@localhost."},
 		{Path: "b/dangling", Kind: symlink, Mode: 0o777, Length: 7, Links: 1, Digest: "nowhere"},
+		{Path: "b/no-conflict", Kind: symlink, Mode: 0o777, Length: 37, Links: 1, Digest: "@00000001.00000006.00000003@localhost"},
 	}, objects)
 }
 

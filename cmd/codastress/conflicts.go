@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/codastress/codastress/harness/agent/observe"
+	"github.com/codastress/codastress/harness/history"
+	"github.com/codastress/codastress/system/venus"
+	"github.com/codastress/codastress/workloads"
+)
+
+// keptConflicts are the conflicts of a venus as they go into the record of a run.
+func keptConflicts(kept []venus.Conflict) []history.Conflict {
+	var list []history.Conflict
+	for _, conflict := range kept {
+		header, _ := history.CheckContent(conflict.Head, conflict.Path)
+		list = append(list, history.Conflict{
+			Path: conflict.Path, Operation: conflict.Operation, Why: conflict.Why, Content: header.Nonce,
+		})
+	}
+	return list
+}
+
+// expandedWithin is how long the kernel may go on showing a link where venus shows both versions.
+const expandedWithin = 5 * time.Second
+
+// readVersions reads both versions of what is in conflict, as an application would: it has it expanded for so long. A version that somebody removed is
+// not there. It gives the contents that were found, and an error where something cannot be read.
+func readVersions(ctx context.Context, view volumeView, tree observe.Tree, path string) (contents []history.Nonce, err error) {
+	if err := view.expand(ctx, path); err != nil {
+		return nil, fmt.Errorf("expanding the conflict: %w", err)
+	}
+	defer func() {
+		if collapsing := view.collapse(context.WithoutCancel(ctx), path); err == nil && collapsing != nil {
+			err = fmt.Errorf("collapsing the conflict: %w", collapsing)
+		}
+	}()
+	until := time.Now().Add(expandedWithin)
+	for {
+		info, err := tree.Stat(ctx, path)
+		if err == nil && info.Mode.IsDir() {
+			break
+		}
+		if err == nil {
+			err = fmt.Errorf("it is not a directory but %v", info.Mode.Type())
+		}
+		if time.Now().After(until) || ctx.Err() != nil {
+			return nil, fmt.Errorf("looking at the expanded conflict: %w", err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	objects, err := observe.Objects(ctx, tree, observe.Options{Root: path})
+	if err != nil {
+		return nil, fmt.Errorf("looking at the expanded conflict: %w", err)
+	}
+	if len(objects) == 0 {
+		return nil, errors.New("the expanded conflict has no version")
+	}
+	for _, object := range objects {
+		unread := object.Kind == "" || object.Kind == "file" && object.Digest == ""
+		damaged := object.Problem != "" && !history.IsMisplaced(object.Problem) && object.Length > 0
+		if unread || damaged {
+			return nil, fmt.Errorf("%s cannot be read: %s", object.Path, object.Problem)
+		}
+		if !object.Content.IsZero() {
+			contents = append(contents, object.Content)
+		}
+	}
+	return contents, nil
+}
+
+// nodeConflicts are the conflicts of a client node, as its workloads work on them.
+type nodeConflicts struct {
+	view volumeView
+	tree observe.Tree
+}
+
+var _ workloads.Conflicts = nodeConflicts{}
+
+// List implements workloads.Conflicts.
+func (n nodeConflicts) List(ctx context.Context) (kept []history.Conflict, paths []string, err error) {
+	list, err := n.view.conflicts(ctx)
+	for _, conflict := range list {
+		if conflict.DependsOn == 0 {
+			paths = append(paths, conflict.Path)
+		}
+	}
+	return keptConflicts(list), paths, err
+}
+
+// Versions implements workloads.Conflicts.
+func (n nodeConflicts) Versions(ctx context.Context, path string) ([]history.Nonce, error) {
+	return readVersions(ctx, n.view, n.tree, path)
+}
+
+// Repair implements workloads.Conflicts.
+func (n nodeConflicts) Repair(ctx context.Context, path string, contents []byte) error {
+	return errno("repair", path, n.view.repair(ctx, path, contents))
+}
+
+// Settle implements workloads.Conflicts.
+func (n nodeConflicts) Settle(ctx context.Context) error { return n.view.settle(ctx) }
