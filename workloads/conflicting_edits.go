@@ -98,11 +98,13 @@ func editPages(ctx context.Context, step history.Step, env Environment) (history
 	}
 	files.logStuck(env.Log, step)
 	// What is in conflict cannot be edited any more, so that a client that was cut off soon finds little to do.
-	return history.Load{Done: done, Wanted: uint64(step.Length/(think+readingTime)) / 20}, nil
+	return history.Load{Done: done, Wanted: max(1, uint64(step.Length/(think+readingTime))/20)}, nil
 }
 
 // madePage is the path of a page that clients make during the load.
-func (s site) madePage(i int) string { return fmt.Sprintf("%s/made%04d.html", s.directory(i%s.directories), i) }
+func (s site) madePage(i int) string {
+	return fmt.Sprintf("%s/made%04d.html", s.directory(i%s.directories), i)
+}
 
 // Conflicts are what a client keeps because the servers refused it, and both versions of it.
 type Conflicts interface {
@@ -127,7 +129,7 @@ func repairConflicts(ctx context.Context, step history.Step, env Environment) (h
 	if env.Conflicts == nil {
 		return history.Load{}, errors.New("the file system of this run has no conflicts that could be repaired")
 	}
-	kept, paths, err := env.Conflicts.List(ctx)
+	kept, paths, err := listConflicts(ctx, env)
 	if err != nil {
 		return history.Load{}, fmt.Errorf("listing the conflicts: %w", err)
 	}
@@ -135,7 +137,7 @@ func repairConflicts(ctx context.Context, step history.Step, env Environment) (h
 	merger := files.Process()
 	var done uint64
 	for _, path := range slices.Sorted(slices.Values(paths)) {
-		versions, err := env.Conflicts.Versions(ctx, path)
+		versions, err := readBoth(ctx, env, path)
 		if err != nil {
 			env.Log.Warn("a conflict has a version that cannot be read", "path", path, "err", err)
 			continue
@@ -147,8 +149,22 @@ func repairConflicts(ctx context.Context, step history.Step, env Environment) (h
 		}
 	}
 	files.logStuck(env.Log, step)
-	if err := env.Conflicts.Settle(ctx); err != nil {
+	settling, cancel := context.WithTimeout(ctx, env.Patience)
+	defer cancel()
+	if err := env.Conflicts.Settle(settling); err != nil {
 		return history.Load{}, fmt.Errorf("waiting until the repairs are on the servers: %w", err)
 	}
 	return history.Load{Done: done, Wanted: uint64(max(wanted, len(paths))), Conflicts: kept}, nil
+}
+
+func listConflicts(ctx context.Context, env Environment) (kept []history.Conflict, paths []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, env.Patience)
+	defer cancel()
+	return env.Conflicts.List(ctx)
+}
+
+func readBoth(ctx context.Context, env Environment, path string) ([]history.Nonce, error) {
+	ctx, cancel := context.WithTimeout(ctx, env.Patience)
+	defer cancel()
+	return env.Conflicts.Versions(ctx, path)
 }

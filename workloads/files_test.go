@@ -161,6 +161,7 @@ func TestTasksEndOnADirectoryThatHangs(t *testing.T) {
 		args := map[string][]string{
 			"mass-delete": {"delete", "30", "pages", "100"}, "bulk-overwrite": {"overwrite", "30", "pages", "100"},
 			"concurrent-readers": {"readers", "3", "pages", "100"},
+			"conflicting-edits": {"edited", "30", "pages", "100"},
 		}[workload.Name()]
 		for _, step := range tiny(t, workload, args...) {
 			if step.Task == taskFetchPages {
@@ -171,6 +172,7 @@ func TestTasksEndOnADirectoryThatHangs(t *testing.T) {
 					b := newBench(t)
 					release := b.hang(func(string) bool { return true })
 					defer release()
+					b.Conflicts = hangingRepair{}
 					load, err := workload.Do(t.Context(), step, b.Environment)
 					require.NoError(t, err)
 					require.Zero(t, load.Done)

@@ -94,8 +94,8 @@ func conflictCases() []conflictCase {
 			keepsBoth:  map[string]string{"d": "directory", "d/x": fileOf("there"), "d/x.local": fileOf("here")},
 		},
 		{
-			name: "directory/directory",
-			here: with(makesDirectory("d"), writes("d/x", "here"), makesDirectory("d/e"), writes("d/e/h", "here"), renames("d/e/h", "d/e/g")),
+			name:  "directory/directory",
+			here:  with(makesDirectory("d"), writes("d/x", "here"), makesDirectory("d/e"), writes("d/e/h", "here"), renames("d/e/h", "d/e/g")),
 			there: with(makesDirectory("d"), writes("d/x", "there"), writes("d/y", "there")),
 			path:  "d", object: "directory",
 			local:      map[string]string{"": "directory", "/x": fileOf("here"), "/e": "directory", "/e/g": fileOf("here")},

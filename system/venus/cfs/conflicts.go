@@ -97,10 +97,10 @@ func repair(ctx context.Context, venus controlpb.VenusControlClient, out io.Writ
 	if err != nil {
 		return err
 	}
-	switch {
-	case reply.Local == "":
+	switch reply.Local {
+	case "":
 		_, err = fmt.Fprintf(out, "%s: the servers' version stays\n", shown(request.Path))
-	case reply.Local == request.Path:
+	case request.Path:
 		_, err = fmt.Fprintf(out, "%s: repaired\n", shown(request.Path))
 	default:
 		_, err = fmt.Fprintf(out, "%s: the local version is in %s\n", shown(request.Path), reply.Local)
