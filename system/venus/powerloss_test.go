@@ -252,9 +252,16 @@ func refusedAndDark(t *testing.T, seed uint64, synced bool) []venus.Conflict {
 	again := startIn(t, "cache", s, func(c *venus.Config) { c.Disk, c.Boot, c.Timing = left, "next", venus.Timing{} })
 	again.await(true)
 	again.settle()
-	require.Equal(t, serverTree(s), again.tree())
+	link, err := again.at("old")
+	require.NoError(t, err)
+	require.True(t, coda.IsConflictTarget(link.Target))
 	conflicts, err := again.Conflicts()
 	require.NoError(t, err)
+	_, err = again.Repair(t.Context(), "old", venus.KeepBoth)
+	require.NoError(t, err)
+	again.settle()
+	require.Equal(t, "refused", again.read("old.local"))
+	require.Equal(t, serverTree(s), again.tree())
 	return conflicts
 }
 
