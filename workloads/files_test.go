@@ -161,7 +161,7 @@ func TestTasksEndOnADirectoryThatHangs(t *testing.T) {
 		args := map[string][]string{
 			"mass-delete": {"delete", "30", "pages", "100"}, "bulk-overwrite": {"overwrite", "30", "pages", "100"},
 			"concurrent-readers": {"readers", "3", "pages", "100"},
-			"conflicting-edits": {"edited", "30", "pages", "100"},
+			"conflicting-edits":  {"edited", "30", "pages", "100"},
 		}[workload.Name()]
 		for _, step := range tiny(t, workload, args...) {
 			if step.Task == taskFetchPages {
