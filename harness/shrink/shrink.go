@@ -60,7 +60,7 @@ func (s Search) first(ctx context.Context, proposals []proposal, passed map[stri
 		}
 		fails, err := s.Try(ctx, p.scenario)
 		if ctx.Err() != nil {
-			return smaller, false, nil
+			return smaller, false, nil //nolint:nilerr // the search is over, which is no failure of it
 		}
 		if err != nil {
 			return smaller, false, fmt.Errorf("trying a scenario with %s: %w", p.what, err)
