@@ -28,9 +28,9 @@ var (
 	firstSeed = flag.Uint64("first-seed", 0, "the first seed of TestDurability")
 )
 
-// A client and a server on simulated disks are killed and lose their power at random calls of their disks, and the connections between them break at
-// random calls of theirs, so that batches are sent again, in other pieces too. What close, fsync and reintegration have promised is there, whatever
-// happens, and since nobody else is at work the server refuses nothing.
+// A client and a server on simulated disks are killed and lose their power at random calls of their disks. The connections between them break at random
+// calls of theirs, and the server's disk is full at times, so that batches are sent again, in other pieces too, and not taken. What close, fsync
+// and reintegration have promised is there, whatever happens, and since nobody else is at work the server refuses nothing.
 func TestDurability(t *testing.T) {
 	for i := range *seeds {
 		seed := *firstSeed + uint64(i)
@@ -205,6 +205,10 @@ func (l *life) round() {
 		random := rand.New(rand.NewPCG(l.random.Uint64(), 2))
 		server.Go(func() { l.crashServer(stop, random) })
 	}
+	if l.random.IntN(3) == 0 {
+		random := rand.New(rand.NewPCG(l.random.Uint64(), 3))
+		server.Go(func() { l.fillServer(stop, random) })
+	}
 	for w := range 1 + l.random.IntN(3) {
 		worker := worker{life: l, id: w, client: l.client, random: rand.New(rand.NewPCG(l.random.Uint64(), 0))}
 		steps := 1 + l.random.IntN(30)
@@ -214,6 +218,7 @@ func (l *life) round() {
 	crash.now()
 	close(stop)
 	server.Wait()
+	l.server.Simulated().SetCapacity(0)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	require.NoError(l.t, l.client.Close(ctx))
@@ -312,6 +317,25 @@ func (l *life) crashServer(stop <-chan struct{}, random *rand.Rand) {
 	time.Sleep(time.Duration(random.IntN(10_000)) * time.Millisecond)
 	l.server.Start()
 	l.checkServer()
+}
+
+// tight is less than the server wants to be free before it takes a batch, and more than it needs for what it has taken.
+const tight = 32 << 20
+
+// fillServer has the disk of the server be full now and then, until it is told to stop.
+func (l *life) fillServer(stop <-chan struct{}, random *rand.Rand) {
+	for full := false; ; full = !full {
+		disk := l.server.Simulated()
+		disk.SetCapacity(0)
+		if full {
+			disk.SetCapacity(disk.Used() + tight)
+		}
+		select {
+		case <-time.After(time.Duration(1+random.IntN(100)) * time.Millisecond):
+		case <-stop:
+			return
+		}
+	}
 }
 
 // checkServer judges what the server has.
