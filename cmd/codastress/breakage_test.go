@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -91,15 +92,19 @@ func hangIsExplained(t *testing.T, dir, summary string) {
 	}), "no operation that is stuck is named in the summary:\n%s", summary)
 }
 
-// overlay applies a patch to copies of the files that it changes, and returns the copies by the files that they take the place of.
+// overlay is patched with a patch of testdata/breakages.
 func overlay(t *testing.T, name string) map[string]string {
+	t.Helper()
+	patch, err := os.ReadFile(filepath.Join("testdata/breakages", name+".patch"))
+	require.NoError(t, err)
+	return patched(t, name, patch)
+}
+
+// patched applies a patch to copies of the files that it changes, and returns the copies by the files that they take the place of.
+func patched(t *testing.T, name string, patch []byte) map[string]string {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
-	path := filepath.Join(root, "cmd/codastress/testdata/breakages", name+".patch")
-	patch, err := os.ReadFile(path)
-	require.NoError(t, err)
-
 	folder := t.TempDir()
 	replace := map[string]string{}
 	for line := range strings.Lines(string(patch)) {
@@ -116,8 +121,8 @@ func overlay(t *testing.T, name string) map[string]string {
 	}
 	require.NotEmpty(t, replace, "the patch %s changes no file", name)
 
-	apply := exec.CommandContext(t.Context(), "git", "apply", path)
-	apply.Dir = folder
+	apply := exec.CommandContext(t.Context(), "git", "apply", "-")
+	apply.Dir, apply.Stdin = folder, bytes.NewReader(patch)
 	apply.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(folder)) // the copies belong to no repository
 	output, err := apply.CombinedOutput()
 	require.NoError(t, err, "the patch %s does not fit the tree any more: %s", name, output)
