@@ -225,6 +225,30 @@ func TestWhoIsFrozenStandsStill(t *testing.T) {
 	})
 }
 
+// A process that was stopped learns of the end of its connections when it goes on, also of those that nobody else knows any more.
+func TestConnectionsThatEndWhileTheirProcessIsFrozen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := connect(t, Shape{}, Shape{})
+		var read, written error
+		var all sync.WaitGroup
+		all.Go(func() { _, read = p.accepted.Read(make([]byte, 1)) })
+		all.Go(func() { _, written = io.Copy(p.accepted, zeros{}) })
+		synctest.Wait()
+		p.server.Freeze()
+		require.NoError(t, p.network.ResetLink(t.Context(), "client1-server1"))
+		synctest.Wait()
+		p.server.Thaw()
+		all.Wait()
+		require.ErrorIs(t, read, syscall.ECONNRESET)
+		require.ErrorIs(t, written, syscall.ECONNRESET)
+	})
+}
+
+// zeros never ends.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { return len(b), nil }
+
 func TestNobodyGoesAroundALink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := connect(t, Shape{}, Shape{})

@@ -68,6 +68,7 @@ func signal(token chan struct{}) {
 // write sends everything, or returns an error and how much of it was sent.
 func (p *pipe) write(b []byte) (written int, err error) {
 	for {
+		p.from.awaitThaw()
 		n, deadline, err := p.tryWrite(b[written:])
 		written += n
 		if err != nil || written == len(b) {
@@ -78,9 +79,6 @@ func (p *pipe) write(b []byte) (written int, err error) {
 }
 
 func (p *pipe) tryWrite(b []byte) (n int, deadline time.Time, err error) {
-	if p.from.frozen() {
-		return 0, time.Time{}, nil
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -109,6 +107,7 @@ func (p *pipe) tryWrite(b []byte) (n int, deadline time.Time, err error) {
 // read waits for bytes.
 func (p *pipe) read(b []byte) (int, error) {
 	for {
+		p.to.awaitThaw()
 		n, next, err := p.tryRead(b)
 		if n > 0 || err != nil {
 			return n, err
@@ -119,9 +118,6 @@ func (p *pipe) read(b []byte) (int, error) {
 
 // tryRead takes bytes that have arrived, and says when more may.
 func (p *pipe) tryRead(b []byte) (n int, next time.Time, err error) {
-	if p.to.frozen() {
-		return 0, time.Time{}, nil
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()

@@ -113,10 +113,9 @@ func (s *Stack) whileFrozen(ctx context.Context) error {
 	}
 }
 
-func (s *Stack) frozen() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.thawed != nil
+// awaitThaw waits as long as the process is stopped. What happens to its connections meanwhile it learns afterwards, also of those that have ended.
+func (s *Stack) awaitThaw() {
+	_ = s.whileFrozen(context.Background()) // which never ends, so there is no error
 }
 
 // Freeze stops the process from reading, writing, connecting and accepting, as SIGSTOP does: its sockets still take what comes.
