@@ -21,7 +21,7 @@ var parameters = []shrink.Parameter{{Name: "pages", Default: "2700"}, {Name: "pa
 // large draws a scenario with fixed faults, each with a length that tells it apart.
 func large(t *rapid.T) scenario.Scenario {
 	sc := scenario.Scenario{
-		Name: "large", Clients: rapid.IntRange(1, 6).Draw(t, "clients"), Servers: 1, TimeScale: 1, Load: time.Minute,
+		Name: "large", Profile: scenario.DefaultProfile, Clients: rapid.IntRange(1, 6).Draw(t, "clients"), Servers: 1, TimeScale: 1, Load: time.Minute,
 		Workload: scenario.Workload{Name: "some"},
 		Faults:   scenario.Faults{Must: []string{"kill", "reset"}, Mix: map[string]int{"kill": 1}, Gap: time.Second},
 		Limits:   history.Limits{Hang: time.Second, Converge: time.Second},
