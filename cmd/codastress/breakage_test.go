@@ -22,13 +22,14 @@ var breakages = []struct {
 	check    string
 	scenario string
 	seed     uint64
+	searched string // the scenario whose seeds a simulation searches
 }{
-	{"lost-callback-break", "convergence", "quiet", 1},
-	{"remove-not-sent", "no-lost-data", "quiet", 1},
-	{"log-tail-dropped", "no-lost-data", "unanswered", 20},
-	{"applied-twice", "no-false-conflict", "unanswered", 20},
-	{"acknowledged-before-commit", "no-lost-data", "server-killed", 2},
-	{"opens-deadlock", "no-hang", "one-client", 1},
+	{"lost-callback-break", "convergence", "quiet", 1, simulatedScenario},
+	{"remove-not-sent", "no-lost-data", "quiet", 1, simulatedScenario},
+	{"log-tail-dropped", "no-lost-data", "unanswered", 20, "testdata/breakages/unanswered.yaml"},
+	{"applied-twice", "no-false-conflict", "unanswered-writes", 20, "testdata/breakages/unanswered-writes.yaml"},
+	{"acknowledged-before-commit", "no-lost-data", "server-killed", 2, simulatedScenario},
+	{"opens-deadlock", "no-hang", "one-client", 1, simulatedScenario},
 }
 
 func TestBreakagesAreFound(t *testing.T) {
