@@ -21,7 +21,7 @@ func TestKilledSimulationsLeaveNothing(t *testing.T) {
 	codastressed := clean(t)
 	for _, args := range [][]string{
 		{"simulate", dark, "--seeds", "1..1000", "--dir", ""},
-		{"run", dark, "--runtime", "simulation", "--seed", "1", "--dir", "run"},
+		{"run", dark, "--set", "load=2h", "--runtime", "simulation", "--seed", "1", "--dir", "run"}, // longer than it is let live
 	} {
 		for _, most := range []time.Duration{20 * time.Millisecond, 200 * time.Millisecond, time.Second} {
 			moment := rand.N(most)
