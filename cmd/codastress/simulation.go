@@ -98,9 +98,6 @@ const (
 	dyingTime      = 5 * time.Second   // for a process that was asked for its goroutines
 	outputMost     = 4 << 20           // bytes of it that are kept
 	memoryVariable = "GOMEMLIMIT=4GiB" // a run that needs more than any would is better collected than killed
-	// With the overlay, stacks begin with a length that few outgrow. They are neither shrunk by each collection, to be grown again, nor begun with what
-	// the collector finds to be their average.
-	stackVariable = "GODEBUG=gcshrinkstackoff=1,adaptivestackstart=0"
 )
 
 // A cost is what a process took of the machine.
@@ -138,7 +135,7 @@ func simulate(ctx context.Context, o order, folder string, stderr io.Writer) (a 
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(text), &stdout, io.MultiWriter(said, stderr)
 	// The same environment wherever it runs: what differs could show in the order of things.
 	cmd.Env = []string{
-		bubble.SeedVariable + "=" + strconv.FormatUint(o.Seed, 10), "GOMAXPROCS=1", "GOGC=off", memoryVariable, stackVariable, "GOTRACEBACK=all",
+		bubble.SeedVariable + "=" + strconv.FormatUint(o.Seed, 10), "GOMAXPROCS=1", "GOGC=off", memoryVariable, "GOTRACEBACK=all",
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // so that it says where it is

@@ -10,9 +10,9 @@ import (
 // A simulated run starts the garbage collector itself, at moments of its own time: when the runtime starts it is another moment in every run, and what
 // it frees has other addresses then, which the order of maps with pointers for keys depends on.
 const (
-	collectSoonest = 5 * time.Millisecond   // between two looks at the heap while it grows
+	collectSoonest = 20 * time.Millisecond  // between two looks at the heap while it grows
 	collectLatest  = 100 * time.Millisecond // between two while it does not
-	collectGrowth  = 12 << 20               // bytes that the heap may grow by until it is collected
+	collectGrowth  = 32 << 20               // bytes that the heap may grow by until it is collected
 )
 
 // collect collects the garbage of the process until ctx ends.
