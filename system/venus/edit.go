@@ -38,24 +38,10 @@ func (s *fileService) EditFile(stream editStream) error {
 	if err != nil {
 		return err
 	}
-	if err = s.edit(ctx, h, stream); err != nil {
-		h.abandon()
-	} else if head.Sync {
-		err = h.Sync(ctx)
-	} else {
-		err = h.Flush(ctx)
-	}
-	if closeErr := h.Close(ctx); err == nil {
-		err = closeErr
-	}
+	status, err := finish(ctx, h, s.edit(ctx, h, stream), head.Sync)
 	if err != nil {
 		return err
 	}
-	status, err := h.Status(ctx)
-	if err != nil {
-		return err
-	}
-	status.Links = max(status.Links, 1) // it may have been removed meanwhile
 	s.changed(dir, name, status.Fid)
 	return stream.Send(&controlpb.EditFileReply{Part: &controlpb.EditFileReply_Status{Status: wire.StatusToProto(status)}})
 }

@@ -129,31 +129,37 @@ func (s *fileService) WriteFile(stream grpc.ClientStreamingServer[controlpb.Writ
 	if err != nil {
 		return err
 	}
-	err = receiveFile(h, stream)
-	if err != nil {
-		h.abandon()
-	} else if head.Sync {
-		err = h.Sync(ctx)
-	} else {
-		err = h.Flush(ctx)
-	}
-	if closeErr := h.Close(ctx); err == nil {
-		err = closeErr
-	}
+	status, err := finish(ctx, h, receiveFile(h, stream), head.Sync)
 	if err != nil {
 		return err
 	}
-	status, err := h.Status(ctx)
-	if err != nil {
-		return err
-	}
-	status.Links = max(status.Links, 1) // it may have been removed meanwhile
 	s.changed(dir, name, status.Fid)
 	reply, err := statReply(status, nil)
 	if err != nil {
 		return err
 	}
 	return stream.SendAndClose(reply)
+}
+
+// finish publishes what was written to an open file, or gives it up where err says that it was not written whole, and closes the file.
+func finish(ctx context.Context, h *Handle, err error, sync bool) (coda.Status, error) {
+	switch {
+	case err != nil:
+		h.abandon()
+	case sync:
+		err = h.Sync(ctx)
+	default:
+		err = h.Flush(ctx)
+	}
+	if closeErr := h.Close(ctx); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return coda.Status{}, err
+	}
+	status, err := h.Status(ctx)
+	status.Links = max(status.Links, 1) // it may have been removed meanwhile
+	return status, err
 }
 
 func (s *fileService) openForWriting(ctx context.Context, dir coda.Fid, name string, head *controlpb.WriteFileHead) (*Handle, error) {
