@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -11,42 +13,60 @@ import (
 	"github.com/codastress/codastress/harness/history"
 )
 
-// bigRun is a sound run of many operations: three clients with 50 workers read everything, one of them writes and removes, some faults.
-func bigRun(operations int) *history.Run {
-	random := rand.New(rand.NewPCG(1, 1))
-	run := &history.Run{Meta: history.Meta{
-		Clients: []string{"client1", "client2", "client3"}, Servers: []string{"server1"},
-		Limits: history.Limits{Hang: 10 * time.Second, Converge: 30 * time.Second},
-	}}
-	paths := make([]string, operations/50+10)
-	content := make([]history.Nonce, len(paths))
-	for i := range paths {
-		paths[i] = fmt.Sprintf("site/d%03d/p%05d.html", i/100, i)
+// bigLoad is what three clients with 50 workers do: all read everything, one of them writes.
+type bigLoad struct {
+	operations int
+	clients    []string
+	paths      []string
+	content    []history.Nonce // of each path, in the end
+	now        history.Time    // in the end
+}
+
+func newBigLoad(operations int) *bigLoad {
+	l := &bigLoad{operations: operations, clients: []string{"client1", "client2", "client3"}, paths: make([]string, operations/50+10), now: epoch}
+	for i := range l.paths {
+		l.paths[i] = fmt.Sprintf("site/d%03d/p%05d.html", i/100, i)
 	}
-	all := make([]history.Operation, 0, operations)
-	now := epoch
-	for i := range operations {
-		now += history.Time(10 * time.Microsecond)
-		file := random.IntN(len(paths))
+	l.content = make([]history.Nonce, len(l.paths))
+	return l
+}
+
+// all are the operations, one after the other.
+func (l *bigLoad) all(yield func(history.Operation) bool) {
+	random := rand.New(rand.NewPCG(1, 1))
+	for i := range l.operations {
+		l.now += history.Time(10 * time.Microsecond)
+		file := random.IntN(len(l.paths))
 		op := history.Operation{
-			Node: run.Meta.Clients[i%3], Worker: uint32(i % 150), Number: uint64(i), Kind: history.Read, Path: paths[file], Invoked: now,
-			Completed: now + history.Time(random.IntN(int(time.Millisecond))), Outcome: history.OK, Content: content[file], Length: 4096,
+			Node: l.clients[i%3], Worker: uint32(i % 150), Number: uint64(i), Kind: history.Read, Path: l.paths[file], Invoked: l.now,
+			Completed: l.now + history.Time(random.IntN(int(time.Millisecond))), Outcome: history.OK, Content: l.content[file], Length: 4096,
 		}
 		switch {
-		case i%3 == 0 && (random.IntN(3) == 0 || content[file].IsZero()):
+		case i%3 == 0 && (random.IntN(3) == 0 || l.content[file].IsZero()):
 			op.Kind = history.Write
-			if !content[file].IsZero() {
-				op.Parents = []history.Nonce{content[file]}
+			if !l.content[file].IsZero() {
+				op.Parents = []history.Nonce{l.content[file]}
 			}
-			binary.LittleEndian.PutUint64(content[file][:], uint64(i+1))
-			op.Content = content[file]
-			now = op.Completed
-		case content[file].IsZero():
+			binary.LittleEndian.PutUint64(l.content[file][:], uint64(i+1))
+			op.Content = l.content[file]
+			l.now = op.Completed
+		case l.content[file].IsZero():
 			op.Kind, op.Path = history.Stat, "site"
 		}
-		all = append(all, op)
+		if !yield(op) {
+			return
+		}
 	}
-	run.Operations = history.Pack(all)
+}
+
+// bigRun is a sound run of many operations, with a fault.
+func bigRun(operations int) *history.Run {
+	load := newBigLoad(operations)
+	run := &history.Run{Meta: history.Meta{
+		Clients: load.clients, Servers: []string{"server1"}, Limits: history.Limits{Hang: 10 * time.Second, Converge: 30 * time.Second},
+	}}
+	run.Operations = history.PackAll(load.all)
+	now := load.now
 	run.Faults = []history.Fault{{
 		Step: 1, Name: "kill-venus", Injecting: epoch + 1, Proven: epoch + 2, Recovered: (epoch + now) / 2, Cuts: []history.Cut{{Node: "client2"}},
 	}}
@@ -56,9 +76,9 @@ func bigRun(operations int) *history.Run {
 		if node == "server1" {
 			o.Source, event.Daemon = history.SourceServer, "codasrv"
 		}
-		for i, path := range paths {
-			if !content[i].IsZero() {
-				o.Objects = append(o.Objects, history.Object{Path: path, Kind: "file", Length: 4096, Digest: content[i].String(), Content: content[i]})
+		for i, path := range load.paths {
+			if content := load.content[i]; !content.IsZero() {
+				o.Objects = append(o.Objects, history.Object{Path: path, Kind: "file", Length: 4096, Digest: content.String(), Content: content})
 			}
 		}
 		run.Observations = append(run.Observations, o)
@@ -67,18 +87,25 @@ func bigRun(operations int) *history.Run {
 	return run
 }
 
+// BenchmarkChecks measures each check over a million operations and over ten, and what all memory of the process is then.
 func BenchmarkChecks(b *testing.B) {
-	const operations = 1_000_000
-	run := bigRun(operations)
-	for _, check := range checks.All() {
-		b.Run(check.Name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if verdict := check.Run(run); verdict.Result != history.Pass {
-					b.Fatalf("%+v", verdict)
-				}
+	for _, operations := range []int{1_000_000, 10_000_000} {
+		b.Run(strconv.Itoa(operations), func(b *testing.B) {
+			run := bigRun(operations)
+			for _, check := range checks.All() {
+				b.Run(check.Name, func(b *testing.B) {
+					b.ReportAllocs()
+					for b.Loop() {
+						if verdict := check.Run(run); verdict.Result != history.Pass {
+							b.Fatalf("%+v", verdict)
+						}
+					}
+					b.ReportMetric(float64(operations)*float64(b.N)/b.Elapsed().Seconds()/1e6, "million-operations/s")
+					var memory runtime.MemStats
+					runtime.ReadMemStats(&memory)
+					b.ReportMetric(float64((memory.Sys-memory.HeapReleased)>>20), "MB-process")
+				})
 			}
-			b.ReportMetric(operations*float64(b.N)/b.Elapsed().Seconds()/1e6, "million-operations/s")
 		})
 	}
 }

@@ -54,7 +54,9 @@ type owned struct {
 	looks      *byPath // what saw one name
 	lists      *byPath // listings by their directory
 	listed     map[uint32][]uint32
-	perNode    map[string][]sighting // of one name, kept for the next
+	perNode    map[string][]sighting // of one name; the memory is kept for the next
+	all        []sighting            // likewise
+	view       lookout               // likewise
 	judged     int
 	seen       int
 }
@@ -229,9 +231,9 @@ func (o *owned) look(i int, t *timeline) (s sighting, ok bool) {
 	return s, row.Content != 0 && slices.ContainsFunc(t.turns, func(t turn) bool { return t.is == s.is })
 }
 
-// sightings are all of one name, by their begin.
+// sightings are all of one name, by their begin, until those of the next are asked for.
 func (o *owned) sightings(name uint32, t *timeline) []sighting {
-	var all []sighting
+	all := o.all[:0]
 	for _, i := range o.looks.of(name) {
 		if s, ok := o.look(int(i), t); ok {
 			all = append(all, s)
@@ -246,17 +248,18 @@ func (o *owned) sightings(name uint32, t *timeline) []sighting {
 	for i := range all {
 		until = max(until, all[i].completed)
 	}
-	all = append(all, o.missing(name, t, inLists, until)...)
+	all = o.missing(all, name, t, inLists, until)
+	o.all = all
 	slices.SortStableFunc(all, func(a, b sighting) int { return cmp.Compare(a.invoked, b.invoked) })
 	return all
 }
 
-// missing are the listings of its directory that do not have a name, from its first turn on. Where it is gone for good, those that begin when
+// missing adds the listings of its directory that do not have a name, from its first turn on. Where it is gone for good, those that begin when
 // it was not seen any more show nothing.
-func (o *owned) missing(name uint32, t *timeline, there []uint32, until history.Time) (all []sighting) {
+func (o *owned) missing(all []sighting, name uint32, t *timeline, there []uint32, until history.Time) []sighting {
 	directory, known := o.operations.FindPath(path.Dir(o.operations.Path(name)))
 	if !known || directory >= uint32(o.lists.paths()) {
-		return nil
+		return all
 	}
 	last := t.turns[len(t.turns)-1]
 	for _, i := range o.lists.of(directory) {
@@ -287,8 +290,8 @@ func (o *owned) judge(name uint32, t *timeline) {
 		o.perNode[s.node] = append(o.perNode[s.node], s)
 	}
 	for _, node := range o.run.Meta.Clients {
-		view := lookout{turns: t.turns, own: node == t.owner, still: o.still[node], dark: o.power.dark[t.owner]}
-		if bad, turn := view.first(o.perNode[node]); bad != nil {
+		o.view.turns, o.view.own, o.view.still, o.view.dark = t.turns, node == t.owner, o.still[node], o.power.dark[t.owner]
+		if bad, turn := o.view.first(o.perNode[node]); bad != nil {
 			o.wrong(name, t, bad, turn)
 			return
 		}
@@ -330,6 +333,8 @@ type lookout struct {
 	own   bool
 	still history.Intervals // when its daemon could not work: afterwards it need not know any more what it only saw
 	dark  []history.Time    // when the owner lost its power: then what was not safe is gone
+
+	ended, chosen []int // of first, whose memory is used again
 }
 
 // first is the first sighting that no turn explains, and the turn that it should have been of, nil where all are explained. Each is explained by the
@@ -338,11 +343,11 @@ func (l *lookout) first(all []sighting) (bad *sighting, at int) {
 	if len(all) == 0 {
 		return nil, -1
 	}
-	ended := make([]int, len(all)) // by their end
-	chosen := make([]int, len(all))
+	l.ended, l.chosen = slices.Grow(l.ended[:0], len(all)), slices.Grow(l.chosen[:0], len(all))[:len(all)]
 	for i := range all {
-		ended[i] = i
+		l.ended = append(l.ended, i)
 	}
+	ended, chosen := l.ended, l.chosen // by their end, and the turn of each
 	slices.SortStableFunc(ended, func(a, b int) int { return cmp.Compare(all[a].completed, all[b].completed) })
 	seen, next, since := -1, 0, history.Time(0)
 	for i := range all {

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"iter"
 	"math"
+	"slices"
 	"syscall"
 )
 
@@ -57,11 +58,13 @@ type extraRow struct {
 const blockSize = 1 << 14
 
 // Pack packs operations, in their order.
-func Pack(operations []Operation) *Packed {
+func Pack(operations []Operation) *Packed { return PackAll(slices.Values(operations)) }
+
+// PackAll packs operations as they come, for more of them than there is memory for when they are not packed.
+func PackAll(operations iter.Seq[Operation]) *Packed {
 	p := newPacked()
 	workers := map[workerOf]uint32{}
-	for i := range operations {
-		op := &operations[i]
+	for op := range operations {
 		worker := workerOf{p.internString([]byte(op.Node)), op.Worker}
 		number, ok := workers[worker]
 		if !ok {
