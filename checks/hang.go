@@ -24,6 +24,7 @@ func noHang(run *history.Run) history.Verdict {
 		h.look(i, row)
 	}
 	h.lookAtStalls()
+	h.lookAtObservers()
 	if run.Truncated != "" {
 		h.doubt("calls may have hung later: %s", run.Truncated)
 	}
@@ -133,6 +134,26 @@ func (h *hangs) lookAtStalls() {
 		h.fail(history.Evidence{
 			Text:   fmt.Sprintf("%s %s on %s had not returned after %v, and may take %v", s.Kind, s.Path, s.Node, round(counted), h.bound),
 			Faults: faultsAround(h.run, s.Invoked, s.Seen), Files: s.Files,
+		})
+	}
+}
+
+// lookAtObservers judges the calls of those who observed the trees in the end.
+func (h *hangs) lookAtObservers() {
+	still := standstills(h.run)
+	for i := range h.run.Observations {
+		o := &h.run.Observations[i]
+		if o.Hung == nil {
+			continue
+		}
+		counted := o.Hung.After - still[o.Node].Overlap(history.Interval{From: o.Time - history.Time(o.Hung.After), To: o.Time})
+		if counted <= h.bound {
+			continue
+		}
+		h.longest = max(h.longest, counted)
+		h.fail(history.Evidence{
+			Text:   fmt.Sprintf("%s on %s, by who observed its tree, had not returned after %v, and may take %v", o.Hung.Call, o.Node, round(counted), h.bound),
+			Faults: lastFaults(h.run),
 		})
 	}
 }

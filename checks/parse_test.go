@@ -28,7 +28,7 @@ import (
 //	stall NODE KIND PATH INVOKED seen=TIME [file=...]
 //	NODE/WORKER FROM..TO KIND PATH [TARGET] [CONTENT] [parents=A,B] [failed=ERRNO|unknown] [abandoned=TIME] [problem=...] [empty] [synced]
 //	  [mode=...] of a stat: file, directory or symlink; [entries=A,B] of a list
-//	observe NODE mount|server TIME [pending=N] [state=...] [error=...] [problem=...]
+//	observe NODE mount|server TIME [pending=N] [state=...] [error=...] [hung=CALL after=TIME] [problem=...]
 //	  PATH file CONTENT [problem=...] [mode=...] [links=...] | PATH file empty | PATH directory | PATH symlink TEXT
 //	  conflict OPERATION PATH [CONTENT]
 //
@@ -279,9 +279,13 @@ func errno(t testing.TB, name string) syscall.Errno {
 }
 
 func (p *parser) observe() {
+	var hung *history.HungCall
+	if call := p.option("hung"); call != "" {
+		hung = &history.HungCall{Call: call, After: p.duration(p.option("after"))}
+	}
 	p.run.Observations = append(p.run.Observations, history.Observation{
 		Node: p.fields[1], Source: p.fields[2], Time: p.time(p.fields[3]),
-		Pending: p.number(p.option("pending")), State: p.option("state"), Error: p.option("error"), Problems: split(p.option("problem")),
+		Pending: p.number(p.option("pending")), State: p.option("state"), Error: p.option("error"), Problems: split(p.option("problem")), Hung: hung,
 	})
 }
 

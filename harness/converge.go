@@ -37,9 +37,10 @@ func (r *running) awaitConverged(ctx context.Context) []history.Observation {
 	}
 }
 
-// observeAll looks at all system nodes at the same time. A node that cannot be observed says so in its observation.
+// observeAll looks at all system nodes at the same time. A node that cannot be observed says so in its observation: a client whose calls hang has the
+// time to find that out.
 func (r *running) observeAll(ctx context.Context) []history.Observation {
-	ctx, cancel := context.WithTimeout(ctx, r.scenario.Limits.Converge)
+	ctx, cancel := context.WithTimeout(ctx, r.scenario.Limits.Converge+(abandonAfter+1)*r.scenario.Limits.Hang)
 	defer cancel()
 	nodes := r.cluster.SystemNodes()
 	observations := make([]history.Observation, len(nodes))

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/codastress/codastress/harness/agent"
 	"github.com/codastress/codastress/harness/agent/fusemount"
@@ -55,7 +57,7 @@ func (n *node) clientHooks() (agent.Hooks, error) {
 			return n.runTask(ctx, step, recorder, files, nodeConflicts{venusAt{client.Control()}, tree})
 		},
 		Observe: func(ctx context.Context) (history.Observation, error) {
-			return observeClient(ctx, venusAt{client.Control()}, tree)
+			return observeClient(ctx, venusAt{client.Control()}, tree, n.CallTime)
 		},
 		Reach: n.reachPeer,
 		Ready: func(ctx context.Context, daemon string) error { return n.clientReady(ctx, daemon, client) },
@@ -130,18 +132,19 @@ type volumeView interface {
 	settle(ctx context.Context) error
 }
 
-// observeClient is the tree as applications on the client see it, and what venus says of its volume.
-func observeClient(ctx context.Context, view volumeView, tree observe.Tree) (observation history.Observation, err error) {
-	observation.Source = history.SourceMount
-	if observation.Pending, observation.State, err = view.volume(ctx); err != nil {
-		return observation, fmt.Errorf("asking venus for its volume: %w", err)
+// observeClient is the tree as applications on the client see it, and what venus says of its volume. A call that takes longer than callTime ends the
+// observation, which says so.
+func observeClient(ctx context.Context, view volumeView, tree observe.Tree, callTime time.Duration) (history.Observation, error) {
+	observation := history.Observation{Source: history.SourceMount}
+	err := observeVenus(ctx, view, callTime, &observation)
+	if err == nil {
+		observation.Objects, err = observe.Objects(ctx, tree, observe.Options{CallTime: callTime})
 	}
-	kept, err := view.conflicts(ctx)
+	if hung, ok := errors.AsType[*observe.HungError](err); ok {
+		observation.Error, observation.Hung = err.Error(), &hung.HungCall
+		return observation, nil
+	}
 	if err != nil {
-		return observation, fmt.Errorf("asking venus for conflicts: %w", err)
-	}
-	observation.Conflicts = keptConflicts(kept)
-	if observation.Objects, err = observe.Objects(ctx, tree, observe.Options{}); err != nil {
 		return observation, err
 	}
 	for i := range observation.Objects {
@@ -154,6 +157,27 @@ func observeClient(ctx context.Context, view volumeView, tree observe.Tree) (obs
 		}
 	}
 	return observation, nil
+}
+
+// observeVenus is what venus says of its volume.
+func observeVenus(ctx context.Context, view volumeView, callTime time.Duration, observation *history.Observation) error {
+	calling, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	call := "listvol"
+	var err error
+	if observation.Pending, observation.State, err = view.volume(calling); err == nil {
+		var kept []venus.Conflict
+		call = "listlocal"
+		kept, err = view.conflicts(calling)
+		observation.Conflicts = keptConflicts(kept)
+	}
+	if err != nil && calling.Err() != nil && ctx.Err() == nil {
+		return &observe.HungError{HungCall: history.HungCall{Call: "cfs " + call, After: callTime}}
+	}
+	if err != nil {
+		return fmt.Errorf("asking venus, as cfs %s does: %w", call, err)
+	}
+	return nil
 }
 
 // venusAt is a venus that answers on a socket.

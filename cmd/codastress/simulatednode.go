@@ -336,7 +336,7 @@ func (c *simulatedClient) Observe(ctx context.Context) (history.Observation, err
 	c.mu.Lock()
 	client := c.venus
 	c.mu.Unlock()
-	return observeClient(ctx, venusHere{client}, simulatedTree{c.mount})
+	return observeClient(ctx, venusHere{client}, simulatedTree{c.mount}, c.machine.Spec.CallTime)
 }
 
 // Evidence implements simulation.Software.

@@ -27,7 +27,7 @@ const (
 	callTime      = 10 * time.Second
 	daemonTime    = 20 * time.Second // to end a daemon, or to clear the mount and start it
 	readyTime     = time.Minute
-	observeTime   = 2 * time.Minute
+	observeTime   = 10 * time.Minute // more than what a hung call is waited for
 	collectTime   = 15 * time.Second
 	shutdownTime  = 50 * time.Second // more than the sum of an agent's bounds
 	keepaliveTime = 10 * time.Second

@@ -74,12 +74,19 @@ type Observation struct {
 	Node      string     `json:"node"`
 	Source    string     `json:"source"` // mount (a client's tree), server (codasrv's own tree)
 	Time      Time       `json:"time"`
-	Objects   []Object   `json:"objects"`   // sorted by path
-	Pending   uint64     `json:"pending"`   // modify-log records of a client
-	State     string     `json:"state"`     // of a client's volume
-	Conflicts []Conflict `json:"conflicts"` // local versions that a client keeps
-	Problems  []string   `json:"problems"`  // what fsck found on a server
-	Error     string     `json:"error"`     // why it could not be observed
+	Objects   []Object   `json:"objects"`        // sorted by path
+	Pending   uint64     `json:"pending"`        // modify-log records of a client
+	State     string     `json:"state"`          // of a client's volume
+	Conflicts []Conflict `json:"conflicts"`      // local versions that a client keeps
+	Problems  []string   `json:"problems"`       // what fsck found on a server
+	Error     string     `json:"error"`          // why it could not be observed
+	Hung      *HungCall  `json:"hung,omitempty"` // what ended the observation, if that is what did
+}
+
+// A HungCall is a call of whoever observed a tree that had not returned when it was left behind.
+type HungCall struct {
+	Call  string        `json:"call"`  // such as read site/page
+	After time.Duration `json:"after"` // in nanoseconds
 }
 
 // An Object is one name in an observed tree.

@@ -45,11 +45,16 @@ type Options struct {
 	Parallel int           // calls at once; 4
 }
 
-// ErrHung says that a call did not return in time and was left behind.
-var ErrHung = errors.New("a call on the file system did not return")
+// HungError says that a call did not return in time and was left behind.
+type HungError struct{ history.HungCall }
+
+// Error implements error.
+func (e *HungError) Error() string {
+	return fmt.Sprintf("%s did not return within %v", e.Call, e.After)
+}
 
 // Objects describes everything below the root of a tree, or below another directory of it, sorted by path; the root itself has no name and is left out. What is wrong with one
-// object, an error of a call on it included, is its Problem. The error is ErrHung, the context's, or why the root cannot be listed.
+// object, an error of a call on it included, is its Problem. The error is a HungError, the context's, or why the root cannot be listed.
 func Objects(ctx context.Context, tree Tree, options Options) ([]history.Object, error) {
 	if options.CallTime == 0 {
 		options.CallTime = 10 * time.Second
@@ -103,7 +108,7 @@ func (w *walk) level(ctx context.Context, folders []string) ([]history.Object, e
 	problems := make([]error, len(folders))
 	err := w.each(ctx, len(folders), func(ctx context.Context, i int) error {
 		var err error
-		names[i], err = within(ctx, w.options.CallTime, func(ctx context.Context) ([]string, error) { return w.tree.List(ctx, folders[i]) })
+		names[i], err = within(ctx, w, "readdir", folders[i], func(ctx context.Context) ([]string, error) { return w.tree.List(ctx, folders[i]) })
 		problems[i] = err
 		return fatal(err)
 	})
@@ -149,7 +154,7 @@ func (w *walk) withUnlisted(objects []history.Object) []history.Object {
 
 // describe looks at one object.
 func (w *walk) describe(ctx context.Context, object *history.Object) error {
-	info, err := within(ctx, w.options.CallTime, func(ctx context.Context) (Info, error) { return w.tree.Stat(ctx, object.Path) })
+	info, err := within(ctx, w, "stat", object.Path, func(ctx context.Context) (Info, error) { return w.tree.Stat(ctx, object.Path) })
 	if err != nil {
 		return fmt.Errorf("stat: %w", err)
 	}
@@ -160,7 +165,7 @@ func (w *walk) describe(ctx context.Context, object *history.Object) error {
 		return nil
 	case fs.ModeSymlink:
 		object.Kind, object.Length, object.Links = symlink, info.Length, uint32(info.Links)
-		object.Digest, err = within(ctx, w.options.CallTime, func(ctx context.Context) (string, error) {
+		object.Digest, err = within(ctx, w, "readlink", object.Path, func(ctx context.Context) (string, error) {
 			return w.tree.ReadLink(ctx, object.Path)
 		})
 		if err != nil {
@@ -187,7 +192,7 @@ func (w *walk) read(ctx context.Context, object *history.Object) error {
 		digest  string
 		length  int64
 	}
-	content, err := within(ctx, w.options.CallTime, func(ctx context.Context) (seen, error) {
+	content, err := within(ctx, w, "read", object.Path, func(ctx context.Context) (seen, error) {
 		sum, checker := sha256.New(), history.NewContentChecker(object.Path)
 		length := counter(0)
 		err := w.tree.ReadFile(ctx, object.Path, io.MultiWriter(sum, checker, &length))
@@ -230,19 +235,19 @@ func (w *walk) each(ctx context.Context, n int, do func(ctx context.Context, i i
 
 // fatal keeps an error that ends the whole observation.
 func fatal(err error) error {
-	if errors.Is(err, ErrHung) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if _, hung := errors.AsType[*HungError](err); hung || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	return nil
 }
 
 // within calls do and waits for it for a time; after that it is left behind.
-func within[T any](ctx context.Context, bound time.Duration, do func(ctx context.Context) (T, error)) (T, error) {
+func within[T any](ctx context.Context, w *walk, call, path string, do func(ctx context.Context) (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
 	}
-	calling, cancel := context.WithTimeout(ctx, bound)
+	calling, cancel := context.WithTimeout(ctx, w.options.CallTime)
 	defer cancel()
 	done := make(chan result, 1)
 	go func() {
@@ -257,6 +262,6 @@ func within[T any](ctx context.Context, bound time.Duration, do func(ctx context
 		if ctx.Err() != nil {
 			return none, ctx.Err()
 		}
-		return none, ErrHung
+		return none, &HungError{history.HungCall{Call: call + " " + path, After: w.options.CallTime}}
 	}
 }

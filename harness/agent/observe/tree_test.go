@@ -80,7 +80,9 @@ func TestWhatCannotBeObserved(t *testing.T) {
 func TestAHungMountEndsTheObservation(t *testing.T) {
 	mount := fusetest.NewDeaf(t)
 	_, err := Objects(t.Context(), Folder{Root: mount.Path, Mounted: true}, Options{CallTime: 20 * time.Millisecond})
-	require.ErrorIs(t, err, ErrHung)
+	var hung *HungError
+	require.ErrorAs(t, err, &hung)
+	require.Equal(t, history.HungCall{Call: "readdir .", After: 20 * time.Millisecond}, hung.HungCall)
 	mount.Die()
 }
 
