@@ -197,7 +197,9 @@ func TestWithoutFUSE(t *testing.T) {
 			"open /dev/fuse: no such file or directory",
 		},
 		{
-			`mount -t tmpfs -o nodev,mode=755 tmpfs "$0" && mknod "$0/fuse" c 10 229 && mount --bind "$0/fuse" /dev/fuse`,
+			`mount -t tmpfs -o mode=755 tmpfs "$0" && mknod -m 666 "$0/null" c 1 3 && mknod -m 666 "$0/urandom" c 1 9 && touch "$0/fuse" &&
+			mkdir "$0/nodev" && mount -t tmpfs -o nodev,mode=755 tmpfs "$0/nodev" && mknod "$0/nodev/fuse" c 10 229 &&
+			mount --bind "$0/nodev/fuse" "$0/fuse" && mount --rbind "$0" /dev`,
 			"open /dev/fuse: permission denied",
 		},
 	} {

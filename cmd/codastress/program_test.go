@@ -211,8 +211,14 @@ func (i *invocation) said() string { return i.stdout.String() + i.stderr.String(
 // codastress runs a program to its end, and wants an exit status.
 func codastress(t *testing.T, status int, executable string, args ...string) *invocation {
 	t.Helper()
+	return codastressWithin(t, runBound, status, executable, args...)
+}
+
+// codastressWithin is codastress with another bound than that of one run.
+func codastressWithin(t *testing.T, bound time.Duration, status int, executable string, args ...string) *invocation {
+	t.Helper()
 	i := begin(t, executable, args...)
-	require.Equal(t, status, i.wait(t, runBound), "the exit status of codastress %v\n%s", args, i.said())
+	require.Equal(t, status, i.wait(t, bound), "the exit status of codastress %v\n%s", args, i.said())
 	return i
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -109,7 +110,9 @@ func TestFailingSeedsFailAgain(t *testing.T) {
 	require.NoError(t, err)
 	runs := ground(t)
 	failing := filepath.Join(runs, "failing")
-	searched := codastress(t, exitFail, executable, "simulate", simulatedScenario, "--seeds", "1.."+strconv.Itoa(4**failingSeeds), "--keep-going", "--dir", failing)
+	bound := time.Duration(*failingSeeds) * runBound / 10
+	searched := codastressWithin(t, bound, exitFail, executable,
+		"simulate", simulatedScenario, "--seeds", "1.."+strconv.Itoa(4**failingSeeds), "--keep-going", "--dir", failing)
 	kept, err := os.ReadDir(failing)
 	require.NoError(t, err)
 	replayed, same := 0, 0
