@@ -78,7 +78,7 @@ func (v *Venus) logAttributes(t *tx, o *object, changes Changes) (*record, error
 			}
 		}
 	}
-	return v.append(t, now(), v.mergeAttributes(t, o, op)), nil
+	return v.append(t, v.now(), v.mergeAttributes(t, o, op)), nil
 }
 
 func (v *Venus) setLength(ctx context.Context, c *call, f coda.Fid, n uint64) error {

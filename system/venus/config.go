@@ -29,6 +29,10 @@ type Config struct {
 	Timing  Timing                                                      // zero fields stand for the profile's
 	Limits  Limits
 
+	// Clock is the wall clock of the machine, which can be wrong and be set: for what is kept or shown to others, the times of records and files. No
+	// duration is measured with it. The containers get theirs from Disk, whose clock should be the same. Default: time.Now.
+	Clock func() time.Time
+
 	// Boot names the run of the operating system, because what was not synced survives a crash of venus but not one of the machine. Default: the kernel's boot id.
 	Boot string
 
@@ -208,6 +212,12 @@ func (c Config) withDefaults() (Config, error) {
 		c.Dial = func(ctx context.Context, address string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", address)
 		}
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	} else if c.TLS != nil && c.TLS.Time == nil {
+		c.TLS = c.TLS.Clone()
+		c.TLS.Time = c.Clock
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -60,7 +60,7 @@ func (v *Venus) make(ctx context.Context, c *call, t *tx, dir coda.Fid, name str
 		}
 		f, ok := v.newFid(t, kind)
 		if ok {
-			v.append(t, now(), operation(f))
+			v.append(t, v.now(), operation(f))
 			o := v.object(f)
 			v.use(o)
 			return o, nil
@@ -164,7 +164,7 @@ func (v *Venus) link(ctx context.Context, c *call, at place, f coda.Fid) (coda.S
 		return coda.Status{}, err
 	}
 	t := v.store.begin()
-	r := v.append(t, now(), coda.Link{Parent: at.dir, Name: at.name, Fid: f})
+	r := v.append(t, v.now(), coda.Link{Parent: at.dir, Name: at.name, Fid: f})
 	s := o.status()
 	return s, v.policies.updates.conclude(ctx, c, t, r)
 }
@@ -224,7 +224,7 @@ func (v *Venus) remove(ctx context.Context, c *call, dir coda.Fid, name string) 
 	}
 	var r *record
 	if !gone.fid.IsZero() {
-		r = v.append(t, now(), coda.Remove{Parent: dir, Name: name, Fid: gone.fid, Base: gone.base})
+		r = v.append(t, v.now(), coda.Remove{Parent: dir, Name: name, Fid: gone.fid, Base: gone.base})
 	}
 	v.tidy(o)
 	return v.policies.updates.conclude(ctx, c, t, r)
@@ -290,7 +290,7 @@ func (v *Venus) removeDirectory(ctx context.Context, c *call, dir coda.Fid, name
 		}
 		var r *record
 		if !gone.IsZero() {
-			r = v.append(t, now(), coda.RemoveDirectory{Parent: dir, Name: name, Fid: gone})
+			r = v.append(t, v.now(), coda.RemoveDirectory{Parent: dir, Name: name, Fid: gone})
 		}
 		v.tidy(o)
 		return v.policies.updates.conclude(ctx, c, t, r)

@@ -24,7 +24,7 @@ type streamed struct{ v *Venus }
 func (s streamed) wait(head *record) time.Duration {
 	v := s.v
 	// A clock that was set back must not hold records up.
-	age := time.Since(head.Time.Standard())
+	age := v.age(head)
 	if young := v.cfg.Timing.Age - age; young > 0 && age >= 0 && len(v.forced) == 0 && v.log.count < v.cfg.Limits.BatchRecords {
 		return young
 	}
@@ -63,7 +63,7 @@ func (b *trickled) wait(head *record) time.Duration {
 		}
 		b.running, b.next = true, time.Now().Add(timing.Trickle)
 	}
-	age := time.Since(head.Time.Standard())
+	age := b.v.age(head)
 	if age >= 0 && age < timing.Age {
 		b.running = false
 		return max(time.Until(b.next), time.Millisecond)

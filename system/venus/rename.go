@@ -150,9 +150,9 @@ func (v *Venus) move(ctx context.Context, c *call, m movement, noReplace bool) e
 	var logged *record
 	if op.Replaced == op.Fid {
 		// The new name stands for the object on the server, so that all that is left to do is to take the old one away.
-		logged = v.append(t, now(), coda.Remove{Parent: m.fromDir, Name: m.fromName, Fid: m.object, Base: o.local.Version})
+		logged = v.append(t, v.now(), coda.Remove{Parent: m.fromDir, Name: m.fromName, Fid: m.object, Base: o.local.Version})
 	} else {
-		logged = v.append(t, now(), op)
+		logged = v.append(t, v.now(), op)
 	}
 	return v.policies.updates.conclude(ctx, c, t, logged)
 }

@@ -41,7 +41,7 @@ func (v *Venus) State() string {
 	} else {
 		fmt.Fprintf(&b, "mutex: not to be had in %v; the goroutine dump shows who holds it\n", stateTime)
 	}
-	fmt.Fprintf(&b, "profile: %s\n", v.cfg.Profile)
+	fmt.Fprintf(&b, "profile: %s\nclock: %s\n", v.cfg.Profile, v.cfg.Clock().UTC().Format(time.RFC3339Nano))
 	if q := v.Queue(); q.Workers > 0 {
 		fmt.Fprintf(&b, "workers: %d busy of %d made, %d at most; queue: %d requests", q.Busy, q.Made, q.Workers, q.Length)
 		if q.Length > 0 {
@@ -94,7 +94,7 @@ func (v *Venus) describeLog(b *strings.Builder) {
 	}
 	b.WriteByte('\n')
 	for r, shown := v.log.head, 0; r != nil && shown < 10; r, shown = r.next, shown+1 {
-		fmt.Fprintf(b, "  %d %v %v, %v old", r.Number, r.Operation, r.Operation.Target(), time.Since(r.Time.Standard()).Round(time.Millisecond))
+		fmt.Fprintf(b, "  %d %v %v, %v old", r.Number, r.Operation, r.Operation.Target(), v.age(r).Round(time.Millisecond))
 		if r.session != nil {
 			fmt.Fprintf(b, ", open for writing by %d", r.session.writers)
 		}

@@ -211,5 +211,12 @@ func wake(c chan struct{}) {
 
 func (v *Venus) wakeReintegrator() { wake(v.wakeLog) }
 
+// Clock is what the client takes for the present.
+func (v *Venus) Clock() time.Time { return v.cfg.Clock() }
+
 // now is the present for records.
-func now() coda.Time { return coda.TimeOf(time.Now()) }
+func (v *Venus) now() coda.Time { return coda.TimeOf(v.cfg.Clock()) }
+
+// age is how long ago a record was made, as far as the clock knows: it is negative where the clock has been set back since, and may be anything where it
+// has been set at all. Records outlive venus and the machine's run, so nothing else knows.
+func (v *Venus) age(r *record) time.Duration { return v.cfg.Clock().Sub(r.Time.Standard()) }

@@ -87,7 +87,7 @@ func (v *Venus) openWriter(ctx context.Context, c *call, o *object, truncate boo
 	had, existed := o.current, o.exists
 	var truncated time.Time // a change as any other, also where there was nothing to truncate
 	if truncate {
-		truncated = time.Now()
+		truncated = v.cfg.Clock()
 	}
 	if source != nil {
 		v.retain(source)

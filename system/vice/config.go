@@ -23,6 +23,10 @@ type Config struct {
 	Timing  Timing       // zero fields have the profile's
 	Limits  Limits       // zero fields have their defaults
 
+	// Clock is the wall clock of the machine, which can be wrong and be set; nil for time.Now. Nothing that the server decides or keeps depends on it:
+	// the times of objects come from the clients, durations are measured otherwise. It is shown to who looks (State).
+	Clock func() time.Time
+
 	// Fatal is called when the disk refuses a write that the store depends on, before anybody is told that it succeeded. It must end the process: a
 	// server that goes on could lose what it acknowledged. Only where nothing that this server does from then on reaches anybody, the disk included,
 	// may it return. Nil panics. That the disk is full is no reason: then batches are refused, and other writes wait for space.
@@ -99,6 +103,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Disk == nil {
 		c.Disk = disk.Real()
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

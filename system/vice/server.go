@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"google.golang.org/grpc"
@@ -246,6 +247,9 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Clock is what the server takes for the present.
+func (s *Server) Clock() time.Time { return s.cfg.Clock() }
 
 // Epoch counts the starts of the server.
 func (s *Server) Epoch() uint64 { return s.row.epoch }

@@ -10,8 +10,8 @@ import (
 // State describes for a person what the server is doing: sessions with their queues, who has the writer's turn, requests with their ages.
 func (s *Server) State() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "server %v, profile %s, start %d, volume %s (%x), next vnode number %d\n",
-		s.row.id, s.cfg.Profile, s.row.epoch, s.volume.name, s.volume.id, s.volume.next.Load())
+	fmt.Fprintf(&b, "server %v, profile %s, start %d, volume %s (%x), next vnode number %d\nclock: %s\n",
+		s.row.id, s.cfg.Profile, s.row.epoch, s.volume.name, s.volume.id, s.volume.next.Load(), s.cfg.Clock().UTC().Format(time.RFC3339Nano))
 	for _, t := range []*turn{s.writer, s.volume.granting} {
 		fmt.Fprintf(&b, "%s: held by %s\n", t.name, t.held())
 	}

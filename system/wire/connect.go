@@ -82,7 +82,7 @@ func Dial(address string, cfg ClientConfig, more ...grpc.DialOption) (*grpc.Clie
 			if err != nil {
 				return nil, err
 			}
-			return &watched{Conn: c, silence: cfg.Liveness.silence()}, nil
+			return &watched{Conn: c, silence: cfg.Liveness.silence(), made: time.Now()}, nil
 		}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxReply), grpc.MaxCallSendMsgSize(MaxMessage)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: cfg.Liveness.Timeout, PermitWithoutStream: true}),
@@ -107,14 +107,16 @@ func Dial(address string, cfg ClientConfig, more ...grpc.DialOption) (*grpc.Clie
 type watched struct {
 	net.Conn
 	silence time.Duration
-	set     atomic.Int64 // when the deadline was moved last, nanoseconds since 1970
+	made    time.Time
+	set     atomic.Int64 // when the deadline was moved last, nanoseconds since the connection was made; 0 for never
 }
 
 // Read moves the deadline on, at most some times in each period of allowed silence.
 func (w *watched) Read(p []byte) (int, error) {
 	now := time.Now()
-	if last := w.set.Load(); now.UnixNano()-last > int64(w.silence)/16 {
-		w.set.Store(now.UnixNano())
+	age := max(now.Sub(w.made), 1) // not by the wall clock, which can be set
+	if last := w.set.Load(); last == 0 || int64(age)-last > int64(w.silence)/16 {
+		w.set.Store(int64(age))
 		if err := w.SetReadDeadline(now.Add(w.silence)); err != nil {
 			return 0, err
 		}

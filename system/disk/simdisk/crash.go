@@ -63,7 +63,7 @@ func (d *Disk) LosePower(random *rand.Rand) *Disk {
 // successor gives a disk with the properties of this one and nothing on it, and ends the generation of this one.
 func (d *Disk) successor() *Disk {
 	c := New()
-	c.changes, c.last, c.latency, c.capacity, c.faults, c.health = d.changes, d.last, d.latency, d.capacity, d.faults, d.health
+	c.changes, c.last, c.clock, c.latency, c.capacity, c.faults, c.health = d.changes, d.last, d.clock, d.latency, d.capacity, d.faults, d.health
 	if d.stalled != nil {
 		c.stalled = make(chan struct{})
 	}

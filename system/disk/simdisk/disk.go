@@ -16,10 +16,11 @@ type Disk struct {
 	mu         sync.Mutex // never held while waiting
 	root       *inode
 	generation *generation
-	dirty      *list.List // of waiting, the oldest first
-	changes    uint64     // number of the last change of a name
-	last       time.Time  // of a modification
-	used       int64      // bytes
+	dirty      *list.List       // of waiting, the oldest first
+	changes    uint64           // number of the last change of a name
+	last       time.Time        // of a modification
+	clock      func() time.Time // for times of modification
+	used       int64            // bytes
 	locks      map[string]bool
 
 	frozen   chan struct{} // closed by Thaw; nil while the disk is not frozen
@@ -47,10 +48,20 @@ const (
 
 // New gives an empty disk without a limit.
 func New() *Disk {
-	return &Disk{root: newDirectory(), generation: new(generation), dirty: list.New(), locks: map[string]bool{}}
+	return &Disk{root: newDirectory(time.Now()), generation: new(generation), dirty: list.New(), locks: map[string]bool{}, clock: time.Now}
 }
 
-func newDirectory() *inode { return &inode{names: map[string]*inode{}, links: 1, modified: time.Now()} }
+func newDirectory(made time.Time) *inode {
+	return &inode{names: map[string]*inode{}, links: 1, modified: made}
+}
+
+// SetClock sets the clock that times of modification are taken from, which may be wrong and be set at any time. The copy that a crash makes has it,
+// too. It is asked with a mutex held, and must not wait.
+func (d *Disk) SetClock(clock func() time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.clock = clock
+}
 
 // begin waits as long as the disk makes a call wait, and gives the error that the call is to have. It returns with d.mu held.
 func (d *Disk) begin(op Operation, path string) error {
@@ -94,15 +105,19 @@ func (d *Disk) working() {
 	}
 }
 
-// touch notes that an inode has changed and is not safe. Times of modification never repeat, so that each change shows.
+// crowd is how far the times of changes in one moment can be ahead of the clock.
+const crowd = time.Millisecond
+
+// touch notes that an inode has changed and is not safe. Times of modification do not repeat, so that each change shows, as long as the clock is not set
+// back.
 func (d *Disk) touch(n *inode) {
-	now := time.Now()
-	if !now.After(d.last) {
+	now := d.clock()
+	if ahead := d.last.Sub(now); 0 <= ahead && ahead < crowd {
 		now = d.last.Add(1)
 	}
 	d.last, n.modified = now, now
 	if n.dirty == nil {
-		n.dirty = d.dirty.PushBack(waiting{inode: n, since: now})
+		n.dirty = d.dirty.PushBack(waiting{inode: n, since: time.Now()})
 	}
 }
 

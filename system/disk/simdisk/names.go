@@ -314,7 +314,7 @@ func (d *Disk) MkdirAll(name string, _ os.FileMode) error {
 		n := dir.names[part]
 		switch {
 		case n == nil:
-			n = newDirectory()
+			n = newDirectory(d.clock())
 			n.links = 0
 			d.changes++
 			d.bind(dir, part, n, nil)
