@@ -116,3 +116,27 @@ func (c *client) age(p string) time.Duration {
 	require.NoError(c.t, err)
 	return c.Clock().Sub(at.Modified.Standard()).Truncate(time.Minute)
 }
+
+// A directory has the time of the last change of a name in it, also where that is before the time that it had: that can be from another client's clock, or
+// set by a program. At the server it has it, too, as soon as the change is there.
+func TestDirectoriesChangeAtTheTimeOfTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := vicetest.Start(t)
+		var clock wrongClock
+		clock.set(time.Hour)
+		a, b := start(t, s, of(coda.Modern), clock.use), start(t, s, of(coda.Modern))
+		a.mkdir("d")
+		a.write("d/x", "")
+		a.settle()
+		require.WithinDuration(t, time.Now().Add(time.Hour), must(b.at("d")).Modified.Standard(), time.Second)
+		b.warm()
+		b.Disconnect()
+		b.write("d/y", "")
+		here := must(b.at("d")).Modified
+		require.WithinDuration(t, time.Now(), here.Standard(), time.Second)
+		b.Reconnect()
+		b.settle()
+		require.Equal(t, here, s.Tree()["d"].Modified)
+		require.Equal(t, here, must(b.at("d")).Modified)
+	})
+}

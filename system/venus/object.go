@@ -298,7 +298,7 @@ func (o *object) status() coda.Status {
 			s.Length = uint64(o.names)
 		}
 		if at, ok := o.touched(); ok {
-			s.Modified = max(s.Modified, at)
+			s.Modified = at // also where it is earlier than what another client's clock has left, or an application set: so it will be at the server
 		}
 	case o.session != nil:
 		if length, modified, ok, err := o.session.unflushed(); ok && err == nil {
