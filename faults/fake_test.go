@@ -74,6 +74,10 @@ type fakeNode struct {
 	cluster *fakeCluster
 
 	disk       cluster.DiskState
+	clock      cluster.ClockState
+	stuckClock bool // SetClock does nothing
+	lostClock  bool // only the first SetClock does something
+	clockSets  int
 	immortal   bool  // Kill does nothing
 	haunted    bool  // a killed daemon is started again by something else
 	undead     bool  // a killed daemon still answers
@@ -140,6 +144,24 @@ func (n *fakeNode) ProbeDisk(ctx context.Context) error {
 	}
 	time.Sleep(disk.Slowest)
 	return nil
+}
+
+// SetClock remembers the state.
+func (n *fakeNode) SetClock(_ context.Context, state cluster.ClockState) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.clockSets++
+	if !n.stuckClock && (!n.lostClock || n.clockSets == 1) {
+		n.clock = state
+	}
+	return nil
+}
+
+// Clock is as wrong as the state says, without drift.
+func (n *fakeNode) Clock(context.Context, string) (time.Time, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return time.Now().Add(n.clock.Offset).Round(0), nil
 }
 
 // live begins a new life.

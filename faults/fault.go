@@ -49,7 +49,7 @@ func All() []Fault {
 	for _, ailment := range []Ailment{Slow, Stalled, Full, Failing} {
 		all = append(all, Disk{ailment, cluster.Venus}, Disk{ailment, cluster.Codasrv})
 	}
-	return all
+	return append(all, ClockJump{cluster.Venus}, ClockJump{cluster.Codasrv})
 }
 
 // Find returns the fault with a name.

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"time"
 
 	"github.com/codastress/codastress/harness/cluster"
 )
@@ -24,6 +25,10 @@ type Node interface {
 	SetDisk(ctx context.Context, state cluster.DiskState) error
 	// ProbeDisk writes, syncs, reads and removes a file on the node's disk, and returns the error of the call that failed.
 	ProbeDisk(ctx context.Context) error
+	// SetClock makes the node's wall clock right or wrong; an error where nobody can.
+	SetClock(ctx context.Context, state cluster.ClockState) error
+	// Clock asks a daemon of the node what it takes for the present.
+	Clock(ctx context.Context, daemon string) (time.Time, error)
 	// Reach makes a fresh connection through the node's link to a peer and returns nil when the peer's daemon answered on it.
 	Reach(ctx context.Context, peer string) error
 }

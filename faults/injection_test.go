@@ -67,7 +67,14 @@ func TestEveryFaultProvesItselfOnASoundCluster(t *testing.T) {
 // gentle are the faults that excuse nothing.
 func gentle() []Fault {
 	return []Fault{
-		Latency{}, Bandwidth{}, Disk{Slow, cluster.Venus}, Disk{Slow, cluster.Codasrv}, Disk{Full, cluster.Venus}, Disk{Full, cluster.Codasrv},
+		Latency{},
+		Bandwidth{},
+		Disk{Slow, cluster.Venus},
+		Disk{Slow, cluster.Codasrv},
+		Disk{Full, cluster.Venus},
+		Disk{Full, cluster.Codasrv},
+		ClockJump{cluster.Venus},
+		ClockJump{cluster.Codasrv},
 	}
 }
 
@@ -185,6 +192,14 @@ func breakagesOfDaemons() []breakage {
 		{
 			name: "a pause that does not end", fault: Pause{cluster.Codasrv}, breaks: server(func(n *fakeNode) { n.frozen = true }),
 			problem: "healing was not seen: codasrv on server1 is paused and not ready", proven: true,
+		},
+		{
+			name: "a clock that cannot be set", fault: ClockJump{cluster.Venus}, breaks: client(func(n *fakeNode) { n.stuckClock = true }),
+			problem: "no effect was seen: the clock of venus on client1 is 0s ahead, and should be ", healed: true,
+		},
+		{
+			name: "a clock that is not set back", fault: ClockJump{cluster.Codasrv}, breaks: server(func(n *fakeNode) { n.lostClock = true }),
+			problem: "healing was not seen: the clock of codasrv on server1 is still ", proven: true,
 		},
 		{
 			name: "a daemon that does not survive its pause", fault: Pause{cluster.Venus}, breaks: client(func(n *fakeNode) { n.fragile = true }),

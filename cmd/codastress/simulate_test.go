@@ -24,6 +24,9 @@ const dark = "testdata/dark.yaml"
 // rough is the same with disks and links that work badly.
 const rough = "testdata/rough.yaml"
 
+// skewed has clocks that are wrong.
+const skewed = "testdata/skewed.yaml"
+
 // seedsOf says how many seeds a campaign has run, from its last lines.
 func seedsOf(t *testing.T, summary string) int {
 	t.Helper()
@@ -43,7 +46,7 @@ func TestSimulatedRunsPass(t *testing.T) {
 	for _, one := range []struct {
 		scenario string
 		seeds    int
-	}{{simulatedScenario, 200}, {dark, 200}, {rough, 10}} {
+	}{{simulatedScenario, 200}, {dark, 200}, {rough, 10}, {skewed, 30}} {
 		t.Run(filepath.Base(one.scenario), func(t *testing.T) {
 			searched := codastress(t, exitPass, clean(t), "simulate", one.scenario, "--seeds", fmt.Sprint("1..", one.seeds), "--dir", ground(t))
 			require.Equal(t, one.seeds, seedsOf(t, searched.stdout.String()))

@@ -192,7 +192,7 @@ func (s *simulatedServer) Start(ctx context.Context, _ string, life simulation.L
 	server, err := vice.Open(ctx, vice.Config{
 		Disk: diskOf(life), Dir: "vice", Volume: volumeName, Log: life.Log, Entropy: s.entropy, Fatal: life.Die,
 		Profile: profile, Timing: vice.TimingOf(profile).Scaled(s.machine.Spec.TimeScale),
-		Limits: vice.Limits{Inline: simulatedInline, WriteBuffer: simulatedBuffer, Cache: simulatedCache},
+		Clock: life.Clock, Limits: vice.Limits{Inline: simulatedInline, WriteBuffer: simulatedBuffer, Cache: simulatedCache},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the server: %w", err)
@@ -236,6 +236,15 @@ func (s *simulatedServer) Observe(ctx context.Context) (history.Observation, err
 		return history.Observation{Source: history.SourceServer}, err
 	}
 	return observeServer(ctx, codasrvHere{server})
+}
+
+// Clock implements simulation.Software.
+func (s *simulatedServer) Clock(context.Context, string) (time.Time, error) {
+	server, err := s.alive()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return server.Clock(), nil
 }
 
 // Evidence implements simulation.Software.
@@ -288,7 +297,7 @@ func (c *simulatedClient) Start(ctx context.Context, daemon string, life simulat
 		Disk: diskOf(life), Dir: "venus", Server: codasrvAddress(c.machine.Servers[0]), Dial: life.Stack.Dial, Volume: volumeName,
 		Name: c.machine.Name, Log: life.Log, Entropy: c.entropy, Profile: profile,
 		Timing: venus.TimingOf(profile).Scaled(c.machine.Spec.TimeScale), Boot: strconv.Itoa(life.Boot), Fatal: life.Die,
-		Limits: venus.Limits{WriteBuffer: simulatedBuffer},
+		Limits: venus.Limits{WriteBuffer: simulatedBuffer}, Clock: life.Clock,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the cache: %w", err)
@@ -337,6 +346,16 @@ func (c *simulatedClient) Observe(ctx context.Context) (history.Observation, err
 	client := c.venus
 	c.mu.Unlock()
 	return observeClient(ctx, venusHere{client}, simulatedTree{c.mount}, c.machine.Spec.CallTime)
+}
+
+// Clock implements simulation.Software.
+func (c *simulatedClient) Clock(context.Context, string) (time.Time, error) {
+	if c.mount.now() == nil {
+		return time.Time{}, errNotRunning
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.venus.Clock(), nil
 }
 
 // Evidence implements simulation.Software.

@@ -93,7 +93,7 @@ func (n *node) begin(name string) (*daemon, Life, error) {
 		n.disk.Watch(at)
 	}
 	return d, Life{
-		Number: number, Boot: n.boot, Stack: d.stack, Disk: n.disk, Dead: d.dead,
+		Number: number, Boot: n.boot, Stack: d.stack, Disk: n.disk, Dead: d.dead, Clock: n.clock.now,
 		Log:     n.machine.Log.With(slog.String("daemon", name), slog.Int("life", number)),
 		At:      at,
 		Running: d.stack.whileFrozen,

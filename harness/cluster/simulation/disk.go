@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"math/rand/v2"
+	"time"
 
 	"github.com/codastress/codastress/harness/cluster"
 )
@@ -21,6 +22,8 @@ type Disk interface {
 	Thaw()
 	// Set makes the disk work well or badly; random draws what the state leaves open.
 	Set(state cluster.DiskState, random *rand.Rand)
+	// SetClock sets the clock that times of modification are taken from. It goes over to what Crash and LosePower return.
+	SetClock(clock func() time.Time)
 	// Probe writes a file, syncs it, reads it and removes it, and returns the first error.
 	Probe() error
 }

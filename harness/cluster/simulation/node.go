@@ -20,6 +20,8 @@ type node struct {
 	machine  Machine
 	software Software
 
+	clock clock
+
 	mu        sync.Mutex
 	disk      Disk
 	boot      int

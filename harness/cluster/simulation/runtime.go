@@ -66,6 +66,7 @@ func (r Runtime) build(spec cluster.Spec, tell func(history.Event)) (*world, err
 			NodeName: cluster.NodeName{Name: name, Role: role}, Servers: servers, Spec: spec,
 			Stack: w.network.Stack(name), Random: random, Log: spec.Log.With(slog.String("node", name)),
 		}}
+		n.disk.SetClock(n.clock.now)
 		for _, name := range role.Daemons() {
 			n.daemons = append(n.daemons, &daemon{name: name, state: cluster.StateExited})
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"time"
 
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/history"
@@ -20,6 +21,8 @@ type Software interface {
 	Observe(ctx context.Context) (history.Observation, error)
 	// Reach returns nil when a peer's daemon answers on a fresh connection through the node's link to it.
 	Reach(ctx context.Context, peer string) error
+	// Clock asks a daemon that runs what it takes for the present.
+	Clock(ctx context.Context, daemon string) (time.Time, error)
 	// Evidence says in a daemon's own words what it is doing: files by their names.
 	Evidence(ctx context.Context, daemon string) (map[string][]byte, error)
 }
@@ -48,6 +51,7 @@ type Life struct {
 	Stack  *Stack //
 	Disk   Disk   // the node's; all daemons share it
 	Log    *slog.Logger
+	Clock  func() time.Time // of the machine; it may be wrong, and be set at any time
 
 	At   func(Moment)    // to be told of moments that neither the network nor the disk sees
 	Dead <-chan struct{} // closed at the moment of the kill: whoever waits for the process must wait no longer
