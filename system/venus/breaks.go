@@ -41,7 +41,8 @@ func (v *Venus) takeBreak(b wire.Break) error {
 
 // voidPromise notes that the server may have something newer.
 func (v *Venus) voidPromise(o *object) {
-	o.promise, o.stash = promise{}, nil
+	o.promise = promise{}
+	o.unstash()
 }
 
 // takeChange turns a cached directory into what the server says that it is now, and keeps the promise, or voids it where the change
@@ -50,16 +51,16 @@ func (v *Venus) takeChange(t *tx, o *object, c coda.DirectoryChange) {
 	switch {
 	case !o.known():
 		v.voidPromise(o)
-	case c.Status.Version.Compare(o.base.Version) != coda.Dominant:
+	case c.Status.Version.Compare(o.base().Version) != coda.Dominant:
 		// It is in what was fetched.
-	case !o.complete:
+	case !o.complete():
 		v.setBase(t, o, c.Status)
 		v.notices.object(o.fid)
-	case o.at.Compare(c.From) == coda.Equal:
+	case o.at().Compare(c.From) == coda.Equal:
 		v.applyChange(t, o, c)
 	case v.inBatch(o):
 		// It may follow what the batch under way makes of the directory.
-		o.stash = append(o.stash, c)
+		o.names.stash = append(o.names.stash, c)
 	default:
 		v.voidPromise(o)
 		v.notices.object(o.fid)
@@ -68,7 +69,7 @@ func (v *Venus) takeChange(t *tx, o *object, c coda.DirectoryChange) {
 
 // inBatch reports whether the batch that is under way changes names in a directory.
 func (v *Venus) inBatch(o *object) bool {
-	for _, ts := range o.touches {
+	for _, ts := range o.touches() {
 		for _, x := range ts {
 			if x.record.frozen {
 				return true
@@ -88,7 +89,7 @@ func (v *Venus) applyChange(t *tx, o *object, c coda.DirectoryChange) {
 		v.setEntry(t, o, e.Name, e)
 		v.notices.entry(o.fid, e.Name)
 	}
-	o.at = c.Status.Version
+	o.listing().at = c.Status.Version
 	v.setBase(t, o, c.Status)
 	v.notices.object(o.fid)
 }
@@ -107,23 +108,23 @@ func (v *Venus) setEntry(t *tx, o *object, name string, e coda.Entry) {
 // Contents that do not belong to the new attributes are let go.
 func (v *Venus) setBase(t *tx, o *object, s coda.Status) bool {
 	if o.known() {
-		switch s.Version.Compare(o.base.Version) {
+		switch s.Version.Compare(o.base().Version) {
 		case coda.Submissive:
 			return false
 		case coda.Equal:
-			if s == o.base {
+			if s == o.base() {
 				return true
 			}
 		}
-		if s.Version.Store != o.base.Version.Store && s.Version.Store.Client != v.id.Client {
+		if s.Version.Store != o.base().Version.Store && s.Version.Store.Client != v.id.Client {
 			o.foreign++
 		}
-		if o.contents != nil && s.Digest != o.base.Digest {
+		if o.contents != nil && s.Digest != o.base().Digest {
 			v.release(o.contents)
 			o.contents = nil
 		}
 	}
-	o.base, o.gone = s, false
+	o.word, o.gone = wordOf(s), false
 	o.replay(v.id.Client)
 	v.saveObject(t, o)
 	return true
@@ -132,15 +133,18 @@ func (v *Venus) setBase(t *tx, o *object, s coda.Status) bool {
 // goBack forgets the server's word on an object when the server, asked about just that version, has an older one: it was restored from a
 // backup, or lost what it had acknowledged. What the server has now is all there is, and waiting for something newer would never end.
 func (v *Venus) goBack(o *object, s coda.Status) {
-	if !o.known() || s.Version.Compare(o.base.Version) != coda.Submissive {
+	if !o.known() || s.Version.Compare(o.base().Version) != coda.Submissive {
 		return
 	}
-	v.logger.Error("the server has an older version than it had", "object", o.fid, "had", o.base.Version, "has", s.Version)
-	if o.contents != nil && s.Digest != o.base.Digest {
+	v.logger.Error("the server has an older version than it had", "object", o.fid, "had", o.base().Version, "has", s.Version)
+	if o.contents != nil && s.Digest != o.base().Digest {
 		v.release(o.contents)
 		o.contents = nil
 	}
-	o.base, o.at = coda.Status{}, coda.VersionVector{}
+	o.word = word{}
+	if o.names != nil {
+		o.names.at = coda.VersionVector{}
+	}
 	o.foreign++
 }
 
@@ -153,34 +157,38 @@ func (v *Venus) promised(o *object, session, breaks uint64) {
 
 // forgetDeparted drops what is kept of an object's past.
 func (v *Venus) forgetDeparted(o *object) {
-	if o.departed.contents != nil {
-		v.release(o.departed.contents)
+	if o.work == nil {
+		return
 	}
-	o.departed = departed{}
+	if o.work.departed.contents != nil {
+		v.release(o.work.departed.contents)
+	}
+	o.work.departed = departed{}
 }
 
 // forget drops the server's word on an object that the server does not have any more.
 func (v *Venus) forget(t *tx, o *object) {
-	if o.known() && len(o.pending) > 0 {
+	if o.known() && len(o.pending()) > 0 {
 		v.forgetDeparted(o)
-		o.departed, o.contents = departed{o.base, o.contents}, nil
+		o.work.departed, o.contents = departed{o.base(), o.contents}, nil
 	}
 	if o.contents != nil {
 		v.release(o.contents)
 		o.contents = nil
 	}
-	if o.complete {
+	if o.complete() {
 		t.clearDirectory(o.fid)
-		o.complete, o.at, o.entries = false, coda.VersionVector{}, nil
-		o.recount()
+		o.names.complete, o.names.at, o.names.entries = false, coda.VersionVector{}, nil
+		o.names.recount()
 	}
 	if o.known() {
 		o.foreign++
-		o.base = coda.Status{}
+		o.word = word{}
 		t.delete(objectKey(o.fid))
 	}
 	o.gone = true
-	o.promise, o.stash = promise{}, nil
+	o.promise = promise{}
+	o.unstash()
 	o.replay(v.id.Client)
 	v.notices.object(o.fid)
 	v.agreed(t, o)

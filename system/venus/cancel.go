@@ -21,7 +21,7 @@ func (v *Venus) cancel(t *tx, r *record) {
 // cancelStores takes the unsent stores of a file out of the log: new contents are about to be logged, or the file is about to go.
 // It returns the version that a store in the place of the first cancelled one is based on; ok is false when none was cancelled.
 func (v *Venus) cancelStores(t *tx, o *object) (base coda.VersionVector, ok bool) {
-	for _, r := range append([]*record(nil), o.pending...) {
+	for _, r := range append([]*record(nil), o.pending()...) {
 		op, isStore := r.Operation.(coda.Store)
 		if !isStore || r.frozen {
 			continue
@@ -37,7 +37,7 @@ func (v *Venus) cancelStores(t *tx, o *object) (base coda.VersionVector, ok bool
 
 // cancelAttributes takes the unsent attribute changes of a file out of the log: the file is about to go.
 func (v *Venus) cancelAttributes(t *tx, o *object) {
-	for _, r := range append([]*record(nil), o.pending...) {
+	for _, r := range append([]*record(nil), o.pending()...) {
 		if op, ok := r.Operation.(coda.SetAttributes); ok && !r.frozen {
 			v.rethread(t, o, r.Number, op.Base)
 			v.cancel(t, r)
@@ -49,7 +49,7 @@ func (v *Venus) cancelAttributes(t *tx, o *object) {
 // there can be only where the record itself was lost, and then the server has not applied them.
 func (v *Venus) rethread(t *tx, o *object, number uint64, base coda.VersionVector) {
 	id := coda.StoreID{Client: v.id.Client, Number: number}
-	for _, r := range o.pending {
+	for _, r := range o.pending() {
 		if op, changed := rebase(r.Operation, o.fid, id, base); changed {
 			r.Operation = op
 			v.writeRecord(t, r)
@@ -92,11 +92,11 @@ func rebase(op coda.Operation, f coda.Fid, id coda.StoreID, base coda.VersionVec
 // mergeAttributes takes the last unsent attribute change of a file out of the log and gives its content, which the new change of
 // attributes, op, is to carry on. Only the last record that stamps the file is merged, so nothing lies between the two.
 func (v *Venus) mergeAttributes(t *tx, o *object, op coda.SetAttributes) coda.SetAttributes {
-	if o.local.Kind == coda.Directory {
+	if o.local().Kind == coda.Directory {
 		return op // records that change its names lie between, and change its time
 	}
 	var last *record
-	for _, r := range o.pending {
+	for _, r := range o.pending() {
 		switch r.Operation.(type) {
 		case coda.SetAttributes, coda.Store, coda.Create, coda.MakeSymlink:
 			last = r
@@ -134,10 +134,10 @@ type inheritance struct {
 // there and none of them has been sent. Where the object had replaced another one under that name by a rename, the caller has to
 // remove that one instead.
 func (v *Venus) cancelLife(t *tx, o *object, parent coda.Fid, name string) (heir inheritance, ok bool) {
-	if !o.ours() || len(o.touches) > 0 {
+	if !o.ours() || len(o.touches()) > 0 {
 		return heir, false
 	}
-	for _, r := range o.pending {
+	for _, r := range o.pending() {
 		if r.frozen {
 			return heir, false
 		}
@@ -150,8 +150,8 @@ func (v *Venus) cancelLife(t *tx, o *object, parent coda.Fid, name string) (heir
 		}
 		heir = inheritance{op.Replaced, op.ReplacedBase}
 	}
-	for len(o.pending) > 0 {
-		v.cancel(t, o.pending[len(o.pending)-1])
+	for len(o.pending()) > 0 {
+		v.cancel(t, o.pending()[len(o.pending())-1])
 	}
 	return heir, true
 }

@@ -156,7 +156,7 @@ type Limits struct {
 	BatchRecords int    // records sent at once (1,000)
 	BatchBytes   uint64 // bytes of contents sent at once; a single larger file is sent alone (32 MiB)
 	DiskReserve  uint64 // bytes of the disk that are left free (32 MiB)
-	WriteBuffer  int    // bytes of each write buffer of the metadata, of which there are up to four (8 MiB)
+	WriteBuffer  int    // bytes of each write buffer of the metadata, of which there are up to four (4 MiB)
 
 	// Of the historical profiles.
 	Workers    int // operations under way at a time (20)
@@ -196,7 +196,7 @@ func (l Limits) withDefaults(p coda.Profile) Limits {
 		l.DiskReserve = 32 << 20
 	}
 	if l.WriteBuffer == 0 {
-		l.WriteBuffer = 8 << 20
+		l.WriteBuffer = 4 << 20
 	}
 	return l
 }

@@ -98,7 +98,7 @@ func (v *Venus) Conflicts() ([]Conflict, error) {
 		for _, r := range c.records {
 			one := Conflict{Record: r.Number, Operation: r.Operation.String(), Path: r.path, Why: fmt.Sprintf("%v: %s", r.kind, r.why)}
 			if _, isStore := r.Operation.(coda.Store); isStore && r.contents != nil {
-				one.Kept = r.contents.path
+				one.Kept = r.contents.path()
 			}
 			if r != c.root() {
 				one.DependsOn = c.root().Number
@@ -178,25 +178,29 @@ func (v *Venus) hold(t *tx, r *record, refusal coda.Refusal) {
 // here is an object as it is on this client, also when the server does not have it any more.
 func (v *Venus) here(o *object) (s coda.Status, exists bool, current *container) {
 	if o.known() || o.ours() {
-		return o.local, o.exists, o.current
+		return o.local(), o.exists(), o.current()
 	}
-	past := &object{fid: o.fid, base: o.departed.status, contents: o.departed.contents, pending: o.pending}
+	past := &object{fid: o.fid, work: &work{pending: o.pending()}}
+	if o.work != nil {
+		past.word, past.contents = wordOf(o.work.departed.status), o.work.departed.contents
+	}
 	if k := v.conflicts.involved[o.fid]; k != nil && !past.known() {
-		past.base, past.contents = k.was(o.fid)
+		was, contents := k.was(o.fid)
+		past.word, past.contents = wordOf(was), contents
 	}
 	past.replay(v.id.Client)
-	s, exists = past.local, past.exists
+	s, exists = past.local(), past.exists()
 	if s.Kind == 0 {
 		// Nothing is known of it but the records.
 		s.Kind, s.Mode, s.Links, exists = kindOf(o), 0o644, 1, true
-		for _, r := range o.pending {
+		for _, r := range o.pending() {
 			switch r.Operation.(type) {
 			case coda.Remove, coda.RemoveDirectory:
 				exists = false
 			}
 		}
 	}
-	return s, exists, past.current
+	return s, exists, past.current()
 }
 
 // placeOf is the name that the target of a record has here, or had last.
@@ -317,9 +321,9 @@ func (v *Venus) noticeConflict(c *conflict) {
 	if dir, name, ok := v.nameOf(c.fid); ok {
 		names = append(names, place{dir, name})
 	}
-	if d := v.objects[c.pinned.base.Parent]; d != nil && c.pinned.base.Links > 1 {
-		for name, e := range d.entries {
-			if e.Fid == c.fid {
+	if d := v.objects[c.pinned.base().Parent]; d != nil && c.pinned.base().Links > 1 {
+		for name, e := range d.entries() {
+			if e.fid() == c.fid {
 				names = append(names, place{d.fid, name})
 			}
 		}
@@ -388,26 +392,27 @@ func (v *Venus) nameOf(f coda.Fid) (parent coda.Fid, name string, ok bool) {
 	if o == nil {
 		return coda.Fid{}, "", false
 	}
-	if d := v.objects[o.local.Parent]; d != nil {
-		if e, ok := d.lookup(o.last.name); ok && e.Fid == f {
-			return d.fid, o.last.name, true
+	if d := v.objects[o.local().Parent]; d != nil {
+		if e, ok := d.lookup(o.seen.name); ok && e.Fid == f {
+			return d.fid, o.seen.name, true
 		}
 		if name, ok := d.nameOf(f); ok {
 			return d.fid, name, true
 		}
 	}
-	return o.last.dir, o.last.name, o.last.name != ""
+	at := o.place()
+	return at.dir, at.name, at.name != ""
 }
 
 // nameOf finds a name that stands for f.
 func (o *object) nameOf(f coda.Fid) (string, bool) {
-	for _, ts := range o.touches {
+	for _, ts := range o.touches() {
 		if e := ts[len(ts)-1].entry; e.Fid == f {
 			return e.Name, true
 		}
 	}
-	for name, e := range o.entries {
-		if e.Fid == f && len(o.touches[name]) == 0 {
+	for name, e := range o.entries() {
+		if e.fid() == f && len(o.touches()[name]) == 0 {
 			return name, true
 		}
 	}

@@ -88,7 +88,7 @@ func (c *conflict) entry(name string) coda.Entry {
 
 // entriesOf gives the names in a directory, in order, with the conflicts that show there.
 func (v *Venus) entriesOf(d *object) []coda.Entry {
-	list := slices.Clone(d.list())
+	list := d.list()
 	if len(v.conflicts.all) == 0 || d.madeUp {
 		return list
 	}
@@ -147,7 +147,7 @@ func (v *Venus) imagine(ctx context.Context, c *call, f coda.Fid, n need) (*obje
 	case o == nil:
 		v.mu.Unlock()
 		return nil, c.fail(coda.NotFound, "the conflict has been settled")
-	case n == needContents && !o.has(n) && o.local.Kind == coda.File:
+	case n == needContents && !o.has(n) && o.local().Kind == coda.File:
 		v.mu.Unlock()
 		return nil, c.fail(coda.TimedOut, "the contents are not cached")
 	}
@@ -190,7 +190,7 @@ func (v *Venus) imagineAs(k *conflict, s coda.Status, entries []coda.Entry) *obj
 		s.Parent = v.volume.Root
 	}
 	s.Version = coda.VersionVector{Store: coda.StoreID{Client: v.id.Client, Number: k.last().Number}}
-	o := &object{fid: s.Fid, base: s, local: s, exists: true, madeUp: true, complete: true}
+	o := &object{fid: s.Fid, word: wordOf(s), work: &work{local: s, exists: true}, names: &listing{complete: true}, madeUp: true}
 	if s.Kind == coda.Directory {
 		o.setBaseEntries(entries)
 	}
@@ -199,7 +199,7 @@ func (v *Venus) imagineAs(k *conflict, s coda.Status, entries []coda.Entry) *obj
 
 // globalEntry is the server's version in an expanded conflict, zero where there is none.
 func (v *Venus) globalEntry(k *conflict) coda.Entry {
-	e := coda.Entry{Fid: k.fid, Kind: k.pinned.base.Kind}
+	e := coda.Entry{Fid: k.fid, Kind: k.pinned.base().Kind}
 	if k.named() {
 		d := v.objects[k.place.dir]
 		if d == nil {
@@ -223,7 +223,7 @@ func (v *Venus) localEntry(k *conflict) coda.Entry {
 	}
 	kind := k.last().was.Kind
 	if k.named() && !k.made() && k.pinned.known() {
-		return coda.Entry{Name: localName, Fid: k.fid, Kind: k.pinned.base.Kind} // only its name was refused
+		return coda.Entry{Name: localName, Fid: k.fid, Kind: k.pinned.base().Kind} // only its name was refused
 	}
 	if !kind.Matches(k.fid) {
 		return coda.Entry{}
@@ -244,7 +244,7 @@ func (v *Venus) imagineLocal(k *conflict, f coda.Fid) *object {
 		return nil
 	}
 	if v.attributesOnly(f) {
-		s.Length, s.Digest, contents = k.pinned.local.Length, k.pinned.local.Digest, k.pinned.current
+		s.Length, s.Digest, contents = k.pinned.local().Length, k.pinned.local().Digest, k.pinned.current()
 	}
 	s.Fid, s.Links = shadow(roleLocal, f), 1
 	var entries []coda.Entry
@@ -253,8 +253,7 @@ func (v *Venus) imagineLocal(k *conflict, f coda.Fid) *object {
 		s.Length = uint64(len(entries))
 	}
 	o := v.imagineAs(k, s, entries)
-	o.local.Mode = s.Mode
-	o.contents, o.current = contents, contents
+	o.contents, o.work.current = contents, contents
 	return o
 }
 

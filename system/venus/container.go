@@ -16,44 +16,52 @@ import (
 	"github.com/codastress/codastress/system/disk"
 )
 
-// container is a file that holds the contents of one version of one file.
+// container is a file that holds the contents of one version of one file. There is one for each cached file, so that it is small.
 type container struct {
 	name string
-	path string
+	all  *containers // the directory that it is in
 
 	// Guarded by Venus.mu.
-	refs    int   // objects, records, sessions, handles and flights that need it
 	size    int64 // as counted for the cache's limit
+	refs    int32 // objects, records, sessions, handles and flights that need it
 	synced  bool  // its bytes and its name are on the disk, and somebody was promised so
 	checked bool  // its digest has been compared in this run of the operating system, or it was made in it
 
-	mu    sync.Mutex
-	file  disk.File // for reading, shared by all handles
-	users int       // of file
+	mu     sync.Mutex
+	opened *sharedFile // nil while nobody has it open
 }
+
+// sharedFile is a container that is open for reading, by as many handles as there are users.
+type sharedFile struct {
+	disk.File
+	users int
+}
+
+// path is where the container is on the disk.
+func (c *container) path() string { return filepath.Join(c.all.dir, c.name) }
 
 // open gives the file for reading. Each call must be matched by one of close.
 func (c *container) open(on disk.FS) (disk.File, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.file == nil {
-		f, err := on.OpenFile(c.path, os.O_RDONLY)
+	if c.opened == nil {
+		f, err := on.OpenFile(c.path(), os.O_RDONLY)
 		if err != nil {
 			return nil, &coda.Error{Op: "open container " + c.name, Kind: coda.IO, Err: err}
 		}
-		c.file = f
+		c.opened = &sharedFile{File: f}
 	}
-	c.users++
-	return c.file, nil
+	c.opened.users++
+	return c.opened.File, nil
 }
 
 func (c *container) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.users--
-	if c.users == 0 {
-		_ = c.file.Close() // it was only read
-		c.file = nil
+	c.opened.users--
+	if c.opened.users == 0 {
+		_ = c.opened.Close() // it was only read
+		c.opened = nil
 	}
 }
 
@@ -98,7 +106,7 @@ func newContainers(cfg Config, s *store, starts uint64) (*containers, error) {
 
 // named gives a container that exists.
 func (c *containers) named(name string) *container {
-	return &container{name: name, path: filepath.Join(c.dir, name)}
+	return &container{name: name, all: c}
 }
 
 // create makes an empty container, open for reading and writing. It has no references yet.
@@ -108,7 +116,7 @@ func (c *containers) create() (*container, disk.File, error) {
 		k, flags = c.named(fmt.Sprintf("%x-%x", c.starts, c.next.Add(1))), os.O_RDWR|os.O_CREATE|os.O_EXCL
 	}
 	k.checked = true
-	f, err := c.disk.OpenFile(k.path, flags)
+	f, err := c.disk.OpenFile(k.path(), flags)
 	if err != nil {
 		return nil, nil, containerError("make container "+k.name, err)
 	}
@@ -142,7 +150,7 @@ func (c *containers) keepSpare(k *container) bool {
 	if full {
 		return false
 	}
-	if !c.emptyUnused(k.path) {
+	if !c.emptyUnused(k.path()) {
 		return false
 	}
 	c.mu.Lock()
@@ -199,7 +207,7 @@ func (c *containers) remove(doomed []*container) {
 		if c.keepSpare(k) {
 			continue
 		}
-		if err := c.disk.Remove(k.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := c.disk.Remove(k.path()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			c.log.Error("remove container", "container", k.name, "error", err)
 		}
 	}

@@ -18,6 +18,11 @@
 // File contents are in container files, one a version, on the same disk, which must be real where the front end passes them to the kernel. A
 // container never changes once its write session has ended.
 //
+// # What it costs
+//
+// Whatever is cached is known in memory: half a KiB for each object with its name and container (object.go). What is going on with an object is behind
+// pointers, which are nil for nearly all.
+//
 // # What is locked
 //
 // One mutex guards everything in memory. It is held for computation only, never while waiting for the disk or the network: a

@@ -2,6 +2,7 @@ package venus
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/codastress/codastress/system/coda"
@@ -74,7 +75,7 @@ func (v *Venus) ensure(ctx context.Context, c *call, f coda.Fid, n need, hint si
 				grace = time.After(v.cfg.Timing.Grace - time.Since(c.start))
 			}
 		case awaitFree:
-			wait, what = o.free, "the lock of "+f.String()
+			wait, what = o.locked(), "the lock of "+f.String()
 		case askServer:
 			fl = v.takeOff(o, n, hint)
 			wait, what = fl.done, fl.what
@@ -103,7 +104,7 @@ func (v *Venus) present(c *call, f coda.Fid, seen *object) (*object, error) {
 		return nil, c.fail(coda.NotFound, "the server does not have it")
 	}
 	o := v.object(f)
-	if !o.exists && (o.known() || len(o.pending) > 0) {
+	if !o.exists() && (o.known() || len(o.pending()) > 0) {
 		return nil, c.fail(coda.NotFound, "it was removed")
 	}
 	return o, nil
@@ -134,7 +135,7 @@ func orUnknown(err error) error {
 
 // judge says how a need can be met. v.mu is held.
 func (v *Venus) judge(o *object, n need) verdict {
-	if o.free != nil {
+	if o.locked() != nil {
 		return awaitFree
 	}
 	has := o.has(n)
@@ -164,16 +165,16 @@ func (v *Venus) judge(o *object, n need) verdict {
 
 // valid reports whether the server has promised to tell when the object changes, and the promise holds.
 func (v *Venus) valid(o *object) bool {
-	return o.promise.session != 0 && o.promise.session == v.session.id && len(o.stash) == 0 && time.Now().Before(v.session.until)
+	return o.promise.session != 0 && o.promise.session == v.session.id && (o.names == nil || len(o.names.stash) == 0) && time.Now().Before(v.session.until)
 }
 
 // has reports whether what is needed is cached, in whatever version.
 func (o *object) has(n need) bool {
 	switch n {
 	case needEntries:
-		return o.complete
+		return o.complete()
 	case needContents:
-		return o.local.Kind == coda.File && (o.current != nil || o.empty())
+		return o.local().Kind == coda.File && (o.current() != nil || o.empty())
 	default:
 		return o.known()
 	}
@@ -181,12 +182,12 @@ func (o *object) has(n need) bool {
 
 // empty reports whether the object is a file without contents.
 func (o *object) empty() bool {
-	return o.local.Kind == coda.File && o.local.Length == 0 && o.local.Digest == coda.EmptyDigest()
+	return o.local().Kind == coda.File && o.local().Length == 0 && o.local().Digest == coda.EmptyDigest()
 }
 
 // fresh reports whether what is cached belongs to the attributes that are cached.
 func (o *object) fresh(n need) bool {
-	return n != needEntries || o.at.Compare(o.base.Version) == coda.Equal
+	return n != needEntries || o.at().Compare(o.base().Version) == coda.Equal
 }
 
 // takeOff joins the request that is under way for an object, or starts one. v.mu is held.
@@ -241,15 +242,16 @@ func (v *Venus) suspects(o *object, hint siblings) []*object {
 	if hint.dir == nil {
 		return list
 	}
-	room := min(1<<min(hint.dir.misses, 9), 500)
-	hint.dir.misses++
-	entries := hint.dir.list()
-	start := searchEntries(entries, hint.after)
-	for i := range entries {
+	room := min(1<<min(hint.dir.listing().misses, 9), 500)
+	hint.dir.listing().misses++
+	names := hint.dir.sorted()
+	start, _ := slices.BinarySearch(names, hint.after)
+	for i := range names {
 		if len(list) > room {
 			break
 		}
-		f := entries[(start+i)%len(entries)].Fid
+		e, _ := hint.dir.lookup(names[(start+i)%len(names)])
+		f := e.Fid
 		s := v.objects[f]
 		if s == o || (s != nil && (s.flight != nil || s.ours() || (s.known() && v.valid(s)))) {
 			continue

@@ -16,7 +16,7 @@ func (v *Venus) makeEmpty(files map[string]int64) error {
 	v.empty = v.containers.named(name)
 	v.empty.refs, v.empty.checked = 1, true
 	delete(files, name)
-	f, err := v.cfg.Disk.OpenFile(v.empty.path, os.O_RDONLY|os.O_CREATE|os.O_TRUNC)
+	f, err := v.cfg.Disk.OpenFile(v.empty.path(), os.O_RDONLY|os.O_CREATE|os.O_TRUNC)
 	if err == nil {
 		err = f.Close()
 	}
@@ -41,9 +41,12 @@ func (v *Venus) room(bytes uint64) error {
 		v.mu.Lock()
 		full = uint64(max(v.cacheBytes, 0))+bytes > limit
 		v.mu.Unlock()
-		v.sweep()
-		if free, err = v.containers.freeBytes(); err != nil {
-			return err
+		for more := true; more; {
+			more = v.sweep()
+			if free, err = v.containers.freeBytes(); err != nil {
+				return err
+			}
+			more = more && free < v.cfg.Limits.DiskReserve+bytes
 		}
 	}
 	switch {
@@ -55,27 +58,36 @@ func (v *Venus) room(bytes uint64) error {
 	return nil
 }
 
-// sweeper removes the files of doomed containers until the context ends.
+// sweeper removes the files of doomed containers until the context ends. What is left then, which would take seconds to remove where a large tree has
+// just been removed, is left to the next start.
 func (v *Venus) sweeper(ctx context.Context) {
 	for {
 		select {
 		case <-v.wakeSweep:
-			v.sweep()
 		case <-ctx.Done():
 			v.sweep()
 			return
 		}
+		for v.sweep() && ctx.Err() == nil {
+		}
 	}
 }
 
-// sweep removes the files of doomed containers. Whoever dooms one enqueues the metadata that forget it in the same hold of the mutex, so
-// that they are enqueued by the time the list is taken.
-func (v *Venus) sweep() {
+// sweepSize is how many files are removed at once. Each time the metadata that forget them have to be written first.
+const sweepSize = 1024
+
+// sweep removes the files of some doomed containers, and reports whether there are more. Whoever dooms one enqueues the metadata that forget it in the
+// same hold of the mutex, so that they are enqueued by the time the list is taken.
+func (v *Venus) sweep() (more bool) {
 	v.mu.Lock()
-	doomed := v.doomed
-	v.doomed = nil
+	doomed := v.doomed[:min(len(v.doomed), sweepSize)]
+	if v.doomed = v.doomed[len(doomed):]; len(v.doomed) == 0 {
+		v.doomed = nil
+	}
+	more = v.doomed != nil
 	v.mu.Unlock()
 	v.containers.remove(doomed)
+	return more
 }
 
 // evict evicts whenever the cache has grown beyond its limits.
@@ -152,7 +164,7 @@ func (v *Venus) evictable() []*object {
 
 // clean reports whether the server has all there is to know of the object, and nobody uses it.
 func (o *object) clean() bool {
-	return o.known() && len(o.pending) == 0 && len(o.touches) == 0 && o.users == 0 && o.flight == nil && o.session == nil
+	return o.known() && len(o.pending()) == 0 && len(o.touches()) == 0 && o.users == 0 && o.flight == nil && o.session == nil
 }
 
 func (v *Venus) dropContents(t *tx, o *object) {

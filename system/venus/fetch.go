@@ -55,13 +55,13 @@ type fetched struct {
 // fetch asks for the status and contents of an object and installs them.
 func (v *Venus) fetch(ctx context.Context, o *object, session uint64) error {
 	v.mu.Lock()
-	asked := o.base.Version
+	asked := o.base().Version
 	request := &vicepb.FetchRequest{Fid: wire.FidToProto(o.fid), Session: session, Contents: true}
 	switch {
-	case o.complete:
-		request.Have = wire.VersionToProto(o.at)
+	case o.complete():
+		request.Have = wire.VersionToProto(o.at())
 	case o.contents != nil && o.known():
-		request.HaveDigest = o.base.Digest[:]
+		request.HaveDigest = o.word.digest[:]
 	}
 	v.mu.Unlock()
 	ctx, patience, cancel := withPatience(ctx, v.cfg.Timing.Idle)
@@ -140,7 +140,7 @@ func (v *Venus) receiveContents(stream vicepb.Vice_FetchClient, got *fetched, p 
 			err = containerError("close container", closeErr)
 		}
 		if err != nil {
-			_ = v.cfg.Disk.Remove(c.path)
+			_ = v.cfg.Disk.Remove(c.path())
 			return
 		}
 		got.contents = c
@@ -176,7 +176,7 @@ func (v *Venus) receiveContents(stream vicepb.Vice_FetchClient, got *fetched, p 
 func (v *Venus) install(o *object, got *fetched, session uint64, asked coda.VersionVector) error {
 	t := v.store.begin()
 	v.mu.Lock()
-	if o.base.Version.Compare(asked) == coda.Equal {
+	if o.base().Version.Compare(asked) == coda.Equal {
 		v.goBack(o, got.status)
 	}
 	v.installFetched(t, o, got, session)
@@ -191,7 +191,7 @@ func (v *Venus) installFetched(t *tx, o *object, got *fetched, session uint64) {
 		defer v.release(got.contents)
 		v.resize(got.contents, got.status.Length)
 	}
-	before := o.base.Version
+	before := o.base().Version
 	if !v.setBase(t, o, got.status) {
 		return // something newer came meanwhile
 	}
@@ -199,12 +199,12 @@ func (v *Venus) installFetched(t *tx, o *object, got *fetched, session uint64) {
 		v.promised(o, session, got.breaks)
 	}
 	switch {
-	case got.unchanged && o.complete:
-		o.at = got.status.Version
+	case got.unchanged && o.complete():
+		o.listing().at = got.status.Version
 	case got.unchanged:
 	case got.status.Kind == coda.Directory:
 		v.setEntries(t, o, got.entries)
-		o.at = got.status.Version
+		o.listing().at = got.status.Version
 	case got.contents != nil && o.contents == nil:
 		o.contents = v.retain(got.contents)
 	}
@@ -217,17 +217,17 @@ func (v *Venus) installFetched(t *tx, o *object, got *fetched, session uint64) {
 
 // setEntries replaces the server's word about all names of a directory.
 func (v *Venus) setEntries(t *tx, o *object, entries []coda.Entry) {
-	old := o.entries
-	o.complete = true
+	old := o.entries()
+	o.listing().complete = true
 	o.setBaseEntries(entries)
 	for _, e := range entries {
-		if was, ok := old[e.Name]; !ok || was != e {
+		if was, ok := old[e.Name]; !ok || was != standingOf(e) {
 			t.set(entryKey(o.fid, e.Name), encodeEntry(e))
 			v.notices.entry(o.fid, e.Name)
 		}
 	}
 	for name := range old {
-		if _, ok := o.entries[name]; !ok {
+		if _, ok := o.entries()[name]; !ok {
 			t.delete(entryKey(o.fid, name))
 			v.notices.entry(o.fid, name)
 		}

@@ -86,7 +86,7 @@ func (v *Venus) openAs(ctx context.Context, c *call, o *object, flags OpenFlags)
 		}
 		// Who reads a file that others are writing sees their changes where there is no space for a copy.
 		v.mu.Lock()
-		if o.current != s.w {
+		if o.current() != s.w {
 			v.mu.Unlock()
 			return nil, nil
 		}
@@ -115,15 +115,15 @@ func (v *Venus) ensureFile(ctx context.Context, c *call, f coda.Fid, n need) (*o
 func (v *Venus) ensureKind(ctx context.Context, c *call, f coda.Fid) (*object, error) {
 	v.mu.Lock()
 	o := v.objects[f]
-	if o == nil || v.closed || (!o.known() && !o.ours()) || !o.exists || v.session.state == linkStarting || o.free != nil {
+	if o == nil || v.closed || (!o.known() && !o.ours()) || !o.exists() || v.session.state == linkStarting || o.locked() != nil {
 		v.mu.Unlock()
 		var err error
 		if o, err = v.ensure(ctx, c, f, needStatus, siblings{}); err != nil {
 			return nil, err
 		}
 	}
-	if o.local.Kind != coda.File {
-		kind := o.local.Kind
+	if o.local().Kind != coda.File {
+		kind := o.local().Kind
 		v.mu.Unlock()
 		if role, _ := unshadow(f); role == roleLink {
 			return nil, c.fail(coda.NotFound, "it is in conflict, and has to be repaired")
@@ -137,14 +137,14 @@ func (v *Venus) ensureKind(ctx context.Context, c *call, f coda.Fid) (*object, e
 // openReader opens the contents that o has now. It is called with v.mu held and returns without. It gives neither a handle nor an error when
 // the contents turn out to be damaged and have been dropped.
 func (v *Venus) openReader(c *call, o *object) (*Handle, error) {
-	k := o.current
+	k := o.current()
 	if k == nil {
 		k = v.empty
 	}
 	v.retain(k)
 	o.users++
 	checked := k.checked
-	digest := o.local.Digest
+	digest := o.local().Digest
 	v.mu.Unlock()
 	file, err := k.open(v.cfg.Disk)
 	if err == nil && !checked {
@@ -238,7 +238,7 @@ func (v *Venus) createNew(ctx context.Context, c *call, dir coda.Fid, name strin
 	}
 	s := o.status()
 	o.users++ // until it is open
-	err = v.policies.updates.conclude(ctx, c, t, o.pending[len(o.pending)-1])
+	err = v.policies.updates.conclude(ctx, c, t, o.pending()[len(o.pending())-1])
 	flags.Truncate = false // it is new
 	var h *Handle
 	for err == nil && h == nil {
@@ -273,7 +273,7 @@ func (h *Handle) Status(context.Context) (coda.Status, error) {
 	if s.Fid.IsZero() {
 		s.Fid, s.Kind = h.o.fid, coda.File
 	}
-	if !h.o.exists {
+	if !h.o.exists() {
 		s.Links = 0
 	}
 	return s, nil

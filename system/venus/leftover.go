@@ -41,7 +41,7 @@ func (v *Venus) copyOf(from disk.File, synced bool) (k *container, size int64, e
 	defer func() {
 		_ = to.Close() // what can fail has been asked for
 		if err != nil {
-			_ = v.cfg.Disk.Remove(k.path)
+			_ = v.cfg.Disk.Remove(k.path())
 		}
 	}()
 	if err := to.CopyFrom(from); err != nil {

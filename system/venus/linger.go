@@ -45,7 +45,7 @@ func (v *Venus) linger(s *session) bool {
 func (v *Venus) changedUnseen(s *session) (bool, error) {
 	v.mu.Lock()
 	copied := s.copied
-	suspect := s.stored == nil && !copied.IsZero() && !s.gone && s.o.exists
+	suspect := s.stored == nil && !copied.IsZero() && !s.gone && s.o.exists()
 	v.mu.Unlock()
 	if !suspect {
 		return false, nil

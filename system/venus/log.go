@@ -106,18 +106,19 @@ func (v *Venus) attach(r *record) {
 	v.log.push(r)
 	for _, f := range objectsOf(r.Operation) {
 		o := v.object(f)
-		o.pending = append(o.pending, r)
-		if o.apply(r, v.id.Client); o.exists && o.local.Fid.IsZero() {
-			o.local.Fid = f
+		w := o.begin(v.id.Client)
+		w.pending = append(w.pending, r)
+		if w.apply(f, r, v.id.Client); w.exists && w.local.Fid.IsZero() {
+			w.local.Fid = f
 		}
 	}
 	for _, n := range namings(r.Operation) {
 		if n.entry.Kind == 0 && !n.entry.Fid.IsZero() {
-			n.entry.Kind = v.object(n.entry.Fid).local.Kind
+			n.entry.Kind = v.object(n.entry.Fid).kind()
 		}
 		v.object(n.dir).addTouch(n.name, touch{record: r, entry: n.entry})
 		if !n.entry.Fid.IsZero() {
-			v.object(n.entry.Fid).last = n
+			v.object(n.entry.Fid).saw(place{n.dir, n.name})
 		}
 	}
 }
@@ -128,7 +129,8 @@ func (v *Venus) detach(t *tx, r *record) {
 	t.delete(numberKey(keyLog, r.Number))
 	for _, f := range objectsOf(r.Operation) {
 		o := v.object(f)
-		o.pending = slices.DeleteFunc(o.pending, func(p *record) bool { return p == r })
+		w := o.begin(v.id.Client)
+		w.pending = slices.DeleteFunc(w.pending, func(p *record) bool { return p == r })
 		o.replay(v.id.Client)
 	}
 	for _, n := range namings(r.Operation) {

@@ -103,7 +103,7 @@ func (v *Venus) makeDirectory(ctx context.Context, c *call, at place, mode, owne
 		return coda.Status{}, t.abandon(err)
 	}
 	s := o.status()
-	return s, v.policies.updates.conclude(ctx, c, t, o.pending[len(o.pending)-1])
+	return s, v.policies.updates.conclude(ctx, c, t, o.pending()[len(o.pending())-1])
 }
 
 // MakeSymlink makes a symbolic link.
@@ -131,7 +131,7 @@ func (v *Venus) makeSymlink(ctx context.Context, c *call, at place, target strin
 		return coda.Status{}, t.abandon(err)
 	}
 	s := o.status()
-	return s, v.policies.updates.conclude(ctx, c, t, o.pending[len(o.pending)-1])
+	return s, v.policies.updates.conclude(ctx, c, t, o.pending()[len(o.pending())-1])
 }
 
 // Link gives a file or symlink another name in the directory that it is in. Across directories it fails with coda.CrossDevice, as in Coda.
@@ -173,11 +173,11 @@ func (v *Venus) linkable(c *call, o *object, dir coda.Fid) error {
 	switch err := v.untouchable(c, o); {
 	case err != nil:
 		return err
-	case !o.exists:
+	case !o.exists():
 		return c.fail(coda.NotFound, "%v was removed", o.fid)
-	case o.local.Parent != dir:
-		return c.fail(coda.CrossDevice, "%v is in %v", o.fid, o.local.Parent)
-	case o.local.Links >= coda.MaxLinks:
+	case o.local().Parent != dir:
+		return c.fail(coda.CrossDevice, "%v is in %v", o.fid, o.local().Parent)
+	case o.local().Links >= coda.MaxLinks:
 		return c.fail(coda.TooManyLinks, "%v", o.fid)
 	}
 	return nil
@@ -201,7 +201,7 @@ func (v *Venus) remove(ctx context.Context, c *call, dir coda.Fid, name string) 
 	err = v.untouchable(c, o)
 	switch {
 	case err != nil:
-	case o.local.Kind == coda.Directory:
+	case o.local().Kind == coda.Directory:
 		err = c.fail(coda.IsDirectory, "%v", o.fid)
 	default:
 		err = v.admit(c)
@@ -212,15 +212,15 @@ func (v *Venus) remove(ctx context.Context, c *call, dir coda.Fid, name string) 
 	}
 	t := v.store.begin()
 	gone := inheritance{fid: o.fid}
-	if o.local.Links == 1 {
+	if o.local().Links == 1 {
 		heir, cancelled := v.discard(t, o, dir, name)
 		if cancelled {
 			gone = heir
 		} else {
-			gone.base = o.local.Version
+			gone.base = o.local().Version
 		}
 	} else {
-		gone.base = o.local.Version
+		gone.base = o.local().Version
 	}
 	var r *record
 	if !gone.fid.IsZero() {
@@ -259,7 +259,7 @@ func (v *Venus) removeDirectory(ctx context.Context, c *call, dir coda.Fid, name
 		if err != nil {
 			return err
 		}
-		f, kind, refused := o.fid, o.local.Kind, v.untouchable(c, o)
+		f, kind, refused := o.fid, o.local().Kind, v.untouchable(c, o)
 		v.mu.Unlock()
 		if refused != nil {
 			return refused
@@ -275,7 +275,7 @@ func (v *Venus) removeDirectory(ctx context.Context, c *call, dir coda.Fid, name
 			v.mu.Unlock() // the name changed meanwhile
 			continue
 		}
-		if names := o.names; names > 0 || v.holdsConflict(o) && !c.repairs {
+		if names := o.count(); names > 0 || v.holdsConflict(o) && !c.repairs {
 			v.mu.Unlock()
 			return c.fail(coda.NotEmpty, "%v has %d entries, and what is in conflict", f, names)
 		}

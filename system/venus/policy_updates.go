@@ -52,7 +52,7 @@ func (u connected) stored(ctx context.Context, c *call, s *session) error {
 	v.mu.Lock()
 	shared := s.published()
 	var last *record
-	for _, r := range s.o.pending {
+	for _, r := range s.o.pending() {
 		if _, ok := r.Operation.(coda.Store); ok {
 			last = r
 		}
@@ -126,8 +126,9 @@ func (v *Venus) lock(r *record) (free func()) {
 	}
 	for _, o := range held {
 		o.users++
-		if o.holders++; o.free == nil {
-			o.free = make(chan struct{})
+		w := o.begin(v.id.Client)
+		if w.holders++; w.free == nil {
+			w.free = make(chan struct{})
 		}
 	}
 	return func() {
@@ -135,9 +136,9 @@ func (v *Venus) lock(r *record) (free func()) {
 		defer v.mu.Unlock()
 		for _, o := range held {
 			o.users--
-			if o.holders--; o.holders == 0 {
-				close(o.free)
-				o.free = nil
+			if o.work.holders--; o.work.holders == 0 {
+				close(o.work.free)
+				o.work.free = nil
 			}
 			v.tidy(o)
 		}

@@ -73,7 +73,7 @@ func (v *Venus) finalCopy(source *container, synced bool) (w *container, length 
 	defer func() {
 		_ = file.Close() // what can fail has been asked for
 		if err != nil {
-			_ = v.cfg.Disk.Remove(w.path)
+			_ = v.cfg.Disk.Remove(w.path())
 		}
 	}()
 	if length, digest, err = v.containers.digest(file); err == nil && synced {

@@ -70,9 +70,9 @@ func (v *Venus) child(ctx context.Context, c *call, dir coda.Fid, name string, n
 			v.mu.Unlock()
 			return nil, c.fail(coda.NotFound, "no such name")
 		}
-		if o := v.objects[e.Fid]; o != nil && o.exists && v.judge(o, n) == useCache {
+		if o := v.objects[e.Fid]; o != nil && o.exists() && v.judge(o, n) == useCache {
 			v.use(o)
-			o.last = naming{dir, name, e}
+			o.saw(place{dir, name})
 			return o, nil
 		}
 		v.mu.Unlock()
@@ -80,7 +80,7 @@ func (v *Venus) child(ctx context.Context, c *call, dir coda.Fid, name string, n
 		switch {
 		case err == nil:
 			if again, ok := v.entry(c, d, name); ok && again.Fid == e.Fid {
-				o.last = naming{dir, name, e}
+				o.saw(place{dir, name})
 				return o, nil
 			}
 			v.mu.Unlock() // the name changed meanwhile
@@ -100,11 +100,11 @@ func (v *Venus) settleName(ctx context.Context, c *call, d *object, name string,
 	if again, ok := v.entry(c, d, name); !ok || again.Fid != e.Fid {
 		return nil
 	}
-	if len(d.touches[name]) > 0 || ctx.Err() != nil || c.overdue() || v.session.state != linkUp {
+	if len(d.touches()[name]) > 0 || ctx.Err() != nil || c.overdue() || v.session.state != linkUp {
 		return c.fail(coda.NotFound, "the object that the name stands for is gone")
 	}
 	v.voidPromise(d)
-	d.at = coda.VersionVector{}
+	d.listing().at = coda.VersionVector{}
 	return nil
 }
 

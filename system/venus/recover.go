@@ -4,7 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"path/filepath"
+	"maps"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -55,7 +56,7 @@ func (v *Venus) recover(ctx context.Context) error {
 	for _, o := range v.objects {
 		v.tidy(o)
 	}
-	return v.removeOrphans(files)
+	return v.doomOrphans(files)
 }
 
 // recoverIdentity reads who this client is, or makes it up for a new cache. It reports whether the operating system has run without a break since the cache was
@@ -145,7 +146,11 @@ func (v *Venus) recoverObjects(files map[string]int64, sameBoot bool) error {
 			return fmt.Errorf("status of %v under %v", s.Status.Fid, f)
 		}
 		o := v.object(f)
-		o.base, o.complete, o.at = s.Status, s.Complete, s.Entries
+		o.word = wordOf(s.Status)
+		if s.Complete {
+			l := o.listing()
+			l.complete, l.at = true, s.Entries
+		}
 		// Contents that the server has are not worth more than a look: they are fetched again if they are gone or not whole.
 		if size, ok := files[s.Container]; ok && s.Container != "" && uint64(size) == s.Status.Length {
 			o.contents = v.adopt(s.Container, size, sameBoot)
@@ -361,8 +366,8 @@ func (v *Venus) skipNumbers(t *tx) {
 	v.limitsMoved = true
 }
 
-// removeOrphans removes the containers that nothing refers to: they belong to write sessions and fetches that the crash ended.
-func (v *Venus) removeOrphans(files map[string]int64) error {
+// doomOrphans has the containers removed that nothing refers to: they belong to write sessions and fetches that the crash ended, or were left over.
+func (v *Venus) doomOrphans(files map[string]int64) error {
 	if err := v.makeEmpty(files); err != nil {
 		return err
 	}
@@ -383,10 +388,15 @@ func (v *Venus) removeOrphans(files map[string]int64) error {
 			}
 		}
 	}
-	for name := range files {
-		if err := v.cfg.Disk.Remove(filepath.Join(v.containers.dir, name)); err != nil {
-			return containerError("remove an orphaned container", err)
-		}
+	for _, k := range v.doomed {
+		delete(files, k.name) // or its file would be there for the taking twice
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		k := v.containers.named(name)
+		// What nothing refers to any more may be what a loss of power would bring back.
+		k.size, k.synced = files[name], true
+		v.doomed = append(v.doomed, k)
+		wake(v.wakeSweep)
 	}
 	return nil
 }

@@ -324,7 +324,7 @@ func (v *Venus) sendRecords(stream vicepb.Vice_ReintegrateClient, batch []*recor
 }
 
 func sendContents(send func(*vicepb.ReintegrateRequest) error, on disk.FS, r *record, op coda.Store, buffer []byte) error {
-	f, err := on.OpenFile(r.contents.path, os.O_RDONLY)
+	f, err := on.OpenFile(r.contents.path(), os.O_RDONLY)
 	if err != nil {
 		return containerError(fmt.Sprintf("open the contents of record %d", r.Number), err)
 	}

@@ -150,7 +150,7 @@ func (v *Venus) move(ctx context.Context, c *call, m movement, noReplace bool) e
 	var logged *record
 	if op.Replaced == op.Fid {
 		// The new name stands for the object on the server, so that all that is left to do is to take the old one away.
-		logged = v.append(t, v.now(), coda.Remove{Parent: m.fromDir, Name: m.fromName, Fid: m.object, Base: o.local.Version})
+		logged = v.append(t, v.now(), coda.Remove{Parent: m.fromDir, Name: m.fromName, Fid: m.object, Base: o.local().Version})
 	} else {
 		logged = v.append(t, v.now(), op)
 	}
@@ -161,15 +161,15 @@ func (v *Venus) move(ctx context.Context, c *call, m movement, noReplace bool) e
 func (v *Venus) replace(t *tx, r *object, m movement) inheritance {
 	heir, cancelled := inheritance{}, false
 	switch {
-	case r.local.Kind == coda.Directory:
+	case r.local().Kind == coda.Directory:
 		heir, cancelled = v.cancelLife(t, r, m.toDir, m.toName)
-	case r.local.Links == 1:
+	case r.local().Links == 1:
 		heir, cancelled = v.discard(t, r, m.toDir, m.toName)
 	}
 	if cancelled {
 		return heir
 	}
-	return inheritance{r.fid, r.local.Version}
+	return inheritance{r.fid, r.local().Version}
 }
 
 // tidyLater is tidy for when v.mu has been let go of.
@@ -180,8 +180,8 @@ func (v *Venus) tidyLater(o *object) {
 }
 
 func (v *Venus) movable(c *call, o *object, m movement, noReplace bool) error {
-	if m.fromDir != m.toDir && o.local.Kind != coda.Directory && o.local.Links > 1 {
-		return c.fail(coda.CrossDevice, "%v has %d names", o.fid, o.local.Links)
+	if m.fromDir != m.toDir && o.local().Kind != coda.Directory && o.local().Links > 1 {
+		return c.fail(coda.CrossDevice, "%v has %d names", o.fid, o.local().Links)
 	}
 	if m.replaced.IsZero() {
 		return v.admit(c)
@@ -196,9 +196,9 @@ func (v *Venus) movable(c *call, o *object, m movement, noReplace bool) error {
 		return c.fail(coda.NotDirectory, "%v", r.fid)
 	case !isDir && wasDir:
 		return c.fail(coda.IsDirectory, "%v", r.fid)
-	case wasDir && (r.names > 0 || v.holdsConflict(r)):
-		return c.fail(coda.NotEmpty, "%v has %d entries", r.fid, r.names)
-	case wasDir && !r.complete && !r.ours(), !r.exists:
+	case wasDir && (r.count() > 0 || v.holdsConflict(r)):
+		return c.fail(coda.NotEmpty, "%v has %d entries", r.fid, r.count())
+	case wasDir && !r.complete() && !r.ours(), !r.exists():
 		return c.fail(coda.Busy, "%v is changing", r.fid)
 	}
 	return v.admit(c)

@@ -364,7 +364,7 @@ func (v *Venus) putEntries(ctx context.Context, c *call, dir, from coda.Fid) err
 	if err != nil {
 		return err
 	}
-	entries := slices.Clone(d.list())
+	entries := d.list()
 	v.mu.Unlock()
 	for _, e := range entries {
 		if role, _ := unshadow(e.Fid); role == 0 {
@@ -425,7 +425,7 @@ func (v *Venus) removeTree(ctx context.Context, c *call, at place) error {
 	if err != nil {
 		return err
 	}
-	entries := slices.Clone(d.list())
+	entries := d.list()
 	v.mu.Unlock()
 	for _, e := range entries {
 		if err := v.removeTree(ctx, c, place{s.Fid, e.Name}); err != nil {

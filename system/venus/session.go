@@ -178,7 +178,8 @@ func (v *Venus) openSession(w *vicepb.Welcome) {
 		s.broken = make(chan struct{})
 	}
 	for _, o := range v.objects {
-		o.lastBreak, o.stash = 0, nil
+		o.lastBreak = 0
+		o.unstash()
 	}
 }
 

@@ -122,7 +122,7 @@ func (a *settlement) note(r *record) {
 			o := a.v.object(f)
 			o.users++
 			c, ok := a.changed[f]
-			a.ahead[f] = ok && o.complete && !o.at.IsZero() && c.Status.Version.Compare(o.at) != coda.Dominant
+			a.ahead[f] = ok && o.complete() && !o.at().IsZero() && c.Status.Version.Compare(o.at()) != coda.Dominant
 		}
 	}
 	for _, f := range objectsOf(r.Operation) {
@@ -165,8 +165,8 @@ func (a *settlement) apply(r *record) {
 // kindOf is the kind of an object, guessed from its fid where nothing else is known.
 func kindOf(o *object) coda.ObjectKind {
 	switch {
-	case o.local.Kind != 0:
-		return o.local.Kind
+	case o.local().Kind != 0:
+		return o.local().Kind
 	case o.fid.IsDirectory():
 		return coda.Directory
 	default:
@@ -210,14 +210,13 @@ func (a *settlement) finish(session, breaks uint64) {
 		case a.removed[f]:
 			v.forget(a.t, o)
 		case a.renamed[f]:
-			o.at = coda.VersionVector{} // others have changed it since
+			o.listing().at = coda.VersionVector{} // others have changed it since
 			v.voidPromise(o)
 			v.saveObject(a.t, o)
 		default:
 			v.voidPromise(o)
 		}
-		stash := o.stash
-		o.stash = nil
+		stash := o.unstash()
 		for _, change := range stash {
 			v.takeChange(a.t, o, change)
 		}
@@ -234,20 +233,21 @@ func (a *settlement) takeStatus(o *object, c wire.Changed, session, breaks uint6
 	if o.fid.IsDirectory() && !a.ahead[o.fid] {
 		switch {
 		case c.Before.IsZero() && !o.known():
-			o.complete, o.at = true, c.Status.Version // the batch made it, so all that it holds was in the log
-			o.recount()
-		case o.complete && o.at.Compare(c.Before) == coda.Equal:
-			o.at = c.Status.Version
+			l := o.listing()
+			l.complete, l.at = true, c.Status.Version // the batch made it, so all that it holds was in the log
+			l.recount()
+		case o.complete() && o.at().Compare(c.Before) == coda.Equal:
+			o.listing().at = c.Status.Version
 		default:
-			o.at = coda.VersionVector{} // others changed it, too, and that has not been heard of yet
+			o.listing().at = coda.VersionVector{} // others changed it, too, and that has not been heard of yet
 		}
 	}
-	before := o.base.Version
+	before := o.base().Version
 	took := v.setBase(a.t, o, c.Status)
 	if took && c.Promised {
 		v.promised(o, session, breaks)
 	}
-	if s, ok := a.stored[o.fid]; ok && o.contents == nil && o.base.Digest == s.digest {
+	if s, ok := a.stored[o.fid]; ok && o.contents == nil && o.base().Digest == s.digest {
 		o.contents = v.retain(s.contents)
 	}
 	o.replay(v.id.Client)

@@ -16,7 +16,7 @@ func (v *Venus) validate(ctx context.Context, list []*object, session uint64) er
 	request := &vicepb.ValidateRequest{Session: session, Items: make([]*vicepb.ValidateItem, len(list))}
 	v.mu.Lock()
 	for i, o := range list {
-		request.Items[i] = &vicepb.ValidateItem{Fid: wire.FidToProto(o.fid), Version: wire.VersionToProto(o.base.Version)}
+		request.Items[i] = &vicepb.ValidateItem{Fid: wire.FidToProto(o.fid), Version: wire.VersionToProto(o.base().Version)}
 	}
 	v.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, v.cfg.Timing.Idle)
@@ -50,11 +50,11 @@ func (v *Venus) validate(ctx context.Context, list []*object, session uint64) er
 func (v *Venus) takeValidity(t *tx, o *object, asked coda.VersionVector, a wire.Validity, session, breaks uint64) {
 	switch a.Answer {
 	case vicepb.ValidateResult_ANSWER_GONE:
-		if o.base.Version.Compare(asked) == coda.Equal {
+		if o.base().Version.Compare(asked) == coda.Equal {
 			v.forget(t, o)
 		}
 	case vicepb.ValidateResult_ANSWER_CURRENT:
-		if a.Promised && o.known() && o.base.Version.Compare(asked) == coda.Equal {
+		if a.Promised && o.known() && o.base().Version.Compare(asked) == coda.Equal {
 			v.promised(o, session, breaks)
 		}
 	case vicepb.ValidateResult_ANSWER_STALE:
@@ -62,7 +62,7 @@ func (v *Venus) takeValidity(t *tx, o *object, asked coda.VersionVector, a wire.
 			return
 		}
 		fresh := !o.known()
-		if o.base.Version.Compare(asked) == coda.Equal {
+		if o.base().Version.Compare(asked) == coda.Equal {
 			v.goBack(o, a.Status)
 		}
 		if v.setBase(t, o, a.Status) {

@@ -147,10 +147,11 @@ func (v *Venus) object(f coda.Fid) *object {
 
 // tidy forgets an object of which nothing is known any more.
 func (v *Venus) tidy(o *object) {
-	if len(o.pending) == 0 {
+	if len(o.pending()) == 0 {
 		v.forgetDeparted(o)
+		o.rest()
 	}
-	if !o.known() && len(o.pending) == 0 && len(o.touches) == 0 && o.users == 0 && o.flight == nil && o.session == nil {
+	if !o.known() && len(o.pending()) == 0 && len(o.touches()) == 0 && o.users == 0 && o.flight == nil && o.session == nil {
 		delete(v.objects, o.fid)
 	}
 }
@@ -192,7 +193,7 @@ func (v *Venus) saveObject(t *tx, o *object) {
 		t.delete(objectKey(o.fid))
 		return
 	}
-	s := storedObject{Status: o.base, Complete: o.complete, Entries: o.at}
+	s := storedObject{Status: o.base(), Complete: o.complete(), Entries: o.at()}
 	if o.contents != nil {
 		s.Container = o.contents.name
 	}

@@ -19,7 +19,7 @@ type session struct {
 	// Guarded by Venus.mu.
 	writers int
 	base    coda.VersionVector // the version that the copy was made from
-	foreign uint64             // o.foreign at that time
+	foreign uint32             // o.foreign at that time
 	clean   stamp              // of the file, as long as its contents are the object's
 	dirty   bool               // they are not, whatever the stamp says
 	gone    bool               // the object was removed: nothing is stored any more
@@ -80,11 +80,11 @@ func (v *Venus) openWriter(ctx context.Context, c *call, o *object, truncate boo
 		v.mu.Unlock()
 		return nil, err
 	}
-	source := o.current
+	source := o.current()
 	if truncate {
 		source = nil
 	}
-	had, existed := o.current, o.exists
+	had, existed := o.current(), o.exists()
 	var truncated time.Time // a change as any other, also where there was nothing to truncate
 	if truncate {
 		truncated = v.cfg.Clock()
@@ -104,7 +104,7 @@ func (v *Venus) openWriter(ctx context.Context, c *call, o *object, truncate boo
 		o.users--
 		return nil, c.wrap(err)
 	}
-	if o.session != nil || o.current != had || o.exists != existed || v.closed {
+	if o.session != nil || o.current() != had || o.exists() != existed || v.closed {
 		o.users--
 		_ = file.Close() // nothing was written that anybody needs
 		v.retain(w)
@@ -116,7 +116,7 @@ func (v *Venus) openWriter(ctx context.Context, c *call, o *object, truncate boo
 	}
 	o.session = &session{
 		o: o, w: v.retain(w), file: file, busy: make(chan struct{}, 1), writers: 1,
-		base: o.local.Version, foreign: o.foreign, clean: clean, dirty: truncate,
+		base: o.local().Version, foreign: o.foreign, clean: clean, dirty: truncate,
 	}
 	return &Handle{v: v, o: o, session: o.session, file: file}, nil
 }
@@ -156,7 +156,7 @@ func (v *Venus) privateCopy(source *container, modified time.Time) (w *container
 	}
 	if err != nil {
 		_ = file.Close()
-		_ = v.cfg.Disk.Remove(w.path)
+		_ = v.cfg.Disk.Remove(w.path())
 		return nil, nil, stamp{}, containerError("copy into container "+w.name, err)
 	}
 	return w, file, clean, nil
@@ -253,7 +253,7 @@ func (v *Venus) flush(ctx context.Context, c *call, s *session, durable bool) er
 func (v *Venus) flushNeeded(c *call, s *session, durable bool) (changed, sync bool, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if s.gone || !s.o.exists && v.conflicts.involved[s.o.fid] == nil {
+	if s.gone || !s.o.exists() && v.conflicts.involved[s.o.fid] == nil {
 		return false, false, nil
 	}
 	if v.closed {
@@ -262,11 +262,11 @@ func (v *Venus) flushNeeded(c *call, s *session, durable bool) (changed, sync bo
 	if _, _, changed, err = s.unflushed(); err != nil {
 		return false, false, err
 	}
-	for _, r := range s.o.pending {
+	for _, r := range s.o.pending() {
 		// What was flushed is in a record, whose contents need not be this session's any more.
 		changed = changed || durable && r.contents != nil && !r.synced
 	}
-	for _, r := range s.o.pending {
+	for _, r := range s.o.pending() {
 		durable = durable || r.synced && !r.frozen
 	}
 	return changed, durable, nil
@@ -278,7 +278,7 @@ func (v *Venus) logStore(t *tx, s *session, op coda.Store, modified coda.Time, d
 	op.Base = s.base
 	if s.foreign == s.o.foreign {
 		// Whatever was changed since the copy was made, this client did itself.
-		op.Base = s.o.local.Version
+		op.Base = s.o.local().Version
 	}
 	s.w.synced = s.w.synced || durable
 	if s.stored == nil {
@@ -307,7 +307,7 @@ func (v *Venus) syncContainer(f disk.File) error {
 func (v *Venus) syncReader(h *Handle) error {
 	v.mu.Lock()
 	var unsynced *record
-	for _, r := range h.o.pending {
+	for _, r := range h.o.pending() {
 		if r.contents == h.container && !r.synced {
 			unsynced = r
 		}

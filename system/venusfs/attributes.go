@@ -102,13 +102,13 @@ func (f *rawFileSystem) attributes(r *request, n *node) (coda.Status, error) {
 func (n *node) lastStatus() (coda.Status, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(n.directories) > 0 {
-		return n.directories[0].status, true
+	if len(n.directories()) > 0 {
+		return n.directories()[0].status, true
 	}
-	if len(n.open) == 0 {
+	if len(n.files()) == 0 {
 		return coda.Status{}, false
 	}
-	o := n.open[0]
+	o := n.files()[0]
 	s := o.version.in(o.status)
 	if o.writes {
 		if v, err := o.written(); err == nil {
@@ -208,7 +208,7 @@ func changesOf(in *fuse.SetAttrIn) venus.Changes {
 func (n *node) keep(c venus.Changes) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, o := range n.open {
+	for _, o := range n.files() {
 		if c.Mode != nil {
 			o.status.Mode = *c.Mode
 		}
@@ -219,5 +219,5 @@ func (n *node) keep(c venus.Changes) bool {
 			o.status.Modified = coda.TimeOf(*c.Modified)
 		}
 	}
-	return len(n.open) > 0 && c.Length == nil
+	return len(n.files()) > 0 && c.Length == nil
 }

@@ -37,7 +37,7 @@ func (f *rawFileSystem) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fu
 	}
 	d := &openDirectory{node: n, status: status}
 	n.mu.Lock()
-	n.directories = append(n.directories, d)
+	n.setOpened(opened{directories: append(n.directories(), d)})
 	n.mu.Unlock()
 	out.Fh = f.directories.add(d)
 	return fuse.OK
@@ -51,7 +51,7 @@ func (f *rawFileSystem) ReleaseDir(in *fuse.ReleaseIn) {
 	}
 	n := d.node
 	n.mu.Lock()
-	n.directories = slices.DeleteFunc(n.directories, func(other *openDirectory) bool { return other == d })
+	n.setOpened(opened{directories: slices.DeleteFunc(n.directories(), func(other *openDirectory) bool { return other == d })})
 	n.mu.Unlock()
 	f.nodes.leave(n)
 }

@@ -1,6 +1,7 @@
 package venusfs
 
 import (
+	"hash/fnv"
 	"os"
 	"sync"
 
@@ -44,7 +45,14 @@ func (o *openFile) written() (version, error) {
 	if err := unix.Fstat(int(o.file.Fd()), &s); err != nil {
 		return version{}, &coda.Error{Op: "look at the container of " + o.status.Fid.String(), Kind: coda.IO, Err: err}
 	}
-	return version{container: o.file.Name(), changed: s.Ctim.Nano(), length: uint64(s.Size), modified: o.status.Modified}, nil
+	return version{container: numberOf(o.file.Name()), changed: s.Ctim.Nano(), length: uint64(s.Size), modified: o.status.Modified}, nil
+}
+
+// numberOf gives a number to a container by its name, never 0. Two containers of one file hardly have the same: it is a hash.
+func numberOf(container string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(container)) // never fails
+	return max(h.Sum64(), 1)
 }
 
 // openFlags translates open(2)'s flags.

@@ -14,12 +14,12 @@ import (
 
 // busy reports whether the node is bound to a container. The caller holds n.mu.
 func (n *node) busy() bool {
-	return slices.ContainsFunc(n.open, func(o *openFile) bool { return !o.ending && (!o.apart || o.backed) })
+	return slices.ContainsFunc(n.files(), func(o *openFile) bool { return !o.ending && (!o.apart || o.backed) })
 }
 
 // writer gives an open file that writes to the node's container, or nil. The caller holds n.mu.
 func (n *node) writer() *openFile {
-	for _, o := range n.open {
+	for _, o := range n.files() {
 		if o.writes && !o.apart && !o.ending {
 			return o
 		}
@@ -29,7 +29,7 @@ func (n *node) writer() *openFile {
 
 // isFree reports whether no other thread is about to open the node. The caller holds n.mu.
 func (n *node) isFree(thread uint32) bool {
-	return n.reserved == 0 || n.reserved == thread || time.Now().After(n.reservedUntil)
+	return n.reserved == nil || n.reserved.thread == thread || time.Now().After(n.reserved.until)
 }
 
 // claim begins an open for writing: until the matching unclaim nobody starts to read by way of the node. It fails where the node is bound to
@@ -38,7 +38,7 @@ func (n *node) isFree(thread uint32) bool {
 func (t *nodes) claim(n *node, thread uint32, suits func() bool) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, other := range t.byFid[n.fid] {
+	for other := range t.of(n.fid) {
 		if other != n && other.isWritten() {
 			return false
 		}
@@ -111,10 +111,10 @@ func (f *rawFileSystem) join(n *node, o *openFile, thread uint32, truncated, mus
 	if !o.writes {
 		out.OpenFlags |= fuse.FOPEN_NOFLUSH
 	}
-	if n.reserved == thread {
-		n.reserved = 0
+	if n.reserved != nil && n.reserved.thread == thread {
+		n.reserved = nil
 	}
-	n.open = append(n.open, o)
+	n.setOpened(opened{files: append(n.files(), o)})
 	o.node = n
 	out.Fh = f.files.add(o)
 	return true
@@ -136,7 +136,7 @@ func (f *rawFileSystem) end(o *openFile) {
 func (n *node) leave(o *openFile) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.open = slices.DeleteFunc(n.open, func(other *openFile) bool { return other == o })
+	n.setOpened(opened{files: slices.DeleteFunc(n.files(), func(other *openFile) bool { return other == o })})
 }
 
 // register has the kernel read and write a container by itself. It gives 0 where the kernel refuses, and does not ask again then.

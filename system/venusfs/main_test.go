@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,7 @@ func serveChild(text string) error {
 	if c.Server == "" {
 		return serveLoopback(c)
 	}
+	debug.SetGCPercent(50) // as the program does
 	log := slog.New(slog.DiscardHandler)
 	if c.Verbose {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))

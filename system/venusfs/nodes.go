@@ -1,7 +1,7 @@
 package venusfs
 
 import (
-	"slices"
+	"iter"
 	"sync"
 	"time"
 
@@ -13,29 +13,66 @@ const rootID = 1
 
 // A node is what the kernel calls an inode. A directory or symlink is one node. A file is one node for each version of its contents that
 // the kernel may know: the package documentation says why.
+//
+// The kernel remembers as many as its memory lets it, so that a node is small.
 type node struct {
-	id   uint64
-	fid  coda.Fid
-	kind coda.ObjectKind
+	id  uint64
+	fid coda.Fid
 
 	// Guarded by nodes.mu.
 	lookups uint64 // references that the kernel holds
-	users   int    // open files and directories
+	next    *node  // another one of the same object
+	users   int32  // open files and directories
 
-	mu            sync.Mutex // held for computation only
-	directories   []*openDirectory
-	open          []*openFile
-	bound         version // of a file: what it contains, apart from what is being written by way of it
-	backing       int32   // what the kernel calls the container that it reads and writes by itself, 0 for none
-	tainted       bool    // the kernel's page cache may hold something else
-	claims        int     // opens for writing that are under way
-	reserved      uint32  // the thread that is going to open it, 0 for none
-	reservedUntil time.Time
+	backing  int32        // guarded by mu: what the kernel calls the container that it reads and writes by itself, 0 for none
+	mu       sync.Mutex   // held for computation only
+	opened   *opened      // nil while nobody has the node open
+	bound    version      // of a file: what it contains, apart from what is being written by way of it
+	reserved *reservation // nil for none
+	claims   int32        // opens for writing that are under way
+	tainted  bool         // the kernel's page cache may hold something else
+	kind     coda.ObjectKind
+}
+
+// opened are those who have a node open.
+type opened struct {
+	directories []*openDirectory
+	files       []*openFile
+}
+
+// reservation keeps a node for a thread that is going to open it.
+type reservation struct {
+	thread uint32
+	until  time.Time
+}
+
+// files lists those who have a file open. The caller holds n.mu.
+func (n *node) files() []*openFile {
+	if n.opened == nil {
+		return nil
+	}
+	return n.opened.files
+}
+
+// directories lists those who have a directory open. The caller holds n.mu.
+func (n *node) directories() []*openDirectory {
+	if n.opened == nil {
+		return nil
+	}
+	return n.opened.directories
+}
+
+// setOpened notes who has the node open. The caller holds n.mu.
+func (n *node) setOpened(o opened) {
+	n.opened = &o
+	if len(o.directories) == 0 && len(o.files) == 0 {
+		n.opened = nil
+	}
 }
 
 // version identifies the contents of a file as far as is known.
 type version struct {
-	container string // the file that they were seen in, "" where they have not been seen
+	container uint64 // stands for the file that they were seen in, 0 where they have not been seen
 	changed   int64  // when that file was changed last (st_ctim), since it may be used for other contents later
 	length    uint64
 	digest    coda.Digest // zero as long as nobody has worked it out
@@ -48,7 +85,7 @@ func versionOf(s coda.Status) version {
 
 // agrees reports whether v and w are the same contents. Containers decide. Where one of them is not known, nothing must speak against it.
 func (v version) agrees(w version) bool {
-	if v.container != "" && w.container != "" {
+	if v.container != 0 && w.container != 0 {
 		return v.container == w.container && v.changed == w.changed
 	}
 	return v.length == w.length && (v.digest == w.digest || v.digest.IsZero() || w.digest.IsZero())
@@ -89,12 +126,12 @@ type nodes struct {
 	mu    sync.Mutex
 	last  uint64
 	byID  map[uint64]*node
-	byFid map[coda.Fid][]*node // the one that was given out last comes first
+	byFid map[coda.Fid]*node // the one that was given out last, which leads to the others
 }
 
 func newNodes(root coda.Fid) *nodes {
 	n := &node{id: rootID, fid: root, kind: coda.Directory, lookups: 1}
-	return &nodes{last: rootID, byID: map[uint64]*node{rootID: n}, byFid: map[coda.Fid][]*node{root: {n}}}
+	return &nodes{last: rootID, byID: map[uint64]*node{rootID: n}, byFid: map[coda.Fid]*node{root: n}}
 }
 
 // get finds a node that the kernel named. It is nil if the kernel has forgotten it, which would be the kernel's mistake.
@@ -109,10 +146,36 @@ func (t *nodes) idsOf(f coda.Fid) []uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var ids []uint64
-	for _, n := range t.byFid[f] {
+	for n := range t.of(f) {
 		ids = append(ids, n.id)
 	}
 	return ids
+}
+
+// of gives the nodes of an object, the one that was given out last first. The caller holds t.mu.
+func (t *nodes) of(f coda.Fid) iter.Seq[*node] {
+	return func(yield func(*node) bool) {
+		for n := t.byFid[f]; n != nil; n = n.next {
+			if !yield(n) {
+				return
+			}
+		}
+	}
+}
+
+// unlink takes a node from those of its object. The caller holds t.mu.
+func (t *nodes) unlink(n *node) {
+	if first := t.byFid[n.fid]; first != n {
+		for first.next != n {
+			first = first.next
+		}
+		first.next = n.next
+	} else if n.next != nil {
+		t.byFid[n.fid] = n.next
+	} else {
+		delete(t.byFid, n.fid)
+	}
+	n.next = nil
 }
 
 // want says what a node is looked for.
@@ -126,27 +189,35 @@ type want struct {
 func (t *nodes) enter(s coda.Status, v version, w want) *node {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	all := t.byFid[s.Fid]
-	i := -1
-	if w.opens && w.writes {
-		i = slices.IndexFunc(all, (*node).isWritten) // all writers share a node
-	}
-	if i < 0 || !all[i].suits(s.Kind, v, w) {
-		i = slices.IndexFunc(all, func(n *node) bool { return n.suits(s.Kind, v, w) })
-	}
 	var n *node
-	if i >= 0 {
-		n = all[i]
-		all = slices.Delete(all, i, i+1)
+	if w.opens && w.writes {
+		n = t.find(s.Fid, (*node).isWritten) // all writers share a node
+	}
+	if n == nil || !n.suits(s.Kind, v, w) {
+		n = t.find(s.Fid, func(n *node) bool { return n.suits(s.Kind, v, w) })
+	}
+	if n != nil {
+		t.unlink(n)
 	} else {
 		t.last++
 		n = &node{id: t.last, fid: s.Fid, kind: s.Kind, bound: v}
 		t.byID[n.id] = n
 		n.suits(s.Kind, v, w)
 	}
-	t.byFid[s.Fid] = slices.Insert(all, 0, n)
+	n.next = t.byFid[s.Fid]
+	t.byFid[s.Fid] = n
 	n.lookups++
 	return n
+}
+
+// find gives the first node of an object for which is reports true, nil for none. The caller holds t.mu.
+func (t *nodes) find(f coda.Fid, is func(*node) bool) *node {
+	for n := range t.of(f) {
+		if is(n) {
+			return n
+		}
+	}
+	return nil
 }
 
 // suits reports whether a node can be given out for a version of its object, and reserves it then for who wants to open it.
@@ -158,7 +229,7 @@ func (n *node) suits(kind coda.ObjectKind, v version, w want) bool {
 	defer n.mu.Unlock()
 	suits := n.isFor(v, w)
 	if suits && w.opens {
-		n.reserved, n.reservedUntil = w.thread, time.Now().Add(reserveTime)
+		n.reserved = &reservation{w.thread, time.Now().Add(reserveTime)}
 	}
 	return suits
 }
@@ -174,7 +245,7 @@ func (n *node) isFor(v version, w want) bool {
 	case !w.opens:
 		return same || writer && v.digest.IsZero() // contents that are being written have no digest
 	case n.busy():
-		return writer && w.writes || v.container != "" && n.bound.container == v.container
+		return writer && w.writes || v.container != 0 && n.bound.container == v.container
 	case n.claims > 0:
 		return w.writes
 	default:
@@ -218,10 +289,5 @@ func (t *nodes) drop(n *node) {
 		return
 	}
 	delete(t.byID, n.id)
-	all := slices.DeleteFunc(t.byFid[n.fid], func(other *node) bool { return other == n })
-	if len(all) == 0 {
-		delete(t.byFid, n.fid)
-		return
-	}
-	t.byFid[n.fid] = all
+	t.unlink(n)
 }
