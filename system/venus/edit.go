@@ -30,11 +30,7 @@ func (s *fileService) EditFile(stream editStream) error {
 	if err != nil {
 		return err
 	}
-	at, err := s.v.Lookup(ctx, dir, name)
-	if err != nil {
-		return err
-	}
-	h, err := s.v.OpenFile(ctx, at.Fid, OpenFlags{Read: true, Write: true})
+	_, h, err := s.v.OpenPath(ctx, head.Path, OpenFlags{Read: true, Write: true})
 	if err != nil {
 		return err
 	}

@@ -64,11 +64,7 @@ func (s *fileService) ReadDirectory(ctx context.Context, r *controlpb.PathReques
 // ReadFile sends the status and contents of a file.
 func (s *fileService) ReadFile(r *controlpb.PathRequest, stream grpc.ServerStreamingServer[controlpb.ReadFileReply]) (err error) {
 	ctx := stream.Context()
-	at, err := s.v.LookupPath(ctx, r.Path)
-	if err != nil {
-		return err
-	}
-	h, err := s.v.OpenFile(ctx, at.Fid, OpenFlags{Read: true})
+	at, h, err := s.v.OpenPath(ctx, r.Path, OpenFlags{Read: true})
 	if err != nil {
 		return err
 	}
@@ -168,11 +164,8 @@ func (s *fileService) openForWriting(ctx context.Context, dir coda.Fid, name str
 		_, h, err := s.v.Create(ctx, dir, name, head.Mode, 0, flags)
 		return h, err
 	}
-	at, err := s.v.Lookup(ctx, dir, name)
-	if err != nil {
-		return nil, err
-	}
-	return s.v.OpenFile(ctx, at.Fid, flags)
+	_, h, err := s.v.OpenPath(ctx, head.Path, flags)
+	return h, err
 }
 
 func receiveFile(h *Handle, stream grpc.ClientStreamingServer[controlpb.WriteFileRequest, controlpb.StatReply]) error {

@@ -41,7 +41,7 @@ func (f *rawFileSystem) openReader(r *request, n *node, flags venus.OpenFlags, t
 	if o == nil {
 		var err error
 		if o, err = f.openFile(r, n, flags); err != nil {
-			return r.status(err)
+			return f.refused(r, n, thread, back, err)
 		}
 	}
 	if f.join(n, o, thread, false, back || thread == 0, out) {
@@ -66,10 +66,19 @@ func (f *rawFileSystem) openWriter(r *request, n *node, flags venus.OpenFlags, t
 	}
 	o, err := f.openFile(r, n, flags)
 	if err != nil {
-		return r.status(err)
+		return f.refused(r, n, thread, back, err)
 	}
 	f.join(n, o, thread, flags.Truncate, true, out)
 	return fuse.OK
+}
+
+// refused answers an open that failed. Where the file is gone its thread walks the path again, once: the name can stand for another one by now, which took
+// its place, and then no moment was without.
+func (f *rawFileSystem) refused(r *request, n *node, thread uint32, back bool, err error) fuse.Status {
+	if coda.KindOf(err) == coda.NotFound && !back && f.detours.begin(n.fid, thread, nil) {
+		return errAgain
+	}
+	return r.status(err)
 }
 
 // claim claims a node for writing if it has the contents that the writer will find.

@@ -31,11 +31,7 @@ type Attributes struct {
 
 // EditFile implements Files.
 func (l Local) EditFile(ctx context.Context, path string, edit Edit, sync bool) (status coda.Status, err error) {
-	at, err := l.Venus.LookupPath(ctx, path)
-	if err != nil {
-		return coda.Status{}, err
-	}
-	h, err := l.Venus.OpenFile(ctx, at.Fid, venus.OpenFlags{Read: true, Write: true})
+	_, h, err := l.Venus.OpenPath(ctx, path, venus.OpenFlags{Read: true, Write: true})
 	if err != nil {
 		return coda.Status{}, err
 	}

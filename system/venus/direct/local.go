@@ -65,11 +65,7 @@ func (l Local) ReadDirectory(ctx context.Context, path string) ([]coda.Entry, er
 
 // CopyFile implements Files.
 func (l Local) CopyFile(ctx context.Context, path string, w io.Writer) (status coda.Status, err error) {
-	at, err := l.Venus.LookupPath(ctx, path)
-	if err != nil {
-		return coda.Status{}, err
-	}
-	h, err := l.Venus.OpenFile(ctx, at.Fid, venus.OpenFlags{Read: true})
+	at, h, err := l.Venus.OpenPath(ctx, path, venus.OpenFlags{Read: true})
 	if err != nil {
 		return coda.Status{}, err
 	}
@@ -108,20 +104,17 @@ func (l Local) WriteFile(ctx context.Context, path string, contents io.Reader, h
 }
 
 func (l Local) create(ctx context.Context, path string, how Write) (*venus.Handle, error) {
+	flags := venus.OpenFlags{Write: true, Truncate: true, Exclusive: how.Exclusive}
+	if !how.Create {
+		_, h, err := l.Venus.OpenPath(ctx, path, flags)
+		return h, err
+	}
 	dir, name, err := l.Venus.LookupParent(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	flags := venus.OpenFlags{Write: true, Truncate: true, Exclusive: how.Exclusive}
-	if how.Create {
-		_, h, err := l.Venus.Create(ctx, dir, name, how.Mode, 0, flags)
-		return h, err
-	}
-	at, err := l.Venus.Lookup(ctx, dir, name)
-	if err != nil {
-		return nil, err
-	}
-	return l.Venus.OpenFile(ctx, at.Fid, flags)
+	_, h, err := l.Venus.Create(ctx, dir, name, how.Mode, 0, flags)
+	return h, err
 }
 
 // MakeDirectory implements Files.
