@@ -56,7 +56,7 @@ func (v *Venus) setAttributes(ctx context.Context, c *call, f coda.Fid, changes 
 }
 
 func (v *Venus) logAttributes(t *tx, o *object, changes Changes) (*record, error) {
-	op := coda.SetAttributes{Fid: o.fid, Base: o.local().Version, Owner: changes.Owner}
+	op := coda.SetAttributes{Fid: o.fid, Owner: changes.Owner}
 	if changes.Mode != nil {
 		mode := *changes.Mode & coda.ModeMask
 		op.Mode = &mode
@@ -78,6 +78,9 @@ func (v *Venus) logAttributes(t *tx, o *object, changes Changes) (*record, error
 			}
 		}
 	}
+	v.dropOverwritten(t, o, op)
+	v.supersedeStores(t, o, false, nil) // an owner may not be changed between them any more
+	op.Base = o.local().Version
 	return v.append(t, v.now(), v.mergeAttributes(t, o, op)), nil
 }
 

@@ -1,11 +1,29 @@
 package venus
 
 import (
+	"slices"
+
 	"github.com/codastress/codastress/system/coda"
 )
 
-// The rules by which a new record makes older ones needless. A frozen record is never touched: it may be on its way. Each function runs before the
-// new record is logged, and leaves a log that gives the same tree once the new record is behind it.
+// The rules by which a new record makes older ones needless, which are Coda's:
+//
+//   - A store does so to earlier stores of the file, unless the owner was changed in between, and to times that were set earlier.
+//   - A change of the time or the owner does so to earlier ones, and one of the mode to earlier ones unless a store lies in between, which may need the
+//     old mode.
+//   - The removal of a last name, also by a rename to it, does so to stores and changes of attributes. Where nothing of the object is on the server it does
+//     so to all records of its life, and is not logged itself.
+//
+// Of a change of several attributes what is not set anew is left. Besides, a change of the attributes of a file that follows another one directly takes its
+// place.
+//
+// A record that is part of the batch under way is never touched: it may have been applied. Where the server rejects the batch, what would have been
+// made needless meanwhile is made up for.
+//
+// All but the last run before the new record is logged, and leave a log that gives the same tree once that is behind it.
+
+// keeps reports whether a record must stay as it is.
+func (v *Venus) keeps(r *record) bool { return r.frozen || v.wholeLog }
 
 // cancel takes a record out of the log. Whoever waits until it is sent waits for the new record instead: what the new one leaves
 // behind is what the server must have then.
@@ -18,30 +36,90 @@ func (v *Venus) cancel(t *tx, r *record) {
 	}
 }
 
-// cancelStores takes the unsent stores of a file out of the log: new contents are about to be logged, or the file is about to go.
-// It returns the version that a store in the place of the first cancelled one is based on; ok is false when none was cancelled.
-func (v *Venus) cancelStores(t *tx, o *object) (base coda.VersionVector, ok bool) {
-	for _, r := range append([]*record(nil), o.pending()...) {
-		op, isStore := r.Operation.(coda.Store)
-		if !isStore || r.frozen {
-			continue
-		}
-		v.rethread(t, o, r.Number, op.Base)
-		v.cancel(t, r)
-		if !ok {
-			base, ok = op.Base, true
-		}
-	}
-	return base, ok
+// cancelChange takes a record out of the log on whose update others may be based.
+func (v *Venus) cancelChange(t *tx, o *object, r *record, base coda.VersionVector) {
+	v.rethread(t, o, r.Number, base)
+	v.cancel(t, r)
 }
 
-// cancelAttributes takes the unsent attribute changes of a file out of the log: the file is about to go.
-func (v *Venus) cancelAttributes(t *tx, o *object) {
-	for _, r := range append([]*record(nil), o.pending()...) {
-		if op, ok := r.Operation.(coda.SetAttributes); ok && !r.frozen {
-			v.rethread(t, o, r.Number, op.Base)
-			v.cancel(t, r)
+// supersedeStores takes the stores of a file out of the log that newer ones make needless; next says that another one is about to be logged, of a session.
+// What a session wrote to its container before is never kept, since it is not there any more.
+func (v *Venus) supersedeStores(t *tx, o *object, next bool, session *session) {
+	superseded := next // a later store follows, and no change of owner before it
+	for _, r := range slices.Backward(slices.Clone(o.pending())) {
+		switch op := r.Operation.(type) {
+		case coda.SetAttributes:
+			superseded = superseded && op.Owner == nil
+		case coda.Store:
+			rewritten := session != nil && r.contents == session.w
+			if rewritten || superseded && !v.keeps(r) {
+				v.cancelChange(t, o, r, op.Base)
+			} else {
+				superseded = true
+			}
 		}
+	}
+}
+
+// cancelChanges takes the unsent stores and changes of attributes of an object out of the log: it is about to go.
+func (v *Venus) cancelChanges(t *tx, o *object) {
+	for _, r := range slices.Clone(o.pending()) {
+		if v.keeps(r) {
+			continue
+		}
+		switch op := r.Operation.(type) {
+		case coda.Store:
+			v.cancelChange(t, o, r, op.Base)
+		case coda.SetAttributes:
+			v.cancelChange(t, o, r, op.Base)
+		}
+	}
+}
+
+// overwritten are the attributes that later records set anew.
+type overwritten struct{ mode, owner, modified bool }
+
+// add notes what a record sets.
+func (w *overwritten) add(op coda.Operation) {
+	switch op := op.(type) {
+	case coda.SetAttributes:
+		w.mode, w.owner, w.modified = w.mode || op.Mode != nil, w.owner || op.Owner != nil, w.modified || op.Modified != nil
+	case coda.Store:
+		w.mode, w.modified = false, true
+	}
+}
+
+// strip gives what is left of a change, and reports whether that is less than there was.
+func (w overwritten) strip(op coda.SetAttributes) (left coda.SetAttributes, less bool) {
+	left = op
+	if w.mode {
+		left.Mode = nil
+	}
+	if w.owner {
+		left.Owner = nil
+	}
+	if w.modified {
+		left.Modified = nil
+	}
+	return left, left != op
+}
+
+// dropOverwritten takes out of the unsent changes of an object's attributes what later records set anew, the next one included, which is nil for none.
+func (v *Venus) dropOverwritten(t *tx, o *object, next coda.Operation) {
+	var later overwritten
+	later.add(next)
+	for _, r := range slices.Backward(slices.Clone(o.pending())) {
+		op, ok := r.Operation.(coda.SetAttributes)
+		if left, less := later.strip(op); ok && less && !v.keeps(r) {
+			if left.Mode == nil && left.Owner == nil && left.Modified == nil {
+				v.cancelChange(t, o, r, op.Base)
+				continue
+			}
+			r.Operation = left
+			v.writeRecord(t, r)
+			o.replay(v.id.Client)
+		}
+		later.add(r.Operation)
 	}
 }
 
@@ -92,7 +170,7 @@ func rebase(op coda.Operation, f coda.Fid, id coda.StoreID, base coda.VersionVec
 // mergeAttributes takes the last unsent attribute change of a file out of the log and gives its content, which the new change of
 // attributes, op, is to carry on. Only the last record that stamps the file is merged, so nothing lies between the two.
 func (v *Venus) mergeAttributes(t *tx, o *object, op coda.SetAttributes) coda.SetAttributes {
-	if o.local().Kind == coda.Directory {
+	if o.kind() == coda.Directory {
 		return op // records that change its names lie between, and change its time
 	}
 	var last *record
@@ -102,7 +180,7 @@ func (v *Venus) mergeAttributes(t *tx, o *object, op coda.SetAttributes) coda.Se
 			last = r
 		}
 	}
-	if last == nil || last.frozen {
+	if last == nil || v.keeps(last) {
 		return op
 	}
 	old, ok := last.Operation.(coda.SetAttributes)
@@ -138,7 +216,7 @@ func (v *Venus) cancelLife(t *tx, o *object, parent coda.Fid, name string) (heir
 		return heir, false
 	}
 	for _, r := range o.pending() {
-		if r.frozen {
+		if v.keeps(r) {
 			return heir, false
 		}
 		op, isRename := r.Operation.(coda.Rename)
@@ -154,4 +232,51 @@ func (v *Venus) cancelLife(t *tx, o *object, parent coda.Fid, name string) (heir
 		v.cancel(t, o.pending()[len(o.pending())-1])
 	}
 	return heir, true
+}
+
+// makeUp applies the rules to the records of a batch that the server has rejected, as they would have been if these had not been under way.
+func (v *Venus) makeUp(t *tx, batch []*record) {
+	for _, r := range batch {
+		for _, f := range objectsOf(r.Operation) {
+			o := v.objects[f]
+			if o == nil || slices.ContainsFunc(o.pending(), func(r *record) bool { return r.connected }) {
+				continue // somebody waits for the answer
+			}
+			v.makeUpFor(t, o)
+			v.tidy(o)
+		}
+	}
+}
+
+func (v *Venus) makeUpFor(t *tx, o *object) {
+	records := o.pending()
+	if len(records) == 0 {
+		return
+	}
+	last := records[len(records)-1]
+	switch {
+	case o.exists():
+		v.dropOverwritten(t, o, nil)
+		v.supersedeStores(t, o, false, nil)
+		v.dropOverwritten(t, o, nil) // modes that no store needs any more
+	case v.wasInVain(o, last):
+		for len(o.pending()) > 0 {
+			v.cancel(t, o.pending()[len(o.pending())-1])
+		}
+	default:
+		v.cancelChanges(t, o)
+	}
+}
+
+// wasInVain reports whether the records of an object make and remove it, none has been sent, and they do nothing to any other.
+func (v *Venus) wasInVain(o *object, last *record) bool {
+	switch last.Operation.(type) {
+	case coda.Remove, coda.RemoveDirectory:
+	default:
+		return false
+	}
+	return o.ours() && len(o.touches()) == 0 && !slices.ContainsFunc(o.pending(), func(r *record) bool {
+		rename, ok := r.Operation.(coda.Rename)
+		return v.keeps(r) || ok && !rename.Replaced.IsZero()
+	})
 }

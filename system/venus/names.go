@@ -230,7 +230,7 @@ func (v *Venus) remove(ctx context.Context, c *call, dir coda.Fid, name string) 
 	return v.policies.updates.conclude(ctx, c, t, r)
 }
 
-// discard cancels what need not be sent of a file or symlink that is about to lose its last name: all of it when ok is true.
+// discard cancels what need not be sent of an object that is about to lose its last name: all of it when ok is true.
 func (v *Venus) discard(t *tx, o *object, dir coda.Fid, name string) (heir inheritance, ok bool) {
 	if o.session != nil {
 		o.session.gone = true
@@ -238,8 +238,7 @@ func (v *Venus) discard(t *tx, o *object, dir coda.Fid, name string) (heir inher
 	if heir, ok = v.cancelLife(t, o, dir, name); ok {
 		return heir, true
 	}
-	v.cancelStores(t, o)
-	v.cancelAttributes(t, o)
+	v.cancelChanges(t, o)
 	return heir, false
 }
 
@@ -285,7 +284,7 @@ func (v *Venus) removeDirectory(ctx context.Context, c *call, dir coda.Fid, name
 		}
 		t := v.store.begin()
 		gone := f
-		if heir, cancelled := v.cancelLife(t, o, dir, name); cancelled {
+		if heir, cancelled := v.discard(t, o, dir, name); cancelled {
 			gone = heir.fid
 		}
 		var r *record

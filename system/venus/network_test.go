@@ -72,6 +72,18 @@ func (n *network) release() {
 	close(n.open)
 }
 
+// held reports whether everything is held back.
+func (n *network) held() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	select {
+	case <-n.open:
+		return false
+	default:
+		return true
+	}
+}
+
 // cut ends the connections that there are.
 func (n *network) cut() {
 	n.mu.Lock()
@@ -123,4 +135,11 @@ func (l *link) Write(p []byte) (int, error) {
 func (l *link) Close() error {
 	l.once.Do(func() { close(l.closed) })
 	return l.Conn.Close()
+}
+
+// setOnRead has a function called after bytes came from the server; nil for none.
+func (n *network) setOnRead(f func(n *network, bytes int)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.onRead = f
 }

@@ -168,6 +168,7 @@ func (v *Venus) rejected(batch []*record, failures int, reason error) error {
 	}
 	v.frozen = frozen{}
 	t.meta(metaFrozen, v.frozen)
+	v.makeUp(t, batch)
 	if err := v.done(t); err != nil {
 		return err
 	}

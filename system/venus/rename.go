@@ -159,15 +159,10 @@ func (v *Venus) move(ctx context.Context, c *call, m movement, noReplace bool) e
 
 // replace cancels what need not be sent of an object that is about to be replaced, and gives what the rename has to name as replaced.
 func (v *Venus) replace(t *tx, r *object, m movement) inheritance {
-	heir, cancelled := inheritance{}, false
-	switch {
-	case r.local().Kind == coda.Directory:
-		heir, cancelled = v.cancelLife(t, r, m.toDir, m.toName)
-	case r.local().Links == 1:
-		heir, cancelled = v.discard(t, r, m.toDir, m.toName)
-	}
-	if cancelled {
-		return heir
+	if r.local().Links == 1 {
+		if heir, cancelled := v.discard(t, r, m.toDir, m.toName); cancelled {
+			return heir
+		}
 	}
 	return inheritance{r.fid, r.local().Version}
 }

@@ -33,6 +33,7 @@ type Venus struct {
 	objects     map[coda.Fid]*object
 	log         modifyLog
 	frozen      frozen
+	wholeLog    bool // nothing is taken out of the log because of what is logged later: Coda's LogOpts=0, for tests
 	doubtful    bool // the batch under way may have been applied: an attempt to send it has ended without a word of the server
 	grants      grants
 	granted     chan struct{} // closed and replaced when vnode numbers arrive

@@ -274,7 +274,8 @@ func (v *Venus) flushNeeded(c *call, s *session, durable bool) (changed, sync bo
 
 // logStore logs the contents that a session has now.
 func (v *Venus) logStore(t *tx, s *session, op coda.Store, modified coda.Time, digested, durable bool) {
-	v.cancelStores(t, s.o)
+	v.supersedeStores(t, s.o, true, s)
+	v.dropOverwritten(t, s.o, op)
 	op.Base = s.base
 	if s.foreign == s.o.foreign {
 		// Whatever was changed since the copy was made, this client did itself.
