@@ -24,6 +24,7 @@ type runFlags struct {
 	dir     string
 	asJSON  bool
 	verbose bool
+	stored  string // the run that is carried out again, if it is
 }
 
 func (f *runFlags) register(cmd *cobra.Command) {
@@ -80,6 +81,7 @@ func replayCommand() *cobra.Command {
 			if !cmd.Flags().Changed("mount") {
 				flags.mount = stored.Meta.Mount
 			}
+			flags.stored = args[0]
 			return carryOut(cmd, flags, harness.Request{Scenario: stored.Scenario, Seed: stored.Meta.Seed, Plan: stored.Plan})
 		},
 	}
@@ -118,6 +120,9 @@ func carryOut(cmd *cobra.Command, flags runFlags, request harness.Request) error
 		runErr, err := runSimulated(ctx, request, flags.verbose, stderr)
 		if err != nil {
 			return err
+		}
+		if flags.stored != "" {
+			compareCourses(stderr, flags.stored, request.Dir)
 		}
 		return conclude(ctx, cmd, flags, request.Dir, runErr)
 	}

@@ -55,19 +55,29 @@ func TestSimulatedRunsPass(t *testing.T) {
 	}
 }
 
-// TestASimulatedRunRepeatsItself compares the whole records of two runs with one seed, and of a replay.
+// TestASimulatedRunRepeatsItself compares the whole records of two runs with one seed, and of a replay, and how their memory grew. The machine has more
+// processes each time, and the names of the directories have other lengths.
 func TestASimulatedRunRepeatsItself(t *testing.T) {
 	runs := ground(t)
-	dirs := []string{filepath.Join(runs, "first"), filepath.Join(runs, "second"), filepath.Join(runs, "replayed"), filepath.Join(runs, "other")}
-	for _, dir := range dirs[:2] {
-		codastress(t, exitPass, clean(t), "run", simulatedScenario, "--runtime", "simulation", "--seed", "11", "--dir", dir)
+	first, second := filepath.Join(runs, "first"), filepath.Join(runs, strings.Repeat("second-", 20))
+	replayed, other := filepath.Join(runs, "replayed"), filepath.Join(runs, "other")
+	run := func(seed, dir string) {
+		codastress(t, exitPass, clean(t), "run", simulatedScenario, "--runtime", "simulation", "--seed", seed, "--dir", dir)
 	}
-	codastress(t, exitPass, clean(t), "replay", dirs[0], "--dir", dirs[2])
-	codastress(t, exitPass, clean(t), "run", simulatedScenario, "--runtime", "simulation", "--seed", "12", "--dir", dirs[3])
-	first := read(t, dirs[0], "history")
-	require.Equal(t, first, read(t, dirs[1], "history"), "the same seed had another course")
-	require.Equal(t, first, read(t, dirs[2], "history"), "a replay had another course")
-	require.NotEqual(t, first, read(t, dirs[3], "history"), "another seed had the same course")
+	run("11", first)
+	for range 20 {
+		begin(t, "sleep", "1000")
+	}
+	run("11", second)
+	said := codastress(t, exitPass, clean(t), "replay", first, "--dir", replayed)
+	run("12", other)
+	for _, file := range []string{"history", courseFile} {
+		record := read(t, first, file)
+		require.Equal(t, record, read(t, second, file), "%s: the same seed had another course", file)
+		require.Equal(t, record, read(t, replayed, file), "%s: a replay had another course", file)
+		require.NotEqual(t, record, read(t, other, file), "%s: another seed had the same course", file)
+	}
+	require.Contains(t, said.stderr.String(), "It took the same course as ")
 }
 
 // TestBreakagesAreFoundBySimulation searches the seeds of a scenario for each deliberate defect: of one that is made for none of them, but for those that show only
@@ -126,7 +136,7 @@ func TestFailingSeedsFailAgain(t *testing.T) {
 		replayed++
 		dir, again := filepath.Join(failing, run.Name()), filepath.Join(runs, run.Name())
 		replay := begin(t, executable, "replay", dir, "--dir", again)
-		if replay.wait(t, runBound) == exitFail && read(t, dir, "history") == read(t, again, "history") {
+		if replay.wait(t, runBound) == exitFail && read(t, dir, "history") == read(t, again, "history") && read(t, dir, courseFile) == read(t, again, courseFile) {
 			same++
 		}
 	}

@@ -100,6 +100,16 @@ const (
 	memoryVariable = "GOMEMLIMIT=4GiB" // a run that needs more than any would is better collected than killed
 )
 
+// environmentOfSimulations hides from a new process what is not the same each time. What it learns before its simulation begins lies in its memory, and
+// moves all that is allocated later.
+func environmentOfSimulations() []string {
+	return []string{
+		"GOMAXPROCS=1", "GOGC=off", memoryVariable, "GOTRACEBACK=all",
+		"PWD=/proc/self/cwd",     // a name of its working directory that is always as long
+		"HOST_PROC=/nonexistent", // testcontainers-go looks for its parent among all processes of the machine, through gopsutil, which looks for them here
+	}
+}
+
 // A cost is what a process took of the machine.
 type cost struct {
 	memory    int64         // the most that was resident, in bytes
@@ -134,9 +144,7 @@ func simulate(ctx context.Context, o order, folder string, stderr io.Writer) (a 
 	cmd.Dir = folder
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(text), &stdout, io.MultiWriter(said, stderr)
 	// The same environment wherever it runs: what differs could show in the order of things.
-	cmd.Env = []string{
-		bubble.SeedVariable + "=" + strconv.FormatUint(o.Seed, 10), "GOMAXPROCS=1", "GOGC=off", memoryVariable, "GOTRACEBACK=all",
-	}
+	cmd.Env = append(environmentOfSimulations(), bubble.SeedVariable+"="+strconv.FormatUint(o.Seed, 10))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // so that it says where it is
 	cmd.WaitDelay = dyingTime
@@ -188,6 +196,22 @@ func runSimulated(ctx context.Context, request harness.Request, verbose bool, st
 		return nil, err
 	}
 	return a.err(), keep(folder, request.Dir)
+}
+
+// compareCourses says whether a simulated run took the course of the stored one that it repeats. Nothing is said where either left no word of its course.
+func compareCourses(to io.Writer, stored, again string) {
+	was, err := os.ReadFile(filepath.Join(stored, courseFile))
+	if err != nil {
+		return
+	}
+	is, err := os.ReadFile(filepath.Join(again, courseFile))
+	switch {
+	case err != nil:
+	case bytes.Equal(was, is):
+		fmt.Fprintf(to, "It took the same course as %s, to the last allocation.\n", relative(mustAbs(stored)))
+	default:
+		fmt.Fprintf(to, "It took another course than %s, as it does with another program, Go version or kind of processor.\n", relative(mustAbs(stored)))
+	}
 }
 
 // keep gives the run directory that was made in a folder its name.

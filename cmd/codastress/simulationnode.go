@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
@@ -47,12 +49,13 @@ func (o order) carryOut(stderr io.Writer) (answer, error) {
 		return answer{}, err
 	}
 	var a answer
+	var course string
 	var runErr error
 	bubbled := bubble.Run(func(ctx context.Context) {
 		began := time.Now()
 		collecting, stop := context.WithCancel(ctx)
 		var collector sync.WaitGroup
-		collector.Go(func() { collect(collecting) })
+		collector.Go(func() { course = collect(collecting) })
 		defer collector.Wait()
 		defer stop()
 		runErr = harness.Run(ctx, request, catalog())
@@ -75,6 +78,11 @@ func (o order) carryOut(stderr io.Writer) (answer, error) {
 			return a, err
 		}
 		a.Verdicts = result.Verdicts
+	}
+	if recorded(request.Dir) {
+		if err := os.WriteFile(filepath.Join(request.Dir, courseFile), []byte(course+"\n"), 0o644); err != nil {
+			return a, fmt.Errorf("writing down the course of a simulation: %w", err)
+		}
 	}
 	return a, nil
 }
