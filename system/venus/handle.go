@@ -147,15 +147,11 @@ func (v *Venus) openReader(c *call, o *object) (*Handle, error) {
 	digest := o.local().Digest
 	v.mu.Unlock()
 	file, err := k.open(v.cfg.Disk)
+	whole := true
 	if err == nil && !checked {
-		var whole bool
-		if whole, err = v.check(o, k, file, digest); err == nil && !whole {
-			k.close()
-			v.letGo(o, k)
-			return nil, nil
-		}
+		whole, err = v.check(o, k, file, digest)
 	}
-	if err != nil {
+	if err != nil || !whole {
 		if file != nil {
 			k.close()
 		}
@@ -193,6 +189,23 @@ func (v *Venus) check(o *object, k *container, file disk.File, want coda.Digest)
 		v.saveObject(t, o)
 	}
 	return got == want, v.done(t)
+}
+
+// checkFirst is check for contents that are about to be copied. It is called with v.mu held and returns without; what is to be copied has to be looked at
+// again then.
+func (v *Venus) checkFirst(o *object, k *container) error {
+	v.retain(k)
+	o.users++
+	want := o.local().Digest
+	v.mu.Unlock()
+	defer v.letGo(o, k)
+	file, err := k.open(v.cfg.Disk)
+	if err != nil {
+		return err
+	}
+	defer k.close()
+	_, err = v.check(o, k, file, want)
+	return err
 }
 
 // Create makes a file and opens it. Where the name is taken already, the file that it stands for is opened, unless flags.Exclusive is set.

@@ -2,9 +2,13 @@ package venus_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
+	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -279,4 +283,41 @@ func TestRefusedWorkSurvivesALossOfPower(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Contents that were sent and never synced can be gone after a loss of power. Who opens the file to write to it gets what the server has, and not what is left:
+// that would take the place of the server's.
+func TestWritingToContentsThatALossOfPowerTook(t *testing.T) {
+	contents, damaged := strings.Repeat("contents", 1500), 0 // of several blocks
+	for seed := range uint64(100) {
+		synctest.Test(t, func(t *testing.T) {
+			s, disk := vicetest.Start(t), simdisk.New()
+			use := func(c *venus.Config) { c.Disk, c.Boot, c.Timing = disk, "first", venus.Timing{} }
+			c := startIn(t, "cache", s, use)
+			c.write("file", contents)
+			c.settle()
+			require.NoError(t, c.Sync(t.Context())) // of all but the contents
+			disk = disk.LosePower(rand.New(rand.NewPCG(seed, 0)))
+			c.stop()
+			containers, err := disk.Entries("cache/containers")
+			require.NoError(t, err)
+			for _, k := range containers {
+				f, err := disk.OpenFile("cache/containers/"+k.Name, os.O_RDONLY)
+				require.NoError(t, err)
+				text, err := io.ReadAll(f)
+				require.NoError(t, errors.Join(err, f.Close()))
+				if len(text) == len(contents) && string(text) != contents {
+					damaged++
+				}
+			}
+			again := startIn(t, "cache", s, use, func(c *venus.Config) { c.Boot = "next" })
+			again.await(true)
+			h := again.open("file", venus.OpenFlags{Write: true})
+			put(t, h, int64(len(contents)), " and more")
+			require.NoError(t, h.Close(t.Context()))
+			again.settle()
+			require.Equal(t, describe(1, []byte(contents+" and more")), serverTree(s)["file"], "seed %d", seed)
+		})
+	}
+	require.Positive(t, damaged, "no loss of power has left the length without the contents")
 }
