@@ -19,33 +19,45 @@ import (
 const socketVariable = "CODASTRESS_VENUS"
 
 func cfsCommand() *cobra.Command {
+	return venusTool("cfs", "Ask a running venus, or tell it what to do", cfs.Commands())
+}
+
+func hoardCommand() *cobra.Command {
+	return venusTool("hoard", "Tell a running venus what to have at hand while no server is reachable", cfs.HoardCommands())
+}
+
+// venusTool is one of Coda's programs that talk to venus.
+func venusTool(name, help string, commands []cfs.Command) *cobra.Command {
 	var socket string
 	var patience time.Duration
 	cmd := &cobra.Command{
-		Use:   "cfs",
-		Short: "Ask a running venus, or tell it what to do",
+		Use:   name,
+		Short: help,
 		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&socket, "socket", os.Getenv(socketVariable), "venus's control socket (default: $"+socketVariable+")")
 	flags.DurationVar(&patience, "patience", time.Minute, "how long to wait for venus")
-	for _, one := range cfs.Commands() {
-		cmd.AddCommand(cfsSubcommand(one, &socket, &patience))
+	for _, one := range commands {
+		cmd.AddCommand(venusSubcommand(name, one, &socket, &patience))
 	}
 	return cmd
 }
 
-// cfsSubcommand is one of Coda's commands.
-func cfsSubcommand(one cfs.Command, socket *string, patience *time.Duration) *cobra.Command {
+// venusSubcommand is one of Coda's commands.
+func venusSubcommand(tool string, one cfs.Command, socket *string, patience *time.Duration) *cobra.Command {
 	var in cfs.Input
 	var contents string
 	sub := &cobra.Command{Use: one.Name, Short: one.Help, Args: noArguments}
 	switch one.Path {
 	case cfs.MayHavePath:
-		sub.Use, sub.Args = one.Name+" [PATH]", pathArgument(0)
+		sub.Use, sub.Args = one.Name+" [PATH]", pathArgument(0, 1)
 	case cfs.NeedsPath:
-		sub.Use, sub.Args = one.Name+" PATH", pathArgument(1)
+		sub.Use, sub.Args = one.Name+" PATH", pathArgument(1, 1)
+	}
+	if one.More != "" {
+		sub.Use, sub.Args = sub.Use+" ["+one.More+"]", pathArgument(1, 2)
 	}
 	for _, flag := range one.Flags {
 		switch flag {
@@ -66,6 +78,9 @@ func cfsSubcommand(one cfs.Command, socket *string, patience *time.Duration) *co
 				return err
 			}
 		}
+		if len(args) > 1 {
+			in.More = args[1]
+		}
 		if contents != "" {
 			if in.Contents, err = os.ReadFile(contents); err != nil {
 				return err
@@ -79,7 +94,7 @@ func cfsSubcommand(one cfs.Command, socket *string, patience *time.Duration) *co
 		ctx, cancel := context.WithTimeout(cmd.Context(), *patience)
 		defer cancel()
 		if err := one.Run(ctx, venus.Control(), cmd.OutOrStdout(), in); err != nil {
-			return fmt.Errorf("cfs %s: %w", one.Name, err)
+			return fmt.Errorf("%s %s: %w", tool, one.Name, err)
 		}
 		return nil
 	}
@@ -89,14 +104,14 @@ func cfsSubcommand(one cfs.Command, socket *string, patience *time.Duration) *co
 	return sub
 }
 
-// pathArgument accepts a path, of which at least so many must be there.
-func pathArgument(least int) cobra.PositionalArgs {
+// pathArgument accepts a path and what may follow it.
+func pathArgument(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) < least:
 			return usageError{fmt.Errorf("name a path: see `%s --help`", cmd.CommandPath())}
-		case len(args) > 1:
-			return usageError{fmt.Errorf("unexpected argument %q: see `%s --help`", args[1], cmd.CommandPath())}
+		case len(args) > most:
+			return usageError{fmt.Errorf("unexpected argument %q: see `%s --help`", args[most], cmd.CommandPath())}
 		default:
 			return nil
 		}

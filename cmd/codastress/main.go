@@ -61,7 +61,7 @@ func rootCommand() *cobra.Command {
 		runCommand(), replayCommand(), simulateCommand(), shrinkCommand(),
 		checkCommand(), reportCommand(), historyCommand(),
 		listCommand(), explainCommand(), schemaCommand(),
-		cfsCommand(), cleanCommand(), imageCommand(), versionCommand(),
+		cfsCommand(), hoardCommand(), cleanCommand(), imageCommand(), versionCommand(),
 		nodeCommand(),
 	)
 	return root

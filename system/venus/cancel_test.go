@@ -1,6 +1,7 @@
 package venus_test
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -553,9 +554,28 @@ func (h *random) attributes() {
 	})
 }
 
+// save writes a file in the way of editors: to another name, which is moved over the file then.
+func (h *random) save() {
+	p := h.path("path")
+	h.i++
+	text, temporary := fmt.Sprint(h.i), p+"~"
+	h.try("save "+p, func(c *client) error {
+		return in(c, temporary, func(dir coda.Fid, name string) error {
+			if err := c.tryWriteIn(dir, name, text); err != nil {
+				return err
+			}
+			if err := c.Rename(c.t.Context(), dir, name, dir, strings.TrimSuffix(name, "~"), false); err != nil {
+				return errors.Join(err, c.Remove(c.t.Context(), dir, name))
+			}
+			return nil
+		})
+	})
+	h.last = p
+}
+
 // change does something to the tree.
 func (h *random) change() {
-	do := rapid.SampledFrom([]func(){h.write, h.write, h.make, h.remove, h.remove, h.rename, h.link, h.attributes, h.attributes}).Draw(h.r, "what")
+	do := rapid.SampledFrom([]func(){h.write, h.write, h.save, h.make, h.remove, h.remove, h.rename, h.link, h.attributes, h.attributes}).Draw(h.r, "what")
 	do()
 }
 

@@ -20,6 +20,7 @@ const (
 	keyEntry    = 'e' // + fid of the directory + name
 	keyLog      = 'l' // + number
 	keyConflict = 'c' // + number
+	keyHoard    = 'h' // + path
 )
 
 // appendFid writes a fid so that the keys of one directory's entries stand together.

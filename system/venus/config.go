@@ -54,6 +54,7 @@ type Timing struct {
 	Retry    time.Duration // longest pause between attempts (500 ms)
 	Age      time.Duration // how long the oldest record waits for others before it is sent (5 ms)
 	Snapshot time.Duration // how long flushed contents wait for the file to be closed before a copy is sent (1 s)
+	Hoard    time.Duration // between two walks through what is hoarded (10 min)
 
 	// Of the historical profiles.
 	Busy    time.Duration // sleep of a caller after the volume was busy (15 s)
@@ -93,6 +94,7 @@ func (t Timing) withDefaults(p coda.Profile) Timing {
 		{&t.Retry, 500 * time.Millisecond},
 		{&t.Age, modernAge},
 		{&t.Snapshot, time.Second},
+		{&t.Hoard, 10 * time.Minute},
 		{&t.Reintegrate, 30 * time.Second},
 	} {
 		if *f.field <= 0 {
@@ -135,7 +137,7 @@ func (t Timing) historical(p coda.Profile) Timing {
 // Scaled divides every duration by scale: a scenario's time_scale. What is as short as the modern Age stays. Zero fields stay what they are.
 func (t Timing) Scaled(scale float64) Timing {
 	for _, f := range []*time.Duration{
-		&t.Call, &t.Idle, &t.Ping, &t.Dead, &t.Silence, &t.Connect, &t.Grace, &t.Retry, &t.Age, &t.Snapshot, &t.Reintegrate,
+		&t.Call, &t.Idle, &t.Ping, &t.Dead, &t.Silence, &t.Connect, &t.Grace, &t.Retry, &t.Age, &t.Snapshot, &t.Hoard, &t.Reintegrate,
 		&t.Busy, &t.LogBusy, &t.Again, &t.Trickle,
 	} {
 		if *f > modernAge && *f < never {
@@ -150,9 +152,10 @@ func (t Timing) Scaled(scale float64) Timing {
 
 // Limits bound what a client keeps. Zero fields stand for the defaults.
 type Limits struct {
-	CacheBytes   uint64 // of containers; clean ones are evicted beyond it (1 GiB)
-	CacheObjects int    // cached objects; clean ones are evicted beyond it (100,000)
+	CacheBytes   uint64 // of containers; clean ones are evicted beyond it, those that are hoarded last (1 GiB)
+	CacheObjects int    // cached objects; clean ones are evicted beyond it, those that are hoarded last (100,000)
 	LogRecords   int    // records in the modify log (1,000,000)
+	HoardEntries int    // entries of the hoard database (one for two cached objects)
 	BatchRecords int    // records sent at once (1,000)
 	BatchBytes   uint64 // bytes of contents sent at once; a single larger file is sent alone (32 MiB)
 	DiskReserve  uint64 // bytes of the disk that are left free (32 MiB)
@@ -173,6 +176,9 @@ func (l Limits) withDefaults(p coda.Profile) Limits {
 	}
 	if l.CacheObjects == 0 {
 		l.CacheObjects = 100_000
+	}
+	if l.HoardEntries == 0 {
+		l.HoardEntries = max(1, l.CacheObjects/2)
 	}
 	if l.LogRecords == 0 {
 		l.LogRecords = 1_000_000

@@ -18,6 +18,10 @@
 // File contents are in container files, one a version, on the same disk, which must be real where the front end passes them to the kernel. A
 // container never changes once its write session has ended.
 //
+// # What is at hand
+//
+// What a person hoards is fetched before it is needed and evicted last (hoard.go, hoardwalk.go); docs/hoarding.md has the rules of a full cache.
+//
 // # What it costs
 //
 // Whatever is cached is known in memory: half a KiB for each object with its name and container (object.go). What is going on with an object is behind

@@ -242,7 +242,7 @@ func (v *Venus) suspects(o *object, hint siblings) []*object {
 	if hint.dir == nil {
 		return list
 	}
-	room := min(1<<min(hint.dir.listing().misses, 9), 500)
+	room := min(1<<min(hint.dir.listing().misses, 9), 500, v.cfg.Limits.CacheObjects/8) // what is asked for stays until it is answered
 	hint.dir.listing().misses++
 	names := hint.dir.sorted()
 	start, _ := slices.BinarySearch(names, hint.after)

@@ -26,8 +26,9 @@ func (v *Venus) makeEmpty(files map[string]int64) error {
 	return nil
 }
 
-// room makes sure that so many bytes of contents may be added to the cache, evicting clean ones if that helps.
-func (v *Venus) room(bytes uint64) error {
+// room makes sure that so many bytes of contents may be added to the cache, for something that is hoarded with a priority, or 0. It evicts clean contents that
+// are wanted less if that helps.
+func (v *Venus) room(bytes uint64, priority int) error {
 	free, err := v.containers.freeBytes()
 	if err != nil {
 		return err
@@ -37,7 +38,7 @@ func (v *Venus) room(bytes uint64) error {
 	full := uint64(max(v.cacheBytes, 0))+bytes > limit
 	v.mu.Unlock()
 	if full || free < v.cfg.Limits.DiskReserve+bytes {
-		v.evictNow(bytes)
+		v.evictNow(bytes, priority)
 		v.mu.Lock()
 		full = uint64(max(v.cacheBytes, 0))+bytes > limit
 		v.mu.Unlock()
@@ -95,16 +96,19 @@ func (v *Venus) evict(ctx context.Context) {
 	for {
 		select {
 		case <-v.wakeEvict:
-			v.evictNow(0)
+			v.evictNow(0, 0)
 		case <-ctx.Done():
 			return
 		}
 		// What is in use now may not be soon, but looking through the cache for every single object would cost too much.
-		if !pause(ctx, 50*time.Millisecond) {
+		if !pause(ctx, evictPause) {
 			return
 		}
 	}
 }
+
+// evictPause is the pause between two looks for what can be evicted.
+const evictPause = 50 * time.Millisecond
 
 // eased has the evictor look again when something that was in use is not any more and the cache is beyond its limits. v.mu is held.
 func (v *Venus) eased() {
@@ -114,8 +118,9 @@ func (v *Venus) eased() {
 }
 
 // evictNow brings the cache a sixteenth below its limits, with room for so many bytes more, by dropping what is clean, not in use and least recently used.
-// What the log needs stays.
-func (v *Venus) evictNow(bytes uint64) (objects, freed uint64) {
+// What the log needs stays. What is hoarded stays, too, unless its priority is below that of what needs the room, or all that is hoarded has more than
+// fifteen sixteenths of the cache.
+func (v *Venus) evictNow(bytes uint64, priority int) (objects, freed uint64) {
 	t := v.store.begin()
 	v.mu.Lock()
 	if v.closed {
@@ -123,23 +128,36 @@ func (v *Venus) evictNow(bytes uint64) (objects, freed uint64) {
 		_ = t.abandon(nil)
 		return 0, 0
 	}
-	limit := int64(v.cfg.Limits.CacheBytes)
-	byteGoal := limit - limit/16 - int64(min(bytes, v.cfg.Limits.CacheBytes))
-	if v.cacheBytes+int64(min(bytes, 1<<62)) <= limit && bytes == 0 {
-		byteGoal = limit
+	byteLimit, objectLimit := int64(v.cfg.Limits.CacheBytes), v.cfg.Limits.CacheObjects
+	byteGoal := byteLimit - byteLimit/16 - int64(min(bytes, v.cfg.Limits.CacheBytes))
+	if v.cacheBytes+int64(min(bytes, 1<<62)) <= byteLimit && bytes == 0 {
+		byteGoal = byteLimit
 	}
-	objectGoal := v.cfg.Limits.CacheObjects
-	if len(v.objects) > objectGoal {
+	objectGoal := objectLimit
+	if len(v.objects) >= objectGoal {
 		objectGoal -= objectGoal / 16
 	}
 	if v.cacheBytes > byteGoal || len(v.objects) > objectGoal {
-		for _, o := range v.evictable() {
-			if v.cacheBytes > byteGoal && o.contents != nil && o.contents.refs == 1 {
-				freed += uint64(o.contents.size)
+		list := v.evictable()
+		hoardedBytes, hoarded := hoardedOf(list)
+		for _, o := range list {
+			tooManyBytes, tooMany := v.cacheBytes > byteGoal, len(v.objects) > objectGoal
+			if p := int(o.mark.priority); p > 0 && p >= priority {
+				tooManyBytes, tooMany = hoardedBytes > byteLimit-byteLimit/16, hoarded > objectLimit-objectLimit/16
+			}
+			size := o.size()
+			if tooManyBytes && size > 0 && o.contents.refs == 1 {
+				freed += uint64(size)
 				v.dropContents(t, o)
 				objects++
+				if o.mark.priority > 0 {
+					hoardedBytes -= size
+				}
 			}
-			if len(v.objects) > objectGoal {
+			if tooMany {
+				if o.mark.priority > 0 {
+					hoarded--
+				}
 				v.dropObject(t, o)
 			}
 		}
@@ -150,7 +168,26 @@ func (v *Venus) evictNow(bytes uint64) (objects, freed uint64) {
 	return objects, freed
 }
 
-// evictable lists what can be dropped, least recently used first.
+// hoardedOf sums up what is hoarded of a list.
+func hoardedOf(list []*object) (bytes int64, objects int) {
+	for _, o := range list {
+		if o.mark.priority > 0 {
+			bytes += o.size()
+			objects++
+		}
+	}
+	return bytes, objects
+}
+
+// size is what the contents of the object take in the cache.
+func (o *object) size() int64 {
+	if o.contents == nil {
+		return 0
+	}
+	return o.contents.size
+}
+
+// evictable lists what can be dropped, least wanted and then least recently used first.
 func (v *Venus) evictable() []*object {
 	var list []*object
 	for _, o := range v.objects {
@@ -158,7 +195,9 @@ func (v *Venus) evictable() []*object {
 			list = append(list, o)
 		}
 	}
-	slices.SortFunc(list, func(a, b *object) int { return cmp.Compare(a.used, b.used) })
+	slices.SortFunc(list, func(a, b *object) int {
+		return cmp.Or(cmp.Compare(a.mark.priority, b.mark.priority), cmp.Compare(a.used, b.used))
+	})
 	return list
 }
 

@@ -55,7 +55,7 @@ type fetched struct {
 // fetch asks for the status and contents of an object and installs them.
 func (v *Venus) fetch(ctx context.Context, o *object, session uint64) error {
 	v.mu.Lock()
-	asked := o.base().Version
+	asked, priority := o.base().Version, int(o.mark.priority)
 	request := &vicepb.FetchRequest{Fid: wire.FidToProto(o.fid), Session: session, Contents: true}
 	switch {
 	case o.complete():
@@ -69,7 +69,7 @@ func (v *Venus) fetch(ctx context.Context, o *object, session uint64) error {
 	stream, err := v.remote.vice.Fetch(ctx, request)
 	var got *fetched
 	if err == nil {
-		got, err = v.receiveFetch(stream, o.fid, patience)
+		got, err = v.receiveFetch(stream, o.fid, priority, patience)
 	}
 	if err != nil {
 		err = wire.FromError("fetch "+o.fid.String(), err)
@@ -81,8 +81,8 @@ func (v *Venus) fetch(ctx context.Context, o *object, session uint64) error {
 	return v.install(o, got, session, asked)
 }
 
-// receiveFetch reads the answer to a fetch. Contents are verified before they count.
-func (v *Venus) receiveFetch(stream vicepb.Vice_FetchClient, f coda.Fid, p *patience) (*fetched, error) {
+// receiveFetch reads the answer to a fetch of an object that is hoarded with a priority, or 0. Contents are verified before they count.
+func (v *Venus) receiveFetch(stream vicepb.Vice_FetchClient, f coda.Fid, priority int, p *patience) (*fetched, error) {
 	first, err := stream.Recv()
 	if err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (v *Venus) receiveFetch(stream vicepb.Vice_FetchClient, f coda.Fid, p *pati
 	if got.unchanged || got.status.Kind != coda.File {
 		return got, v.receiveEntries(stream, got, p)
 	}
-	return got, v.receiveContents(stream, got, p)
+	return got, v.receiveContents(stream, got, priority, p)
 }
 
 func (v *Venus) receiveEntries(stream vicepb.Vice_FetchClient, got *fetched, p *patience) error {
@@ -127,8 +127,8 @@ func (v *Venus) receiveEntries(stream vicepb.Vice_FetchClient, got *fetched, p *
 	}
 }
 
-func (v *Venus) receiveContents(stream vicepb.Vice_FetchClient, got *fetched, p *patience) (err error) {
-	if err := v.room(got.status.Length); err != nil {
+func (v *Venus) receiveContents(stream vicepb.Vice_FetchClient, got *fetched, priority int, p *patience) (err error) {
+	if err := v.room(got.status.Length, priority); err != nil {
 		return err
 	}
 	c, file, err := v.containers.create()

@@ -239,7 +239,7 @@ func (v *Venus) Create(ctx context.Context, dir coda.Fid, name string, mode, own
 }
 
 func (v *Venus) createNew(ctx context.Context, c *call, dir coda.Fid, name string, mode, owner uint32, flags OpenFlags) (coda.Status, *Handle, error) {
-	if err := v.room(0); err != nil {
+	if err := v.room(0, 0); err != nil {
 		return coda.Status{}, nil, c.wrap(err)
 	}
 	t := v.store.begin()

@@ -118,7 +118,9 @@ func (v *Venus) attach(r *record) {
 		}
 		v.object(n.dir).addTouch(n.name, touch{record: r, entry: n.entry})
 		if !n.entry.Fid.IsZero() {
-			v.object(n.entry.Fid).saw(place{n.dir, n.name})
+			o := v.object(n.entry.Fid)
+			o.saw(place{n.dir, n.name})
+			o.mark = o.mark.include(v.object(n.dir).mark.childMark())
 		}
 	}
 }

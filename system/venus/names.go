@@ -2,6 +2,7 @@ package venus
 
 import (
 	"context"
+	"time"
 
 	"github.com/codastress/codastress/system/coda"
 )
@@ -58,6 +59,12 @@ func (v *Venus) make(ctx context.Context, c *call, t *tx, dir coda.Fid, name str
 		if _, err := v.newName(ctx, c, dir, name); err != nil {
 			return nil, err
 		}
+		if len(v.objects) >= v.cfg.Limits.CacheObjects {
+			if err := v.awaitPlace(ctx, c); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		f, ok := v.newFid(t, kind)
 		if ok {
 			v.append(t, v.now(), operation(f))
@@ -74,6 +81,26 @@ func (v *Venus) make(ctx context.Context, c *call, t *tx, dir coda.Fid, name str
 		if err := c.waitAny(ctx, granted, changed, nil, "the server to grant vnode numbers"); err != nil {
 			return nil, err
 		}
+	}
+}
+
+// awaitPlace makes a place for another object by evicting what is clean. Where nothing is, it waits for a moment, unless the server is not taking the
+// log: then the cache is full. It is called with v.mu held and returns without.
+func (v *Venus) awaitPlace(ctx context.Context, c *call) error {
+	settled, changed := v.settled, v.session.changed
+	hopeless := v.session.state != linkUp || v.log.count == 0
+	v.mu.Unlock()
+	v.evictNow(0, 0)
+	v.mu.Lock()
+	objects := len(v.objects)
+	v.mu.Unlock()
+	switch {
+	case objects < v.cfg.Limits.CacheObjects:
+		return nil
+	case hopeless || c.overdue():
+		return c.fail(coda.NoSpace, "the cache has %d objects that are dirty, hoarded or in use", objects)
+	default:
+		return c.waitAny(ctx, settled, changed, time.After(evictPause), "the server to take the modify log")
 	}
 }
 

@@ -28,6 +28,7 @@ type object struct {
 	names   *listing // of a directory, nil where nothing is known of its names
 	session *session // of a file that is open for writing
 	flight  *flight  // the request that is under way for it
+	mark    mark     // whether it is hoarded
 	users   int32    // handles and operations that need the object to stay in memory
 	foreign uint32   // counts the versions that others left
 	gone    bool     // the server said that it does not have it

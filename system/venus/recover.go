@@ -42,6 +42,9 @@ func (v *Venus) recover(ctx context.Context) error {
 	if err := v.recoverConflicts(t, files, sameBoot); err != nil {
 		return err
 	}
+	if err := v.recoverHoard(); err != nil {
+		return err
+	}
 	v.skipNumbers(t)
 	t.enqueue()
 	if err := t.wait(); err != nil {

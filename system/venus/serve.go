@@ -156,3 +156,68 @@ func (s *controlService) State(context.Context, *controlpb.StateRequest) (*contr
 	}
 	return reply, nil
 }
+
+// HoardAdd hoards something.
+func (s *controlService) HoardAdd(ctx context.Context, r *controlpb.HoardAddRequest) (*controlpb.HoardAddReply, error) {
+	extent, err := ParseExtent(r.Entry.GetExtent())
+	if err != nil {
+		return nil, err
+	}
+	priority := int(r.Entry.GetPriority())
+	if priority == 0 {
+		priority = HoardPriority
+	}
+	add := s.v.HoardAdd
+	if r.Modify {
+		add = s.v.HoardModify
+	}
+	entries, err := add(ctx, r.Entry.GetPath(), priority, extent)
+	return &controlpb.HoardAddReply{Entries: uint64(entries)}, err
+}
+
+// HoardDelete ends the hoarding of something.
+func (s *controlService) HoardDelete(_ context.Context, r *controlpb.PathRequest) (*controlpb.EmptyReply, error) {
+	return &controlpb.EmptyReply{}, s.v.HoardDelete(r.Path)
+}
+
+// HoardClear ends the hoarding of everything.
+func (s *controlService) HoardClear(context.Context, *controlpb.HoardClearRequest) (*controlpb.HoardClearReply, error) {
+	entries, err := s.v.HoardClear()
+	return &controlpb.HoardClearReply{Entries: uint64(entries)}, err
+}
+
+// HoardList lists what is hoarded.
+func (s *controlService) HoardList(context.Context, *controlpb.HoardListRequest) (*controlpb.HoardListReply, error) {
+	reply := &controlpb.HoardListReply{}
+	for _, e := range s.v.HoardList() {
+		reply.Entries = append(reply.Entries, &controlpb.Hoarded{Path: printable(e.Path), Priority: uint32(e.Priority), Extent: e.Extent.String()})
+	}
+	return reply, nil
+}
+
+// HoardWalk fetches what is missing.
+func (s *controlService) HoardWalk(ctx context.Context, _ *controlpb.HoardWalkRequest) (*controlpb.HoardWalkReply, error) {
+	r, err := s.v.HoardWalk(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &controlpb.HoardWalkReply{
+		Entries: r.Entries, Unbound: r.Unbound, Objects: r.Objects, Fetched: r.Fetched, Bytes: r.Bytes, Refused: r.Refused, Failed: r.Failed,
+		Took: int64(r.Took),
+	}, nil
+}
+
+// HoardVerify says what of what is hoarded is cached.
+func (s *controlService) HoardVerify(_ context.Context, r *controlpb.PathRequest) (*controlpb.HoardVerifyReply, error) {
+	reply := &controlpb.HoardVerifyReply{}
+	for _, e := range s.v.HoardVerify(r.Path) {
+		kind := ""
+		if e.Kind != 0 {
+			kind = e.Kind.String()
+		}
+		reply.States = append(reply.States, &controlpb.HoardState{
+			Path: printable(e.Path), Priority: uint32(e.Priority), Kind: kind, Cached: e.Cached, Valid: e.Valid,
+		})
+	}
+	return reply, nil
+}

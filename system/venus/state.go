@@ -105,6 +105,10 @@ func (v *Venus) describeLog(b *strings.Builder) {
 
 func (v *Venus) describeObjects(b *strings.Builder) {
 	fmt.Fprintf(b, "cache: %d objects, %d bytes of %d\n", len(v.objects), v.cacheBytes, v.cfg.Limits.CacheBytes)
+	if n := len(v.hoard.entries); n > 0 {
+		h := v.hoard.last
+		fmt.Fprintf(b, "hoard: %d entries; the last walk fetched %d files in %v and had no room for %d\n", n, h.Fetched, h.Took.Round(time.Millisecond), h.Refused)
+	}
 	for f, o := range v.objects {
 		if o.flight != nil {
 			fmt.Fprintf(b, "  %v waits for %s\n", f, o.flight.what)

@@ -39,6 +39,7 @@ type Venus struct {
 	granted     chan struct{} // closed and replaced when vnode numbers arrive
 	limitsMoved bool          // a limit of numbers or grants has been written and not synced
 	conflicts   conflicts
+	hoard       hoard
 	clock       uint64
 	cacheBytes  int64
 	diskFull    bool          // the disk has less than half of its reserve left
@@ -73,7 +74,7 @@ func Open(ctx context.Context, cfg Config) (*Venus, error) {
 	}
 	v := &Venus{
 		cfg: cfg, logger: cfg.Log, ballast: b, store: s, calls: newCalls(), notices: newNotices(),
-		objects: map[coda.Fid]*object{}, conflicts: newConflicts(),
+		objects: map[coda.Fid]*object{}, conflicts: newConflicts(), hoard: newHoard(),
 		granted: make(chan struct{}), settled: make(chan struct{}), forced: map[*uint64]struct{}{},
 		wakeLog: make(chan struct{}, 1), wakeEvict: make(chan struct{}, 1), wakeGrant: make(chan struct{}, 1),
 		wakeSweep: make(chan struct{}, 1),
@@ -97,7 +98,7 @@ func (v *Venus) start() {
 	v.life, v.stop = ctx, cancel
 	v.policies = policiesOf(ctx, v)
 	for _, daemon := range []func(context.Context){
-		v.sweeper, v.notices.run, v.keepSession, v.reintegrate, v.evict, v.keepGrants, v.revalidate, v.watchDisk,
+		v.sweeper, v.notices.run, v.keepSession, v.reintegrate, v.evict, v.keepGrants, v.revalidate, v.watchDisk, v.hoardWalks,
 	} {
 		v.daemons.Go(func() { daemon(ctx) })
 	}

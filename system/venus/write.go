@@ -140,7 +140,7 @@ func (v *Venus) privateCopy(source *container, modified time.Time) (w *container
 		}
 		size = uint64(info.Size())
 	}
-	if err := v.room(size); err != nil {
+	if err := v.room(size, 0); err != nil {
 		return nil, nil, stamp{}, err
 	}
 	if w, file, err = v.containers.create(); err != nil {

@@ -11,12 +11,13 @@ import (
 	"github.com/codastress/codastress/system/wire/controlpb"
 )
 
-// Command is one subcommand of cfs.
+// Command is one subcommand of cfs or hoard.
 type Command struct {
 	Name  string // Coda's name
 	Short string // Coda's abbreviation, "" for none
 	Help  string // one line
 	Path  Presence
+	More  string   // what may follow the path, "" for nothing
 	Flags []string // of FlagAll, FlagKeep and FlagContents, those that it knows
 	Run   func(ctx context.Context, venus controlpb.VenusControlClient, out io.Writer, in Input) error
 }
@@ -41,6 +42,7 @@ const (
 // Input is what a person has written behind the name of a command.
 type Input struct {
 	Path     string // from the root of the volume; "" for none
+	More     string // what follows it, "" for nothing
 	All      bool   // everything rather than a path
 	Keep     string // local, global or both
 	Contents []byte // nil for none

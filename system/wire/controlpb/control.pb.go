@@ -79,6 +79,578 @@ func (Keep) EnumDescriptor() ([]byte, []int) {
 	return file_control_proto_rawDescGZIP(), []int{0}
 }
 
+type Hoarded struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`          // from the root of the volume, which is ""
+	Priority      uint32                 `protobuf:"varint,2,opt,name=priority,proto3" json:"priority,omitempty"` // 1 to 1000
+	Extent        string                 `protobuf:"bytes,3,opt,name=extent,proto3" json:"extent,omitempty"`      // what below a directory is hoarded, too: nothing, or c+ or d+
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hoarded) Reset() {
+	*x = Hoarded{}
+	mi := &file_control_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hoarded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hoarded) ProtoMessage() {}
+
+func (x *Hoarded) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hoarded.ProtoReflect.Descriptor instead.
+func (*Hoarded) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *Hoarded) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Hoarded) GetPriority() uint32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+func (x *Hoarded) GetExtent() string {
+	if x != nil {
+		return x.Extent
+	}
+	return ""
+}
+
+type HoardAddRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entry         *Hoarded               `protobuf:"bytes,1,opt,name=entry,proto3" json:"entry,omitempty"`    // also with the extents c and d, for what is there now
+	Modify        bool                   `protobuf:"varint,2,opt,name=modify,proto3" json:"modify,omitempty"` // it is in the database
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoardAddRequest) Reset() {
+	*x = HoardAddRequest{}
+	mi := &file_control_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoardAddRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoardAddRequest) ProtoMessage() {}
+
+func (x *HoardAddRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoardAddRequest.ProtoReflect.Descriptor instead.
+func (*HoardAddRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *HoardAddRequest) GetEntry() *Hoarded {
+	if x != nil {
+		return x.Entry
+	}
+	return nil
+}
+
+func (x *HoardAddRequest) GetModify() bool {
+	if x != nil {
+		return x.Modify
+	}
+	return false
+}
+
+type HoardAddReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       uint64                 `protobuf:"varint,1,opt,name=entries,proto3" json:"entries,omitempty"` // that were made or changed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoardAddReply) Reset() {
+	*x = HoardAddReply{}
+	mi := &file_control_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoardAddReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoardAddReply) ProtoMessage() {}
+
+func (x *HoardAddReply) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoardAddReply.ProtoReflect.Descriptor instead.
+func (*HoardAddReply) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *HoardAddReply) GetEntries() uint64 {
+	if x != nil {
+		return x.Entries
+	}
+	return 0
+}
+
+type HoardClearRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoardClearRequest) Reset() {
+	*x = HoardClearRequest{}
+	mi := &file_control_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoardClearRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoardClearRequest) ProtoMessage() {}
+
+func (x *HoardClearRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoardClearRequest.ProtoReflect.Descriptor instead.
+func (*HoardClearRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{3}
+}
+
+type HoardClearReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       uint64                 `protobuf:"varint,1,opt,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoardClearReply) Reset() {
+	*x = HoardClearReply{}
+	mi := &file_control_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoardClearReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoardClearReply) ProtoMessage() {}
+
+func (x *HoardClearReply) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoardClearReply.ProtoReflect.Descriptor instead.
+func (*HoardClearReply) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *HoardClearReply) GetEntries() uint64 {
+	if x != nil {
+		return x.Entries
+	}
+	return 0
+}
+
+type HoardListRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoardListRequest) Reset() {
+	*x = HoardListRequest{}
+	mi := &file_control_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoardListRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoardListRequest) ProtoMessage() {}
+
+func (x *HoardListRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoardListRequest.ProtoReflect.Descriptor instead.
+func (*HoardListRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{5}
+}
+
+type HoardListReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       []*Hoarded             `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoardListReply) Reset() {
+	*x = HoardListReply{}
+	mi := &file_control_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoardListReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoardListReply) ProtoMessage() {}
+
+func (x *HoardListReply) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoardListReply.ProtoReflect.Descriptor instead.
+func (*HoardListReply) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *HoardListReply) GetEntries() []*Hoarded {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+type HoardWalkRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoardWalkRequest) Reset() {
+	*x = HoardWalkRequest{}
+	mi := &file_control_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoardWalkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoardWalkRequest) ProtoMessage() {}
+
+func (x *HoardWalkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoardWalkRequest.ProtoReflect.Descriptor instead.
+func (*HoardWalkRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{7}
+}
+
+type HoardWalkReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       uint64                 `protobuf:"varint,1,opt,name=entries,proto3" json:"entries,omitempty"` // in the database
+	Unbound       uint64                 `protobuf:"varint,2,opt,name=unbound,proto3" json:"unbound,omitempty"` // paths of them that lead nowhere
+	Objects       uint64                 `protobuf:"varint,3,opt,name=objects,proto3" json:"objects,omitempty"` // that are hoarded
+	Fetched       uint64                 `protobuf:"varint,4,opt,name=fetched,proto3" json:"fetched,omitempty"` // files of which the contents were fetched
+	Bytes         uint64                 `protobuf:"varint,5,opt,name=bytes,proto3" json:"bytes,omitempty"`     // of these
+	Refused       uint64                 `protobuf:"varint,6,opt,name=refused,proto3" json:"refused,omitempty"` // files for which there was no room
+	Failed        uint64                 `protobuf:"varint,7,opt,name=failed,proto3" json:"failed,omitempty"`   // files that could not be fetched for another reason
+	Took          int64                  `protobuf:"varint,8,opt,name=took,proto3" json:"took,omitempty"`       // nanoseconds
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoardWalkReply) Reset() {
+	*x = HoardWalkReply{}
+	mi := &file_control_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoardWalkReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoardWalkReply) ProtoMessage() {}
+
+func (x *HoardWalkReply) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoardWalkReply.ProtoReflect.Descriptor instead.
+func (*HoardWalkReply) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *HoardWalkReply) GetEntries() uint64 {
+	if x != nil {
+		return x.Entries
+	}
+	return 0
+}
+
+func (x *HoardWalkReply) GetUnbound() uint64 {
+	if x != nil {
+		return x.Unbound
+	}
+	return 0
+}
+
+func (x *HoardWalkReply) GetObjects() uint64 {
+	if x != nil {
+		return x.Objects
+	}
+	return 0
+}
+
+func (x *HoardWalkReply) GetFetched() uint64 {
+	if x != nil {
+		return x.Fetched
+	}
+	return 0
+}
+
+func (x *HoardWalkReply) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *HoardWalkReply) GetRefused() uint64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+func (x *HoardWalkReply) GetFailed() uint64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *HoardWalkReply) GetTook() int64 {
+	if x != nil {
+		return x.Took
+	}
+	return 0
+}
+
+type HoardVerifyReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	States        []*HoardState          `protobuf:"bytes,1,rep,name=states,proto3" json:"states,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoardVerifyReply) Reset() {
+	*x = HoardVerifyReply{}
+	mi := &file_control_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoardVerifyReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoardVerifyReply) ProtoMessage() {}
+
+func (x *HoardVerifyReply) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoardVerifyReply.ProtoReflect.Descriptor instead.
+func (*HoardVerifyReply) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *HoardVerifyReply) GetStates() []*HoardState {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
+type HoardState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Priority      uint32                 `protobuf:"varint,2,opt,name=priority,proto3" json:"priority,omitempty"`
+	Kind          string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`      // file, directory or symlink; "" where nothing is known
+	Cached        bool                   `protobuf:"varint,4,opt,name=cached,proto3" json:"cached,omitempty"` // with its contents, or the names in it
+	Valid         bool                   `protobuf:"varint,5,opt,name=valid,proto3" json:"valid,omitempty"`   // as far as venus can know it is what the server has
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoardState) Reset() {
+	*x = HoardState{}
+	mi := &file_control_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoardState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoardState) ProtoMessage() {}
+
+func (x *HoardState) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoardState.ProtoReflect.Descriptor instead.
+func (*HoardState) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *HoardState) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *HoardState) GetPriority() uint32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+func (x *HoardState) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *HoardState) GetCached() bool {
+	if x != nil {
+		return x.Cached
+	}
+	return false
+}
+
+func (x *HoardState) GetValid() bool {
+	if x != nil {
+		return x.Valid
+	}
+	return false
+}
+
 type CheckServersRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -87,7 +659,7 @@ type CheckServersRequest struct {
 
 func (x *CheckServersRequest) Reset() {
 	*x = CheckServersRequest{}
-	mi := &file_control_proto_msgTypes[0]
+	mi := &file_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -99,7 +671,7 @@ func (x *CheckServersRequest) String() string {
 func (*CheckServersRequest) ProtoMessage() {}
 
 func (x *CheckServersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[0]
+	mi := &file_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -112,7 +684,7 @@ func (x *CheckServersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckServersRequest.ProtoReflect.Descriptor instead.
 func (*CheckServersRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{0}
+	return file_control_proto_rawDescGZIP(), []int{11}
 }
 
 type CheckServersReply struct {
@@ -124,7 +696,7 @@ type CheckServersReply struct {
 
 func (x *CheckServersReply) Reset() {
 	*x = CheckServersReply{}
-	mi := &file_control_proto_msgTypes[1]
+	mi := &file_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -136,7 +708,7 @@ func (x *CheckServersReply) String() string {
 func (*CheckServersReply) ProtoMessage() {}
 
 func (x *CheckServersReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[1]
+	mi := &file_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -149,7 +721,7 @@ func (x *CheckServersReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckServersReply.ProtoReflect.Descriptor instead.
 func (*CheckServersReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{1}
+	return file_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CheckServersReply) GetServers() []*Server {
@@ -170,7 +742,7 @@ type Server struct {
 
 func (x *Server) Reset() {
 	*x = Server{}
-	mi := &file_control_proto_msgTypes[2]
+	mi := &file_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -182,7 +754,7 @@ func (x *Server) String() string {
 func (*Server) ProtoMessage() {}
 
 func (x *Server) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[2]
+	mi := &file_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -195,7 +767,7 @@ func (x *Server) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Server.ProtoReflect.Descriptor instead.
 func (*Server) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{2}
+	return file_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Server) GetAddress() string {
@@ -227,7 +799,7 @@ type ListVolumesRequest struct {
 
 func (x *ListVolumesRequest) Reset() {
 	*x = ListVolumesRequest{}
-	mi := &file_control_proto_msgTypes[3]
+	mi := &file_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -239,7 +811,7 @@ func (x *ListVolumesRequest) String() string {
 func (*ListVolumesRequest) ProtoMessage() {}
 
 func (x *ListVolumesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[3]
+	mi := &file_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -252,7 +824,7 @@ func (x *ListVolumesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVolumesRequest.ProtoReflect.Descriptor instead.
 func (*ListVolumesRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{3}
+	return file_control_proto_rawDescGZIP(), []int{14}
 }
 
 type ListVolumesReply struct {
@@ -266,7 +838,7 @@ type ListVolumesReply struct {
 
 func (x *ListVolumesReply) Reset() {
 	*x = ListVolumesReply{}
-	mi := &file_control_proto_msgTypes[4]
+	mi := &file_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -278,7 +850,7 @@ func (x *ListVolumesReply) String() string {
 func (*ListVolumesReply) ProtoMessage() {}
 
 func (x *ListVolumesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[4]
+	mi := &file_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -291,7 +863,7 @@ func (x *ListVolumesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVolumesReply.ProtoReflect.Descriptor instead.
 func (*ListVolumesReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{4}
+	return file_control_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListVolumesReply) GetVolumes() []*Volume {
@@ -329,7 +901,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_control_proto_msgTypes[5]
+	mi := &file_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -341,7 +913,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[5]
+	mi := &file_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -354,7 +926,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{5}
+	return file_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Queue) GetWorkers() uint32 {
@@ -408,7 +980,7 @@ type Volume struct {
 
 func (x *Volume) Reset() {
 	*x = Volume{}
-	mi := &file_control_proto_msgTypes[6]
+	mi := &file_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -420,7 +992,7 @@ func (x *Volume) String() string {
 func (*Volume) ProtoMessage() {}
 
 func (x *Volume) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[6]
+	mi := &file_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -433,7 +1005,7 @@ func (x *Volume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Volume.ProtoReflect.Descriptor instead.
 func (*Volume) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{6}
+	return file_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Volume) GetName() string {
@@ -500,7 +1072,7 @@ type ForceReintegrateRequest struct {
 
 func (x *ForceReintegrateRequest) Reset() {
 	*x = ForceReintegrateRequest{}
-	mi := &file_control_proto_msgTypes[7]
+	mi := &file_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -512,7 +1084,7 @@ func (x *ForceReintegrateRequest) String() string {
 func (*ForceReintegrateRequest) ProtoMessage() {}
 
 func (x *ForceReintegrateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[7]
+	mi := &file_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -525,7 +1097,7 @@ func (x *ForceReintegrateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForceReintegrateRequest.ProtoReflect.Descriptor instead.
 func (*ForceReintegrateRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{7}
+	return file_control_proto_rawDescGZIP(), []int{18}
 }
 
 type ForceReintegrateReply struct {
@@ -537,7 +1109,7 @@ type ForceReintegrateReply struct {
 
 func (x *ForceReintegrateReply) Reset() {
 	*x = ForceReintegrateReply{}
-	mi := &file_control_proto_msgTypes[8]
+	mi := &file_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -549,7 +1121,7 @@ func (x *ForceReintegrateReply) String() string {
 func (*ForceReintegrateReply) ProtoMessage() {}
 
 func (x *ForceReintegrateReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[8]
+	mi := &file_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -562,7 +1134,7 @@ func (x *ForceReintegrateReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForceReintegrateReply.ProtoReflect.Descriptor instead.
 func (*ForceReintegrateReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{8}
+	return file_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ForceReintegrateReply) GetRemaining() uint64 {
@@ -580,7 +1152,7 @@ type DisconnectRequest struct {
 
 func (x *DisconnectRequest) Reset() {
 	*x = DisconnectRequest{}
-	mi := &file_control_proto_msgTypes[9]
+	mi := &file_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -592,7 +1164,7 @@ func (x *DisconnectRequest) String() string {
 func (*DisconnectRequest) ProtoMessage() {}
 
 func (x *DisconnectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[9]
+	mi := &file_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -605,7 +1177,7 @@ func (x *DisconnectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectRequest.ProtoReflect.Descriptor instead.
 func (*DisconnectRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{9}
+	return file_control_proto_rawDescGZIP(), []int{20}
 }
 
 type DisconnectReply struct {
@@ -616,7 +1188,7 @@ type DisconnectReply struct {
 
 func (x *DisconnectReply) Reset() {
 	*x = DisconnectReply{}
-	mi := &file_control_proto_msgTypes[10]
+	mi := &file_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -628,7 +1200,7 @@ func (x *DisconnectReply) String() string {
 func (*DisconnectReply) ProtoMessage() {}
 
 func (x *DisconnectReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[10]
+	mi := &file_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -641,7 +1213,7 @@ func (x *DisconnectReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectReply.ProtoReflect.Descriptor instead.
 func (*DisconnectReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{10}
+	return file_control_proto_rawDescGZIP(), []int{21}
 }
 
 type ReconnectRequest struct {
@@ -652,7 +1224,7 @@ type ReconnectRequest struct {
 
 func (x *ReconnectRequest) Reset() {
 	*x = ReconnectRequest{}
-	mi := &file_control_proto_msgTypes[11]
+	mi := &file_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -664,7 +1236,7 @@ func (x *ReconnectRequest) String() string {
 func (*ReconnectRequest) ProtoMessage() {}
 
 func (x *ReconnectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[11]
+	mi := &file_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -677,7 +1249,7 @@ func (x *ReconnectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconnectRequest.ProtoReflect.Descriptor instead.
 func (*ReconnectRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{11}
+	return file_control_proto_rawDescGZIP(), []int{22}
 }
 
 type ReconnectReply struct {
@@ -688,7 +1260,7 @@ type ReconnectReply struct {
 
 func (x *ReconnectReply) Reset() {
 	*x = ReconnectReply{}
-	mi := &file_control_proto_msgTypes[12]
+	mi := &file_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -700,7 +1272,7 @@ func (x *ReconnectReply) String() string {
 func (*ReconnectReply) ProtoMessage() {}
 
 func (x *ReconnectReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[12]
+	mi := &file_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -713,7 +1285,7 @@ func (x *ReconnectReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconnectReply.ProtoReflect.Descriptor instead.
 func (*ReconnectReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{12}
+	return file_control_proto_rawDescGZIP(), []int{23}
 }
 
 type FlushCacheRequest struct {
@@ -724,7 +1296,7 @@ type FlushCacheRequest struct {
 
 func (x *FlushCacheRequest) Reset() {
 	*x = FlushCacheRequest{}
-	mi := &file_control_proto_msgTypes[13]
+	mi := &file_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -736,7 +1308,7 @@ func (x *FlushCacheRequest) String() string {
 func (*FlushCacheRequest) ProtoMessage() {}
 
 func (x *FlushCacheRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[13]
+	mi := &file_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -749,7 +1321,7 @@ func (x *FlushCacheRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlushCacheRequest.ProtoReflect.Descriptor instead.
 func (*FlushCacheRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{13}
+	return file_control_proto_rawDescGZIP(), []int{24}
 }
 
 type FlushCacheReply struct {
@@ -762,7 +1334,7 @@ type FlushCacheReply struct {
 
 func (x *FlushCacheReply) Reset() {
 	*x = FlushCacheReply{}
-	mi := &file_control_proto_msgTypes[14]
+	mi := &file_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -774,7 +1346,7 @@ func (x *FlushCacheReply) String() string {
 func (*FlushCacheReply) ProtoMessage() {}
 
 func (x *FlushCacheReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[14]
+	mi := &file_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -787,7 +1359,7 @@ func (x *FlushCacheReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlushCacheReply.ProtoReflect.Descriptor instead.
 func (*FlushCacheReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{14}
+	return file_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *FlushCacheReply) GetObjects() uint64 {
@@ -812,7 +1384,7 @@ type ListConflictsRequest struct {
 
 func (x *ListConflictsRequest) Reset() {
 	*x = ListConflictsRequest{}
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -824,7 +1396,7 @@ func (x *ListConflictsRequest) String() string {
 func (*ListConflictsRequest) ProtoMessage() {}
 
 func (x *ListConflictsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -837,7 +1409,7 @@ func (x *ListConflictsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConflictsRequest.ProtoReflect.Descriptor instead.
 func (*ListConflictsRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{15}
+	return file_control_proto_rawDescGZIP(), []int{26}
 }
 
 type ListConflictsReply struct {
@@ -849,7 +1421,7 @@ type ListConflictsReply struct {
 
 func (x *ListConflictsReply) Reset() {
 	*x = ListConflictsReply{}
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -861,7 +1433,7 @@ func (x *ListConflictsReply) String() string {
 func (*ListConflictsReply) ProtoMessage() {}
 
 func (x *ListConflictsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -874,7 +1446,7 @@ func (x *ListConflictsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConflictsReply.ProtoReflect.Descriptor instead.
 func (*ListConflictsReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{16}
+	return file_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListConflictsReply) GetConflicts() []*Conflict {
@@ -899,7 +1471,7 @@ type Conflict struct {
 
 func (x *Conflict) Reset() {
 	*x = Conflict{}
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -911,7 +1483,7 @@ func (x *Conflict) String() string {
 func (*Conflict) ProtoMessage() {}
 
 func (x *Conflict) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -924,7 +1496,7 @@ func (x *Conflict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Conflict.ProtoReflect.Descriptor instead.
 func (*Conflict) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{17}
+	return file_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Conflict) GetDependsOn() uint64 {
@@ -992,7 +1564,7 @@ type LocalRecord struct {
 
 func (x *LocalRecord) Reset() {
 	*x = LocalRecord{}
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1004,7 +1576,7 @@ func (x *LocalRecord) String() string {
 func (*LocalRecord) ProtoMessage() {}
 
 func (x *LocalRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1017,7 +1589,7 @@ func (x *LocalRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalRecord.ProtoReflect.Descriptor instead.
 func (*LocalRecord) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{18}
+	return file_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *LocalRecord) GetRecord() uint64 {
@@ -1078,7 +1650,7 @@ type ListLocalRequest struct {
 
 func (x *ListLocalRequest) Reset() {
 	*x = ListLocalRequest{}
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1090,7 +1662,7 @@ func (x *ListLocalRequest) String() string {
 func (*ListLocalRequest) ProtoMessage() {}
 
 func (x *ListLocalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1103,7 +1675,7 @@ func (x *ListLocalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLocalRequest.ProtoReflect.Descriptor instead.
 func (*ListLocalRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{19}
+	return file_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListLocalRequest) GetPath() string {
@@ -1122,7 +1694,7 @@ type ListLocalReply struct {
 
 func (x *ListLocalReply) Reset() {
 	*x = ListLocalReply{}
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1134,7 +1706,7 @@ func (x *ListLocalReply) String() string {
 func (*ListLocalReply) ProtoMessage() {}
 
 func (x *ListLocalReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1147,7 +1719,7 @@ func (x *ListLocalReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLocalReply.ProtoReflect.Descriptor instead.
 func (*ListLocalReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{20}
+	return file_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListLocalReply) GetRecords() []*LocalRecord {
@@ -1166,7 +1738,7 @@ type CheckLocalRequest struct {
 
 func (x *CheckLocalRequest) Reset() {
 	*x = CheckLocalRequest{}
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1178,7 +1750,7 @@ func (x *CheckLocalRequest) String() string {
 func (*CheckLocalRequest) ProtoMessage() {}
 
 func (x *CheckLocalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1191,7 +1763,7 @@ func (x *CheckLocalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckLocalRequest.ProtoReflect.Descriptor instead.
 func (*CheckLocalRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{21}
+	return file_control_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CheckLocalRequest) GetPath() string {
@@ -1211,7 +1783,7 @@ type CheckLocalReply struct {
 
 func (x *CheckLocalReply) Reset() {
 	*x = CheckLocalReply{}
-	mi := &file_control_proto_msgTypes[22]
+	mi := &file_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1223,7 +1795,7 @@ func (x *CheckLocalReply) String() string {
 func (*CheckLocalReply) ProtoMessage() {}
 
 func (x *CheckLocalReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[22]
+	mi := &file_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1236,7 +1808,7 @@ func (x *CheckLocalReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckLocalReply.ProtoReflect.Descriptor instead.
 func (*CheckLocalReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{22}
+	return file_control_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CheckLocalReply) GetChecked() uint64 {
@@ -1264,7 +1836,7 @@ type RepairRequest struct {
 
 func (x *RepairRequest) Reset() {
 	*x = RepairRequest{}
-	mi := &file_control_proto_msgTypes[23]
+	mi := &file_control_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1276,7 +1848,7 @@ func (x *RepairRequest) String() string {
 func (*RepairRequest) ProtoMessage() {}
 
 func (x *RepairRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[23]
+	mi := &file_control_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1289,7 +1861,7 @@ func (x *RepairRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepairRequest.ProtoReflect.Descriptor instead.
 func (*RepairRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{23}
+	return file_control_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *RepairRequest) GetPath() string {
@@ -1322,7 +1894,7 @@ type RepairReply struct {
 
 func (x *RepairReply) Reset() {
 	*x = RepairReply{}
-	mi := &file_control_proto_msgTypes[24]
+	mi := &file_control_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1334,7 +1906,7 @@ func (x *RepairReply) String() string {
 func (*RepairReply) ProtoMessage() {}
 
 func (x *RepairReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[24]
+	mi := &file_control_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1347,7 +1919,7 @@ func (x *RepairReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepairReply.ProtoReflect.Descriptor instead.
 func (*RepairReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{24}
+	return file_control_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RepairReply) GetLocal() string {
@@ -1365,7 +1937,7 @@ type StateRequest struct {
 
 func (x *StateRequest) Reset() {
 	*x = StateRequest{}
-	mi := &file_control_proto_msgTypes[25]
+	mi := &file_control_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1377,7 +1949,7 @@ func (x *StateRequest) String() string {
 func (*StateRequest) ProtoMessage() {}
 
 func (x *StateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[25]
+	mi := &file_control_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1390,7 +1962,7 @@ func (x *StateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateRequest.ProtoReflect.Descriptor instead.
 func (*StateRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{25}
+	return file_control_proto_rawDescGZIP(), []int{36}
 }
 
 type StateReply struct {
@@ -1403,7 +1975,7 @@ type StateReply struct {
 
 func (x *StateReply) Reset() {
 	*x = StateReply{}
-	mi := &file_control_proto_msgTypes[26]
+	mi := &file_control_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1415,7 +1987,7 @@ func (x *StateReply) String() string {
 func (*StateReply) ProtoMessage() {}
 
 func (x *StateReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[26]
+	mi := &file_control_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1428,7 +2000,7 @@ func (x *StateReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateReply.ProtoReflect.Descriptor instead.
 func (*StateReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{26}
+	return file_control_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *StateReply) GetText() string {
@@ -1457,7 +2029,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_control_proto_msgTypes[27]
+	mi := &file_control_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1469,7 +2041,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[27]
+	mi := &file_control_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1482,7 +2054,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{27}
+	return file_control_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Call) GetOperation() string {
@@ -1521,7 +2093,7 @@ type FsckRequest struct {
 
 func (x *FsckRequest) Reset() {
 	*x = FsckRequest{}
-	mi := &file_control_proto_msgTypes[28]
+	mi := &file_control_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1533,7 +2105,7 @@ func (x *FsckRequest) String() string {
 func (*FsckRequest) ProtoMessage() {}
 
 func (x *FsckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[28]
+	mi := &file_control_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1546,7 +2118,7 @@ func (x *FsckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FsckRequest.ProtoReflect.Descriptor instead.
 func (*FsckRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{28}
+	return file_control_proto_rawDescGZIP(), []int{39}
 }
 
 type FsckReply struct {
@@ -1559,7 +2131,7 @@ type FsckReply struct {
 
 func (x *FsckReply) Reset() {
 	*x = FsckReply{}
-	mi := &file_control_proto_msgTypes[29]
+	mi := &file_control_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1571,7 +2143,7 @@ func (x *FsckReply) String() string {
 func (*FsckReply) ProtoMessage() {}
 
 func (x *FsckReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[29]
+	mi := &file_control_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1584,7 +2156,7 @@ func (x *FsckReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FsckReply.ProtoReflect.Descriptor instead.
 func (*FsckReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{29}
+	return file_control_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *FsckReply) GetProblems() []string {
@@ -1610,7 +2182,7 @@ type TreeRequest struct {
 
 func (x *TreeRequest) Reset() {
 	*x = TreeRequest{}
-	mi := &file_control_proto_msgTypes[30]
+	mi := &file_control_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1622,7 +2194,7 @@ func (x *TreeRequest) String() string {
 func (*TreeRequest) ProtoMessage() {}
 
 func (x *TreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[30]
+	mi := &file_control_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1635,7 +2207,7 @@ func (x *TreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
 func (*TreeRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{30}
+	return file_control_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *TreeRequest) GetVolume() string {
@@ -1656,7 +2228,7 @@ type TreeReply struct {
 
 func (x *TreeReply) Reset() {
 	*x = TreeReply{}
-	mi := &file_control_proto_msgTypes[31]
+	mi := &file_control_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1668,7 +2240,7 @@ func (x *TreeReply) String() string {
 func (*TreeReply) ProtoMessage() {}
 
 func (x *TreeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[31]
+	mi := &file_control_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1681,7 +2253,7 @@ func (x *TreeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeReply.ProtoReflect.Descriptor instead.
 func (*TreeReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{31}
+	return file_control_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *TreeReply) GetPath() string {
@@ -1707,7 +2279,7 @@ type PathRequest struct {
 
 func (x *PathRequest) Reset() {
 	*x = PathRequest{}
-	mi := &file_control_proto_msgTypes[32]
+	mi := &file_control_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1719,7 +2291,7 @@ func (x *PathRequest) String() string {
 func (*PathRequest) ProtoMessage() {}
 
 func (x *PathRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[32]
+	mi := &file_control_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1732,7 +2304,7 @@ func (x *PathRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathRequest.ProtoReflect.Descriptor instead.
 func (*PathRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{32}
+	return file_control_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *PathRequest) GetPath() string {
@@ -1752,7 +2324,7 @@ type TwoPathsRequest struct {
 
 func (x *TwoPathsRequest) Reset() {
 	*x = TwoPathsRequest{}
-	mi := &file_control_proto_msgTypes[33]
+	mi := &file_control_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1764,7 +2336,7 @@ func (x *TwoPathsRequest) String() string {
 func (*TwoPathsRequest) ProtoMessage() {}
 
 func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[33]
+	mi := &file_control_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1777,7 +2349,7 @@ func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TwoPathsRequest.ProtoReflect.Descriptor instead.
 func (*TwoPathsRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{33}
+	return file_control_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *TwoPathsRequest) GetFrom() string {
@@ -1802,7 +2374,7 @@ type EmptyReply struct {
 
 func (x *EmptyReply) Reset() {
 	*x = EmptyReply{}
-	mi := &file_control_proto_msgTypes[34]
+	mi := &file_control_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1814,7 +2386,7 @@ func (x *EmptyReply) String() string {
 func (*EmptyReply) ProtoMessage() {}
 
 func (x *EmptyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[34]
+	mi := &file_control_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1827,7 +2399,7 @@ func (x *EmptyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmptyReply.ProtoReflect.Descriptor instead.
 func (*EmptyReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{34}
+	return file_control_proto_rawDescGZIP(), []int{45}
 }
 
 type StatReply struct {
@@ -1839,7 +2411,7 @@ type StatReply struct {
 
 func (x *StatReply) Reset() {
 	*x = StatReply{}
-	mi := &file_control_proto_msgTypes[35]
+	mi := &file_control_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1851,7 +2423,7 @@ func (x *StatReply) String() string {
 func (*StatReply) ProtoMessage() {}
 
 func (x *StatReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[35]
+	mi := &file_control_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1864,7 +2436,7 @@ func (x *StatReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatReply.ProtoReflect.Descriptor instead.
 func (*StatReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{35}
+	return file_control_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *StatReply) GetStatus() *vicepb.Status {
@@ -1883,7 +2455,7 @@ type ReadDirectoryReply struct {
 
 func (x *ReadDirectoryReply) Reset() {
 	*x = ReadDirectoryReply{}
-	mi := &file_control_proto_msgTypes[36]
+	mi := &file_control_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1895,7 +2467,7 @@ func (x *ReadDirectoryReply) String() string {
 func (*ReadDirectoryReply) ProtoMessage() {}
 
 func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[36]
+	mi := &file_control_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1908,7 +2480,7 @@ func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadDirectoryReply.ProtoReflect.Descriptor instead.
 func (*ReadDirectoryReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{36}
+	return file_control_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ReadDirectoryReply) GetEntries() []*vicepb.Entry {
@@ -1931,7 +2503,7 @@ type ReadFileReply struct {
 
 func (x *ReadFileReply) Reset() {
 	*x = ReadFileReply{}
-	mi := &file_control_proto_msgTypes[37]
+	mi := &file_control_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1943,7 +2515,7 @@ func (x *ReadFileReply) String() string {
 func (*ReadFileReply) ProtoMessage() {}
 
 func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[37]
+	mi := &file_control_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1956,7 +2528,7 @@ func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadFileReply.ProtoReflect.Descriptor instead.
 func (*ReadFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{37}
+	return file_control_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ReadFileReply) GetPart() isReadFileReply_Part {
@@ -2013,7 +2585,7 @@ type WriteFileRequest struct {
 
 func (x *WriteFileRequest) Reset() {
 	*x = WriteFileRequest{}
-	mi := &file_control_proto_msgTypes[38]
+	mi := &file_control_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2025,7 +2597,7 @@ func (x *WriteFileRequest) String() string {
 func (*WriteFileRequest) ProtoMessage() {}
 
 func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[38]
+	mi := &file_control_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2038,7 +2610,7 @@ func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileRequest.ProtoReflect.Descriptor instead.
 func (*WriteFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{38}
+	return file_control_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *WriteFileRequest) GetPart() isWriteFileRequest_Part {
@@ -2095,7 +2667,7 @@ type WriteFileHead struct {
 
 func (x *WriteFileHead) Reset() {
 	*x = WriteFileHead{}
-	mi := &file_control_proto_msgTypes[39]
+	mi := &file_control_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2107,7 +2679,7 @@ func (x *WriteFileHead) String() string {
 func (*WriteFileHead) ProtoMessage() {}
 
 func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[39]
+	mi := &file_control_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2120,7 +2692,7 @@ func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileHead.ProtoReflect.Descriptor instead.
 func (*WriteFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{39}
+	return file_control_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *WriteFileHead) GetPath() string {
@@ -2171,7 +2743,7 @@ type EditFileRequest struct {
 
 func (x *EditFileRequest) Reset() {
 	*x = EditFileRequest{}
-	mi := &file_control_proto_msgTypes[40]
+	mi := &file_control_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2183,7 +2755,7 @@ func (x *EditFileRequest) String() string {
 func (*EditFileRequest) ProtoMessage() {}
 
 func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[40]
+	mi := &file_control_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2196,7 +2768,7 @@ func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileRequest.ProtoReflect.Descriptor instead.
 func (*EditFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{40}
+	return file_control_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *EditFileRequest) GetPart() isEditFileRequest_Part {
@@ -2250,7 +2822,7 @@ type EditFileHead struct {
 
 func (x *EditFileHead) Reset() {
 	*x = EditFileHead{}
-	mi := &file_control_proto_msgTypes[41]
+	mi := &file_control_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2262,7 +2834,7 @@ func (x *EditFileHead) String() string {
 func (*EditFileHead) ProtoMessage() {}
 
 func (x *EditFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[41]
+	mi := &file_control_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2275,7 +2847,7 @@ func (x *EditFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileHead.ProtoReflect.Descriptor instead.
 func (*EditFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{41}
+	return file_control_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *EditFileHead) GetPath() string {
@@ -2303,7 +2875,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_control_proto_msgTypes[42]
+	mi := &file_control_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2315,7 +2887,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[42]
+	mi := &file_control_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2328,7 +2900,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{42}
+	return file_control_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Change) GetOffset() int64 {
@@ -2366,7 +2938,7 @@ type EditFileReply struct {
 
 func (x *EditFileReply) Reset() {
 	*x = EditFileReply{}
-	mi := &file_control_proto_msgTypes[43]
+	mi := &file_control_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2378,7 +2950,7 @@ func (x *EditFileReply) String() string {
 func (*EditFileReply) ProtoMessage() {}
 
 func (x *EditFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[43]
+	mi := &file_control_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2391,7 +2963,7 @@ func (x *EditFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileReply.ProtoReflect.Descriptor instead.
 func (*EditFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{43}
+	return file_control_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *EditFileReply) GetPart() isEditFileReply_Part {
@@ -2461,7 +3033,7 @@ type SetAttributesRequest struct {
 
 func (x *SetAttributesRequest) Reset() {
 	*x = SetAttributesRequest{}
-	mi := &file_control_proto_msgTypes[44]
+	mi := &file_control_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2473,7 +3045,7 @@ func (x *SetAttributesRequest) String() string {
 func (*SetAttributesRequest) ProtoMessage() {}
 
 func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[44]
+	mi := &file_control_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2486,7 +3058,7 @@ func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAttributesRequest.ProtoReflect.Descriptor instead.
 func (*SetAttributesRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{44}
+	return file_control_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *SetAttributesRequest) GetPath() string {
@@ -2520,7 +3092,7 @@ type MakeDirectoryRequest struct {
 
 func (x *MakeDirectoryRequest) Reset() {
 	*x = MakeDirectoryRequest{}
-	mi := &file_control_proto_msgTypes[45]
+	mi := &file_control_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2532,7 +3104,7 @@ func (x *MakeDirectoryRequest) String() string {
 func (*MakeDirectoryRequest) ProtoMessage() {}
 
 func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[45]
+	mi := &file_control_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2545,7 +3117,7 @@ func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeDirectoryRequest.ProtoReflect.Descriptor instead.
 func (*MakeDirectoryRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{45}
+	return file_control_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *MakeDirectoryRequest) GetPath() string {
@@ -2572,7 +3144,7 @@ type MakeSymlinkRequest struct {
 
 func (x *MakeSymlinkRequest) Reset() {
 	*x = MakeSymlinkRequest{}
-	mi := &file_control_proto_msgTypes[46]
+	mi := &file_control_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2584,7 +3156,7 @@ func (x *MakeSymlinkRequest) String() string {
 func (*MakeSymlinkRequest) ProtoMessage() {}
 
 func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[46]
+	mi := &file_control_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2597,7 +3169,7 @@ func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeSymlinkRequest.ProtoReflect.Descriptor instead.
 func (*MakeSymlinkRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{46}
+	return file_control_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *MakeSymlinkRequest) GetPath() string {
@@ -2619,7 +3191,41 @@ var File_control_proto protoreflect.FileDescriptor
 const file_control_proto_rawDesc = "" +
 	"\n" +
 	"\rcontrol.proto\x12\x0fcoda.control.v1\x1a\n" +
-	"vice.proto\"\x15\n" +
+	"vice.proto\"Q\n" +
+	"\aHoarded\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1a\n" +
+	"\bpriority\x18\x02 \x01(\rR\bpriority\x12\x16\n" +
+	"\x06extent\x18\x03 \x01(\tR\x06extent\"Y\n" +
+	"\x0fHoardAddRequest\x12.\n" +
+	"\x05entry\x18\x01 \x01(\v2\x18.coda.control.v1.HoardedR\x05entry\x12\x16\n" +
+	"\x06modify\x18\x02 \x01(\bR\x06modify\")\n" +
+	"\rHoardAddReply\x12\x18\n" +
+	"\aentries\x18\x01 \x01(\x04R\aentries\"\x13\n" +
+	"\x11HoardClearRequest\"+\n" +
+	"\x0fHoardClearReply\x12\x18\n" +
+	"\aentries\x18\x01 \x01(\x04R\aentries\"\x12\n" +
+	"\x10HoardListRequest\"D\n" +
+	"\x0eHoardListReply\x122\n" +
+	"\aentries\x18\x01 \x03(\v2\x18.coda.control.v1.HoardedR\aentries\"\x12\n" +
+	"\x10HoardWalkRequest\"\xd4\x01\n" +
+	"\x0eHoardWalkReply\x12\x18\n" +
+	"\aentries\x18\x01 \x01(\x04R\aentries\x12\x18\n" +
+	"\aunbound\x18\x02 \x01(\x04R\aunbound\x12\x18\n" +
+	"\aobjects\x18\x03 \x01(\x04R\aobjects\x12\x18\n" +
+	"\afetched\x18\x04 \x01(\x04R\afetched\x12\x14\n" +
+	"\x05bytes\x18\x05 \x01(\x04R\x05bytes\x12\x18\n" +
+	"\arefused\x18\x06 \x01(\x04R\arefused\x12\x16\n" +
+	"\x06failed\x18\a \x01(\x04R\x06failed\x12\x12\n" +
+	"\x04took\x18\b \x01(\x03R\x04took\"G\n" +
+	"\x10HoardVerifyReply\x123\n" +
+	"\x06states\x18\x01 \x03(\v2\x1b.coda.control.v1.HoardStateR\x06states\"~\n" +
+	"\n" +
+	"HoardState\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1a\n" +
+	"\bpriority\x18\x02 \x01(\rR\bpriority\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x16\n" +
+	"\x06cached\x18\x04 \x01(\bR\x06cached\x12\x14\n" +
+	"\x05valid\x18\x05 \x01(\bR\x05valid\"\x15\n" +
 	"\x13CheckServersRequest\"F\n" +
 	"\x11CheckServersReply\x121\n" +
 	"\aservers\x18\x01 \x03(\v2\x17.coda.control.v1.ServerR\aservers\"Q\n" +
@@ -2774,7 +3380,7 @@ const file_control_proto_rawDesc = "" +
 	"\n" +
 	"KEEP_LOCAL\x10\x02\x12\r\n" +
 	"\tKEEP_BOTH\x10\x03\x12\x11\n" +
-	"\rKEEP_CONTENTS\x10\x042\xb9\b\n" +
+	"\rKEEP_CONTENTS\x10\x042\x97\f\n" +
 	"\fVenusControl\x12X\n" +
 	"\fCheckServers\x12$.coda.control.v1.CheckServersRequest\x1a\".coda.control.v1.CheckServersReply\x12U\n" +
 	"\vListVolumes\x12#.coda.control.v1.ListVolumesRequest\x1a!.coda.control.v1.ListVolumesReply\x12d\n" +
@@ -2791,7 +3397,14 @@ const file_control_proto_rawDesc = "" +
 	"\x06Expand\x12\x1c.coda.control.v1.PathRequest\x1a\x1b.coda.control.v1.EmptyReply\x12E\n" +
 	"\bCollapse\x12\x1c.coda.control.v1.PathRequest\x1a\x1b.coda.control.v1.EmptyReply\x12F\n" +
 	"\x06Repair\x12\x1e.coda.control.v1.RepairRequest\x1a\x1c.coda.control.v1.RepairReply\x12C\n" +
-	"\x05State\x12\x1d.coda.control.v1.StateRequest\x1a\x1b.coda.control.v1.StateReply2\xdb\x01\n" +
+	"\x05State\x12\x1d.coda.control.v1.StateRequest\x1a\x1b.coda.control.v1.StateReply\x12L\n" +
+	"\bHoardAdd\x12 .coda.control.v1.HoardAddRequest\x1a\x1e.coda.control.v1.HoardAddReply\x12H\n" +
+	"\vHoardDelete\x12\x1c.coda.control.v1.PathRequest\x1a\x1b.coda.control.v1.EmptyReply\x12R\n" +
+	"\n" +
+	"HoardClear\x12\".coda.control.v1.HoardClearRequest\x1a .coda.control.v1.HoardClearReply\x12O\n" +
+	"\tHoardList\x12!.coda.control.v1.HoardListRequest\x1a\x1f.coda.control.v1.HoardListReply\x12O\n" +
+	"\tHoardWalk\x12!.coda.control.v1.HoardWalkRequest\x1a\x1f.coda.control.v1.HoardWalkReply\x12N\n" +
+	"\vHoardVerify\x12\x1c.coda.control.v1.PathRequest\x1a!.coda.control.v1.HoardVerifyReply2\xdb\x01\n" +
 	"\x0eCodasrvControl\x12@\n" +
 	"\x04Fsck\x12\x1c.coda.control.v1.FsckRequest\x1a\x1a.coda.control.v1.FsckReply\x12B\n" +
 	"\x04Tree\x12\x1c.coda.control.v1.TreeRequest\x1a\x1a.coda.control.v1.TreeReply0\x01\x12C\n" +
@@ -2824,138 +3437,164 @@ func file_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_control_proto_goTypes = []any{
 	(Keep)(0),                       // 0: coda.control.v1.Keep
-	(*CheckServersRequest)(nil),     // 1: coda.control.v1.CheckServersRequest
-	(*CheckServersReply)(nil),       // 2: coda.control.v1.CheckServersReply
-	(*Server)(nil),                  // 3: coda.control.v1.Server
-	(*ListVolumesRequest)(nil),      // 4: coda.control.v1.ListVolumesRequest
-	(*ListVolumesReply)(nil),        // 5: coda.control.v1.ListVolumesReply
-	(*Queue)(nil),                   // 6: coda.control.v1.Queue
-	(*Volume)(nil),                  // 7: coda.control.v1.Volume
-	(*ForceReintegrateRequest)(nil), // 8: coda.control.v1.ForceReintegrateRequest
-	(*ForceReintegrateReply)(nil),   // 9: coda.control.v1.ForceReintegrateReply
-	(*DisconnectRequest)(nil),       // 10: coda.control.v1.DisconnectRequest
-	(*DisconnectReply)(nil),         // 11: coda.control.v1.DisconnectReply
-	(*ReconnectRequest)(nil),        // 12: coda.control.v1.ReconnectRequest
-	(*ReconnectReply)(nil),          // 13: coda.control.v1.ReconnectReply
-	(*FlushCacheRequest)(nil),       // 14: coda.control.v1.FlushCacheRequest
-	(*FlushCacheReply)(nil),         // 15: coda.control.v1.FlushCacheReply
-	(*ListConflictsRequest)(nil),    // 16: coda.control.v1.ListConflictsRequest
-	(*ListConflictsReply)(nil),      // 17: coda.control.v1.ListConflictsReply
-	(*Conflict)(nil),                // 18: coda.control.v1.Conflict
-	(*LocalRecord)(nil),             // 19: coda.control.v1.LocalRecord
-	(*ListLocalRequest)(nil),        // 20: coda.control.v1.ListLocalRequest
-	(*ListLocalReply)(nil),          // 21: coda.control.v1.ListLocalReply
-	(*CheckLocalRequest)(nil),       // 22: coda.control.v1.CheckLocalRequest
-	(*CheckLocalReply)(nil),         // 23: coda.control.v1.CheckLocalReply
-	(*RepairRequest)(nil),           // 24: coda.control.v1.RepairRequest
-	(*RepairReply)(nil),             // 25: coda.control.v1.RepairReply
-	(*StateRequest)(nil),            // 26: coda.control.v1.StateRequest
-	(*StateReply)(nil),              // 27: coda.control.v1.StateReply
-	(*Call)(nil),                    // 28: coda.control.v1.Call
-	(*FsckRequest)(nil),             // 29: coda.control.v1.FsckRequest
-	(*FsckReply)(nil),               // 30: coda.control.v1.FsckReply
-	(*TreeRequest)(nil),             // 31: coda.control.v1.TreeRequest
-	(*TreeReply)(nil),               // 32: coda.control.v1.TreeReply
-	(*PathRequest)(nil),             // 33: coda.control.v1.PathRequest
-	(*TwoPathsRequest)(nil),         // 34: coda.control.v1.TwoPathsRequest
-	(*EmptyReply)(nil),              // 35: coda.control.v1.EmptyReply
-	(*StatReply)(nil),               // 36: coda.control.v1.StatReply
-	(*ReadDirectoryReply)(nil),      // 37: coda.control.v1.ReadDirectoryReply
-	(*ReadFileReply)(nil),           // 38: coda.control.v1.ReadFileReply
-	(*WriteFileRequest)(nil),        // 39: coda.control.v1.WriteFileRequest
-	(*WriteFileHead)(nil),           // 40: coda.control.v1.WriteFileHead
-	(*EditFileRequest)(nil),         // 41: coda.control.v1.EditFileRequest
-	(*EditFileHead)(nil),            // 42: coda.control.v1.EditFileHead
-	(*Change)(nil),                  // 43: coda.control.v1.Change
-	(*EditFileReply)(nil),           // 44: coda.control.v1.EditFileReply
-	(*SetAttributesRequest)(nil),    // 45: coda.control.v1.SetAttributesRequest
-	(*MakeDirectoryRequest)(nil),    // 46: coda.control.v1.MakeDirectoryRequest
-	(*MakeSymlinkRequest)(nil),      // 47: coda.control.v1.MakeSymlinkRequest
-	(*vicepb.Status)(nil),           // 48: coda.vice.v1.Status
-	(*vicepb.Entry)(nil),            // 49: coda.vice.v1.Entry
+	(*Hoarded)(nil),                 // 1: coda.control.v1.Hoarded
+	(*HoardAddRequest)(nil),         // 2: coda.control.v1.HoardAddRequest
+	(*HoardAddReply)(nil),           // 3: coda.control.v1.HoardAddReply
+	(*HoardClearRequest)(nil),       // 4: coda.control.v1.HoardClearRequest
+	(*HoardClearReply)(nil),         // 5: coda.control.v1.HoardClearReply
+	(*HoardListRequest)(nil),        // 6: coda.control.v1.HoardListRequest
+	(*HoardListReply)(nil),          // 7: coda.control.v1.HoardListReply
+	(*HoardWalkRequest)(nil),        // 8: coda.control.v1.HoardWalkRequest
+	(*HoardWalkReply)(nil),          // 9: coda.control.v1.HoardWalkReply
+	(*HoardVerifyReply)(nil),        // 10: coda.control.v1.HoardVerifyReply
+	(*HoardState)(nil),              // 11: coda.control.v1.HoardState
+	(*CheckServersRequest)(nil),     // 12: coda.control.v1.CheckServersRequest
+	(*CheckServersReply)(nil),       // 13: coda.control.v1.CheckServersReply
+	(*Server)(nil),                  // 14: coda.control.v1.Server
+	(*ListVolumesRequest)(nil),      // 15: coda.control.v1.ListVolumesRequest
+	(*ListVolumesReply)(nil),        // 16: coda.control.v1.ListVolumesReply
+	(*Queue)(nil),                   // 17: coda.control.v1.Queue
+	(*Volume)(nil),                  // 18: coda.control.v1.Volume
+	(*ForceReintegrateRequest)(nil), // 19: coda.control.v1.ForceReintegrateRequest
+	(*ForceReintegrateReply)(nil),   // 20: coda.control.v1.ForceReintegrateReply
+	(*DisconnectRequest)(nil),       // 21: coda.control.v1.DisconnectRequest
+	(*DisconnectReply)(nil),         // 22: coda.control.v1.DisconnectReply
+	(*ReconnectRequest)(nil),        // 23: coda.control.v1.ReconnectRequest
+	(*ReconnectReply)(nil),          // 24: coda.control.v1.ReconnectReply
+	(*FlushCacheRequest)(nil),       // 25: coda.control.v1.FlushCacheRequest
+	(*FlushCacheReply)(nil),         // 26: coda.control.v1.FlushCacheReply
+	(*ListConflictsRequest)(nil),    // 27: coda.control.v1.ListConflictsRequest
+	(*ListConflictsReply)(nil),      // 28: coda.control.v1.ListConflictsReply
+	(*Conflict)(nil),                // 29: coda.control.v1.Conflict
+	(*LocalRecord)(nil),             // 30: coda.control.v1.LocalRecord
+	(*ListLocalRequest)(nil),        // 31: coda.control.v1.ListLocalRequest
+	(*ListLocalReply)(nil),          // 32: coda.control.v1.ListLocalReply
+	(*CheckLocalRequest)(nil),       // 33: coda.control.v1.CheckLocalRequest
+	(*CheckLocalReply)(nil),         // 34: coda.control.v1.CheckLocalReply
+	(*RepairRequest)(nil),           // 35: coda.control.v1.RepairRequest
+	(*RepairReply)(nil),             // 36: coda.control.v1.RepairReply
+	(*StateRequest)(nil),            // 37: coda.control.v1.StateRequest
+	(*StateReply)(nil),              // 38: coda.control.v1.StateReply
+	(*Call)(nil),                    // 39: coda.control.v1.Call
+	(*FsckRequest)(nil),             // 40: coda.control.v1.FsckRequest
+	(*FsckReply)(nil),               // 41: coda.control.v1.FsckReply
+	(*TreeRequest)(nil),             // 42: coda.control.v1.TreeRequest
+	(*TreeReply)(nil),               // 43: coda.control.v1.TreeReply
+	(*PathRequest)(nil),             // 44: coda.control.v1.PathRequest
+	(*TwoPathsRequest)(nil),         // 45: coda.control.v1.TwoPathsRequest
+	(*EmptyReply)(nil),              // 46: coda.control.v1.EmptyReply
+	(*StatReply)(nil),               // 47: coda.control.v1.StatReply
+	(*ReadDirectoryReply)(nil),      // 48: coda.control.v1.ReadDirectoryReply
+	(*ReadFileReply)(nil),           // 49: coda.control.v1.ReadFileReply
+	(*WriteFileRequest)(nil),        // 50: coda.control.v1.WriteFileRequest
+	(*WriteFileHead)(nil),           // 51: coda.control.v1.WriteFileHead
+	(*EditFileRequest)(nil),         // 52: coda.control.v1.EditFileRequest
+	(*EditFileHead)(nil),            // 53: coda.control.v1.EditFileHead
+	(*Change)(nil),                  // 54: coda.control.v1.Change
+	(*EditFileReply)(nil),           // 55: coda.control.v1.EditFileReply
+	(*SetAttributesRequest)(nil),    // 56: coda.control.v1.SetAttributesRequest
+	(*MakeDirectoryRequest)(nil),    // 57: coda.control.v1.MakeDirectoryRequest
+	(*MakeSymlinkRequest)(nil),      // 58: coda.control.v1.MakeSymlinkRequest
+	(*vicepb.Status)(nil),           // 59: coda.vice.v1.Status
+	(*vicepb.Entry)(nil),            // 60: coda.vice.v1.Entry
 }
 var file_control_proto_depIdxs = []int32{
-	3,  // 0: coda.control.v1.CheckServersReply.servers:type_name -> coda.control.v1.Server
-	7,  // 1: coda.control.v1.ListVolumesReply.volumes:type_name -> coda.control.v1.Volume
-	6,  // 2: coda.control.v1.ListVolumesReply.queue:type_name -> coda.control.v1.Queue
-	18, // 3: coda.control.v1.ListConflictsReply.conflicts:type_name -> coda.control.v1.Conflict
-	19, // 4: coda.control.v1.ListLocalReply.records:type_name -> coda.control.v1.LocalRecord
-	19, // 5: coda.control.v1.CheckLocalReply.refused:type_name -> coda.control.v1.LocalRecord
-	0,  // 6: coda.control.v1.RepairRequest.keep:type_name -> coda.control.v1.Keep
-	28, // 7: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
-	48, // 8: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
-	48, // 9: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
-	49, // 10: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
-	48, // 11: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
-	40, // 12: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
-	42, // 13: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
-	43, // 14: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
-	35, // 15: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
-	48, // 16: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
-	1,  // 17: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
-	4,  // 18: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
-	8,  // 19: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
-	10, // 20: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
-	12, // 21: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
-	14, // 22: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
-	16, // 23: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
-	20, // 24: coda.control.v1.VenusControl.ListLocal:input_type -> coda.control.v1.ListLocalRequest
-	22, // 25: coda.control.v1.VenusControl.CheckLocal:input_type -> coda.control.v1.CheckLocalRequest
-	33, // 26: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
-	33, // 27: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
-	24, // 28: coda.control.v1.VenusControl.Repair:input_type -> coda.control.v1.RepairRequest
-	26, // 29: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
-	29, // 30: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
-	31, // 31: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
-	26, // 32: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
-	33, // 33: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
-	33, // 34: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
-	33, // 35: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
-	39, // 36: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
-	41, // 37: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
-	45, // 38: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
-	46, // 39: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
-	47, // 40: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
-	34, // 41: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
-	34, // 42: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
-	33, // 43: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
-	33, // 44: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
-	2,  // 45: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
-	5,  // 46: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
-	9,  // 47: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
-	11, // 48: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
-	13, // 49: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
-	15, // 50: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
-	17, // 51: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
-	21, // 52: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
-	23, // 53: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
-	35, // 54: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
-	35, // 55: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
-	25, // 56: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
-	27, // 57: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
-	30, // 58: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
-	32, // 59: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
-	27, // 60: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
-	36, // 61: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
-	37, // 62: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
-	38, // 63: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
-	36, // 64: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
-	44, // 65: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
-	36, // 66: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
-	36, // 67: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
-	36, // 68: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
-	36, // 69: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
-	35, // 70: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
-	35, // 71: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
-	35, // 72: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
-	45, // [45:73] is the sub-list for method output_type
-	17, // [17:45] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	1,  // 0: coda.control.v1.HoardAddRequest.entry:type_name -> coda.control.v1.Hoarded
+	1,  // 1: coda.control.v1.HoardListReply.entries:type_name -> coda.control.v1.Hoarded
+	11, // 2: coda.control.v1.HoardVerifyReply.states:type_name -> coda.control.v1.HoardState
+	14, // 3: coda.control.v1.CheckServersReply.servers:type_name -> coda.control.v1.Server
+	18, // 4: coda.control.v1.ListVolumesReply.volumes:type_name -> coda.control.v1.Volume
+	17, // 5: coda.control.v1.ListVolumesReply.queue:type_name -> coda.control.v1.Queue
+	29, // 6: coda.control.v1.ListConflictsReply.conflicts:type_name -> coda.control.v1.Conflict
+	30, // 7: coda.control.v1.ListLocalReply.records:type_name -> coda.control.v1.LocalRecord
+	30, // 8: coda.control.v1.CheckLocalReply.refused:type_name -> coda.control.v1.LocalRecord
+	0,  // 9: coda.control.v1.RepairRequest.keep:type_name -> coda.control.v1.Keep
+	39, // 10: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
+	59, // 11: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
+	59, // 12: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
+	60, // 13: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
+	59, // 14: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
+	51, // 15: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
+	53, // 16: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
+	54, // 17: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
+	46, // 18: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
+	59, // 19: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
+	12, // 20: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
+	15, // 21: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
+	19, // 22: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
+	21, // 23: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
+	23, // 24: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
+	25, // 25: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
+	27, // 26: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
+	31, // 27: coda.control.v1.VenusControl.ListLocal:input_type -> coda.control.v1.ListLocalRequest
+	33, // 28: coda.control.v1.VenusControl.CheckLocal:input_type -> coda.control.v1.CheckLocalRequest
+	44, // 29: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
+	44, // 30: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
+	35, // 31: coda.control.v1.VenusControl.Repair:input_type -> coda.control.v1.RepairRequest
+	37, // 32: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
+	2,  // 33: coda.control.v1.VenusControl.HoardAdd:input_type -> coda.control.v1.HoardAddRequest
+	44, // 34: coda.control.v1.VenusControl.HoardDelete:input_type -> coda.control.v1.PathRequest
+	4,  // 35: coda.control.v1.VenusControl.HoardClear:input_type -> coda.control.v1.HoardClearRequest
+	6,  // 36: coda.control.v1.VenusControl.HoardList:input_type -> coda.control.v1.HoardListRequest
+	8,  // 37: coda.control.v1.VenusControl.HoardWalk:input_type -> coda.control.v1.HoardWalkRequest
+	44, // 38: coda.control.v1.VenusControl.HoardVerify:input_type -> coda.control.v1.PathRequest
+	40, // 39: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
+	42, // 40: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
+	37, // 41: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
+	44, // 42: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
+	44, // 43: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
+	44, // 44: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
+	50, // 45: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
+	52, // 46: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
+	56, // 47: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
+	57, // 48: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
+	58, // 49: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
+	45, // 50: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
+	45, // 51: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
+	44, // 52: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
+	44, // 53: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
+	13, // 54: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
+	16, // 55: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
+	20, // 56: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
+	22, // 57: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
+	24, // 58: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
+	26, // 59: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
+	28, // 60: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
+	32, // 61: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
+	34, // 62: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
+	46, // 63: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
+	46, // 64: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
+	36, // 65: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
+	38, // 66: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
+	3,  // 67: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
+	46, // 68: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
+	5,  // 69: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
+	7,  // 70: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
+	9,  // 71: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
+	10, // 72: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
+	41, // 73: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
+	43, // 74: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
+	38, // 75: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
+	47, // 76: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
+	48, // 77: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
+	49, // 78: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
+	47, // 79: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
+	55, // 80: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
+	47, // 81: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
+	47, // 82: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
+	47, // 83: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
+	47, // 84: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
+	46, // 85: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
+	46, // 86: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
+	46, // 87: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
+	54, // [54:88] is the sub-list for method output_type
+	20, // [20:54] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
@@ -2963,31 +3602,31 @@ func file_control_proto_init() {
 	if File_control_proto != nil {
 		return
 	}
-	file_control_proto_msgTypes[37].OneofWrappers = []any{
+	file_control_proto_msgTypes[48].OneofWrappers = []any{
 		(*ReadFileReply_Status)(nil),
 		(*ReadFileReply_Data)(nil),
 	}
-	file_control_proto_msgTypes[38].OneofWrappers = []any{
+	file_control_proto_msgTypes[49].OneofWrappers = []any{
 		(*WriteFileRequest_Head)(nil),
 		(*WriteFileRequest_Data)(nil),
 	}
-	file_control_proto_msgTypes[40].OneofWrappers = []any{
+	file_control_proto_msgTypes[51].OneofWrappers = []any{
 		(*EditFileRequest_Head)(nil),
 		(*EditFileRequest_Change)(nil),
 	}
-	file_control_proto_msgTypes[43].OneofWrappers = []any{
+	file_control_proto_msgTypes[54].OneofWrappers = []any{
 		(*EditFileReply_Data)(nil),
 		(*EditFileReply_Read)(nil),
 		(*EditFileReply_Status)(nil),
 	}
-	file_control_proto_msgTypes[44].OneofWrappers = []any{}
+	file_control_proto_msgTypes[55].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   47,
+			NumMessages:   58,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

@@ -34,6 +34,12 @@ const (
 	VenusControl_Collapse_FullMethodName         = "/coda.control.v1.VenusControl/Collapse"
 	VenusControl_Repair_FullMethodName           = "/coda.control.v1.VenusControl/Repair"
 	VenusControl_State_FullMethodName            = "/coda.control.v1.VenusControl/State"
+	VenusControl_HoardAdd_FullMethodName         = "/coda.control.v1.VenusControl/HoardAdd"
+	VenusControl_HoardDelete_FullMethodName      = "/coda.control.v1.VenusControl/HoardDelete"
+	VenusControl_HoardClear_FullMethodName       = "/coda.control.v1.VenusControl/HoardClear"
+	VenusControl_HoardList_FullMethodName        = "/coda.control.v1.VenusControl/HoardList"
+	VenusControl_HoardWalk_FullMethodName        = "/coda.control.v1.VenusControl/HoardWalk"
+	VenusControl_HoardVerify_FullMethodName      = "/coda.control.v1.VenusControl/HoardVerify"
 )
 
 // VenusControlClient is the client API for VenusControl service.
@@ -64,6 +70,18 @@ type VenusControlClient interface {
 	Repair(ctx context.Context, in *RepairRequest, opts ...grpc.CallOption) (*RepairReply, error)
 	// State describes what venus is doing, for a person who looks for a hang: pending calls with ages, locks with holders, queues.
 	State(ctx context.Context, in *StateRequest, opts ...grpc.CallOption) (*StateReply, error)
+	// HoardAdd says that something is to be at hand while no server is reachable. Walks fetch what is missing of it, and it is evicted last.
+	HoardAdd(ctx context.Context, in *HoardAddRequest, opts ...grpc.CallOption) (*HoardAddReply, error)
+	// HoardDelete takes a path out of the hoard database.
+	HoardDelete(ctx context.Context, in *PathRequest, opts ...grpc.CallOption) (*EmptyReply, error)
+	// HoardClear empties the hoard database.
+	HoardClear(ctx context.Context, in *HoardClearRequest, opts ...grpc.CallOption) (*HoardClearReply, error)
+	// HoardList lists the hoard database, what matters most first.
+	HoardList(ctx context.Context, in *HoardListRequest, opts ...grpc.CallOption) (*HoardListReply, error)
+	// HoardWalk fetches what is hoarded and not cached, and waits for that.
+	HoardWalk(ctx context.Context, in *HoardWalkRequest, opts ...grpc.CallOption) (*HoardWalkReply, error)
+	// HoardVerify says what the cache has of what is hoarded at a path and below it; "" stands for everything.
+	HoardVerify(ctx context.Context, in *PathRequest, opts ...grpc.CallOption) (*HoardVerifyReply, error)
 }
 
 type venusControlClient struct {
@@ -204,6 +222,66 @@ func (c *venusControlClient) State(ctx context.Context, in *StateRequest, opts .
 	return out, nil
 }
 
+func (c *venusControlClient) HoardAdd(ctx context.Context, in *HoardAddRequest, opts ...grpc.CallOption) (*HoardAddReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HoardAddReply)
+	err := c.cc.Invoke(ctx, VenusControl_HoardAdd_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venusControlClient) HoardDelete(ctx context.Context, in *PathRequest, opts ...grpc.CallOption) (*EmptyReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EmptyReply)
+	err := c.cc.Invoke(ctx, VenusControl_HoardDelete_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venusControlClient) HoardClear(ctx context.Context, in *HoardClearRequest, opts ...grpc.CallOption) (*HoardClearReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HoardClearReply)
+	err := c.cc.Invoke(ctx, VenusControl_HoardClear_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venusControlClient) HoardList(ctx context.Context, in *HoardListRequest, opts ...grpc.CallOption) (*HoardListReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HoardListReply)
+	err := c.cc.Invoke(ctx, VenusControl_HoardList_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venusControlClient) HoardWalk(ctx context.Context, in *HoardWalkRequest, opts ...grpc.CallOption) (*HoardWalkReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HoardWalkReply)
+	err := c.cc.Invoke(ctx, VenusControl_HoardWalk_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venusControlClient) HoardVerify(ctx context.Context, in *PathRequest, opts ...grpc.CallOption) (*HoardVerifyReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HoardVerifyReply)
+	err := c.cc.Invoke(ctx, VenusControl_HoardVerify_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // VenusControlServer is the server API for VenusControl service.
 // All implementations must embed UnimplementedVenusControlServer
 // for forward compatibility.
@@ -232,6 +310,18 @@ type VenusControlServer interface {
 	Repair(context.Context, *RepairRequest) (*RepairReply, error)
 	// State describes what venus is doing, for a person who looks for a hang: pending calls with ages, locks with holders, queues.
 	State(context.Context, *StateRequest) (*StateReply, error)
+	// HoardAdd says that something is to be at hand while no server is reachable. Walks fetch what is missing of it, and it is evicted last.
+	HoardAdd(context.Context, *HoardAddRequest) (*HoardAddReply, error)
+	// HoardDelete takes a path out of the hoard database.
+	HoardDelete(context.Context, *PathRequest) (*EmptyReply, error)
+	// HoardClear empties the hoard database.
+	HoardClear(context.Context, *HoardClearRequest) (*HoardClearReply, error)
+	// HoardList lists the hoard database, what matters most first.
+	HoardList(context.Context, *HoardListRequest) (*HoardListReply, error)
+	// HoardWalk fetches what is hoarded and not cached, and waits for that.
+	HoardWalk(context.Context, *HoardWalkRequest) (*HoardWalkReply, error)
+	// HoardVerify says what the cache has of what is hoarded at a path and below it; "" stands for everything.
+	HoardVerify(context.Context, *PathRequest) (*HoardVerifyReply, error)
 	mustEmbedUnimplementedVenusControlServer()
 }
 
@@ -280,6 +370,24 @@ func (UnimplementedVenusControlServer) Repair(context.Context, *RepairRequest) (
 }
 func (UnimplementedVenusControlServer) State(context.Context, *StateRequest) (*StateReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method State not implemented")
+}
+func (UnimplementedVenusControlServer) HoardAdd(context.Context, *HoardAddRequest) (*HoardAddReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method HoardAdd not implemented")
+}
+func (UnimplementedVenusControlServer) HoardDelete(context.Context, *PathRequest) (*EmptyReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method HoardDelete not implemented")
+}
+func (UnimplementedVenusControlServer) HoardClear(context.Context, *HoardClearRequest) (*HoardClearReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method HoardClear not implemented")
+}
+func (UnimplementedVenusControlServer) HoardList(context.Context, *HoardListRequest) (*HoardListReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method HoardList not implemented")
+}
+func (UnimplementedVenusControlServer) HoardWalk(context.Context, *HoardWalkRequest) (*HoardWalkReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method HoardWalk not implemented")
+}
+func (UnimplementedVenusControlServer) HoardVerify(context.Context, *PathRequest) (*HoardVerifyReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method HoardVerify not implemented")
 }
 func (UnimplementedVenusControlServer) mustEmbedUnimplementedVenusControlServer() {}
 func (UnimplementedVenusControlServer) testEmbeddedByValue()                      {}
@@ -536,6 +644,114 @@ func _VenusControl_State_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _VenusControl_HoardAdd_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HoardAddRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusControlServer).HoardAdd(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusControl_HoardAdd_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusControlServer).HoardAdd(ctx, req.(*HoardAddRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenusControl_HoardDelete_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PathRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusControlServer).HoardDelete(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusControl_HoardDelete_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusControlServer).HoardDelete(ctx, req.(*PathRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenusControl_HoardClear_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HoardClearRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusControlServer).HoardClear(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusControl_HoardClear_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusControlServer).HoardClear(ctx, req.(*HoardClearRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenusControl_HoardList_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HoardListRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusControlServer).HoardList(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusControl_HoardList_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusControlServer).HoardList(ctx, req.(*HoardListRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenusControl_HoardWalk_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HoardWalkRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusControlServer).HoardWalk(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusControl_HoardWalk_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusControlServer).HoardWalk(ctx, req.(*HoardWalkRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenusControl_HoardVerify_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PathRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusControlServer).HoardVerify(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusControl_HoardVerify_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusControlServer).HoardVerify(ctx, req.(*PathRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // VenusControl_ServiceDesc is the grpc.ServiceDesc for VenusControl service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -594,6 +810,30 @@ var VenusControl_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "State",
 			Handler:    _VenusControl_State_Handler,
+		},
+		{
+			MethodName: "HoardAdd",
+			Handler:    _VenusControl_HoardAdd_Handler,
+		},
+		{
+			MethodName: "HoardDelete",
+			Handler:    _VenusControl_HoardDelete_Handler,
+		},
+		{
+			MethodName: "HoardClear",
+			Handler:    _VenusControl_HoardClear_Handler,
+		},
+		{
+			MethodName: "HoardList",
+			Handler:    _VenusControl_HoardList_Handler,
+		},
+		{
+			MethodName: "HoardWalk",
+			Handler:    _VenusControl_HoardWalk_Handler,
+		},
+		{
+			MethodName: "HoardVerify",
+			Handler:    _VenusControl_HoardVerify_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
