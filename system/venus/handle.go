@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/disk"
@@ -235,7 +236,25 @@ func (v *Venus) Create(ctx context.Context, dir coda.Fid, name string, mode, own
 		if coda.KindOf(err) != coda.NotFound || c.late(ctx) {
 			return coda.Status{}, nil, err
 		}
+		if err := v.settleTaken(ctx, c); err != nil {
+			return coda.Status{}, nil, err
+		}
 	}
+}
+
+// takenPause is how long to wait for a name to be settled that is taken by something that is gone.
+const takenPause = 10 * time.Millisecond
+
+// settleTaken waits for a name that is taken by an object that is gone: this client gave the object the name, and others removed what it had besides.
+// The server settles that when it gets the record. Without it the name stays taken, and nothing can be had by it.
+func (v *Venus) settleTaken(ctx context.Context, c *call) error {
+	v.mu.Lock()
+	changed, up := v.session.changed, v.session.state == linkUp
+	v.mu.Unlock()
+	if !up {
+		return c.fail(coda.TimedOut, "the name is taken by an object that is gone, and the server is out of reach")
+	}
+	return c.waitAny(ctx, changed, nil, time.After(takenPause), "a name to be settled")
 }
 
 func (v *Venus) createNew(ctx context.Context, c *call, dir coda.Fid, name string, mode, owner uint32, flags OpenFlags) (coda.Status, *Handle, error) {

@@ -100,7 +100,8 @@ func (v *Venus) settleName(ctx context.Context, c *call, d *object, name string,
 	if again, ok := v.entry(c, d, name); !ok || again.Fid != e.Fid {
 		return nil
 	}
-	if len(d.touches()[name]) > 0 || ctx.Err() != nil || c.overdue() || v.session.state != linkUp {
+	// What a client had put into a directory of its own, which the server refused, is not settled any more.
+	if d.madeUp || len(d.touches()[name]) > 0 || ctx.Err() != nil || c.overdue() || v.session.state != linkUp {
 		return c.fail(coda.NotFound, "the object that the name stands for is gone")
 	}
 	v.voidPromise(d)

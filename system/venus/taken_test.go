@@ -1,0 +1,125 @@
+package venus_test
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/venus"
+	"github.com/codastress/codastress/system/vice/vicetest"
+)
+
+// goneBehind gives a client with a name that stands for a file that is gone: it gave the file that name and removed the other one, and another client removed
+// the name that the file had had. Both changes are still in its log.
+func goneBehind(t *testing.T, name string) *client {
+	s := vicetest.Start(t)
+	slow := func(c *venus.Config) { c.Timing.Age = time.Minute } // so that its log waits
+	a, b := start(t, s, of(coda.Modern), slow), start(t, s, of(coda.Modern))
+	b.write("first", "file")
+	at := must(b.at("first"))
+	dir, _ := b.parent("first")
+	must(b.Link(t.Context(), dir, "second", at.Fid))
+	b.settle()
+	require.Equal(t, "file", a.read("second"))
+	a.rename("second", name)
+	a.remove("first")
+	b.remove("second")
+	b.settle()
+	time.Sleep(time.Second)
+	_, err := a.at(name)
+	require.ErrorIs(t, err, coda.NotFound)
+	require.EqualValues(t, 2, a.Volume().LogRecords)
+	return a
+}
+
+// A file can neither be opened by such a name nor made. Without the server nothing will change about that, so that the call fails at once.
+func TestAFileIsNotMadeWhereANameStandsForWhatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := goneBehind(t, "third")
+		a.Disconnect()
+		dir, name := a.parent("third")
+		ctx := &impatient{Context: t.Context(), done: make(chan struct{})}
+		go ctx.lose(t)
+		_, h, err := a.Create(ctx, dir, name, 0o644, 0, venus.OpenFlags{Write: true})
+		require.Nil(t, h)
+		require.ErrorIs(t, err, coda.TimedOut)
+	})
+}
+
+// impatient is a context that ends although no time passes: somebody is busy.
+type impatient struct {
+	context.Context
+	done chan struct{}
+}
+
+func (i *impatient) lose(t *testing.T) {
+	for n := 0; n < 10_000 && t.Context().Err() == nil; n++ {
+		runtime.Gosched()
+	}
+	close(i.done)
+}
+
+func (i *impatient) Done() <-chan struct{} { return i.done }
+
+func (i *impatient) Err() error {
+	select {
+	case <-i.done:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
+// With the server the call waits until that has said what it thinks of the log.
+func TestANameThatStandsForWhatIsGoneIsSettled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := goneBehind(t, "third")
+		require.ErrorIs(t, a.tryWrite("third", "new"), coda.Invalid, "it is in conflict now")
+	})
+}
+
+// What a client had moved into a directory that the server refused to make may be gone by now. The name in the local version leads nowhere then, and
+// nothing will ever settle it: nobody asks the server again and again.
+func TestANameInARefusedDirectoryCanLeadNowhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := vicetest.Start(t)
+		n := newNetwork(s)
+		a, b := start(t, s, of(coda.Modern), n.use), start(t, s, of(coda.Modern))
+		b.write("file", "old")
+		b.settle()
+		require.Equal(t, "old", a.read("file"))
+		a.Disconnect()
+		a.mkdir("d")
+		a.rename("file", "d/moved")
+		b.mkdir("d")
+		b.remove("file")
+		b.settle()
+		a.Reconnect()
+		time.Sleep(time.Minute)
+		require.Len(t, must(a.Conflicts()), 2)
+		require.NoError(t, a.Expand(t.Context(), "d"))
+		local := must(a.at("d/local"))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		n.limit(100_000, cancel)
+		_, err := a.Lookup(ctx, local.Fid, "moved")
+		require.ErrorIs(t, err, coda.NotFound)
+		require.NoError(t, ctx.Err(), "the server was asked again and again")
+	})
+}
+
+// limit calls something when so many bytes have come from the server.
+func (n *network) limit(bytes int, reached func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.onRead = func(_ *network, read int) {
+		if bytes -= read; bytes < 0 {
+			reached()
+		}
+	}
+}
