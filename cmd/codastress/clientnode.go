@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/codastress/codastress/harness/agent"
@@ -136,7 +138,7 @@ type volumeView interface {
 // observation, which says so.
 func observeClient(ctx context.Context, view volumeView, tree observe.Tree, callTime time.Duration) (history.Observation, error) {
 	observation := history.Observation{Source: history.SourceMount}
-	err := observeVenus(ctx, view, callTime, &observation)
+	kept, err := observeVenus(ctx, view, callTime, &observation)
 	if err == nil {
 		observation.Objects, err = observe.Objects(ctx, tree, observe.Options{CallTime: callTime})
 	}
@@ -147,37 +149,45 @@ func observeClient(ctx context.Context, view volumeView, tree observe.Tree, call
 	if err != nil {
 		return observation, err
 	}
+	addVersions(ctx, view, tree, kept, &observation)
+	return observation, nil
+}
+
+// addVersions adds both versions of what is in conflict, and says where they cannot be read.
+func addVersions(ctx context.Context, view volumeView, tree observe.Tree, kept []venus.Conflict, observation *history.Observation) {
+	var versions []history.Object
 	for i := range observation.Objects {
 		object := &observation.Objects[i]
 		if object.Kind != history.KindConflict {
 			continue
 		}
-		if _, err := readVersions(ctx, view, tree, object.Path); err != nil {
+		found, err := readVersions(ctx, view, tree, object.Path, owesContents(kept, object.Path))
+		if err != nil {
 			object.Problem = err.Error()
 		}
+		versions = append(versions, found...)
 	}
-	return observation, nil
+	observation.Objects = append(observation.Objects, versions...)
+	slices.SortFunc(observation.Objects, func(a, b history.Object) int { return strings.Compare(a.Path, b.Path) })
 }
 
-// observeVenus is what venus says of its volume.
-func observeVenus(ctx context.Context, view volumeView, callTime time.Duration, observation *history.Observation) error {
+// observeVenus is what venus says of its volume, and gives the conflicts that it keeps.
+func observeVenus(ctx context.Context, view volumeView, callTime time.Duration, observation *history.Observation) (kept []venus.Conflict, err error) {
 	calling, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	call := "listvol"
-	var err error
 	if observation.Pending, observation.State, err = view.volume(calling); err == nil {
-		var kept []venus.Conflict
 		call = "listlocal"
 		kept, err = view.conflicts(calling)
 		observation.Conflicts = keptConflicts(kept)
 	}
 	if err != nil && calling.Err() != nil && ctx.Err() == nil {
-		return &observe.HungError{HungCall: history.HungCall{Call: "cfs " + call, After: callTime}}
+		return nil, &observe.HungError{HungCall: history.HungCall{Call: "cfs " + call, After: callTime}}
 	}
 	if err != nil {
-		return fmt.Errorf("asking venus, as cfs %s does: %w", call, err)
+		return nil, fmt.Errorf("asking venus, as cfs %s does: %w", call, err)
 	}
-	return nil
+	return kept, nil
 }
 
 // venusAt is a venus that answers on a socket.

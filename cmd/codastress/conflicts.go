@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/codastress/codastress/harness/agent/observe"
@@ -28,19 +31,20 @@ func keptConflicts(kept []venus.Conflict) []history.Conflict {
 const expandedWithin = 5 * time.Second
 
 // readVersions reads both versions of what is in conflict, as an application would: it has it expanded for so long. A version that somebody removed is
-// not there. It gives the contents that were found, and an error where something cannot be read.
-func readVersions(ctx context.Context, view volumeView, tree observe.Tree, path string) (contents []history.Nonce, err error) {
-	if err := view.expand(ctx, path); err != nil {
+// not there. It gives the objects that were found, and an error where something cannot be read. Only what is owed must be there: of a
+// conflict about a name or about attributes the local contents may never have been on this client.
+func readVersions(ctx context.Context, view volumeView, tree observe.Tree, at string, owed bool) (objects []history.Object, err error) {
+	if err := view.expand(ctx, at); err != nil {
 		return nil, fmt.Errorf("expanding the conflict: %w", err)
 	}
 	defer func() {
-		if collapsing := view.collapse(context.WithoutCancel(ctx), path); err == nil && collapsing != nil {
+		if collapsing := view.collapse(context.WithoutCancel(ctx), at); err == nil && collapsing != nil {
 			err = fmt.Errorf("collapsing the conflict: %w", collapsing)
 		}
 	}()
 	until := time.Now().Add(expandedWithin)
 	for {
-		info, err := tree.Stat(ctx, path)
+		info, err := tree.Stat(ctx, at)
 		if err == nil && info.Mode.IsDir() {
 			break
 		}
@@ -52,24 +56,39 @@ func readVersions(ctx context.Context, view volumeView, tree observe.Tree, path 
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	objects, err := observe.Objects(ctx, tree, observe.Options{Root: path})
+	found, err := observe.Objects(ctx, tree, observe.Options{Root: at})
 	if err != nil {
 		return nil, fmt.Errorf("looking at the expanded conflict: %w", err)
 	}
-	if len(objects) == 0 {
+	if len(found) == 0 && owed {
 		return nil, errors.New("the expanded conflict has no version")
 	}
-	for _, object := range objects {
+	for _, object := range found {
 		unread := object.Kind == "" || object.Kind == "file" && object.Digest == ""
+		if unread && !owed && below(object.Path, at+"/local") {
+			continue
+		}
 		damaged := object.Problem != "" && !history.IsMisplaced(object.Problem) && object.Length > 0
 		if unread || damaged {
 			return nil, fmt.Errorf("%s cannot be read: %s", object.Path, object.Problem)
 		}
-		if !object.Content.IsZero() {
-			contents = append(contents, object.Content)
-		}
+		objects = append(objects, object)
 	}
-	return contents, nil
+	return objects, nil
+}
+
+// below says whether a path is another, or below it.
+func below(path, other string) bool { return path == other || strings.HasPrefix(path, other+"/") }
+
+// owesContents says whether venus keeps contents for the conflict at a path, which it must show. Of one that was refused when its directory had another
+// name, that is not known.
+func owesContents(kept []venus.Conflict, at string) bool {
+	owed := map[uint64]bool{} // by the first record of a conflict
+	for _, c := range kept {
+		root := cmp.Or(c.DependsOn, c.Record)
+		owed[root] = owed[root] || c.Kept != ""
+	}
+	return slices.ContainsFunc(kept, func(c venus.Conflict) bool { return c.Path == at && owed[cmp.Or(c.DependsOn, c.Record)] })
 }
 
 // nodeConflicts are the conflicts of a client node, as its workloads work on them.
@@ -93,7 +112,14 @@ func (n nodeConflicts) List(ctx context.Context) (kept []history.Conflict, paths
 
 // Versions implements workloads.Conflicts.
 func (n nodeConflicts) Versions(ctx context.Context, path string) ([]history.Nonce, error) {
-	return readVersions(ctx, n.view, n.tree, path)
+	objects, err := readVersions(ctx, n.view, n.tree, path, true)
+	var contents []history.Nonce
+	for _, object := range objects {
+		if !object.Content.IsZero() {
+			contents = append(contents, object.Content)
+		}
+	}
+	return contents, err
 }
 
 // Repair implements workloads.Conflicts.

@@ -101,7 +101,7 @@ type Object struct {
 	Problem string `json:"problem"` // what is wrong with the content
 }
 
-// KindConflict is the kind of an object of which a client keeps two versions, instead of showing one.
+// KindConflict is the kind of an object of which a client keeps two versions, instead of showing one. The versions stand below it.
 const KindConflict = "conflict"
 
 // A Conflict is a local version that a client keeps because the server refused it.

@@ -1,0 +1,22 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/codastress/codastress/system/venus"
+	"github.com/stretchr/testify/require"
+)
+
+func TestOnlyKeptContentsAreOwed(t *testing.T) {
+	kept := []venus.Conflict{
+		{Record: 1, Operation: "rename", Path: "d/renamed"},
+		{Record: 2, Operation: "mkdir", Path: "d/made"},
+		{Record: 3, Operation: "store", Path: "d/made/file", Kept: "/cache/3", DependsOn: 2},
+		{Record: 4, Operation: "setattr", Path: "d/file"},
+	}
+	require.False(t, owesContents(kept, "d/renamed"))
+	require.True(t, owesContents(kept, "d/made"), "for what it made")
+	require.True(t, owesContents(kept, "d/made/file"))
+	require.False(t, owesContents(kept, "d/file"))
+	require.False(t, owesContents(kept, "e/made"), "its directory may have been renamed")
+}
