@@ -16,7 +16,7 @@ func All() []Check {
 		{"no-hang", "every call returns within the scenario's bound, with data or with an error, whatever the faults", noHang},
 		{
 			"no-lost-data",
-			"what was acknowledged is there in the end or was replaced by something later, removed files stay away, and no content is damaged",
+			"what was acknowledged is there in the end or something has taken its place, removed files stay away, and no content is damaged or misplaced",
 			noLostData,
 		},
 		{"convergence", "after healing, all clients and servers show the same tree, and nothing is left to be sent", convergence},

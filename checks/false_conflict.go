@@ -55,7 +55,6 @@ type falseConflicts struct {
 	changes    *byPath
 	groups     *groups
 	unjudged   int
-	members    map[uint32][]uint32                // of each group
 	known      map[string]map[uint32]history.Time // when a node first had seen a content
 }
 
@@ -72,7 +71,7 @@ func (c *conflicts) unknown(run *history.Run) string {
 func (c *falseConflicts) judge(node string, conflict *history.Conflict) {
 	name, own, known := c.refused(node, conflict)
 	switch {
-	case !known && c.moved(conflict.Path):
+	case (!known || own < 0) && c.moved(conflict.Path):
 		c.unjudged++
 		return
 	case !known:
@@ -83,6 +82,10 @@ func (c *falseConflicts) judge(node string, conflict *history.Conflict) {
 		return
 	}
 	if c.foreign(node, name, c.operations.Row(own)) {
+		return
+	}
+	if c.moved(name) || c.moved(conflict.Path) {
+		c.unjudged++ // what others did may have been done by names that are not known
 		return
 	}
 	if c.failures >= mostEvidence {
@@ -109,7 +112,13 @@ func (c *falseConflicts) refused(node string, conflict *history.Conflict) (name 
 	if !ok {
 		return "", -1, false
 	}
-	return conflict.Path, c.firstOwn(node, number), true
+	own = c.firstOwn(node, number)
+	for _, other := range c.connected(conflict.Path) {
+		if first := c.firstOwn(node, other); own < 0 || first >= 0 && c.operations.Row(first).Invoked < c.operations.Row(own).Invoked {
+			own = first // it had another name then
+		}
+	}
+	return conflict.Path, own, true
 }
 
 // moved says whether nobody can know the name that something had when it was changed: it is in a directory that was renamed, or that its client has
@@ -156,20 +165,13 @@ func (c *falseConflicts) foreign(node, name string, own *history.Row) bool {
 	return false
 }
 
-// connected are the names that renames and links connect with one, and that one.
+// connected are the names that renames and links, of directories too, connect with one, and that one.
 func (c *falseConflicts) connected(name string) []uint32 {
 	number, ok := c.operations.FindPath(name)
 	if !ok {
 		return nil
 	}
-	if c.members == nil {
-		c.members = map[uint32][]uint32{}
-		for member := range c.groups.next {
-			root := c.groups.find(member)
-			c.members[root] = append(c.members[root], member)
-		}
-	}
-	return append([]uint32{number}, c.members[c.groups.find(number)]...)
+	return append([]uint32{number}, c.groups.connected(number)...)
 }
 
 // unseen says whether another node changed a name without the node's knowledge. Of a directory above, what is made of it does not count,

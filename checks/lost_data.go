@@ -2,17 +2,17 @@ package checks
 
 import (
 	"fmt"
+	pathpkg "path"
 
 	"github.com/codastress/codastress/harness/history"
 )
 
-// noLostData explains the final tree by the operations. For each name it looks for what can have put the final state there, and when that
-// had certainly happened at the latest; an acknowledged change of the name that began after that is lost, unless its client keeps it as a
-// conflict. The server's tree counts; without a server, a client's.
+// noLostData explains the final tree by the operations. Every content that was acknowledged must be there, or something that took its place, or its client
+// keeps it as a conflict (versions); every name must be what somebody made it, and what was made of it and acknowledged must show or can have been
+// undone (nameChanges); and no content may be anywhere that the file it was written to cannot have got to. The server's tree counts; without a server, a
+// client's.
 func noLostData(run *history.Run) history.Verdict {
-	l := &lostData{
-		judgement: judge(run, "no-lost-data"), operations: run.Operations, replacements: map[uint32]replacements{},
-	}
+	l := &lostData{judgement: judge(run, "no-lost-data"), operations: run.Operations}
 	if problem := notWhole(run); problem != "" {
 		return l.undecided("%s", problem)
 	}
@@ -27,7 +27,9 @@ func noLostData(run *history.Run) history.Verdict {
 	l.groups = newGroups(run)
 	l.conflicts = newConflicts(run)
 	l.power = newPowerLosses(run)
+	l.placings = newPlacings(l.contents)
 	l.finalContents()
+	l.lostContents()
 	l.finalNames()
 	l.linkedNames()
 	l.seenContents()
@@ -37,7 +39,6 @@ func noLostData(run *history.Run) history.Verdict {
 	l.figure("names judged", float64(l.judged), "")
 	l.figure("names not judged", float64(l.skipped), "")
 	l.figure("changes kept as conflicts", float64(l.kept), "")
-	l.figure("changes that another client's rename may have carried off", float64(l.late), "")
 	l.figure("changes that a loss of power may take", float64(l.taken), "")
 	return l.verdict("the final state of %s is explained by %s", count(l.judged, "name"), count(l.operations.Len(), "operation"))
 }
@@ -50,12 +51,12 @@ type lostData struct {
 	groups     *groups
 	conflicts  *conflicts
 	power      *powerLosses
+	placings   *placings
+	accounted  []bool // by content: see versions
 	final      *history.Observation
 	digests    map[string]history.Nonce // the contents of digests, as clients saw them
 
-	replacements map[uint32]replacements // of the names that were looked at
-
-	judged, skipped, kept, pending, taken, late int
+	judged, skipped, kept, pending, taken int
 }
 
 // chooseFinal chooses the tree that is judged.
@@ -82,9 +83,13 @@ func (l *lostData) chooseFinal() bool {
 func (l *lostData) finalContents() {
 	for i := range l.run.Observations {
 		o := &l.run.Observations[i]
+		inConflict := map[string]bool{} // whoever observed these has looked at the versions below them
 		for k := range o.Objects {
 			object := &o.Objects[k]
-			if object.Kind != "file" || object.Problem == "" || object.Length == 0 {
+			if object.Kind == history.KindConflict {
+				inConflict[object.Path] = true
+			}
+			if object.Kind != "file" || object.Problem == "" || object.Length == 0 || within(inConflict, object.Path) {
 				continue
 			}
 			path, _ := l.operations.FindPath(object.Path)
@@ -92,12 +97,22 @@ func (l *lostData) finalContents() {
 			switch {
 			case object.Digest == "":
 				l.doubt("%s on %s could not be read: %s", object.Path, o.Node, object.Problem)
-			case history.IsMisplaced(object.Problem) && (l.groups.below(object.Path) || l.couldMove(content, path)):
+			case history.IsMisplaced(object.Problem) && l.couldMoveTo(content, object.Path):
 			default:
 				l.failAt(path, fmt.Sprintf("%s on %s is damaged: %s", object.Path, o.Node, object.Problem), l.rowOf(content))
 			}
 		}
 	}
+}
+
+// within says whether a path is below one of some.
+func within(some map[string]bool, path string) bool {
+	for above := pathpkg.Dir(path); len(some) > 0 && above != "." && above != "/"; above = pathpkg.Dir(above) {
+		if some[above] {
+			return true
+		}
+	}
+	return false
 }
 
 // rowOf is the index of the Write of a content, -1 where there is none.

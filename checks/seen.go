@@ -87,6 +87,10 @@ func (l *lostData) unexplained(content, path uint32) string {
 
 // couldMove says whether renames and links could bring a content from where it was written to a path.
 func (l *lostData) couldMove(content, path uint32) bool {
+	return l.couldMoveTo(content, l.operations.Path(path))
+}
+
+func (l *lostData) couldMoveTo(content uint32, path string) bool {
 	write := l.contents.write(content)
 	return write != nil && l.groups.reaches(write.Path, path)
 }
