@@ -176,11 +176,27 @@ func (v *Venus) imagined(f coda.Fid) *object {
 	s.Kind, s.Mode, s.Target = coda.Directory, 0o555, ""
 	var entries []coda.Entry
 	for _, e := range []coda.Entry{v.globalEntry(k), v.localEntry(k)} {
-		if !e.Fid.IsZero() {
+		if !e.Fid.IsZero() && !v.above(e.Fid, k.place.dir) {
 			entries = append(entries, e)
 		}
 	}
 	return v.imagineAs(k, s, entries)
+}
+
+// above reports whether a directory is another one, or one that it is in, as far as the cache knows. What is in conflict does not lead there: nobody would
+// come to the end of such a tree.
+func (v *Venus) above(f, dir coda.Fid) bool {
+	for range 1000 { // a bound, in case the parents go round in a circle
+		if dir == f {
+			return true
+		}
+		d := v.objects[dir]
+		if d == nil || dir == v.volume.Root {
+			return false
+		}
+		dir = d.local().Parent
+	}
+	return false
 }
 
 // imagineAs makes an object that is not part of the cache.
