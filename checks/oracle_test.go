@@ -42,13 +42,12 @@ type tinyRecord struct {
 
 // A tinyOp is an operation of a client.
 type tinyOp struct {
-	kind           history.Kind
-	client         int
-	name, target   int8
-	sees           int8 // the version that an edit or a read found
-	began, ended   int
-	number         int8
-	resultNotFound bool
+	kind         history.Kind
+	client       int
+	name, target int8
+	sees         int8 // the version that an edit or a read found
+	began, ended int
+	number       int8
 }
 
 // do carries out an operation on the client's view, and says whether it could.

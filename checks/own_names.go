@@ -119,7 +119,8 @@ func (o *owned) makeTimelines(rows []uint32) {
 		case history.Rename:
 			t.is = o.now(row.Path)
 			moved := t
-			moved.any = t.any || o.vague(row.Path)
+			// What is renamed was there: where nobody is known to have made it, it came with a directory.
+			moved.any = t.any || o.vague(row.Path) || t.is.kind == absent
 			o.turn(target, moved)
 			t.is = state{}
 		case history.MakeDirectory:
