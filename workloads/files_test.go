@@ -162,6 +162,7 @@ func TestTasksEndOnADirectoryThatHangs(t *testing.T) {
 			"mass-delete": {"delete", "30", "pages", "100"}, "bulk-overwrite": {"overwrite", "30", "pages", "100"},
 			"concurrent-readers": {"readers", "3", "pages", "100"},
 			"conflicting-edits":  {"edited", "30", "pages", "100"},
+			"hoard-and-travel":   {"edited", "30", "pages", "100"},
 		}[workload.Name()]
 		for _, step := range tiny(t, workload, args...) {
 			if step.Task == taskFetchPages {
@@ -172,7 +173,7 @@ func TestTasksEndOnADirectoryThatHangs(t *testing.T) {
 					b := newBench(t)
 					release := b.hang(func(string) bool { return true })
 					defer release()
-					b.Conflicts = hangingRepair{}
+					b.Conflicts, b.Hoard = hangingRepair{}, hangingHoard{}
 					load, err := workload.Do(t.Context(), step, b.Environment)
 					require.NoError(t, err)
 					require.Zero(t, load.Done)

@@ -21,6 +21,8 @@ const (
 	taskReadFiles  = "read-files"  // read pages through the mount
 	taskEdit       = "edit"        // read and replace pages that others edit, too
 	taskRepair     = "repair"      // merge both versions of what is in conflict
+	taskHoard      = "hoard"       // hoard the site
+	taskTravel     = "travel"      // read every page of the site, which was hoarded, and replace some
 )
 
 // A draft is a plan in the making.

@@ -30,7 +30,7 @@ type Workload interface {
 
 // All returns every workload, in the order in which to list them.
 func All() []Workload {
-	return []Workload{MassDelete{}, BulkOverwrite{}, ConcurrentReaders{}, Mixed{}, ConflictingEdits{}}
+	return []Workload{MassDelete{}, BulkOverwrite{}, ConcurrentReaders{}, Mixed{}, ConflictingEdits{}, HoardAndTravel{}}
 }
 
 // A Parameter is something about a workload that a scenario can set.
@@ -62,6 +62,8 @@ type Environment struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Conflicts are those of the node's client; nil where the file system has none.
 	Conflicts Conflicts
+	// Hoard is that of the node's client; nil where the file system has none.
+	Hoard Hoard
 	// Nonces makes the names of contents, which must be new even where a run with the same seed has been before: nil is a secure source.
 	// Only a simulated run, whose contents nobody else sees, may repeat them.
 	Nonces func() mathrand.Source

@@ -56,7 +56,7 @@ func (n *node) clientHooks() (agent.Hooks, error) {
 	}
 	return agent.Hooks{
 		RunTask: func(ctx context.Context, step history.Step, recorder *history.Recorder) (history.Load, error) {
-			return n.runTask(ctx, step, recorder, files, nodeConflicts{venusAt{client.Control()}, tree})
+			return n.runTask(ctx, step, recorder, files, tree, venusAt{client.Control()})
 		},
 		Observe: func(ctx context.Context) (history.Observation, error) {
 			return observeClient(ctx, venusAt{client.Control()}, tree, n.CallTime)
@@ -75,11 +75,11 @@ func (n *node) clientHooks() (agent.Hooks, error) {
 
 // runTask carries out a step on the node.
 func (n *node) runTask(
-	ctx context.Context, step history.Step, recorder *history.Recorder, files workloads.Directory, conflicts workloads.Conflicts,
+	ctx context.Context, step history.Step, recorder *history.Recorder, files workloads.Directory, tree observe.Tree, view volumeView,
 ) (history.Load, error) {
 	return carryOutStep(ctx, step, workloads.Environment{
 		Node: n.Name, Files: files, Recorder: recorder, WebURL: "http://" + n.Web, Log: n.log, Patience: n.CallTime,
-		Conflicts: conflicts,
+		Conflicts: nodeConflicts{view, tree}, Hoard: nodeHoard{view},
 	})
 }
 
@@ -132,6 +132,8 @@ type volumeView interface {
 	repair(ctx context.Context, path string, contents []byte) error
 	// settle waits until the servers have everything.
 	settle(ctx context.Context) error
+	// hoard hoards a directory with all that is below it, and fetches it. It gives the number of objects that are not cached then.
+	hoard(ctx context.Context, path string) (missing int, err error)
 }
 
 // observeClient is the tree as applications on the client see it, and what venus says of its volume. A call that takes longer than callTime ends the
@@ -220,6 +222,35 @@ func (v venusAt) repair(ctx context.Context, path string, contents []byte) error
 func (v venusAt) settle(ctx context.Context) error {
 	_, err := v.client.ForceReintegrate(ctx, &controlpb.ForceReintegrateRequest{})
 	return err
+}
+
+func (v venusAt) hoard(ctx context.Context, path string) (missing int, err error) {
+	_, err = v.client.HoardAdd(ctx, &controlpb.HoardAddRequest{
+		Entry: &controlpb.Hoarded{Path: path, Priority: venus.HoardPriority, Extent: venus.DescendantsEver.String()},
+	})
+	if err == nil {
+		_, err = v.client.HoardWalk(ctx, &controlpb.HoardWalkRequest{})
+	}
+	if err != nil {
+		return 0, err
+	}
+	reply, err := v.client.HoardVerify(ctx, &controlpb.PathRequest{Path: path})
+	for _, state := range reply.GetStates() {
+		if !state.GetCached() {
+			missing++
+		}
+	}
+	return missing, err
+}
+
+// nodeHoard is the hoard of a client node, as its workloads work on it.
+type nodeHoard struct{ view volumeView }
+
+var _ workloads.Hoard = nodeHoard{}
+
+// Add implements workloads.Hoard.
+func (n nodeHoard) Add(ctx context.Context, path string) (missing int, err error) {
+	return n.view.hoard(ctx, path)
 }
 
 func (v venusAt) conflicts(ctx context.Context) ([]venus.Conflict, error) {

@@ -332,6 +332,7 @@ func (c *simulatedClient) RunTask(ctx context.Context, step history.Step, record
 			return c.machine.Stack.Dial(ctx, address)
 		},
 		Nonces: c.entropy.source, Conflicts: nodeConflicts{venusHere{client}, simulatedTree{c.mount}},
+		Hoard: nodeHoard{venusHere{client}},
 	})
 }
 
@@ -392,4 +393,19 @@ func (v venusHere) repair(ctx context.Context, path string, contents []byte) err
 func (v venusHere) settle(ctx context.Context) error {
 	_, err := v.client.ForceReintegrate(ctx)
 	return err
+}
+
+func (v venusHere) hoard(ctx context.Context, path string) (missing int, err error) {
+	if _, err = v.client.HoardAdd(ctx, path, venus.HoardPriority, venus.DescendantsEver); err == nil {
+		_, err = v.client.HoardWalk(ctx)
+	}
+	if err != nil {
+		return 0, err
+	}
+	for _, state := range v.client.HoardVerify(path) {
+		if !state.Cached {
+			missing++
+		}
+	}
+	return missing, nil
 }
