@@ -245,3 +245,31 @@ func BenchmarkSeenByAnother(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkStart opens a cache of 100,000 files, until their names can be used without the server.
+func BenchmarkStart(b *testing.B) {
+	const files, directory = 100_000, 1000
+	s := vicetest.Start(b)
+	c := start(b, s, func(c *venus.Config) { c.Limits.CacheObjects = 2 * files })
+	c.warm()
+	for i := range files {
+		if i%directory == 0 {
+			c.mkdir(fmt.Sprint("d", i/directory))
+		}
+		c.write(fmt.Sprintf("d%d/%d", i/directory, i), "x")
+	}
+	c.settle()
+	c.cfg.Dial = nowhere
+	c.stop()
+	for b.Loop() {
+		v, err := venus.Open(b.Context(), c.cfg)
+		require.NoError(b, err)
+		v.Disconnect()
+		last := &client{Venus: v, t: b, cfg: c.cfg}
+		_, err = last.at(fmt.Sprintf("d%d/%d", (files-1)/directory, files-1))
+		require.NoError(b, err)
+		b.StopTimer()
+		last.stop()
+		b.StartTimer()
+	}
+}

@@ -41,6 +41,7 @@ func TestAFileThatIsReplacedWhileItIsOpened(t *testing.T) {
 
 		a.remove("page")
 		a.settle()
+		synctest.Wait() // until b has heard of it
 		_, _, err := b.OpenPath(t.Context(), "page", venus.OpenFlags{Read: true})
 		require.ErrorIs(t, err, coda.NotFound)
 	})
