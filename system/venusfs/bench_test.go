@@ -54,7 +54,7 @@ func compare(b *testing.B, steps ...step) {
 	}
 }
 
-// A cached file of 64 MiB is read, against the same file in the local file system.
+// A cached file of 64 MiB is read, with and without opening and closing it, against the same file in the local file system.
 func BenchmarkReadAgainstLocal(b *testing.B) {
 	for name, options := range map[string]Options{"passthrough": {}, "plain": {NoPassthrough: true}} {
 		b.Run(name, func(b *testing.B) {
@@ -64,19 +64,32 @@ func BenchmarkReadAgainstLocal(b *testing.B) {
 			require.NoError(b, os.WriteFile(local, []byte(text), 0o644))
 			client.write("file", text)
 			buf := make([]byte, 1<<20)
-			read := func(path string) func() {
+			toEnd := func(f *os.File) {
+				for {
+					if _, err := f.Read(buf); err == io.EOF {
+						return
+					}
+				}
+			}
+			whole := func(path string) func() {
 				return func() {
 					f, err := os.Open(path)
 					require.NoError(b, err)
 					defer f.Close()
-					for {
-						if _, err := f.Read(buf); err == io.EOF {
-							return
-						}
-					}
+					toEnd(f)
 				}
 			}
-			compare(b, step{"read", read(client.path("file")), read(local)})
+			again := func(path string) func() {
+				f, err := os.Open(path)
+				require.NoError(b, err)
+				b.Cleanup(func() { f.Close() })
+				return func() {
+					_, err := f.Seek(0, io.SeekStart)
+					require.NoError(b, err)
+					toEnd(f)
+				}
+			}
+			compare(b, step{"open-read-close", whole(client.path("file")), whole(local)}, step{"read", again(client.path("file")), again(local)})
 		})
 	}
 }
