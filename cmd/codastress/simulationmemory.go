@@ -13,9 +13,9 @@ import (
 // A simulated run starts the garbage collector itself, at moments of its own time: when the runtime starts it is another moment in every run, and what
 // it frees has other addresses then, which the order of maps with pointers for keys depends on.
 const (
-	collectSoonest = 20 * time.Millisecond  // between two looks at the heap while it grows
+	collectSoonest = 5 * time.Millisecond   // between two looks at the heap while it grows
 	collectLatest  = 100 * time.Millisecond // between two while it does not
-	collectGrowth  = 32 << 20               // bytes that the heap may grow by until it is collected
+	collectGrowth  = 20 << 20               // bytes that the heap may grow by until it is collected
 )
 
 // courseFile is in the run directory of a simulated run. It has a digest of how the memory grew, look by look, which is equal for runs that took the same

@@ -49,6 +49,7 @@ func seededInit(random *[32]byte) {
 		}
 	}
 	seeded.on = true
+	startingStackSize = 16 << 10 // few outgrow it: what the runtime's own goroutines need depends on the machine, and would move the stacks of the bubble
 	seeded.order = seeded.seed
 	// Whoever holds a mutex that a goroutine of the bubble waits for is in the bubble too, since all of a simulation is: time passes while it waits, and
 	// goroutines that wait for each other do so in the bubble's time, not for ever outside it.
