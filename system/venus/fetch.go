@@ -147,8 +147,12 @@ func (v *Venus) receiveContents(stream vicepb.Vice_FetchClient, got *fetched, pr
 	}()
 	hash := sha256.New()
 	length := uint64(0)
+	var part vicepb.FetchReply
+	contents := v.pieces.Get().(*vicepb.FetchReply_Data)
+	defer v.pieces.Put(contents)
 	for {
-		part, err := stream.Recv()
+		part.Part = contents
+		err := stream.RecvMsg(&part)
 		if errors.Is(err, io.EOF) {
 			break
 		}

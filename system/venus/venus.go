@@ -9,6 +9,7 @@ import (
 
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/disk"
+	"github.com/codastress/codastress/system/wire/vicepb"
 )
 
 // Venus is a client of one volume.
@@ -19,6 +20,7 @@ type Venus struct {
 	ballast    *ballast
 	store      *store
 	containers *containers
+	pieces     sync.Pool // of *vicepb.FetchReply_Data, for contents that arrive
 	remote     *remote
 	calls      *calls
 	notices    *notices
@@ -79,6 +81,7 @@ func Open(ctx context.Context, cfg Config) (*Venus, error) {
 		wakeLog: make(chan struct{}, 1), wakeEvict: make(chan struct{}, 1), wakeGrant: make(chan struct{}, 1),
 		wakeSweep: make(chan struct{}, 1),
 	}
+	v.pieces.New = func() any { return new(vicepb.FetchReply_Data) }
 	v.session.changed = make(chan struct{})
 	if err := v.recover(ctx); err != nil {
 		_ = s.close() // the error that matters is the first

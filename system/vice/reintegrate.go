@@ -80,8 +80,11 @@ func (s *Server) receiveRecords(stream reintegrateStream, batch wire.Batch, done
 	waiting(stream.Context(), "data from the client")
 	var records []coda.Record
 	last := batch.First - 1
+	var request vicepb.ReintegrateRequest
+	var contents vicepb.ReintegrateRequest_Data // whose memory all contents take
 	for {
-		request, err := stream.Recv()
+		request.Part = &contents
+		err := stream.RecvMsg(&request)
 		if errors.Is(err, io.EOF) {
 			break
 		}

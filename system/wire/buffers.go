@@ -10,7 +10,10 @@ import (
 	grpcproto "google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/codastress/codastress/system/wire/vicepb"
 )
 
 // buffers are the memory of messages on their way, used again and again. Unlike gRPC's own pool it has all powers of two and does not clear them:
@@ -83,10 +86,43 @@ func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 	}
 	whole := data.MaterializeToBuffer(c.buffers)
 	defer whole.Free()
+	if receivedAgain(whole.ReadOnlyData(), message) {
+		return nil
+	}
 	if err := proto.Unmarshal(whole.ReadOnlyData(), message); err != nil {
 		return fmt.Errorf("decode a message: %w", err)
 	}
 	return nil
+}
+
+// receivedAgain decodes contents into a message that is made for contents already, whose memory they take. It does nothing with other messages. Contents
+// are nearly all that is sent, and each piece of them would have memory of its own otherwise.
+func receivedAgain(encoded []byte, message proto.Message) bool {
+	switch m := message.(type) {
+	case *vicepb.FetchReply:
+		if part, ok := m.Part.(*vicepb.FetchReply_Data); ok {
+			return onlyField(encoded, 2, &part.Data)
+		}
+	case *vicepb.ReintegrateRequest:
+		if part, ok := m.Part.(*vicepb.ReintegrateRequest_Data); ok {
+			return onlyField(encoded, 3, &part.Data)
+		}
+	}
+	return false
+}
+
+// onlyField copies a field of bytes if there is nothing else in a message.
+func onlyField(encoded []byte, field protowire.Number, to *[]byte) bool {
+	number, kind, n := protowire.ConsumeTag(encoded)
+	if n < 0 || number != field || kind != protowire.BytesType {
+		return false
+	}
+	value, m := protowire.ConsumeBytes(encoded[n:])
+	if m < 0 || n+m != len(encoded) {
+		return false
+	}
+	*to = append((*to)[:0], value...)
+	return true
 }
 
 // serverMemory has a server use buffers.

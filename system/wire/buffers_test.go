@@ -64,3 +64,27 @@ func TestCodecKeepsMessages(t *testing.T) {
 	require.Error(t, err)
 	require.Error(t, c.Unmarshal(mem.BufferSlice{mem.SliceBuffer{0xff}}, &vicepb.FetchReply{}))
 }
+
+// TestContentsTakeTheMemoryOfThoseBefore decodes messages one after the other into one that keeps the memory of its contents.
+func TestContentsTakeTheMemoryOfThoseBefore(t *testing.T) {
+	c := codec{&buffers{}}
+	contents := &vicepb.FetchReply_Data{Data: make([]byte, 0, 100)}
+	memory := contents.Data[:100]
+	var into vicepb.FetchReply
+	for _, sent := range []*vicepb.FetchReply{
+		{Part: &vicepb.FetchReply_Data{Data: []byte("long contents")}},
+		{Part: &vicepb.FetchReply_Head{Head: &vicepb.FetchHead{Breaks: 7}}},
+		{Part: &vicepb.FetchReply_Data{Data: []byte("short")}},
+		{Part: &vicepb.FetchReply_Data{}},
+		{},
+	} {
+		encoded, err := c.Marshal(sent)
+		require.NoError(t, err)
+		into.Part = contents
+		require.NoError(t, c.Unmarshal(encoded, &into))
+		require.True(t, proto.Equal(sent, &into), "%v is not %v", &into, sent)
+		if data := into.GetData(); len(data) > 0 {
+			require.Same(t, &memory[0], &data[0])
+		}
+	}
+}
