@@ -56,6 +56,7 @@ func CountOperations(chunk []byte) (node string, completed int, err error) {
 // chunkWriter builds one chunk after the other.
 type chunkWriter struct {
 	buf      []byte
+	size     int // of the chunk before
 	recorder uint64
 	sequence uint64
 	node     string
@@ -77,7 +78,7 @@ func newChunkWriter(node string, recorder uint64) *chunkWriter {
 
 // begin starts an empty chunk.
 func (w *chunkWriter) begin() {
-	w.buf = make([]byte, 0, chunkSize+chunkSize/8)
+	w.buf = make([]byte, 0, min(w.size+w.size/4+256, chunkSize+chunkSize/8)) // as one chunk is, so is the next one mostly
 	w.buf = append(w.buf, chunkMagic...)
 	w.buf = append(w.buf, chunkVersion, 0)
 	w.buf = binary.LittleEndian.AppendUint64(w.buf, w.recorder)
@@ -97,6 +98,7 @@ func (w *chunkWriter) seal(last bool) []byte {
 	}
 	binary.LittleEndian.PutUint32(w.buf[12:], w.count)
 	chunk := binary.LittleEndian.AppendUint32(w.buf, crc32.Checksum(w.buf, castagnoli()))
+	w.size = len(chunk)
 	w.sequence++
 	w.begin()
 	return chunk

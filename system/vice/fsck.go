@@ -32,13 +32,15 @@ type fsck struct {
 
 	containers map[string]string // paths by name, as they were before the view
 	moving     map[string]bool   // those that were moving then
+
+	buffer []byte // for reading contents
 }
 
 // Fsck checks the whole store, file contents included, in one view of it; the server goes on meanwhile. It finds damage, it does not repair.
 func (s *Server) Fsck(ctx context.Context) (FsckResult, error) {
 	f := &fsck{
 		ctx: ctx, s: s, names: map[coda.Fid]uint64{}, holder: map[coda.Fid]coda.Fid{}, children: map[coda.Fid]uint64{},
-		contents: map[contentID]coda.Fid{}, containers: map[string]string{},
+		contents: map[contentID]coda.Fid{}, containers: map[string]string{}, buffer: make([]byte, 64<<10),
 	}
 	err := s.store.containers.each(func(name, path string) error {
 		f.containers[name] = path
@@ -161,7 +163,7 @@ func (f *fsck) file(v *vnode) {
 	}
 	defer data.Close()
 	sum := sha256.New()
-	n, err := io.Copy(sum, data)
+	n, err := io.CopyBuffer(sum, data, f.buffer)
 	switch {
 	case err != nil:
 		f.problem("read contents of %v: %v", s.Fid, err)
