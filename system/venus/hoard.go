@@ -221,15 +221,23 @@ func (v *Venus) hoardList() []Hoarded {
 	return list
 }
 
-// bindHoard marks the objects that the database means, as far as the cache knows. v.mu is held.
+// hoardObjects is how many objects may be hoarded: a sixteenth of the cache is left to others.
+func (v *Venus) hoardObjects() int { return v.cfg.Limits.CacheObjects - v.cfg.Limits.CacheObjects/16 }
+
+// bindHoard marks the objects that the database means, as far as the cache knows them and has place for them. v.mu is held.
 func (v *Venus) bindHoard() {
 	for _, o := range v.objects {
 		o.mark = mark{}
 	}
+	marked, room := 0, v.hoardObjects()
 	v.eachHoarded(v.hoardList(), func(_ string, o *object, m mark) {
-		if o != nil {
-			o.mark = o.mark.include(m)
+		switch {
+		case o == nil || o.mark.priority == 0 && marked == room:
+			return
+		case o.mark.priority == 0:
+			marked++
 		}
+		o.mark = o.mark.include(m)
 	})
 }
 

@@ -403,3 +403,28 @@ func TestWalkIsKilled(t *testing.T) {
 		})
 	}
 }
+
+// More objects are hoarded than the cache can hold: it stays within its limits, and who uses the volume still can.
+func TestMoreObjectsAreHoardedThanFit(t *testing.T) {
+	home, c, _ := traveller(t, func(c *venus.Config) { c.Limits.CacheObjects = 64 })
+	home.mkdir("much")
+	home.fill("much/", 200)
+	home.settle()
+	c.hoard("much", 10, venus.ChildrenEver)
+	for range 3 {
+		report := c.walkHoard()
+		require.LessOrEqual(t, report.Objects, uint64(64))
+		require.Eventually(t, func() bool { return c.Volume().CachedObjects <= 64 }, patience, time.Millisecond)
+	}
+	require.Equal(t, "contents of x", c.read("x"))
+	c.write("new", "new")
+	c.settle()
+	at := 0
+	for i := range 200 {
+		if got, err := c.tryRead(fmt.Sprint("much/", i)); err == nil {
+			require.Equal(t, kilobyte(i), got)
+			at++
+		}
+	}
+	require.Equal(t, 200, at)
+}

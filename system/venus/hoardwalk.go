@@ -20,7 +20,7 @@ type HoardReport struct {
 	Objects uint64 // that are hoarded
 	Fetched uint64 // files of which the contents were fetched
 	Bytes   uint64 // of these
-	Refused uint64 // files for which there was no room
+	Refused uint64 // objects for which there was no room
 	Failed  uint64 // files that could not be fetched for another reason
 	Took    time.Duration
 }
@@ -124,7 +124,7 @@ func (v *Venus) HoardWalk(ctx context.Context) (HoardReport, error) {
 	defer cancel()
 	defer context.AfterFunc(v.life, cancel)()
 	v.mu.Lock()
-	w := &walk{v: v, entries: v.hoardList(), room: v.cfg.Limits.CacheObjects - v.cfg.Limits.CacheObjects/16}
+	w := &walk{v: v, entries: v.hoardList(), room: v.hoardObjects()}
 	v.mu.Unlock()
 	start := time.Now()
 	err := w.discover(ctx)
@@ -142,7 +142,8 @@ func (v *Venus) HoardWalk(ctx context.Context) (HoardReport, error) {
 type walk struct {
 	v       *Venus
 	entries []Hoarded
-	room    int // objects that may be hoarded
+	room    int    // objects that may be hoarded
+	beyond  uint64 // names for whose objects there is no place
 	report  HoardReport
 	seen    map[coda.Fid]mark
 }
@@ -151,6 +152,10 @@ type walk struct {
 func (w *walk) discover(ctx context.Context) error {
 	w.seen = map[coda.Fid]mark{}
 	for _, e := range w.entries {
+		if len(w.seen) >= w.room {
+			w.beyond++ // the most wanted come first
+			continue
+		}
 		s, err := w.v.LookupPath(ctx, e.Path)
 		switch kind := coda.KindOf(err); {
 		case kind == coda.NotFound || kind == coda.NotDirectory:
@@ -173,8 +178,8 @@ func (w *walk) discover(ctx context.Context) error {
 func (w *walk) discoverBelow(ctx context.Context, s coda.Status, m mark) error {
 	before, known := w.seen[s.Fid]
 	now := before.include(m)
-	if known && now == before || !known && len(w.seen) >= w.room {
-		return nil // the most wanted come first
+	if known && now == before {
+		return nil
 	}
 	w.seen[s.Fid] = now
 	if s.Kind != coda.Directory {
@@ -188,7 +193,11 @@ func (w *walk) discoverBelow(ctx context.Context, s coda.Status, m mark) error {
 	if below.priority == 0 {
 		return nil
 	}
-	for _, e := range entries {
+	for i, e := range entries {
+		if len(w.seen) >= w.room {
+			w.beyond += uint64(len(entries) - i)
+			return nil
+		}
 		at, err := w.v.Lookup(ctx, s.Fid, e.Name)
 		if err == nil {
 			err = w.discoverBelow(ctx, at, below)
@@ -241,7 +250,7 @@ func (w *walk) fetch(ctx context.Context) error {
 		}
 	}
 	left, _ := w.v.missing() // with what was evicted for others
-	w.report.Refused = uint64(max(len(left)-int(w.report.Failed), 0))
+	w.report.Refused = w.beyond + uint64(max(len(left)-int(w.report.Failed), 0))
 	return nil
 }
 
@@ -314,7 +323,7 @@ func (v *Venus) hoardWalks(ctx context.Context) {
 			v.logger.Warn("walk through what is hoarded", "error", err)
 		}
 		if report.Refused > 0 {
-			v.logger.Warn("there is no room for all that is hoarded", "files", report.Refused)
+			v.logger.Warn("there is no room for all that is hoarded", "objects", report.Refused)
 		}
 	}
 }

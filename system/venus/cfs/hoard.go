@@ -141,7 +141,7 @@ func HoardWalk(ctx context.Context, venus controlpb.VenusControlClient, out io.W
 		count uint64
 		what  string
 	}{
-		{r.Unbound, "entries lead nowhere now"}, {r.Refused, "files found no room"}, {r.Failed, "files could not be fetched"},
+		{r.Unbound, "entries lead nowhere now"}, {r.Refused, "objects found no room"}, {r.Failed, "files could not be fetched"},
 	} {
 		if lack.count > 0 {
 			fmt.Fprintf(out, "%d %s\n", lack.count, lack.what)

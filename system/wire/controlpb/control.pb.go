@@ -438,7 +438,7 @@ type HoardWalkReply struct {
 	Objects       uint64                 `protobuf:"varint,3,opt,name=objects,proto3" json:"objects,omitempty"` // that are hoarded
 	Fetched       uint64                 `protobuf:"varint,4,opt,name=fetched,proto3" json:"fetched,omitempty"` // files of which the contents were fetched
 	Bytes         uint64                 `protobuf:"varint,5,opt,name=bytes,proto3" json:"bytes,omitempty"`     // of these
-	Refused       uint64                 `protobuf:"varint,6,opt,name=refused,proto3" json:"refused,omitempty"` // files for which there was no room
+	Refused       uint64                 `protobuf:"varint,6,opt,name=refused,proto3" json:"refused,omitempty"` // objects for which there was no room
 	Failed        uint64                 `protobuf:"varint,7,opt,name=failed,proto3" json:"failed,omitempty"`   // files that could not be fetched for another reason
 	Took          int64                  `protobuf:"varint,8,opt,name=took,proto3" json:"took,omitempty"`       // nanoseconds
 	unknownFields protoimpl.UnknownFields
