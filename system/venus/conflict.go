@@ -96,7 +96,7 @@ func (v *Venus) Conflicts() ([]Conflict, error) {
 	list := make([]Conflict, 0, v.conflicts.records)
 	for _, c := range v.conflicts.all {
 		for _, r := range c.records {
-			one := Conflict{Record: r.Number, Operation: r.Operation.String(), Path: r.path, Why: fmt.Sprintf("%v: %s", r.kind, r.why)}
+			one := Conflict{Record: r.Number, Operation: r.Operation.String(), Path: v.pathOfRefused(r), Why: fmt.Sprintf("%v: %s", r.kind, r.why)}
 			if _, isStore := r.Operation.(coda.Store); isStore && r.contents != nil {
 				one.Kept = r.contents.path()
 			}
@@ -366,6 +366,16 @@ func (v *Venus) pathOfRecord(r *record) string {
 		return printablePath(v.pathOf(n.dir), n.name)
 	}
 	return v.pathOf(r.Operation.Target())
+}
+
+// pathOfRefused names what a refused record is about. Where the cache did not know its place when it was refused, as after a loss of power, it may know it by now.
+func (v *Venus) pathOfRefused(r *refused) string {
+	if strings.HasPrefix(r.path, "[") {
+		if path := v.pathOfRecord(&r.record); !strings.HasPrefix(path, "[") {
+			return path
+		}
+	}
+	return r.path
 }
 
 // pathOf gives the path of an object from the root, as far as the cache knows: it begins with a fid in brackets where it does not reach the

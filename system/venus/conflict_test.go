@@ -397,3 +397,31 @@ func TestNoFalseConflicts(t *testing.T) {
 	require.True(t, slices.ContainsFunc(list, func(c venus.Conflict) bool { return strings.HasPrefix(string(c.Head), "a's") }))
 	require.Equal(t, coda.Conflict.Error(), list[0].Why[:len(coda.Conflict.Error())])
 }
+
+// A conflict about something whose place the cache did not know when it was refused has a path as soon as the place is known again, and can be repaired by it.
+func TestThePlaceOfAConflictIsFoundLater(t *testing.T) {
+	s := vicetest.Start(t)
+	a, b := start(t, s), start(t, s)
+	a.mkdir("d")
+	a.write("d/file", "old")
+	a.settle()
+	require.Equal(t, "old", b.read("d/file"))
+	a.Disconnect()
+	a.write("d/file", "of a")
+	b.write("d/file", "of b")
+	b.settle()
+	_, _, err := a.FlushCache()
+	require.NoError(t, err)
+	a.Reconnect()
+	var list []venus.Conflict
+	require.Eventually(t, func() bool { list, err = a.Conflicts(); return err == nil && len(list) == 1 }, patience, time.Millisecond)
+	require.Contains(t, list[0].Path, "[", "its place is not known yet")
+	_, err = a.at("d/file")
+	require.NoError(t, err)
+	list, err = a.Conflicts()
+	require.NoError(t, err)
+	require.Equal(t, "d/file", list[0].Path)
+	require.NoError(t, a.RepairWith(t.Context(), "d/file", strings.NewReader("of both")))
+	a.settle()
+	require.Equal(t, "of both", a.read("d/file"))
+}

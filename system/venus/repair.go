@@ -110,7 +110,7 @@ func (v *Venus) conflictAt(ctx context.Context, c *call, path string) (*conflict
 	path = strings.Trim(path, "/")
 	var found *conflict
 	for _, k := range v.conflicts.all {
-		is := slices.ContainsFunc(k.records, func(r *refused) bool { return r.path == path })
+		is := slices.ContainsFunc(k.records, func(r *refused) bool { return v.pathOfRefused(r) == path })
 		if is && (found == nil || k.root().Number < found.root().Number) {
 			found = k
 		}
