@@ -18,6 +18,7 @@ type Process struct {
 	worker *history.Worker
 	nonces mathrand.Source
 	buffer []byte                   // for reading
+	wrote  []byte                   // the content that was written last, whose memory is used again
 	known  map[string]history.Nonce // the version of each file that it read or wrote last
 	area   int                      // of the headers of the contents that it writes
 }
@@ -108,7 +109,8 @@ func (p *Process) write(
 	}
 	header.Area = p.area
 	header.Length = int64(max(length, header.Size()))
-	content, err := history.MakeContent(header)
+	content, err := history.MakeContentIn(p.wrote, header)
+	p.wrote = nil // whoever fails may still be at it
 	if err == nil {
 		pending.Writes(header)
 	}
@@ -119,7 +121,7 @@ func (p *Process) write(
 		return put(ctx, content)
 	})
 	if result.OK() {
-		p.known[path] = header.Nonce
+		p.known[path], p.wrote = header.Nonce, content
 	}
 	return result
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -56,7 +57,10 @@ func (h Header) needs() int {
 }
 
 // MakeContent makes a content of header.Length bytes that describes itself. A length below header.Size() is ErrContentLength.
-func MakeContent(header Header) ([]byte, error) {
+func MakeContent(header Header) ([]byte, error) { return MakeContentIn(nil, header) }
+
+// MakeContentIn is MakeContent in the memory of a content that nobody needs any more, as long as that is enough.
+func MakeContentIn(memory []byte, header Header) ([]byte, error) {
 	size := header.Size()
 	if header.Length < int64(size) {
 		return nil, fmt.Errorf("%w: %d bytes for %s, of which its header takes %d", ErrContentLength, header.Length, header.Path, size)
@@ -67,7 +71,8 @@ func MakeContent(header Header) ([]byte, error) {
 	if err := header.checkPieces(); err != nil {
 		return nil, err
 	}
-	content := make([]byte, header.Length)
+	content := slices.Grow(memory[:0], int(header.Length))[:header.Length]
+	clear(content[:size])
 	header.put(content[:size])
 	newBody(header).fill(content[size:])
 	return content, nil

@@ -159,3 +159,18 @@ func BenchmarkCheckContent(b *testing.B) {
 		_, _ = history.CheckContent(made, h.Path)
 	}
 }
+
+// A content is the same in memory that others were in.
+func TestMakeContentInUsedMemory(t *testing.T) {
+	h := history.Header{Nonce: history.Nonce{1, 2}, Node: "client1", Path: "d/a", Length: 3000, Area: 512}
+	fresh, err := history.MakeContent(h)
+	require.NoError(t, err)
+	used := bytes.Repeat([]byte{0xff}, 5000)
+	again, err := history.MakeContentIn(used, h)
+	require.NoError(t, err)
+	require.Equal(t, fresh, again)
+	require.Same(t, &used[0], &again[0])
+	larger, err := history.MakeContentIn(again, history.Header{Nonce: h.Nonce, Node: h.Node, Path: h.Path, Length: 9000})
+	require.NoError(t, err)
+	require.Len(t, larger, 9000)
+}

@@ -305,7 +305,6 @@ func (v *Venus) sendRecords(stream vicepb.Vice_ReintegrateClient, batch []*recor
 		return err
 	}
 	// Frozen records do not change, so they are read without the mutex.
-	buffer := make([]byte, 0)
 	for _, r := range batch {
 		if err := send(&vicepb.ReintegrateRequest{Part: &vicepb.ReintegrateRequest_Record{Record: wire.RecordToProto(r.Record)}}); err != nil {
 			return err
@@ -314,10 +313,10 @@ func (v *Venus) sendRecords(stream vicepb.Vice_ReintegrateClient, batch []*recor
 		if !ok || op.Length == 0 {
 			continue
 		}
-		if len(buffer) == 0 {
-			buffer = make([]byte, 256<<10)
+		if v.sending == nil {
+			v.sending = make([]byte, 256<<10)
 		}
-		if err := sendContents(send, v.cfg.Disk, r, op, buffer); err != nil {
+		if err := sendContents(send, v.cfg.Disk, r, op, v.sending); err != nil {
 			return err
 		}
 	}

@@ -21,6 +21,7 @@ type Venus struct {
 	store      *store
 	containers *containers
 	pieces     sync.Pool // of *vicepb.FetchReply_Data, for contents that arrive
+	sending    []byte    // the reintegrator's, for contents that are sent
 	remote     *remote
 	calls      *calls
 	notices    *notices
