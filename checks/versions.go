@@ -14,20 +14,21 @@ import (
 // changes of several clients reached the server nobody knows, and nobody has to.
 type versions struct {
 	*lostData
-	writes    *byPath          // that did not fail, of each path by their begin
-	next      []int            // of each path the first write that is not accounted for
-	before    []history.Time   // of each path: what was written to it before that is accounted for
-	sources   map[uint32][]way // from which other paths contents can come to one
-	anywhere  []uint32         // from which contents can come to more paths than are looked at
-	accounted []bool           // by content
-	final     map[uint32]bool  // the contents of the final tree
-	left      []uint32         // contents of which is still to be looked what they replaced
+	writes    *byPath             // that did not fail, of each path by their begin
+	next      []int               // of each path the first write that is not accounted for
+	before    []history.Time      // of each path: what was written to it before that is accounted for
+	places    map[uint32][]uint32 // of a content that was no edit: the other paths at which its file was known to be
+	sources   map[uint32][]way    // from which other paths contents can come to one
+	anywhere  []uint32            // from which contents can come to more paths than are looked at
+	accounted []bool              // by content
+	final     map[uint32]bool     // the contents of the final tree
+	left      []uint32            // contents of which is still to be looked what they replaced
 }
 
 // lostContents finds the acknowledged contents that no way from the final tree leads back to.
 func (l *lostData) lostContents() {
 	v := &versions{
-		lostData: l, sources: map[uint32][]way{}, accounted: make([]bool, l.operations.Nonces()), final: map[uint32]bool{},
+		lostData: l, sources: map[uint32][]way{}, places: map[uint32][]uint32{}, accounted: make([]bool, l.operations.Nonces()), final: map[uint32]bool{},
 		writes: newByPath(l.operations, false, func(row *history.Row) bool { return row.Kind.Writes() && row.Outcome != history.Failed }),
 	}
 	v.next, v.before = make([]int, v.writes.paths()), make([]history.Time, v.writes.paths())
@@ -73,7 +74,7 @@ func (v *versions) sortWrites() {
 	}
 }
 
-// findPlaces notes where contents are in the end that had been written by another name.
+// findPlaces notes where the files of contents are known to have been: where any of the contents was written or seen that were edited one after the other.
 func (v *versions) findPlaces() {
 	for i := range v.run.Observations {
 		o := &v.run.Observations[i]
@@ -84,6 +85,42 @@ func (v *versions) findPlaces() {
 			}
 		}
 	}
+	first := make([]uint32, v.operations.Nonces()) // of the contents that were edited until there was one
+	for content := range uint32(len(first)) {
+		write := v.contents.write(content)
+		if write == nil {
+			continue
+		}
+		root := v.firstOf(first, content)
+		for _, path := range append(v.placings.seen[content], write.Path) {
+			if path != v.placings.written[root] && !slices.Contains(v.places[root], path) {
+				v.places[root] = append(v.places[root], path)
+			}
+		}
+	}
+}
+
+// firstOf is the first of the contents that were edited one after the other until there was one. What was found before is in known.
+func (v *versions) firstOf(known []uint32, content uint32) uint32 {
+	var passed []uint32
+	for known[content] == 0 {
+		passed = append(passed, content)
+		known[content] = content // where edits go round in a circle, which only a wrong record has
+		write := v.contents.write(content)
+		if write == nil {
+			break
+		}
+		parent := parentOf(v.operations, write)
+		if parent == 0 {
+			break
+		}
+		content = parent
+	}
+	root := known[content]
+	for _, one := range passed {
+		known[one] = root
+	}
+	return root
 }
 
 // startFromTheEnd accounts for the contents of the final tree, and gives the names whose contents nobody knows.
@@ -176,7 +213,7 @@ func (v *versions) goBack() {
 			v.account(parent)
 			continue
 		}
-		for _, path := range append(v.placings.seen[content], write.Path) {
+		for _, path := range append(v.places[content], write.Path) {
 			v.replaced(path, v.contents.by[content], v.contents.by[content])
 		}
 	}
