@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"path"
 	"strings"
 	"time"
 
@@ -65,7 +65,9 @@ func readVersions(ctx context.Context, view volumeView, tree observe.Tree, at st
 	}
 	for _, object := range found {
 		unread := object.Kind == "" || object.Kind == "file" && object.Digest == ""
-		if unread && !owed && below(object.Path, at+"/local") {
+		// What was moved into a directory that was refused may be gone: its name leads nowhere.
+		nowhere := object.Kind == "" && object.Path != at+"/local"
+		if unread && (!owed || nowhere) && below(object.Path, at+"/local") {
 			continue
 		}
 		damaged := object.Problem != "" && !history.IsMisplaced(object.Problem) && object.Length > 0
@@ -80,15 +82,22 @@ func readVersions(ctx context.Context, view volumeView, tree observe.Tree, at st
 // below says whether a path is another, or below it.
 func below(path, other string) bool { return path == other || strings.HasPrefix(path, other+"/") }
 
-// owesContents says whether venus keeps contents for the conflict at a path, which it must show. Of one that was refused when its directory had another
-// name, that is not known.
+// owesContents says whether venus keeps contents for the conflict at a path, which it must show. The paths of conflicts are those of when they were
+// refused: where others of the same last name have no contents, it may be one of these that shows there now.
 func owesContents(kept []venus.Conflict, at string) bool {
-	owed := map[uint64]bool{} // by the first record of a conflict
+	contents := map[uint64]bool{} // of a conflict, by its first record
 	for _, c := range kept {
 		root := cmp.Or(c.DependsOn, c.Record)
-		owed[root] = owed[root] || c.Kept != ""
+		contents[root] = contents[root] || c.Kept != ""
 	}
-	return slices.ContainsFunc(kept, func(c venus.Conflict) bool { return c.Path == at && owed[cmp.Or(c.DependsOn, c.Record)] })
+	owed := false
+	for _, c := range kept {
+		if path.Base(c.Path) == path.Base(at) && !contents[cmp.Or(c.DependsOn, c.Record)] {
+			return false
+		}
+		owed = owed || c.Path == at
+	}
+	return owed
 }
 
 // nodeConflicts are the conflicts of a client node, as its workloads work on them.
