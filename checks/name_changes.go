@@ -17,6 +17,7 @@ type nameChanges struct {
 
 	puts     map[string]putting      // what can have put the final state there, of each node
 	made     map[string]history.Time // when each node first put anything there
+	all      int                     // how often anything was put there
 	takes    history.Time            // when names were taken away, the last
 	arrivals [2]ending               // when renames and links had brought something, the last two
 	taken    [2]beginning            // when names began to be taken away, the first two
@@ -26,6 +27,7 @@ type nameChanges struct {
 type putting struct {
 	by   history.Time // the last of it was certainly done
 	seen history.Time // another node had seen it: the server had it then
+	over bool         // it may have taken the place of something that was there
 }
 
 type ending struct {
@@ -82,10 +84,11 @@ func (n *nameChanges) makerOf(row *history.Row) *history.Row {
 // put notes that a change can have put the final state there, for which a row stands.
 func (n *nameChanges) put(i int, row *history.Row, seen history.Time) {
 	by, node := n.contents.takenEffect(row), n.operations.Node(row.Worker)
+	over := row.Kind == history.Rename
 	if before, again := n.puts[node]; again {
-		n.puts[node] = putting{max(by, before.by), max(seen, before.seen)}
+		n.puts[node] = putting{max(by, before.by), max(seen, before.seen), over || before.over}
 	} else {
-		n.puts[node] = putting{by, seen}
+		n.puts[node] = putting{by, seen, over}
 	}
 	if by > n.by || n.cause < 0 {
 		n.by, n.cause = by, i
@@ -108,6 +111,7 @@ func (n *nameChanges) read(row *history.Row) {
 			n.taken[1] = beginning{row.Invoked, row}
 		}
 	case arrives || row.Kind != history.Link:
+		n.all++
 		node := n.operations.Node(row.Worker)
 		if first, ok := n.made[node]; !ok || row.Invoked < first {
 			n.made[node] = row.Invoked
@@ -174,6 +178,9 @@ func (n *nameChanges) putAfter(m *history.Row) bool {
 
 // another says whether there was something else at the name than what a node had put there, when a change took it away.
 func (n *nameChanges) another(m *history.Row, node string, put putting) bool {
+	if put.over && n.all > 1 {
+		return true // what it replaced
+	}
 	for other, first := range n.made {
 		if other != node && first < max(m.Completed, m.Invoked+1) {
 			return true
