@@ -43,6 +43,9 @@ func names(known harness.Catalog) scenario.Names {
 	for _, profile := range coda.Profiles() {
 		names.Profiles = append(names.Profiles, string(profile))
 	}
+	for _, check := range known.Checks {
+		names.Checks = append(names.Checks, check.Name)
+	}
 	return names
 }
 

@@ -22,7 +22,7 @@ const (
 
 const exitHelp = `Exit status:
   0    every check passed
-  1    a check failed
+  1    a check failed, or a symptom that the scenario expects did not show up
   2    wrong usage or scenario
   3    the cluster could not be started or was lost
   4    undecided: the run proved too little

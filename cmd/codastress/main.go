@@ -58,7 +58,7 @@ func rootCommand() *cobra.Command {
 		return usageError{fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())}
 	})
 	root.AddCommand(
-		runCommand(), replayCommand(), simulateCommand(), shrinkCommand(),
+		runCommand(), replayCommand(), compareCommand(), simulateCommand(), shrinkCommand(),
 		checkCommand(), reportCommand(), historyCommand(),
 		listCommand(), explainCommand(), schemaCommand(),
 		cfsCommand(), hoardCommand(), cleanCommand(), imageCommand(), versionCommand(),

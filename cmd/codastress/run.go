@@ -91,56 +91,59 @@ func replayCommand() *cobra.Command {
 
 // carryOut chooses where the request runs, runs and judges it, and writes the reports.
 func carryOut(cmd *cobra.Command, flags runFlags, request harness.Request) error {
-	ctx, stderr := cmd.Context(), cmd.ErrOrStderr()
-	known := catalog()
-	if request.Plan == nil {
-		plan, err := harness.Plan(request.Scenario, request.Seed, known)
-		if err != nil {
-			return usageError{err}
-		}
-		request.Plan = plan
-	}
-	chosen, err := choose(ctx, flags)
+	dir, runErr, err := execute(cmd.Context(), cmd.ErrOrStderr(), flags, request)
 	if err != nil {
 		return err
 	}
+	return conclude(cmd.Context(), cmd, flags, dir, runErr)
+}
+
+// execute chooses where the request runs, and runs it. dir is where the record is, and runErr why it may not be whole; err is why there is none.
+func execute(ctx context.Context, stderr io.Writer, flags runFlags, request harness.Request) (dir string, runErr, err error) {
+	known := catalog()
+	if request.Plan == nil {
+		if request.Plan, err = harness.Plan(request.Scenario, request.Seed, known); err != nil {
+			return "", nil, usageError{err}
+		}
+	}
+	chosen, err := choose(ctx, flags)
+	if err != nil {
+		return "", nil, err
+	}
 	binary, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("finding the executable that the nodes run: %w", err)
+		return "", nil, fmt.Errorf("finding the executable that the nodes run: %w", err)
 	}
 	if flags.dir == "" {
 		flags.dir = harness.RunDirectoryName("runs", request.Scenario.Name, request.Seed, time.Now())
 	}
 	if request.Dir, err = filepath.Abs(flags.dir); err != nil {
-		return fmt.Errorf("finding the run directory: %w", err)
+		return "", nil, fmt.Errorf("finding the run directory: %w", err)
 	}
 	request.Mount, request.Binary, request.Version = chosen.mount, binary, version()
 	request.Log = logger(stderr, flags.verbose)
 	if chosen.driver == nil {
 		runErr, err := runSimulated(ctx, request, flags.verbose, stderr)
-		if err != nil {
-			return err
-		}
-		if flags.stored != "" {
+		if err == nil && flags.stored != "" {
 			compareCourses(stderr, flags.stored, request.Dir)
 		}
-		return conclude(ctx, cmd, flags, request.Dir, runErr)
+		return request.Dir, runErr, err
 	}
 	if err := onlySimulated(request.Plan, known); err != nil {
-		return usageError{err}
+		return "", nil, usageError{err}
 	}
 	request.Runtime = cluster.In(chosen.driver)
 	progress, err := progressOn(stderr, request, chosen.why)
 	if err != nil {
-		return err
+		return "", nil, err
 	}
 	request.Progress = progress
-	runErr := harness.Run(ctx, request, known)
+	runErr = harness.Run(ctx, request, known)
 	progress.Close()
 	if runErr != nil && (errors.Is(runErr, harness.ErrRunDirectory) || !recorded(request.Dir)) {
-		return runErr // what is there is not of this run
+		return "", nil, runErr // what is there is not of this run
 	}
-	return conclude(ctx, cmd, flags, request.Dir, runErr)
+	return request.Dir, runErr, nil
 }
 
 // onlySimulated says why a plan can be carried out in a simulation only, nil where it can elsewhere.
@@ -153,20 +156,9 @@ func onlySimulated(plan []history.Step, known harness.Catalog) error {
 	return nil
 }
 
-// conclude judges what was recorded, writes the reports and prints the summary. A run whose cluster was lost or that was interrupted is
-// not judged: it says where its record is.
+// conclude judges what was recorded, writes the reports and prints the summary.
 func conclude(ctx context.Context, cmd *cobra.Command, flags runFlags, dir string, runErr error) error {
-	switch {
-	case ctx.Err() != nil:
-		return endedError{fmt.Errorf("interrupted (%w)", ctx.Err()), relative(dir)}
-	case errors.Is(runErr, errBroken) && !recorded(dir):
-		return runErr
-	case errors.Is(runErr, errBroken), errors.Is(runErr, harness.ErrTask) && !errors.Is(runErr, harness.ErrCluster):
-		fmt.Fprintln(cmd.ErrOrStderr(), "codastress:", runErr)
-	case runErr != nil:
-		return endedError{runErr, relative(dir)}
-	}
-	result, err := judgeStored(dir)
+	result, overall, err := judgeRun(ctx, cmd.ErrOrStderr(), dir, runErr)
 	if err != nil {
 		return err
 	}
@@ -180,16 +172,33 @@ func conclude(ctx context.Context, cmd *cobra.Command, flags runFlags, dir strin
 	if err != nil {
 		return fmt.Errorf("writing the result: %w", err)
 	}
-	overall := history.Overall(result.Verdicts)
-	if errors.Is(runErr, errBroken) {
-		overall = history.Fail
-	}
 	if unreported != nil && overall == history.Pass {
 		return unreported
 	} else if unreported != nil {
 		fmt.Fprintln(cmd.ErrOrStderr(), "codastress:", unreported)
 	}
 	return verdictOf(overall)
+}
+
+// judgeRun judges what was recorded of a run. One whose cluster was lost or that was interrupted is not judged: the error says where its record is.
+func judgeRun(ctx context.Context, stderr io.Writer, dir string, runErr error) (result report.Result, overall history.Result, err error) {
+	switch {
+	case ctx.Err() != nil:
+		return result, overall, endedError{fmt.Errorf("interrupted (%w)", ctx.Err()), relative(dir)}
+	case errors.Is(runErr, errBroken) && !recorded(dir):
+		return result, overall, runErr
+	case errors.Is(runErr, errBroken), errors.Is(runErr, harness.ErrTask) && !errors.Is(runErr, harness.ErrCluster):
+		fmt.Fprintln(stderr, "codastress:", runErr)
+	case runErr != nil:
+		return result, overall, endedError{runErr, relative(dir)}
+	}
+	if result, err = judgeStored(dir); err != nil {
+		return result, overall, err
+	}
+	if overall = history.Overall(result.Verdicts); errors.Is(runErr, errBroken) {
+		overall = history.Fail
+	}
+	return result, overall, nil
 }
 
 // recorded says whether a run got as far as its record.

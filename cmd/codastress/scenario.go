@@ -16,10 +16,15 @@ type scenarioFlags struct {
 }
 
 func (f *scenarioFlags) register(cmd *cobra.Command) {
+	f.registerShape(cmd)
+	cmd.Flags().StringVar(&f.profile, "profile", scenario.DefaultProfile, "profile of the file system: "+profileNames())
+}
+
+// registerShape registers the flags of everything but the profile.
+func (f *scenarioFlags) registerShape(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.IntVar(&f.clients, "clients", 3, "number of clients")
 	flags.IntVar(&f.servers, "servers", 1, "number of servers")
-	flags.StringVar(&f.profile, "profile", scenario.DefaultProfile, "profile of the file system: "+profileNames())
 	flags.StringArrayVar(&f.settings, "set", nil, "set one value of the scenario, as in workload.rate=50 (repeatable)")
 }
 

@@ -44,5 +44,9 @@ func schema(known harness.Catalog) ([]byte, error) {
 	for _, profile := range coda.Profiles() {
 		profiles = append(profiles, scenario.Term{Name: string(profile), Doc: profile.Doc()})
 	}
-	return scenario.Schema(workloads, faults, profiles)
+	var checks []scenario.Term
+	for _, check := range known.Checks {
+		checks = append(checks, scenario.Term{Name: check.Name, Doc: check.Doc})
+	}
+	return scenario.Schema(workloads, faults, profiles, checks)
 }

@@ -150,7 +150,7 @@ func (a answer) overall() (history.Result, []string) {
 	result := history.Overall(a.Verdicts)
 	var why []string
 	for _, verdict := range a.Verdicts {
-		if verdict.Result == result && result != history.Pass {
+		if verdict.Result == result && result != history.Pass && !verdict.Expected {
 			why = append(why, verdict.Check+": "+verdict.Summary)
 		}
 	}

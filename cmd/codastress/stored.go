@@ -84,11 +84,15 @@ func readRun(dir string) (*history.Run, error) {
 	return run, nil
 }
 
-// judgeStored reads a run directory and judges it.
+// judgeStored reads a run directory and judges it, also by what its scenario expects.
 func judgeStored(dir string) (report.Result, error) {
 	run, err := readRun(dir)
 	if err != nil {
 		return report.Result{}, err
 	}
-	return report.Result{Run: run, Dir: dir, Verdicts: harness.Judge(run, catalog().Checks)}, nil
+	stored, err := harness.ReadStored(dir)
+	if err != nil {
+		return report.Result{}, err
+	}
+	return report.Result{Run: run, Dir: dir, Verdicts: harness.Expect(harness.Judge(run, catalog().Checks), stored.Scenario.Symptoms())}, nil
 }

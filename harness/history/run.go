@@ -119,6 +119,7 @@ type Verdict struct {
 	Summary  string     `json:"summary"`  // one line
 	Evidence []Evidence `json:"evidence"` // the fewest that show it, at most 20
 	Figures  []Figure   `json:"figures"`
+	Expected bool       `json:"expected,omitempty"` // it is a fail, and the scenario expects that
 }
 
 // Result is a verdict's value. Merged, the larger wins.

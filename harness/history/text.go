@@ -69,14 +69,16 @@ func (r *Result) UnmarshalText(text []byte) error {
 	return err
 }
 
-// Overall merges verdicts: the worst result wins. Without any verdict nothing was decided.
+// Overall merges verdicts: the worst result wins, apart from fails that are expected. Without any verdict nothing was decided.
 func Overall(verdicts []Verdict) Result {
 	if len(verdicts) == 0 {
 		return Undecided
 	}
 	worst := Pass
 	for _, verdict := range verdicts {
-		worst = max(worst, verdict.Result)
+		if !verdict.Expected {
+			worst = max(worst, verdict.Result)
+		}
 	}
 	return worst
 }

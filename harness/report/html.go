@@ -124,7 +124,7 @@ func (f *findings) page() page {
 }
 
 func (f *findings) pageCheck(verdict history.Verdict) pageCheck {
-	c := pageCheck{Name: verdict.Check, Verdict: verdict.Result.String(), Summary: verdict.Summary}
+	c := pageCheck{Name: verdict.Check, Verdict: word(verdict), Summary: verdict.Summary}
 	for _, e := range verdict.Evidence {
 		evidence := pageEvidence{Text: e.Text, Operations: f.operations(e.Operations), Files: e.Files}
 		for _, step := range e.Faults {

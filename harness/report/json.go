@@ -33,6 +33,7 @@ type document struct {
 type verdictDocument struct {
 	Check    string             `json:"check"`
 	Result   string             `json:"result"`
+	Expected bool               `json:"expected,omitempty"` // it is a fail, and the scenario expects that
 	Summary  string             `json:"summary"`
 	Evidence []evidenceDocument `json:"evidence"`
 	Figures  []history.Figure   `json:"figures"`
@@ -147,7 +148,7 @@ func (f *findings) document() document {
 
 func (f *findings) verdict(verdict history.Verdict) verdictDocument {
 	c := verdictDocument{
-		Check: verdict.Check, Result: verdict.Result.String(), Summary: verdict.Summary,
+		Check: verdict.Check, Result: verdict.Result.String(), Expected: verdict.Expected, Summary: verdict.Summary,
 		Evidence: []evidenceDocument{}, Figures: append([]history.Figure{}, verdict.Figures...),
 	}
 	for _, e := range verdict.Evidence {

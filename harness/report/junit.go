@@ -86,11 +86,12 @@ func (f *findings) suite() suite {
 	}
 	for _, verdict := range f.verdicts {
 		c := testCase{Class: "codastress." + meta.Scenario, Name: verdict.Check, Output: legible(f.account(verdict))}
-		switch verdict.Result {
-		case history.Fail:
+		switch {
+		case verdict.Expected:
+		case verdict.Result == history.Fail:
 			c.Failure = &trouble{legible(verdict.Summary), "fail", legible(f.proof(verdict))}
 			s.Failures++
-		case history.Undecided:
+		case verdict.Result == history.Undecided:
 			c.Error = &trouble{legible(verdict.Summary), "undecided", legible(f.proof(verdict))}
 			s.Errors++
 		}

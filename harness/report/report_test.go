@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/codastress/codastress/harness/history"
@@ -46,6 +47,20 @@ func TestReports(t *testing.T) {
 				golden(t, name+"."+kind, out.Bytes())
 			})
 		}
+	}
+}
+
+func TestComparison(t *testing.T) {
+	expected := failing()
+	expected.Verdicts = slices.Clone(expected.Verdicts)
+	for i := range expected.Verdicts {
+		expected.Verdicts[i].Expected = expected.Verdicts[i].Check == "no-hang"
+	}
+	runs := []report.Compared{{Name: "coda-6.1", Result: failing()}, {Name: "coda-6.9", Result: expected}, {Name: "modern", Result: passing()}, {Name: "none", Result: undecided()}}
+	for kind, write := range map[string]func(io.Writer, []report.Compared) error{"txt": report.Compare, "json": report.CompareJSON} {
+		var out bytes.Buffer
+		require.NoError(t, write(&out, runs))
+		golden(t, "compare."+kind, out.Bytes())
 	}
 }
 

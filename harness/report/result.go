@@ -41,6 +41,14 @@ func (r Result) findings() *findings {
 	return f
 }
 
+// word is the result of a verdict for a person.
+func word(verdict history.Verdict) string {
+	if verdict.Expected {
+		return "expected"
+	}
+	return verdict.Result.String()
+}
+
 // loadStart is when the load began: a fault was injected at its planned time after that. It is 0 where no fault tells.
 func (f *findings) loadStart() history.Time {
 	var start history.Time

@@ -53,7 +53,7 @@ func (t *terminal) checks() {
 		widest = max(widest, len(verdict.Check))
 	}
 	for _, verdict := range t.verdicts {
-		mark := fmt.Sprintf("%-9s", verdict.Result)
+		mark := fmt.Sprintf("%-9s", word(verdict))
 		head := fmt.Sprintf("  %s  %-*s  ", t.colored(verdict.Result, mark), widest, verdict.Check)
 		t.wrapped(head, 2+9+2+widest+2, verdict.Summary)
 		if verdict.Result != history.Pass {

@@ -20,6 +20,7 @@
 //	limits:
 //	  hang: 10s                  # the longest that a call may take
 //	  converge: 30s              # from healing to equal trees
+//	expect: pass                 # what is expected of the checks; without it they are to pass as well
 //
 // Instead of leaving the faults to the seed, their steps can be fixed, in the words of a run's plan.yaml:
 //
@@ -30,6 +31,16 @@
 //	      start: 3s              # after the start of the load
 //	      length: 2s
 //	      args: {mode: reset}
+//
+// What is expected can be symptoms instead: checks that must fail, all or with some profiles. The run passes when all of them show up and every other
+// check passes, and fails when one does not show up:
+//
+//	expect:
+//	  - check: no-hang
+//	    profiles: [coda-6.1, coda-6.9]
+//	    text: remove             # which its summary or its evidence must have
+//	    figure: longest call     # of the check, at least this long
+//	    least: 20
 //
 // An unknown field is an error, and so is everything else that cannot be meant: it is reported with file, line and column, and with the
 // nearest name where a name is wrong. [Scenario.Marshal] writes a scenario with everything resolved, and that text alone repeats it.

@@ -57,6 +57,22 @@ func (s Scenario) Marshal() ([]byte, error) {
 	line("limits:")
 	line("  hang: %v", s.Limits.Hang)
 	line("  converge: %v", s.Limits.Converge)
+	if len(s.Expect) > 0 {
+		line("expect:")
+	}
+	for _, symptom := range s.Expect {
+		line("  - check: %s", plain(symptom.Check))
+		if len(symptom.Profiles) > 0 {
+			line("    profiles: %s", flow(symptom.Profiles))
+		}
+		if symptom.Text != "" {
+			line("    text: %s", plain(symptom.Text))
+		}
+		if symptom.Figure != "" {
+			line("    figure: %s", plain(symptom.Figure))
+			line("    least: %s", strconv.FormatFloat(symptom.Least, 'f', -1, 64))
+		}
+	}
 	return out.Bytes(), nil
 }
 

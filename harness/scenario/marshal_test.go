@@ -102,6 +102,13 @@ func anyScenario() *rapid.Generator[scenario.Scenario] {
 				Length: duration(1, time.Hour).Draw(t, "length"), Args: args.Draw(t, "args"),
 			}
 		})
+		symptom := rapid.Custom(func(t *rapid.T) scenario.Symptom {
+			s := scenario.Symptom{Check: name.Draw(t, "check"), Profiles: orNil(rapid.SliceOfN(name, 0, 2).Draw(t, "profiles")), Text: text.Draw(t, "text")}
+			if s.Figure = text.Draw(t, "figure"); s.Figure != "" {
+				s.Least = rapid.Float64Range(-1e6, 1e6).Draw(t, "least")
+			}
+			return s
+		})
 		mix := rapid.MapOfN(name, rapid.IntRange(1, 1000), 0, 3).Draw(t, "mix")
 		if len(mix) == 0 {
 			mix = nil
@@ -122,6 +129,7 @@ func anyScenario() *rapid.Generator[scenario.Scenario] {
 				Steps: orNil(rapid.SliceOfN(step, 0, 2).Draw(t, "steps")),
 			},
 			Limits: history.Limits{Hang: duration(1, time.Hour).Draw(t, "hang"), Converge: duration(1, time.Hour).Draw(t, "converge")},
+			Expect: orNil(rapid.SliceOfN(symptom, 0, 2).Draw(t, "expect")),
 		}
 	})
 }

@@ -63,6 +63,33 @@ func (d *decoder) scenario(node ast.Node, sc *Scenario) error {
 				{"converge", d.duration(&sc.Limits.Converge)},
 			})
 		}},
+		{"expect", func(path string, node ast.Node) error { return d.expect(path, node, &sc.Expect) }},
+	})
+}
+
+// expectPass is what a scenario says that expects no symptom.
+const expectPass = "pass"
+
+// expect takes the word pass, or a list of symptoms.
+func (d *decoder) expect(path string, node ast.Node, all *[]Symptom) error {
+	*all = nil
+	if word, ok := node.(*ast.StringNode); ok {
+		if word.Value != expectPass {
+			return at(node.GetToken(), path, "%q is not possible: write %s, or a list of symptoms", word.Value, expectPass)
+		}
+		return nil
+	}
+	return d.list(path, node, func(path string, node ast.Node) error {
+		var s Symptom
+		err := d.mapping(path, node, []field{
+			{"profiles", d.texts(&s.Profiles)},
+			{"check", d.text(&s.Check)},
+			{"text", d.text(&s.Text)},
+			{"figure", d.text(&s.Figure)},
+			{"least", d.number(&s.Least)},
+		})
+		*all = append(*all, s)
+		return err
 	})
 }
 

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"slices"
 	"time"
 
 	"github.com/codastress/codastress/harness/history"
@@ -18,6 +19,32 @@ type Scenario struct {
 	Workload  Workload       //
 	Faults    Faults         //
 	Limits    history.Limits // what the checks hold the run against
+	Expect    []Symptom      // what must show up; with none, every check is to pass
+}
+
+// A Symptom is what a run must show, and is no failure of it: a check that does not pass.
+type Symptom struct {
+	Profiles []string // with which it must show up; nil with any
+	Check    string   // that must fail
+	Text     string   // that its summary or its evidence must have; "" where any will do
+	Figure   string   // of the check, that must be at least Least; "" where none is demanded
+	Least    float64  // in the unit of the figure
+}
+
+// With says whether a symptom must show up with a profile.
+func (s Symptom) With(profile string) bool {
+	return len(s.Profiles) == 0 || slices.Contains(s.Profiles, profile)
+}
+
+// Symptoms are those that must show up with the profile of the scenario.
+func (s Scenario) Symptoms() []Symptom {
+	var all []Symptom
+	for _, symptom := range s.Expect {
+		if symptom.With(s.Profile) {
+			all = append(all, symptom)
+		}
+	}
+	return all
 }
 
 // Workload names what is done to the file system.
@@ -48,6 +75,7 @@ type Names struct {
 	Workloads map[string][]string // with their parameters
 	Faults    []string
 	Profiles  []string
+	Checks    []string
 }
 
 // DefaultProfile is the profile of a scenario that names none.

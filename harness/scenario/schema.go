@@ -27,9 +27,9 @@ type ParameterTerm struct {
 // object is a part of a JSON Schema.
 type object map[string]any
 
-// Schema is the JSON Schema (draft 2020-12) of scenario files that use these workloads, faults and profiles. It is what an editor completes and explains fields
+// Schema is the JSON Schema (draft 2020-12) of scenario files that use these workloads, faults, profiles and checks. It is what an editor completes and explains fields
 // with; [Parse] is stricter, since it looks at values too.
-func Schema(workloads []WorkloadTerm, faults, profiles []Term) ([]byte, error) {
+func Schema(workloads []WorkloadTerm, faults, profiles, checks []Term) ([]byte, error) {
 	initial := defaults()
 	weights := object{}
 	for _, fault := range faults {
@@ -61,6 +61,16 @@ func Schema(workloads []WorkloadTerm, faults, profiles []Term) ([]byte, error) {
 			"hang":     span(initial.Limits.Hang.String(), "The longest that a call may take."),
 			"converge": span(initial.Limits.Converge.String(), "From healing to equal trees."),
 		}),
+		"expect": object{"oneOf": []object{
+			{"const": expectPass, "description": "Every check is to pass."},
+			{"type": "array", "description": "Symptoms that must show up; every other check is to pass.", "items": closed("A check that must fail.", object{
+				"check":    object{"oneOf": terms(checks)},
+				"profiles": object{"type": "array", "items": object{"oneOf": terms(profiles)}, "description": "With which the symptom must show up; with any where none is named."},
+				"text":     object{"type": "string", "description": "What the check must say in its summary or its evidence."},
+				"figure":   object{"type": "string", "description": "A figure of the check that must be large enough."},
+				"least":    object{"type": "number", "description": "How large, in the unit of the figure."},
+			}, "check")},
+		}},
 	}
 	schema := closed("A scenario of codastress: how large a cluster, which workload, which faults, and the limits that the run is held against.", properties, "name", "workload")
 	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"

@@ -48,7 +48,27 @@ func (s Scenario) Validate() error {
 			return wrong(limit.field, "%v is not possible: it must be more than 0 and at most a week", limit.value)
 		}
 	}
-	return s.Faults.validate(s.Load)
+	if err := s.Faults.validate(s.Load); err != nil {
+		return err
+	}
+	for i, symptom := range s.Expect {
+		if err := symptom.validate(item("expect", i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s Symptom) validate(field string) error {
+	switch {
+	case s.Check == "":
+		return wrong(field+".check", "is missing: `codastress list checks` shows what there is")
+	case s.Figure == "" && s.Least != 0:
+		return wrong(field+".figure", "is missing: %v is the least of a figure of the check", s.Least)
+	case math.IsNaN(s.Least) || math.IsInf(s.Least, 0):
+		return wrong(field+".least", "%v is not possible: it must be a number", s.Least)
+	}
+	return nil
 }
 
 func (f Faults) validate(load time.Duration) error {
@@ -112,6 +132,20 @@ func (s Scenario) LookUp(n Names) error {
 	for i, step := range s.Faults.Steps {
 		if !slices.Contains(n.Faults, step.Name) {
 			return wrong(item("faults.steps", i)+".name", "%s", nearest.Unknown("fault", step.Name, n.Faults))
+		}
+	}
+	return s.lookUpSymptoms(n)
+}
+
+func (s Scenario) lookUpSymptoms(n Names) error {
+	for i, symptom := range s.Expect {
+		if !slices.Contains(n.Checks, symptom.Check) {
+			return wrong(item("expect", i)+".check", "%s", nearest.Unknown("check", symptom.Check, n.Checks))
+		}
+		for k, profile := range symptom.Profiles {
+			if !slices.Contains(n.Profiles, profile) {
+				return wrong(item(item("expect", i)+".profiles", k), "%s", nearest.Unknown("profile", profile, n.Profiles))
+			}
 		}
 	}
 	return nil

@@ -1,0 +1,295 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/codastress/codastress/harness/history"
+)
+
+// A Compared is one of several runs of the same scenario.
+type Compared struct {
+	Name   string // what is different about it, as the name of a profile
+	Result Result
+}
+
+// A comparison is what runs are held against each other by.
+type comparison struct {
+	names    []string
+	findings []*findings
+}
+
+func compare(runs []Compared) comparison {
+	var c comparison
+	for _, run := range runs {
+		c.names, c.findings = append(c.names, run.Name), append(c.findings, run.Result.findings())
+	}
+	return c
+}
+
+// Compare prints runs side by side: what the checks say of each, and what a visitor or a program had to wait for.
+func Compare(w io.Writer, runs []Compared) error {
+	c := compare(runs)
+	table := [][]string{append([]string{""}, c.names...)}
+	for _, row := range c.rows() {
+		table = append(table, append([]string{row.name}, row.texts...))
+	}
+	text := aligned(table) + "\nWaits on a client do not count while its own daemon was stopped by a fault.\n"
+	if _, err := io.WriteString(w, text); err != nil {
+		return fmt.Errorf("printing the comparison: %w", err)
+	}
+	return nil
+}
+
+// aligned is a table with columns as wide as they have to be.
+func aligned(table [][]string) string {
+	var widths []int
+	for _, row := range table {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], len([]rune(cell)))
+		}
+	}
+	var out strings.Builder
+	for _, row := range table {
+		var line strings.Builder
+		for i, cell := range row {
+			line.WriteString(cell + strings.Repeat(" ", widths[i]-len([]rune(cell))+2))
+		}
+		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	return out.String()
+}
+
+// A comparedRow is one thing of all runs.
+type comparedRow struct {
+	name  string
+	texts []string
+}
+
+func (c comparison) rows() []comparedRow {
+	rows := []comparedRow{c.row("verdict", func(f *findings) string { return f.overall.String() })}
+	for _, check := range c.checks() {
+		rows = append(rows, c.row("  "+check, func(f *findings) string {
+			for _, verdict := range f.verdicts {
+				if verdict.Check == check {
+					return word(verdict)
+				}
+			}
+			return "-"
+		}))
+	}
+	for _, one := range measures() {
+		rows = append(rows, c.row(one.name, func(f *findings) string {
+			value, ok := one.of(f)
+			if !ok {
+				return "-"
+			}
+			return one.text(value)
+		}))
+	}
+	return rows
+}
+
+func (c comparison) row(name string, text func(*findings) string) comparedRow {
+	row := comparedRow{name: name}
+	for _, f := range c.findings {
+		row.texts = append(row.texts, text(f))
+	}
+	return row
+}
+
+// checks are those that do not pass everywhere: of the others there is nothing to compare.
+func (c comparison) checks() []string {
+	var names []string
+	for _, f := range c.findings {
+		for _, verdict := range f.Verdicts {
+			if verdict.Result != history.Pass && !slices.Contains(names, verdict.Check) {
+				names = append(names, verdict.Check)
+			}
+		}
+	}
+	return names
+}
+
+// A measure is a figure of a run. ok is false where the run has none.
+type measure struct {
+	name, key string // for people, and in JSON
+	of        func(f *findings) (value float64, ok bool)
+	text      func(value float64) string
+}
+
+func seconds(value float64) string { return length(time.Duration(value * float64(time.Second))) }
+
+func whole(value float64) string { return count(uint64(value)) }
+
+func measures() []measure {
+	pages := func(of func(u *unhindered) float64) func(f *findings) (float64, bool) {
+		return func(f *findings) (float64, bool) {
+			u := f.unhindered()
+			return of(u), u.pages.total() > 0
+		}
+	}
+	always := func(of func(f *findings) float64) func(f *findings) (float64, bool) {
+		return func(f *findings) (float64, bool) { return of(f), true }
+	}
+	return []measure{
+		{"longest stall of a client", "longest_stall", always(func(f *findings) float64 { return f.unhindered().stall.Seconds() }), seconds},
+		{"half of the pages within", "page_p50", pages(func(u *unhindered) float64 { return u.pages.quantile(0.5).Seconds() }), seconds},
+		{"99 % of the pages within", "page_p99", pages(func(u *unhindered) float64 { return u.pages.quantile(0.99).Seconds() }), seconds},
+		{"longest page", "longest_page", pages(func(u *unhindered) float64 { return u.pages.longest.Seconds() }), seconds},
+		{"visitors that waited for over 1 s, at most", "visitors_waiting", pages(func(u *unhindered) float64 { return float64(u.waiting) }), whole},
+		{"longest change of a file", "longest_change", func(f *findings) (float64, bool) {
+			u := f.unhindered()
+			return u.changes.longest.Seconds(), u.changes.total() > 0
+		}, seconds},
+		{"operations", "operations", always(func(f *findings) float64 { return float64(f.digest.all.total()) }), whole},
+		{"  failed", "failed", always(func(f *findings) float64 { return float64(f.digest.all.failed) }), whole},
+		{"  of unknown outcome", "unknown", always(func(f *findings) float64 { return float64(f.digest.all.unknown) }), whole},
+		{"  that could not be begun", "missed", always(func(f *findings) float64 { return float64(f.missed) }), whole},
+		{"conflicts", "conflicts", always(func(f *findings) float64 { return float64(f.conflicts()) }), whole},
+		{"equal trees after", "converged_after", func(f *findings) (float64, bool) {
+			after, ok := f.converged()
+			return after.Seconds(), ok
+		}, seconds},
+	}
+}
+
+// unhindered is what was waited for on clients whose own daemon was there all the time that it took: what the faults did to others.
+type unhindered struct {
+	pages, changes tally
+	stall          time.Duration // the longest of a client
+	waiting        int           // pages that were waited for at the same time, each for longer than longWait already
+}
+
+// longWait is after how long a visitor counts as one that waits: a web server has a worker for each.
+const longWait = history.Time(time.Second)
+
+func (f *findings) unhindered() *unhindered {
+	u := &unhindered{pages: newTally(), changes: newTally()}
+	stopped := f.stopped()
+	calls := map[string]*[2][]history.Time{}
+	var from, to []history.Time // when pages began to be waited for long, and when that ended
+	for _, row := range f.Run.Operations.Rows() {
+		node, ended := f.Run.Operations.Node(row.Worker), row.Completed
+		if ended == 0 {
+			ended = f.digest.end
+		}
+		if row.Invoked < f.digest.load || stopped[node].Overlap(history.Interval{From: row.Invoked, To: ended}) > 0 {
+			continue
+		}
+		if calls[node] == nil {
+			calls[node] = &[2][]history.Time{}
+		}
+		calls[node][0], calls[node][1] = append(calls[node][0], row.Invoked), append(calls[node][1], row.Completed)
+		switch {
+		case row.Kind == history.Page:
+			u.pages.add(row)
+			if ended-row.Invoked > longWait {
+				from, to = append(from, row.Invoked+longWait), append(to, ended)
+			}
+		case row.Kind.Mutates():
+			u.changes.add(row)
+		}
+	}
+	for node, times := range calls {
+		u.stall = max(u.stall, time.Duration(longestSilence(node, times[0], times[1], f.digest.end).length()))
+	}
+	u.waiting = mostAtOnce(from, to)
+	return u
+}
+
+// stopped is when the own daemon of each node could not work.
+func (f *findings) stopped() map[string]history.Intervals {
+	windows := map[string][]history.Interval{}
+	for i := range f.Run.Faults {
+		fault := &f.Run.Faults[i]
+		window := history.Interval{From: fault.Injecting, To: fault.Recovered}
+		if window.To == 0 {
+			window.To = history.Forever
+		}
+		for _, cut := range fault.Cuts {
+			if cut.Peer == "" && fault.Injecting != 0 {
+				windows[cut.Node] = append(windows[cut.Node], window)
+			}
+		}
+	}
+	stopped := map[string]history.Intervals{}
+	for node, all := range windows {
+		stopped[node] = history.Union(all)
+	}
+	return stopped
+}
+
+// mostAtOnce is how many of some times overlapped.
+func mostAtOnce(from, to []history.Time) int {
+	slices.Sort(from)
+	slices.Sort(to)
+	most, ended := 0, 0
+	for began, at := range from {
+		for ended < len(to) && to[ended] <= at {
+			ended++
+		}
+		most = max(most, began+1-ended)
+	}
+	return most
+}
+
+func (f *findings) conflicts() (n int) {
+	for i := range f.Run.Observations {
+		n += len(f.Run.Observations[i].Conflicts)
+	}
+	return n
+}
+
+// comparedDocument is what CompareJSON prints. Lengths are in seconds.
+type comparedDocument struct {
+	Format int           `json:"format"`
+	Runs   []comparedRun `json:"runs"`
+}
+
+type comparedRun struct {
+	Name      string              `json:"name"`
+	Result    string              `json:"result"` // pass, undecided or fail
+	Scenario  string              `json:"scenario"`
+	Seed      uint64              `json:"seed"`
+	Directory string              `json:"directory"`
+	Replay    string              `json:"replay"`
+	Verdicts  []verdictDocument   `json:"verdicts"`
+	Measures  map[string]*float64 `json:"measures"` // null where the run has none
+}
+
+// CompareJSON prints for machines what Compare prints for people.
+func CompareJSON(w io.Writer, runs []Compared) error {
+	c := compare(runs)
+	d := comparedDocument{Format: 1}
+	for i, f := range c.findings {
+		run := comparedRun{
+			Name: c.names[i], Result: f.overall.String(), Scenario: f.Run.Meta.Scenario, Seed: f.Run.Meta.Seed, Directory: f.Dir, Replay: f.replay(),
+			Verdicts: []verdictDocument{}, Measures: map[string]*float64{},
+		}
+		for _, verdict := range f.verdicts {
+			run.Verdicts = append(run.Verdicts, f.verdict(verdict))
+		}
+		for _, one := range measures() {
+			run.Measures[one.key] = nil
+			if value, ok := one.of(f); ok {
+				run.Measures[one.key] = &value
+			}
+		}
+		d.Runs = append(d.Runs, run)
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(d); err != nil {
+		return fmt.Errorf("writing the comparison as JSON: %w", err)
+	}
+	return nil
+}
