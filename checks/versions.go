@@ -44,7 +44,7 @@ func (l *lostData) lostContents() {
 		}
 		// It is told elsewhere that nobody knows what is there.
 		mayBeThere := slices.ContainsFunc(unknown, func(name string) bool { return l.groups.reaches(row.Path, name) })
-		if !mayBeThere && !v.excused(row, row.Path) {
+		if !mayBeThere && !v.removedMeanwhile(row) && !v.excused(row, row.Path) {
 			l.failAt(row.Path, v.loss(row), v.inItsPlace(row), i)
 		}
 	}
@@ -228,6 +228,25 @@ func parentOf(operations *history.Packed, row *history.Row) uint32 {
 		return parent
 	}
 	return 0
+}
+
+// removedMeanwhile says whether the file of an edit may have been removed while it was open: another client had removed it already, and that had not
+// come to this one when it opened the file. What is written to a removed file goes with it, as it does on a local file system.
+func (v *versions) removedMeanwhile(row *history.Row) bool {
+	if parentOf(v.operations, row) == 0 {
+		return false
+	}
+	ways, bounded := v.groups.ways(row.Path)
+	for _, w := range append(ways, way{to: row.Path}) {
+		for _, i := range v.mutations.of(w.to) {
+			take := v.operations.Row(int(i))
+			takes := take.Kind == history.Remove || take.Kind == history.Rename && v.operations.Target(take) == w.to
+			if takes && take.Invoked < row.Completed && v.operations.Node(take.Worker) != v.operations.Node(row.Worker) {
+				return true
+			}
+		}
+	}
+	return !bounded
 }
 
 // inItsPlace is the write of what is in the end at the path of a lost content, -1 where there is nothing of that kind.
