@@ -226,6 +226,9 @@ func (v *Venus) cancelLife(t *tx, o *object, parent coda.Fid, name string) (heir
 		if op.Replaced == o.fid || !heir.fid.IsZero() || op.ToParent != parent || op.ToName != name {
 			return inheritance{}, false
 		}
+		if replaced := v.objects[op.Replaced]; replaced != nil && replaced.exists() {
+			return inheritance{}, false // it has another name: what was done to it since builds on it having lost this one
+		}
 		heir = inheritance{op.Replaced, op.ReplacedBase}
 	}
 	for len(o.pending()) > 0 {
