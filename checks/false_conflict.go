@@ -3,6 +3,7 @@ package checks
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/codastress/codastress/harness/history"
@@ -84,7 +85,7 @@ func (c *falseConflicts) judge(node string, conflict *history.Conflict) {
 	if c.foreign(node, name, c.operations.Row(own)) {
 		return
 	}
-	if c.moved(name) || c.moved(conflict.Path) {
+	if c.moved(name) || c.moved(conflict.Path) || slices.ContainsFunc(c.connected(name), func(n uint32) bool { return c.moved(c.operations.Path(n)) }) {
 		c.unjudged++ // what others did may have been done by names that are not known
 		return
 	}

@@ -156,7 +156,7 @@ func (l *lostData) linkedNames() {
 	for path := range uint32(l.mutations.paths()) {
 		for _, i := range l.mutations.of(path) {
 			row := l.operations.Row(int(i))
-			if !row.Kind.Writes() && (row.Kind != history.Link || row.Outcome != history.OK) {
+			if !row.Kind.Writes() && (row.Kind != history.Link || row.Outcome != history.OK || l.excuse(row, path) != none) {
 				parted[l.groups.find(path)] = true
 			}
 		}
@@ -165,7 +165,7 @@ func (l *lostData) linkedNames() {
 	for i := range l.final.Objects {
 		object := &l.final.Objects[i]
 		path, known := l.operations.FindPath(object.Path)
-		if !known || !l.groups.shared(path) || parted[l.groups.find(path)] {
+		if !known || !l.groups.shared(path) || parted[l.groups.find(path)] || l.groups.below(object.Path) {
 			continue
 		}
 		group := l.groups.find(path)
