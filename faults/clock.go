@@ -132,12 +132,8 @@ func (w *wrongClock) proveRecovered(ctx context.Context) (string, error) {
 	if wrong.Abs() > clockSlack {
 		return "", fmt.Errorf("the clock of %s on %s is still %s", w.daemon, w.node.Name(), sayWrong(wrong))
 	}
-	now, err := w.look(ctx)
-	switch {
-	case err != nil:
+	if _, err := w.ready(ctx); err != nil {
 		return "", err
-	case now.State != cluster.StateRunning || !now.Ready:
-		return "", fmt.Errorf("%s on %s is %s and not ready", w.daemon, w.node.Name(), now.State)
 	}
 	if err := w.reachable(ctx); err != nil {
 		return "", err

@@ -84,6 +84,15 @@ func (v *victim) look(ctx context.Context) (cluster.Daemon, error) {
 	return now, nil
 }
 
+// ready looks at the daemon, and returns an error when it does not do its work.
+func (v *victim) ready(ctx context.Context) (cluster.Daemon, error) {
+	now, err := v.look(ctx)
+	if err == nil && (now.State != cluster.StateRunning || !now.Ready) {
+		err = fmt.Errorf("%s on %s is %s and not ready", v.daemon, v.node.Name(), now.State)
+	}
+	return now, err
+}
+
 // sameLife says whether a daemon is still the process that was hit.
 func (v *victim) sameLife(now cluster.Daemon) bool {
 	return now.PID == v.before.PID && now.Started == v.before.Started

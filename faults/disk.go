@@ -152,12 +152,10 @@ func (i *illness) proveRecovered(ctx context.Context) (string, error) {
 	if err := i.node.ProbeDisk(ctx); err != nil {
 		return "", err
 	}
-	now, err := i.look(ctx)
+	now, err := i.ready(ctx)
 	switch {
 	case err != nil:
 		return "", err
-	case now.State != cluster.StateRunning || !now.Ready:
-		return "", fmt.Errorf("%s on %s is %s and not ready", i.daemon, i.node.Name(), now.State)
 	case !i.sameLife(now) && i.ailment != Failing:
 		return "", fmt.Errorf("%s on %s did not survive: process %d follows %d", i.daemon, i.node.Name(), now.PID, i.before.PID)
 	}

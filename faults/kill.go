@@ -86,12 +86,10 @@ func (k *killing) recover(ctx context.Context) error {
 }
 
 func (k *killing) proveRecovered(ctx context.Context) (string, error) {
-	now, err := k.look(ctx)
+	now, err := k.ready(ctx)
 	switch {
 	case err != nil:
 		return "", err
-	case now.State != cluster.StateRunning || !now.Ready:
-		return "", fmt.Errorf("%s on %s is %s and not ready", k.daemon, k.node.Name(), now.State)
 	case k.sameLife(now):
 		return "", errors.New("it is the process of before: it was not restarted")
 	}

@@ -84,12 +84,10 @@ func (p *pausing) recover(ctx context.Context) error {
 }
 
 func (p *pausing) proveRecovered(ctx context.Context) (string, error) {
-	now, err := p.look(ctx)
+	now, err := p.ready(ctx)
 	switch {
 	case err != nil:
 		return "", err
-	case now.State != cluster.StateRunning || !now.Ready:
-		return "", fmt.Errorf("%s on %s is %s and not ready", p.daemon, p.node.Name(), now.State)
 	case !p.sameLife(now):
 		return "", fmt.Errorf("%s on %s did not survive the pause: process %d follows %d", p.daemon, p.node.Name(), now.PID, p.before.PID)
 	}
