@@ -55,21 +55,7 @@ func noCrash(run *history.Run) history.Verdict {
 
 // failingDisks is when the disk of each node refused calls by a fault.
 func failingDisks(run *history.Run) map[string]history.Intervals {
-	windows := map[string][]history.Interval{}
-	for i := range run.Faults {
-		fault := &run.Faults[i]
-		if !strings.HasPrefix(fault.Name, "failing-disk-") {
-			continue
-		}
-		for _, cut := range fault.Cuts {
-			windows[cut.Node] = append(windows[cut.Node], faultTime(fault))
-		}
-	}
-	failing := make(map[string]history.Intervals, len(windows))
-	for node, each := range windows {
-		failing[node] = history.Union(each)
-	}
-	return failing
+	return run.CutTimes(func(fault *history.Fault, _ history.Cut) bool { return strings.HasPrefix(fault.Name, "failing-disk-") })
 }
 
 // outcry is the first line of an output that says of a defect in the program itself, in the words of the Go runtime.

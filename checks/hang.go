@@ -11,9 +11,9 @@ import (
 // count; a cut link is no excuse.
 func noHang(run *history.Run) history.Verdict {
 	h := &hangs{
-		judgement: judge(run, "no-hang"), bound: run.Meta.Limits.Hang, last: end(run),
-		still: byWorker(run.Operations, standstills(run)), stalls: stallsByCall(run),
+		judgement: judge(run, "no-hang"), bound: run.Meta.Limits.Hang, last: end(run), stillOn: run.Standstills(), stalls: stallsByCall(run),
 	}
+	h.still = byWorker(run.Operations, h.stillOn)
 	switch {
 	case h.bound <= 0:
 		return h.undecided("the run has no bound for hangs")
@@ -43,10 +43,11 @@ type hangs struct {
 	*judgement
 	bound     time.Duration
 	last      history.Time
-	still     []history.Intervals // by worker
-	stalls    map[call]int        // the last stall of a call
-	latencies latencies           // of the calls that returned, as who called saw them
-	longest   time.Duration       // without what faults excuse
+	stillOn   map[string]history.Intervals // by node
+	still     []history.Intervals          // by worker
+	stalls    map[call]int                 // the last stall of a call
+	latencies latencies                    // of the calls that returned, as who called saw them
+	longest   time.Duration                // without what faults excuse
 	// longestRaw is with it.
 	longestRaw time.Duration
 	never      int
@@ -119,14 +120,13 @@ func (h *hangs) hung(i int, row *history.Row, counted time.Duration) {
 
 // lookAtStalls judges stalls that no operation accounted for: of calls that are not in the record, or that returned in time.
 func (h *hangs) lookAtStalls() {
-	still := standstills(h.run)
 	for i := range h.run.Stalls {
 		s := &h.run.Stalls[i]
 		if at, ok := h.stalls[call{s.Node, s.Invoked, s.Kind, s.Path}]; !ok || at != i {
 			continue
 		}
 		seen := history.Interval{From: s.Invoked, To: s.Seen}
-		counted := seen.Length() - still[s.Node].Overlap(seen)
+		counted := seen.Length() - h.stillOn[s.Node].Overlap(seen)
 		if counted <= h.bound {
 			continue
 		}
@@ -140,13 +140,12 @@ func (h *hangs) lookAtStalls() {
 
 // lookAtObservers judges the calls of those who observed the trees in the end.
 func (h *hangs) lookAtObservers() {
-	still := standstills(h.run)
 	for i := range h.run.Observations {
 		o := &h.run.Observations[i]
 		if o.Hung == nil {
 			continue
 		}
-		counted := o.Hung.After - still[o.Node].Overlap(history.Interval{From: o.Time - history.Time(o.Hung.After), To: o.Time})
+		counted := o.Hung.After - h.stillOn[o.Node].Overlap(history.Interval{From: o.Time - history.Time(o.Hung.After), To: o.Time})
 		if counted <= h.bound {
 			continue
 		}

@@ -24,7 +24,7 @@ func ownNames(run *history.Run) history.Verdict {
 	}
 	o.conflicts, o.power, o.groups = newConflicts(run), newPowerLosses(run), newGroups(run)
 	o.changes = rearrangements(o.operations)
-	o.still = standstills(run)
+	o.still = run.Standstills()
 	o.perNode = map[string][]sighting{}
 	rows := o.inOrder()
 	o.findOwners(rows)

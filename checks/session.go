@@ -21,7 +21,7 @@ func sessionReads(run *history.Run) history.Verdict {
 	if s.contents, err = newContents(s.operations); err != nil {
 		return s.undecided("%v", err)
 	}
-	s.still = standstills(run)
+	s.still = run.Standstills()
 	s.conflicts = newConflicts(run)
 	s.power = newPowerLosses(run)
 	s.groups = newGroups(run)

@@ -173,7 +173,7 @@ const longWait = history.Time(time.Second)
 
 func (f *findings) unhindered() *unhindered {
 	u := &unhindered{pages: newTally(), changes: newTally()}
-	stopped := f.stopped()
+	stopped := f.Run.Standstills()
 	calls := map[string]*[2][]history.Time{}
 	var from, to []history.Time // when pages began to be waited for long, and when that ended
 	for _, row := range f.Run.Operations.Rows() {
@@ -203,28 +203,6 @@ func (f *findings) unhindered() *unhindered {
 	}
 	u.waiting = mostAtOnce(from, to)
 	return u
-}
-
-// stopped is when the own daemon of each node could not work.
-func (f *findings) stopped() map[string]history.Intervals {
-	windows := map[string][]history.Interval{}
-	for i := range f.Run.Faults {
-		fault := &f.Run.Faults[i]
-		window := history.Interval{From: fault.Injecting, To: fault.Recovered}
-		if window.To == 0 {
-			window.To = history.Forever
-		}
-		for _, cut := range fault.Cuts {
-			if cut.Peer == "" && fault.Injecting != 0 {
-				windows[cut.Node] = append(windows[cut.Node], window)
-			}
-		}
-	}
-	stopped := map[string]history.Intervals{}
-	for node, all := range windows {
-		stopped[node] = history.Union(all)
-	}
-	return stopped
 }
 
 // mostAtOnce is how many of some times overlapped.
