@@ -20,13 +20,20 @@ type Compared struct {
 // A comparison is what runs are held against each other by.
 type comparison struct {
 	names    []string
-	findings []*findings
+	findings []comparedFindings
+}
+
+// comparedFindings are those of one run, with what was waited for, which most measures are about.
+type comparedFindings struct {
+	*findings
+	waits *unhindered
 }
 
 func compare(runs []Compared) comparison {
 	var c comparison
 	for _, run := range runs {
-		c.names, c.findings = append(c.names, run.Name), append(c.findings, run.Result.findings())
+		f := run.Result.findings()
+		c.names, c.findings = append(c.names, run.Name), append(c.findings, comparedFindings{f, f.unhindered()})
 	}
 	return c
 }
@@ -74,9 +81,9 @@ type comparedRow struct {
 }
 
 func (c comparison) rows() []comparedRow {
-	rows := []comparedRow{c.row("verdict", func(f *findings) string { return f.overall.String() })}
+	rows := []comparedRow{c.row("verdict", func(f comparedFindings) string { return f.overall.String() })}
 	for _, check := range c.checks() {
-		rows = append(rows, c.row("  "+check, func(f *findings) string {
+		rows = append(rows, c.row("  "+check, func(f comparedFindings) string {
 			for _, verdict := range f.verdicts {
 				if verdict.Check == check {
 					return word(verdict)
@@ -86,7 +93,7 @@ func (c comparison) rows() []comparedRow {
 		}))
 	}
 	for _, one := range measures() {
-		rows = append(rows, c.row(one.name, func(f *findings) string {
+		rows = append(rows, c.row(one.name, func(f comparedFindings) string {
 			value, ok := one.of(f)
 			if !ok {
 				return "-"
@@ -97,7 +104,7 @@ func (c comparison) rows() []comparedRow {
 	return rows
 }
 
-func (c comparison) row(name string, text func(*findings) string) comparedRow {
+func (c comparison) row(name string, text func(comparedFindings) string) comparedRow {
 	row := comparedRow{name: name}
 	for _, f := range c.findings {
 		row.texts = append(row.texts, text(f))
@@ -121,7 +128,7 @@ func (c comparison) checks() []string {
 // A measure is a figure of a run. ok is false where the run has none.
 type measure struct {
 	name, key string // for people, and in JSON
-	of        func(f *findings) (value float64, ok bool)
+	of        func(f comparedFindings) (value float64, ok bool)
 	text      func(value float64) string
 }
 
@@ -130,31 +137,29 @@ func seconds(value float64) string { return length(time.Duration(value * float64
 func whole(value float64) string { return count(uint64(value)) }
 
 func measures() []measure {
-	pages := func(of func(u *unhindered) float64) func(f *findings) (float64, bool) {
-		return func(f *findings) (float64, bool) {
-			u := f.unhindered()
-			return of(u), u.pages.total() > 0
+	pages := func(of func(u *unhindered) float64) func(f comparedFindings) (float64, bool) {
+		return func(f comparedFindings) (float64, bool) {
+			return of(f.waits), f.waits.pages.total() > 0
 		}
 	}
-	always := func(of func(f *findings) float64) func(f *findings) (float64, bool) {
-		return func(f *findings) (float64, bool) { return of(f), true }
+	always := func(of func(f comparedFindings) float64) func(f comparedFindings) (float64, bool) {
+		return func(f comparedFindings) (float64, bool) { return of(f), true }
 	}
 	return []measure{
-		{"longest stall of a client", "longest_stall", always(func(f *findings) float64 { return f.unhindered().stall.Seconds() }), seconds},
+		{"longest stall of a client", "longest_stall", always(func(f comparedFindings) float64 { return f.waits.stall.Seconds() }), seconds},
 		{"half of the pages within", "page_p50", pages(func(u *unhindered) float64 { return u.pages.quantile(0.5).Seconds() }), seconds},
 		{"99 % of the pages within", "page_p99", pages(func(u *unhindered) float64 { return u.pages.quantile(0.99).Seconds() }), seconds},
 		{"longest page", "longest_page", pages(func(u *unhindered) float64 { return u.pages.longest.Seconds() }), seconds},
 		{"visitors that waited for over 1 s, at most", "visitors_waiting", pages(func(u *unhindered) float64 { return float64(u.waiting) }), whole},
-		{"longest change of a file", "longest_change", func(f *findings) (float64, bool) {
-			u := f.unhindered()
-			return u.changes.longest.Seconds(), u.changes.total() > 0
+		{"longest change of a file", "longest_change", func(f comparedFindings) (float64, bool) {
+			return f.waits.changes.longest.Seconds(), f.waits.changes.total() > 0
 		}, seconds},
-		{"operations", "operations", always(func(f *findings) float64 { return float64(f.digest.all.total()) }), whole},
-		{"  failed", "failed", always(func(f *findings) float64 { return float64(f.digest.all.failed) }), whole},
-		{"  of unknown outcome", "unknown", always(func(f *findings) float64 { return float64(f.digest.all.unknown) }), whole},
-		{"  that could not be begun", "missed", always(func(f *findings) float64 { return float64(f.missed) }), whole},
-		{"conflicts", "conflicts", always(func(f *findings) float64 { return float64(f.conflicts()) }), whole},
-		{"equal trees after", "converged_after", func(f *findings) (float64, bool) {
+		{"operations", "operations", always(func(f comparedFindings) float64 { return float64(f.digest.all.total()) }), whole},
+		{"  failed", "failed", always(func(f comparedFindings) float64 { return float64(f.digest.all.failed) }), whole},
+		{"  of unknown outcome", "unknown", always(func(f comparedFindings) float64 { return float64(f.digest.all.unknown) }), whole},
+		{"  that could not be begun", "missed", always(func(f comparedFindings) float64 { return float64(f.missed) }), whole},
+		{"conflicts", "conflicts", always(func(f comparedFindings) float64 { return float64(f.conflicts()) }), whole},
+		{"equal trees after", "converged_after", func(f comparedFindings) (float64, bool) {
 			after, ok := f.converged()
 			return after.Seconds(), ok
 		}, seconds},
