@@ -128,12 +128,12 @@ func (v *Venus) evictNow(bytes uint64, priority int) (objects, freed uint64) {
 		_ = t.abandon(nil)
 		return 0, 0
 	}
-	byteLimit, objectLimit := int64(v.cfg.Limits.CacheBytes), v.cfg.Limits.CacheObjects
+	byteLimit := int64(v.cfg.Limits.CacheBytes)
 	byteGoal := byteLimit - byteLimit/16 - int64(min(bytes, v.cfg.Limits.CacheBytes))
 	if v.cacheBytes+int64(min(bytes, 1<<62)) <= byteLimit && bytes == 0 {
 		byteGoal = byteLimit
 	}
-	objectGoal := objectLimit
+	objectGoal := v.cfg.Limits.CacheObjects
 	if len(v.objects) >= objectGoal {
 		objectGoal -= objectGoal / 16
 	}
@@ -143,7 +143,7 @@ func (v *Venus) evictNow(bytes uint64, priority int) (objects, freed uint64) {
 		for _, o := range list {
 			tooManyBytes, tooMany := v.cacheBytes > byteGoal, len(v.objects) > objectGoal
 			if p := int(o.mark.priority); p > 0 && p >= priority {
-				tooManyBytes, tooMany = hoardedBytes > byteLimit-byteLimit/16, hoarded > objectLimit-objectLimit/16
+				tooManyBytes, tooMany = hoardedBytes > int64(v.hoardBytes()), hoarded > v.hoardObjects()
 			}
 			size := o.size()
 			if tooManyBytes && size > 0 && o.contents.refs == 1 {

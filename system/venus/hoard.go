@@ -221,7 +221,10 @@ func (v *Venus) hoardList() []Hoarded {
 	return list
 }
 
-// hoardObjects is how many objects may be hoarded: a sixteenth of the cache is left to others.
+// hoardBytes is how much contents may be hoarded: a sixteenth of the cache is left to others.
+func (v *Venus) hoardBytes() uint64 { return v.cfg.Limits.CacheBytes - v.cfg.Limits.CacheBytes/16 }
+
+// hoardObjects is likewise how many objects may be hoarded.
 func (v *Venus) hoardObjects() int { return v.cfg.Limits.CacheObjects - v.cfg.Limits.CacheObjects/16 }
 
 // bindHoard marks the objects that the database means, as far as the cache knows them and has place for them. v.mu is held.

@@ -274,11 +274,10 @@ func (v *Venus) missing() (list []missing, hoarded uint64) {
 // hoardRoom makes room for contents by evicting what is wanted less, and reports whether there is some: a sixteenth of the cache is left to what is not
 // hoarded.
 func (v *Venus) hoardRoom(m missing) bool {
-	limit := v.cfg.Limits.CacheBytes - v.cfg.Limits.CacheBytes/16
 	fits := func() bool {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		return uint64(max(v.cacheBytes, 0))+m.length <= limit
+		return uint64(max(v.cacheBytes, 0))+m.length <= v.hoardBytes()
 	}
 	if !fits() {
 		v.evictNow(m.length, m.priority)
