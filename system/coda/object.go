@@ -85,6 +85,8 @@ type Status struct {
 	Parent   Fid           // the directory that holds it (links stay in one directory); zero for a volume's root
 	Target   string        // of a symlink
 	Digest   Digest        // of a file
+
+	Inconsistent bool // replicas were changed without seeing each other, and only a person can say what is right
 }
 
 // Entry is one name in a directory.

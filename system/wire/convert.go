@@ -136,6 +136,8 @@ func StatusToProto(s coda.Status) *vicepb.Status {
 		Version:  VersionToProto(s.Version),
 		Parent:   FidToProto(s.Parent),
 		Target:   []byte(s.Target),
+
+		Inconsistent: s.Inconsistent,
 	}
 	if s.Kind == coda.File {
 		p.Digest = append([]byte(nil), s.Digest[:]...)
@@ -150,6 +152,7 @@ func StatusFromProto(p *vicepb.Status) (coda.Status, error) {
 	}
 	s := coda.Status{
 		Mode: p.Mode, Length: p.Length, Links: p.Links, Modified: coda.Time(p.Modified), Owner: p.Owner, Target: string(p.Target),
+		Inconsistent: p.Inconsistent,
 	}
 	var err error
 	if s.Fid, err = FidFromProto(p.Fid); err != nil {

@@ -52,6 +52,8 @@ func drawStatus(t *rapid.T, kind coda.ObjectKind) coda.Status {
 		Fid: drawFid(t, kind), Kind: kind, Mode: rapid.Uint32Range(0, 0o777).Draw(t, "mode"), Length: rapid.Uint64().Draw(t, "length"),
 		Links: rapid.Uint32Min(1).Draw(t, "links"), Modified: coda.Time(rapid.Int64().Draw(t, "modified")), Owner: rapid.Uint32().Draw(t, "owner"),
 		Version: drawVersion(t), Parent: drawFid(t, coda.Directory),
+
+		Inconsistent: rapid.Bool().Draw(t, "inconsistent"),
 	}
 	s.Version.Slots[0] |= 1
 	switch kind {

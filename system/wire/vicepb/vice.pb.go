@@ -227,6 +227,61 @@ func (ValidateResult_Answer) EnumDescriptor() ([]byte, []int) {
 	return file_vice_proto_rawDescGZIP(), []int{16, 0}
 }
 
+type Resolution_Outcome int32
+
+const (
+	Resolution_OUTCOME_UNSPECIFIED  Resolution_Outcome = 0
+	Resolution_OUTCOME_EQUAL        Resolution_Outcome = 1 // the replicas that answered are equal now
+	Resolution_OUTCOME_INCONSISTENT Resolution_Outcome = 2 // they are marked
+	Resolution_OUTCOME_GONE         Resolution_Outcome = 3 // none of them has the object any more
+	Resolution_OUTCOME_FAILED       Resolution_Outcome = 4 // not done: why says the reason, and another attempt makes sense
+)
+
+// Enum value maps for Resolution_Outcome.
+var (
+	Resolution_Outcome_name = map[int32]string{
+		0: "OUTCOME_UNSPECIFIED",
+		1: "OUTCOME_EQUAL",
+		2: "OUTCOME_INCONSISTENT",
+		3: "OUTCOME_GONE",
+		4: "OUTCOME_FAILED",
+	}
+	Resolution_Outcome_value = map[string]int32{
+		"OUTCOME_UNSPECIFIED":  0,
+		"OUTCOME_EQUAL":        1,
+		"OUTCOME_INCONSISTENT": 2,
+		"OUTCOME_GONE":         3,
+		"OUTCOME_FAILED":       4,
+	}
+)
+
+func (x Resolution_Outcome) Enum() *Resolution_Outcome {
+	p := new(Resolution_Outcome)
+	*p = x
+	return p
+}
+
+func (x Resolution_Outcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Resolution_Outcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_vice_proto_enumTypes[3].Descriptor()
+}
+
+func (Resolution_Outcome) Type() protoreflect.EnumType {
+	return &file_vice_proto_enumTypes[3]
+}
+
+func (x Resolution_Outcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Resolution_Outcome.Descriptor instead.
+func (Resolution_Outcome) EnumDescriptor() ([]byte, []int) {
+	return file_vice_proto_rawDescGZIP(), []int{37, 0}
+}
+
 // A Fid names an object for ever.
 type Fid struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -404,9 +459,10 @@ type Status struct {
 	Modified      int64                  `protobuf:"varint,6,opt,name=modified,proto3" json:"modified,omitempty"` // nanoseconds since 1970
 	Owner         uint32                 `protobuf:"varint,7,opt,name=owner,proto3" json:"owner,omitempty"`
 	Version       *VersionVector         `protobuf:"bytes,8,opt,name=version,proto3" json:"version,omitempty"`
-	Parent        *Fid                   `protobuf:"bytes,9,opt,name=parent,proto3" json:"parent,omitempty"`  // the directory that holds it; of a directory or of a file (links stay in one directory)
-	Target        []byte                 `protobuf:"bytes,10,opt,name=target,proto3" json:"target,omitempty"` // of a symlink
-	Digest        []byte                 `protobuf:"bytes,11,opt,name=digest,proto3" json:"digest,omitempty"` // SHA-256 of a file's contents
+	Parent        *Fid                   `protobuf:"bytes,9,opt,name=parent,proto3" json:"parent,omitempty"`               // the directory that holds it; of a directory or of a file (links stay in one directory)
+	Target        []byte                 `protobuf:"bytes,10,opt,name=target,proto3" json:"target,omitempty"`              // of a symlink
+	Digest        []byte                 `protobuf:"bytes,11,opt,name=digest,proto3" json:"digest,omitempty"`              // SHA-256 of a file's contents
+	Inconsistent  bool                   `protobuf:"varint,12,opt,name=inconsistent,proto3" json:"inconsistent,omitempty"` // replicas were changed without seeing each other, and only a person can say what is right
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -518,6 +574,13 @@ func (x *Status) GetDigest() []byte {
 	return nil
 }
 
+func (x *Status) GetInconsistent() bool {
+	if x != nil {
+		return x.Inconsistent
+	}
+	return false
+}
+
 type Entry struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          []byte                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -627,6 +690,8 @@ type VolumeReply struct {
 	Volume        uint32                 `protobuf:"varint,1,opt,name=volume,proto3" json:"volume,omitempty"`
 	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	Root          *Fid                   `protobuf:"bytes,3,opt,name=root,proto3" json:"root,omitempty"`
+	Slot          uint32                 `protobuf:"varint,4,opt,name=slot,proto3" json:"slot,omitempty"`         // of this server in version vectors
+	Replicas      uint32                 `protobuf:"varint,5,opt,name=replicas,proto3" json:"replicas,omitempty"` // servers that hold the volume, in the slots 0, 1, ...; 0 and 1 both mean that it is not replicated
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -680,6 +745,20 @@ func (x *VolumeReply) GetRoot() *Fid {
 		return x.Root
 	}
 	return nil
+}
+
+func (x *VolumeReply) GetSlot() uint32 {
+	if x != nil {
+		return x.Slot
+	}
+	return 0
+}
+
+func (x *VolumeReply) GetReplicas() uint32 {
+	if x != nil {
+		return x.Replicas
+	}
+	return 0
 }
 
 type AllocateVnodesRequest struct {
@@ -2528,6 +2607,313 @@ func (x *Refusal) GetWhy() string {
 	return ""
 }
 
+// A COP2Request tells a server about the second phase of updates.
+type COP2Request struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Client        []byte                 `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"` // 16 bytes
+	Volume        uint32                 `protobuf:"varint,2,opt,name=volume,proto3" json:"volume,omitempty"`
+	Updates       []*UpdateSet           `protobuf:"bytes,3,rep,name=updates,proto3" json:"updates,omitempty"` // at most 1000
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *COP2Request) Reset() {
+	*x = COP2Request{}
+	mi := &file_vice_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *COP2Request) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*COP2Request) ProtoMessage() {}
+
+func (x *COP2Request) ProtoReflect() protoreflect.Message {
+	mi := &file_vice_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use COP2Request.ProtoReflect.Descriptor instead.
+func (*COP2Request) Descriptor() ([]byte, []int) {
+	return file_vice_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *COP2Request) GetClient() []byte {
+	if x != nil {
+		return x.Client
+	}
+	return nil
+}
+
+func (x *COP2Request) GetVolume() uint32 {
+	if x != nil {
+		return x.Volume
+	}
+	return 0
+}
+
+func (x *COP2Request) GetUpdates() []*UpdateSet {
+	if x != nil {
+		return x.Updates
+	}
+	return nil
+}
+
+// An UpdateSet says which replicas have applied a batch of the client.
+type UpdateSet struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	First         uint64                 `protobuf:"varint,1,opt,name=first,proto3" json:"first,omitempty"` // the number of the batch's first record
+	Last          uint64                 `protobuf:"varint,2,opt,name=last,proto3" json:"last,omitempty"`   // and of its last
+	Slots         uint32                 `protobuf:"varint,3,opt,name=slots,proto3" json:"slots,omitempty"` // bit i: the replica in slot i
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateSet) Reset() {
+	*x = UpdateSet{}
+	mi := &file_vice_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateSet) ProtoMessage() {}
+
+func (x *UpdateSet) ProtoReflect() protoreflect.Message {
+	mi := &file_vice_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateSet.ProtoReflect.Descriptor instead.
+func (*UpdateSet) Descriptor() ([]byte, []int) {
+	return file_vice_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *UpdateSet) GetFirst() uint64 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *UpdateSet) GetLast() uint64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+func (x *UpdateSet) GetSlots() uint32 {
+	if x != nil {
+		return x.Slots
+	}
+	return 0
+}
+
+type COP2Reply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *COP2Reply) Reset() {
+	*x = COP2Reply{}
+	mi := &file_vice_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *COP2Reply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*COP2Reply) ProtoMessage() {}
+
+func (x *COP2Reply) ProtoReflect() protoreflect.Message {
+	mi := &file_vice_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use COP2Reply.ProtoReflect.Descriptor instead.
+func (*COP2Reply) Descriptor() ([]byte, []int) {
+	return file_vice_proto_rawDescGZIP(), []int{34}
+}
+
+type ResolveRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Fids          []*Fid                 `protobuf:"bytes,1,rep,name=fids,proto3" json:"fids,omitempty"` // of one volume; at most 1000
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResolveRequest) Reset() {
+	*x = ResolveRequest{}
+	mi := &file_vice_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResolveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResolveRequest) ProtoMessage() {}
+
+func (x *ResolveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vice_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResolveRequest.ProtoReflect.Descriptor instead.
+func (*ResolveRequest) Descriptor() ([]byte, []int) {
+	return file_vice_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ResolveRequest) GetFids() []*Fid {
+	if x != nil {
+		return x.Fids
+	}
+	return nil
+}
+
+type ResolveReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resolutions   []*Resolution          `protobuf:"bytes,1,rep,name=resolutions,proto3" json:"resolutions,omitempty"` // in the order of the request
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResolveReply) Reset() {
+	*x = ResolveReply{}
+	mi := &file_vice_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResolveReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResolveReply) ProtoMessage() {}
+
+func (x *ResolveReply) ProtoReflect() protoreflect.Message {
+	mi := &file_vice_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResolveReply.ProtoReflect.Descriptor instead.
+func (*ResolveReply) Descriptor() ([]byte, []int) {
+	return file_vice_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ResolveReply) GetResolutions() []*Resolution {
+	if x != nil {
+		return x.Resolutions
+	}
+	return nil
+}
+
+// A Resolution is what became of one object.
+type Resolution struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Outcome       Resolution_Outcome     `protobuf:"varint,1,opt,name=outcome,proto3,enum=coda.vice.v1.Resolution_Outcome" json:"outcome,omitempty"`
+	Why           string                 `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`
+	Slots         uint32                 `protobuf:"varint,3,opt,name=slots,proto3" json:"slots,omitempty"` // bit i: the replica in slot i took part
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Resolution) Reset() {
+	*x = Resolution{}
+	mi := &file_vice_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Resolution) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Resolution) ProtoMessage() {}
+
+func (x *Resolution) ProtoReflect() protoreflect.Message {
+	mi := &file_vice_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Resolution.ProtoReflect.Descriptor instead.
+func (*Resolution) Descriptor() ([]byte, []int) {
+	return file_vice_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *Resolution) GetOutcome() Resolution_Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return Resolution_OUTCOME_UNSPECIFIED
+}
+
+func (x *Resolution) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *Resolution) GetSlots() uint32 {
+	if x != nil {
+		return x.Slots
+	}
+	return 0
+}
+
 type CertifyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Client        []byte                 `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"` // 16 bytes
@@ -2539,7 +2925,7 @@ type CertifyRequest struct {
 
 func (x *CertifyRequest) Reset() {
 	*x = CertifyRequest{}
-	mi := &file_vice_proto_msgTypes[32]
+	mi := &file_vice_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2551,7 +2937,7 @@ func (x *CertifyRequest) String() string {
 func (*CertifyRequest) ProtoMessage() {}
 
 func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[32]
+	mi := &file_vice_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2564,7 +2950,7 @@ func (x *CertifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyRequest.ProtoReflect.Descriptor instead.
 func (*CertifyRequest) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{32}
+	return file_vice_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CertifyRequest) GetClient() []byte {
@@ -2597,7 +2983,7 @@ type CertifyReply struct {
 
 func (x *CertifyReply) Reset() {
 	*x = CertifyReply{}
-	mi := &file_vice_proto_msgTypes[33]
+	mi := &file_vice_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2609,7 +2995,7 @@ func (x *CertifyReply) String() string {
 func (*CertifyReply) ProtoMessage() {}
 
 func (x *CertifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[33]
+	mi := &file_vice_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2622,7 +3008,7 @@ func (x *CertifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CertifyReply.ProtoReflect.Descriptor instead.
 func (*CertifyReply) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{33}
+	return file_vice_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CertifyReply) GetRefusals() []*Refusal {
@@ -2646,7 +3032,7 @@ type CallbackRequest struct {
 
 func (x *CallbackRequest) Reset() {
 	*x = CallbackRequest{}
-	mi := &file_vice_proto_msgTypes[34]
+	mi := &file_vice_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2658,7 +3044,7 @@ func (x *CallbackRequest) String() string {
 func (*CallbackRequest) ProtoMessage() {}
 
 func (x *CallbackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[34]
+	mi := &file_vice_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2671,7 +3057,7 @@ func (x *CallbackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallbackRequest.ProtoReflect.Descriptor instead.
 func (*CallbackRequest) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{34}
+	return file_vice_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *CallbackRequest) GetPart() isCallbackRequest_Part {
@@ -2740,7 +3126,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_vice_proto_msgTypes[35]
+	mi := &file_vice_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2752,7 +3138,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[35]
+	mi := &file_vice_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2765,7 +3151,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{35}
+	return file_vice_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Hello) GetClient() []byte {
@@ -2796,7 +3182,7 @@ type CallbackEvent struct {
 
 func (x *CallbackEvent) Reset() {
 	*x = CallbackEvent{}
-	mi := &file_vice_proto_msgTypes[36]
+	mi := &file_vice_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2808,7 +3194,7 @@ func (x *CallbackEvent) String() string {
 func (*CallbackEvent) ProtoMessage() {}
 
 func (x *CallbackEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[36]
+	mi := &file_vice_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2821,7 +3207,7 @@ func (x *CallbackEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallbackEvent.ProtoReflect.Descriptor instead.
 func (*CallbackEvent) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{36}
+	return file_vice_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *CallbackEvent) GetPart() isCallbackEvent_Part {
@@ -2892,7 +3278,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_vice_proto_msgTypes[37]
+	mi := &file_vice_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2904,7 +3290,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[37]
+	mi := &file_vice_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2917,7 +3303,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{37}
+	return file_vice_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Welcome) GetSession() uint64 {
@@ -2960,7 +3346,7 @@ type Break struct {
 
 func (x *Break) Reset() {
 	*x = Break{}
-	mi := &file_vice_proto_msgTypes[38]
+	mi := &file_vice_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2972,7 +3358,7 @@ func (x *Break) String() string {
 func (*Break) ProtoMessage() {}
 
 func (x *Break) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[38]
+	mi := &file_vice_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2985,7 +3371,7 @@ func (x *Break) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Break.ProtoReflect.Descriptor instead.
 func (*Break) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{38}
+	return file_vice_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Break) GetNumber() uint64 {
@@ -3022,7 +3408,7 @@ type DirectoryChange struct {
 
 func (x *DirectoryChange) Reset() {
 	*x = DirectoryChange{}
-	mi := &file_vice_proto_msgTypes[39]
+	mi := &file_vice_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3034,7 +3420,7 @@ func (x *DirectoryChange) String() string {
 func (*DirectoryChange) ProtoMessage() {}
 
 func (x *DirectoryChange) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[39]
+	mi := &file_vice_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3047,7 +3433,7 @@ func (x *DirectoryChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DirectoryChange.ProtoReflect.Descriptor instead.
 func (*DirectoryChange) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{39}
+	return file_vice_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *DirectoryChange) GetFrom() *VersionVector {
@@ -3086,7 +3472,7 @@ type ProbeRequest struct {
 
 func (x *ProbeRequest) Reset() {
 	*x = ProbeRequest{}
-	mi := &file_vice_proto_msgTypes[40]
+	mi := &file_vice_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3098,7 +3484,7 @@ func (x *ProbeRequest) String() string {
 func (*ProbeRequest) ProtoMessage() {}
 
 func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[40]
+	mi := &file_vice_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3111,7 +3497,7 @@ func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeRequest.ProtoReflect.Descriptor instead.
 func (*ProbeRequest) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{40}
+	return file_vice_proto_rawDescGZIP(), []int{46}
 }
 
 type ProbeReply struct {
@@ -3123,7 +3509,7 @@ type ProbeReply struct {
 
 func (x *ProbeReply) Reset() {
 	*x = ProbeReply{}
-	mi := &file_vice_proto_msgTypes[41]
+	mi := &file_vice_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3135,7 +3521,7 @@ func (x *ProbeReply) String() string {
 func (*ProbeReply) ProtoMessage() {}
 
 func (x *ProbeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[41]
+	mi := &file_vice_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3148,7 +3534,7 @@ func (x *ProbeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeReply.ProtoReflect.Descriptor instead.
 func (*ProbeReply) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{41}
+	return file_vice_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ProbeReply) GetServerEpoch() uint64 {
@@ -3169,7 +3555,7 @@ type ErrorDetail struct {
 
 func (x *ErrorDetail) Reset() {
 	*x = ErrorDetail{}
-	mi := &file_vice_proto_msgTypes[42]
+	mi := &file_vice_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3181,7 +3567,7 @@ func (x *ErrorDetail) String() string {
 func (*ErrorDetail) ProtoMessage() {}
 
 func (x *ErrorDetail) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[42]
+	mi := &file_vice_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3194,7 +3580,7 @@ func (x *ErrorDetail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorDetail.ProtoReflect.Descriptor instead.
 func (*ErrorDetail) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{42}
+	return file_vice_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ErrorDetail) GetKind() ErrorKind {
@@ -3226,7 +3612,7 @@ const file_vice_proto_rawDesc = "" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\"R\n" +
 	"\rVersionVector\x12\x14\n" +
 	"\x05slots\x18\x01 \x03(\x04R\x05slots\x12+\n" +
-	"\x05store\x18\x02 \x01(\v2\x15.coda.vice.v1.StoreIdR\x05store\"\xe1\x02\n" +
+	"\x05store\x18\x02 \x01(\v2\x15.coda.vice.v1.StoreIdR\x05store\"\x85\x03\n" +
 	"\x06Status\x12#\n" +
 	"\x03fid\x18\x01 \x01(\v2\x11.coda.vice.v1.FidR\x03fid\x12,\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x18.coda.vice.v1.ObjectKindR\x04kind\x12\x12\n" +
@@ -3239,17 +3625,20 @@ const file_vice_proto_rawDesc = "" +
 	"\x06parent\x18\t \x01(\v2\x11.coda.vice.v1.FidR\x06parent\x12\x16\n" +
 	"\x06target\x18\n" +
 	" \x01(\fR\x06target\x12\x16\n" +
-	"\x06digest\x18\v \x01(\fR\x06digest\"n\n" +
+	"\x06digest\x18\v \x01(\fR\x06digest\x12\"\n" +
+	"\finconsistent\x18\f \x01(\bR\finconsistent\"n\n" +
 	"\x05Entry\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12#\n" +
 	"\x03fid\x18\x02 \x01(\v2\x11.coda.vice.v1.FidR\x03fid\x12,\n" +
 	"\x04kind\x18\x03 \x01(\x0e2\x18.coda.vice.v1.ObjectKindR\x04kind\"#\n" +
 	"\rVolumeRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"`\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\x90\x01\n" +
 	"\vVolumeReply\x12\x16\n" +
 	"\x06volume\x18\x01 \x01(\rR\x06volume\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12%\n" +
-	"\x04root\x18\x03 \x01(\v2\x11.coda.vice.v1.FidR\x04root\"E\n" +
+	"\x04root\x18\x03 \x01(\v2\x11.coda.vice.v1.FidR\x04root\x12\x12\n" +
+	"\x04slot\x18\x04 \x01(\rR\x04slot\x12\x1a\n" +
+	"\breplicas\x18\x05 \x01(\rR\breplicas\"E\n" +
 	"\x15AllocateVnodesRequest\x12\x16\n" +
 	"\x06volume\x18\x01 \x01(\rR\x06volume\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\rR\x05count\"A\n" +
@@ -3387,6 +3776,30 @@ const file_vice_proto_rawDesc = "" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12+\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x17.coda.vice.v1.ErrorKindR\x04kind\x12\x10\n" +
 	"\x03why\x18\x03 \x01(\tR\x03why\"p\n" +
+	"\vCOP2Request\x12\x16\n" +
+	"\x06client\x18\x01 \x01(\fR\x06client\x12\x16\n" +
+	"\x06volume\x18\x02 \x01(\rR\x06volume\x121\n" +
+	"\aupdates\x18\x03 \x03(\v2\x17.coda.vice.v1.UpdateSetR\aupdates\"K\n" +
+	"\tUpdateSet\x12\x14\n" +
+	"\x05first\x18\x01 \x01(\x04R\x05first\x12\x12\n" +
+	"\x04last\x18\x02 \x01(\x04R\x04last\x12\x14\n" +
+	"\x05slots\x18\x03 \x01(\rR\x05slots\"\v\n" +
+	"\tCOP2Reply\"7\n" +
+	"\x0eResolveRequest\x12%\n" +
+	"\x04fids\x18\x01 \x03(\v2\x11.coda.vice.v1.FidR\x04fids\"J\n" +
+	"\fResolveReply\x12:\n" +
+	"\vresolutions\x18\x01 \x03(\v2\x18.coda.vice.v1.ResolutionR\vresolutions\"\xe7\x01\n" +
+	"\n" +
+	"Resolution\x12:\n" +
+	"\aoutcome\x18\x01 \x01(\x0e2 .coda.vice.v1.Resolution.OutcomeR\aoutcome\x12\x10\n" +
+	"\x03why\x18\x02 \x01(\tR\x03why\x12\x14\n" +
+	"\x05slots\x18\x03 \x01(\rR\x05slots\"u\n" +
+	"\aOutcome\x12\x17\n" +
+	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rOUTCOME_EQUAL\x10\x01\x12\x18\n" +
+	"\x14OUTCOME_INCONSISTENT\x10\x02\x12\x10\n" +
+	"\fOUTCOME_GONE\x10\x03\x12\x12\n" +
+	"\x0eOUTCOME_FAILED\x10\x04\"p\n" +
 	"\x0eCertifyRequest\x12\x16\n" +
 	"\x06client\x18\x01 \x01(\fR\x06client\x12\x16\n" +
 	"\x06volume\x18\x02 \x01(\rR\x06volume\x12.\n" +
@@ -3452,7 +3865,7 @@ const file_vice_proto_rawDesc = "" +
 	"\rERROR_KIND_IO\x10\x0e\x12\x13\n" +
 	"\x0fERROR_KIND_BUSY\x10\x0f\x12\x15\n" +
 	"\x11ERROR_KIND_CLOSED\x10\x10\x12\x1a\n" +
-	"\x16ERROR_KIND_UNSUPPORTED\x10\x112\xcf\x04\n" +
+	"\x16ERROR_KIND_UNSUPPORTED\x10\x112\xd0\x05\n" +
 	"\x04Vice\x12@\n" +
 	"\x06Volume\x12\x1b.coda.vice.v1.VolumeRequest\x1a\x19.coda.vice.v1.VolumeReply\x12X\n" +
 	"\x0eAllocateVnodes\x12#.coda.vice.v1.AllocateVnodesRequest\x1a!.coda.vice.v1.AllocateVnodesReply\x12?\n" +
@@ -3461,7 +3874,9 @@ const file_vice_proto_rawDesc = "" +
 	"\vReintegrate\x12 .coda.vice.v1.ReintegrateRequest\x1a\x1e.coda.vice.v1.ReintegrateReply(\x01\x12C\n" +
 	"\aCertify\x12\x1c.coda.vice.v1.CertifyRequest\x1a\x1a.coda.vice.v1.CertifyReply\x12K\n" +
 	"\tCallbacks\x12\x1d.coda.vice.v1.CallbackRequest\x1a\x1b.coda.vice.v1.CallbackEvent(\x010\x01\x12=\n" +
-	"\x05Probe\x12\x1a.coda.vice.v1.ProbeRequest\x1a\x18.coda.vice.v1.ProbeReplyB5Z3github.com/codastress/codastress/system/wire/vicepbb\x06proto3"
+	"\x05Probe\x12\x1a.coda.vice.v1.ProbeRequest\x1a\x18.coda.vice.v1.ProbeReply\x12:\n" +
+	"\x04COP2\x12\x19.coda.vice.v1.COP2Request\x1a\x17.coda.vice.v1.COP2Reply\x12C\n" +
+	"\aResolve\x12\x1c.coda.vice.v1.ResolveRequest\x1a\x1a.coda.vice.v1.ResolveReplyB5Z3github.com/codastress/codastress/system/wire/vicepbb\x06proto3"
 
 var (
 	file_vice_proto_rawDescOnce sync.Once
@@ -3475,147 +3890,162 @@ func file_vice_proto_rawDescGZIP() []byte {
 	return file_vice_proto_rawDescData
 }
 
-var file_vice_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_vice_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_vice_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_vice_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
 var file_vice_proto_goTypes = []any{
 	(ObjectKind)(0),               // 0: coda.vice.v1.ObjectKind
 	(ErrorKind)(0),                // 1: coda.vice.v1.ErrorKind
 	(ValidateResult_Answer)(0),    // 2: coda.vice.v1.ValidateResult.Answer
-	(*Fid)(nil),                   // 3: coda.vice.v1.Fid
-	(*StoreId)(nil),               // 4: coda.vice.v1.StoreId
-	(*VersionVector)(nil),         // 5: coda.vice.v1.VersionVector
-	(*Status)(nil),                // 6: coda.vice.v1.Status
-	(*Entry)(nil),                 // 7: coda.vice.v1.Entry
-	(*VolumeRequest)(nil),         // 8: coda.vice.v1.VolumeRequest
-	(*VolumeReply)(nil),           // 9: coda.vice.v1.VolumeReply
-	(*AllocateVnodesRequest)(nil), // 10: coda.vice.v1.AllocateVnodesRequest
-	(*AllocateVnodesReply)(nil),   // 11: coda.vice.v1.AllocateVnodesReply
-	(*FetchRequest)(nil),          // 12: coda.vice.v1.FetchRequest
-	(*FetchReply)(nil),            // 13: coda.vice.v1.FetchReply
-	(*FetchHead)(nil),             // 14: coda.vice.v1.FetchHead
-	(*Entries)(nil),               // 15: coda.vice.v1.Entries
-	(*ValidateRequest)(nil),       // 16: coda.vice.v1.ValidateRequest
-	(*ValidateItem)(nil),          // 17: coda.vice.v1.ValidateItem
-	(*ValidateReply)(nil),         // 18: coda.vice.v1.ValidateReply
-	(*ValidateResult)(nil),        // 19: coda.vice.v1.ValidateResult
-	(*ReintegrateRequest)(nil),    // 20: coda.vice.v1.ReintegrateRequest
-	(*ReintegrateHead)(nil),       // 21: coda.vice.v1.ReintegrateHead
-	(*Record)(nil),                // 22: coda.vice.v1.Record
-	(*Store)(nil),                 // 23: coda.vice.v1.Store
-	(*Create)(nil),                // 24: coda.vice.v1.Create
-	(*MakeDirectory)(nil),         // 25: coda.vice.v1.MakeDirectory
-	(*MakeSymlink)(nil),           // 26: coda.vice.v1.MakeSymlink
-	(*Link)(nil),                  // 27: coda.vice.v1.Link
-	(*Remove)(nil),                // 28: coda.vice.v1.Remove
-	(*RemoveDirectory)(nil),       // 29: coda.vice.v1.RemoveDirectory
-	(*Rename)(nil),                // 30: coda.vice.v1.Rename
-	(*SetAttributes)(nil),         // 31: coda.vice.v1.SetAttributes
-	(*ReintegrateReply)(nil),      // 32: coda.vice.v1.ReintegrateReply
-	(*ChangedDetail)(nil),         // 33: coda.vice.v1.ChangedDetail
-	(*Refusal)(nil),               // 34: coda.vice.v1.Refusal
-	(*CertifyRequest)(nil),        // 35: coda.vice.v1.CertifyRequest
-	(*CertifyReply)(nil),          // 36: coda.vice.v1.CertifyReply
-	(*CallbackRequest)(nil),       // 37: coda.vice.v1.CallbackRequest
-	(*Hello)(nil),                 // 38: coda.vice.v1.Hello
-	(*CallbackEvent)(nil),         // 39: coda.vice.v1.CallbackEvent
-	(*Welcome)(nil),               // 40: coda.vice.v1.Welcome
-	(*Break)(nil),                 // 41: coda.vice.v1.Break
-	(*DirectoryChange)(nil),       // 42: coda.vice.v1.DirectoryChange
-	(*ProbeRequest)(nil),          // 43: coda.vice.v1.ProbeRequest
-	(*ProbeReply)(nil),            // 44: coda.vice.v1.ProbeReply
-	(*ErrorDetail)(nil),           // 45: coda.vice.v1.ErrorDetail
+	(Resolution_Outcome)(0),       // 3: coda.vice.v1.Resolution.Outcome
+	(*Fid)(nil),                   // 4: coda.vice.v1.Fid
+	(*StoreId)(nil),               // 5: coda.vice.v1.StoreId
+	(*VersionVector)(nil),         // 6: coda.vice.v1.VersionVector
+	(*Status)(nil),                // 7: coda.vice.v1.Status
+	(*Entry)(nil),                 // 8: coda.vice.v1.Entry
+	(*VolumeRequest)(nil),         // 9: coda.vice.v1.VolumeRequest
+	(*VolumeReply)(nil),           // 10: coda.vice.v1.VolumeReply
+	(*AllocateVnodesRequest)(nil), // 11: coda.vice.v1.AllocateVnodesRequest
+	(*AllocateVnodesReply)(nil),   // 12: coda.vice.v1.AllocateVnodesReply
+	(*FetchRequest)(nil),          // 13: coda.vice.v1.FetchRequest
+	(*FetchReply)(nil),            // 14: coda.vice.v1.FetchReply
+	(*FetchHead)(nil),             // 15: coda.vice.v1.FetchHead
+	(*Entries)(nil),               // 16: coda.vice.v1.Entries
+	(*ValidateRequest)(nil),       // 17: coda.vice.v1.ValidateRequest
+	(*ValidateItem)(nil),          // 18: coda.vice.v1.ValidateItem
+	(*ValidateReply)(nil),         // 19: coda.vice.v1.ValidateReply
+	(*ValidateResult)(nil),        // 20: coda.vice.v1.ValidateResult
+	(*ReintegrateRequest)(nil),    // 21: coda.vice.v1.ReintegrateRequest
+	(*ReintegrateHead)(nil),       // 22: coda.vice.v1.ReintegrateHead
+	(*Record)(nil),                // 23: coda.vice.v1.Record
+	(*Store)(nil),                 // 24: coda.vice.v1.Store
+	(*Create)(nil),                // 25: coda.vice.v1.Create
+	(*MakeDirectory)(nil),         // 26: coda.vice.v1.MakeDirectory
+	(*MakeSymlink)(nil),           // 27: coda.vice.v1.MakeSymlink
+	(*Link)(nil),                  // 28: coda.vice.v1.Link
+	(*Remove)(nil),                // 29: coda.vice.v1.Remove
+	(*RemoveDirectory)(nil),       // 30: coda.vice.v1.RemoveDirectory
+	(*Rename)(nil),                // 31: coda.vice.v1.Rename
+	(*SetAttributes)(nil),         // 32: coda.vice.v1.SetAttributes
+	(*ReintegrateReply)(nil),      // 33: coda.vice.v1.ReintegrateReply
+	(*ChangedDetail)(nil),         // 34: coda.vice.v1.ChangedDetail
+	(*Refusal)(nil),               // 35: coda.vice.v1.Refusal
+	(*COP2Request)(nil),           // 36: coda.vice.v1.COP2Request
+	(*UpdateSet)(nil),             // 37: coda.vice.v1.UpdateSet
+	(*COP2Reply)(nil),             // 38: coda.vice.v1.COP2Reply
+	(*ResolveRequest)(nil),        // 39: coda.vice.v1.ResolveRequest
+	(*ResolveReply)(nil),          // 40: coda.vice.v1.ResolveReply
+	(*Resolution)(nil),            // 41: coda.vice.v1.Resolution
+	(*CertifyRequest)(nil),        // 42: coda.vice.v1.CertifyRequest
+	(*CertifyReply)(nil),          // 43: coda.vice.v1.CertifyReply
+	(*CallbackRequest)(nil),       // 44: coda.vice.v1.CallbackRequest
+	(*Hello)(nil),                 // 45: coda.vice.v1.Hello
+	(*CallbackEvent)(nil),         // 46: coda.vice.v1.CallbackEvent
+	(*Welcome)(nil),               // 47: coda.vice.v1.Welcome
+	(*Break)(nil),                 // 48: coda.vice.v1.Break
+	(*DirectoryChange)(nil),       // 49: coda.vice.v1.DirectoryChange
+	(*ProbeRequest)(nil),          // 50: coda.vice.v1.ProbeRequest
+	(*ProbeReply)(nil),            // 51: coda.vice.v1.ProbeReply
+	(*ErrorDetail)(nil),           // 52: coda.vice.v1.ErrorDetail
 }
 var file_vice_proto_depIdxs = []int32{
-	4,  // 0: coda.vice.v1.VersionVector.store:type_name -> coda.vice.v1.StoreId
-	3,  // 1: coda.vice.v1.Status.fid:type_name -> coda.vice.v1.Fid
+	5,  // 0: coda.vice.v1.VersionVector.store:type_name -> coda.vice.v1.StoreId
+	4,  // 1: coda.vice.v1.Status.fid:type_name -> coda.vice.v1.Fid
 	0,  // 2: coda.vice.v1.Status.kind:type_name -> coda.vice.v1.ObjectKind
-	5,  // 3: coda.vice.v1.Status.version:type_name -> coda.vice.v1.VersionVector
-	3,  // 4: coda.vice.v1.Status.parent:type_name -> coda.vice.v1.Fid
-	3,  // 5: coda.vice.v1.Entry.fid:type_name -> coda.vice.v1.Fid
+	6,  // 3: coda.vice.v1.Status.version:type_name -> coda.vice.v1.VersionVector
+	4,  // 4: coda.vice.v1.Status.parent:type_name -> coda.vice.v1.Fid
+	4,  // 5: coda.vice.v1.Entry.fid:type_name -> coda.vice.v1.Fid
 	0,  // 6: coda.vice.v1.Entry.kind:type_name -> coda.vice.v1.ObjectKind
-	3,  // 7: coda.vice.v1.VolumeReply.root:type_name -> coda.vice.v1.Fid
-	3,  // 8: coda.vice.v1.FetchRequest.fid:type_name -> coda.vice.v1.Fid
-	5,  // 9: coda.vice.v1.FetchRequest.have:type_name -> coda.vice.v1.VersionVector
-	14, // 10: coda.vice.v1.FetchReply.head:type_name -> coda.vice.v1.FetchHead
-	15, // 11: coda.vice.v1.FetchReply.entries:type_name -> coda.vice.v1.Entries
-	6,  // 12: coda.vice.v1.FetchHead.status:type_name -> coda.vice.v1.Status
-	7,  // 13: coda.vice.v1.Entries.entries:type_name -> coda.vice.v1.Entry
-	17, // 14: coda.vice.v1.ValidateRequest.items:type_name -> coda.vice.v1.ValidateItem
-	3,  // 15: coda.vice.v1.ValidateItem.fid:type_name -> coda.vice.v1.Fid
-	5,  // 16: coda.vice.v1.ValidateItem.version:type_name -> coda.vice.v1.VersionVector
-	19, // 17: coda.vice.v1.ValidateReply.results:type_name -> coda.vice.v1.ValidateResult
+	4,  // 7: coda.vice.v1.VolumeReply.root:type_name -> coda.vice.v1.Fid
+	4,  // 8: coda.vice.v1.FetchRequest.fid:type_name -> coda.vice.v1.Fid
+	6,  // 9: coda.vice.v1.FetchRequest.have:type_name -> coda.vice.v1.VersionVector
+	15, // 10: coda.vice.v1.FetchReply.head:type_name -> coda.vice.v1.FetchHead
+	16, // 11: coda.vice.v1.FetchReply.entries:type_name -> coda.vice.v1.Entries
+	7,  // 12: coda.vice.v1.FetchHead.status:type_name -> coda.vice.v1.Status
+	8,  // 13: coda.vice.v1.Entries.entries:type_name -> coda.vice.v1.Entry
+	18, // 14: coda.vice.v1.ValidateRequest.items:type_name -> coda.vice.v1.ValidateItem
+	4,  // 15: coda.vice.v1.ValidateItem.fid:type_name -> coda.vice.v1.Fid
+	6,  // 16: coda.vice.v1.ValidateItem.version:type_name -> coda.vice.v1.VersionVector
+	20, // 17: coda.vice.v1.ValidateReply.results:type_name -> coda.vice.v1.ValidateResult
 	2,  // 18: coda.vice.v1.ValidateResult.answer:type_name -> coda.vice.v1.ValidateResult.Answer
-	6,  // 19: coda.vice.v1.ValidateResult.status:type_name -> coda.vice.v1.Status
-	21, // 20: coda.vice.v1.ReintegrateRequest.head:type_name -> coda.vice.v1.ReintegrateHead
-	22, // 21: coda.vice.v1.ReintegrateRequest.record:type_name -> coda.vice.v1.Record
-	23, // 22: coda.vice.v1.Record.store:type_name -> coda.vice.v1.Store
-	24, // 23: coda.vice.v1.Record.create:type_name -> coda.vice.v1.Create
-	25, // 24: coda.vice.v1.Record.make_directory:type_name -> coda.vice.v1.MakeDirectory
-	26, // 25: coda.vice.v1.Record.make_symlink:type_name -> coda.vice.v1.MakeSymlink
-	27, // 26: coda.vice.v1.Record.link:type_name -> coda.vice.v1.Link
-	28, // 27: coda.vice.v1.Record.remove:type_name -> coda.vice.v1.Remove
-	29, // 28: coda.vice.v1.Record.remove_directory:type_name -> coda.vice.v1.RemoveDirectory
-	30, // 29: coda.vice.v1.Record.rename:type_name -> coda.vice.v1.Rename
-	31, // 30: coda.vice.v1.Record.set_attributes:type_name -> coda.vice.v1.SetAttributes
-	3,  // 31: coda.vice.v1.Store.fid:type_name -> coda.vice.v1.Fid
-	5,  // 32: coda.vice.v1.Store.base:type_name -> coda.vice.v1.VersionVector
-	3,  // 33: coda.vice.v1.Create.parent:type_name -> coda.vice.v1.Fid
-	3,  // 34: coda.vice.v1.Create.fid:type_name -> coda.vice.v1.Fid
-	3,  // 35: coda.vice.v1.MakeDirectory.parent:type_name -> coda.vice.v1.Fid
-	3,  // 36: coda.vice.v1.MakeDirectory.fid:type_name -> coda.vice.v1.Fid
-	3,  // 37: coda.vice.v1.MakeSymlink.parent:type_name -> coda.vice.v1.Fid
-	3,  // 38: coda.vice.v1.MakeSymlink.fid:type_name -> coda.vice.v1.Fid
-	3,  // 39: coda.vice.v1.Link.parent:type_name -> coda.vice.v1.Fid
-	3,  // 40: coda.vice.v1.Link.fid:type_name -> coda.vice.v1.Fid
-	3,  // 41: coda.vice.v1.Remove.parent:type_name -> coda.vice.v1.Fid
-	3,  // 42: coda.vice.v1.Remove.fid:type_name -> coda.vice.v1.Fid
-	5,  // 43: coda.vice.v1.Remove.base:type_name -> coda.vice.v1.VersionVector
-	3,  // 44: coda.vice.v1.RemoveDirectory.parent:type_name -> coda.vice.v1.Fid
-	3,  // 45: coda.vice.v1.RemoveDirectory.fid:type_name -> coda.vice.v1.Fid
-	3,  // 46: coda.vice.v1.Rename.from_parent:type_name -> coda.vice.v1.Fid
-	3,  // 47: coda.vice.v1.Rename.to_parent:type_name -> coda.vice.v1.Fid
-	3,  // 48: coda.vice.v1.Rename.fid:type_name -> coda.vice.v1.Fid
-	3,  // 49: coda.vice.v1.Rename.replaced:type_name -> coda.vice.v1.Fid
-	5,  // 50: coda.vice.v1.Rename.replaced_base:type_name -> coda.vice.v1.VersionVector
-	3,  // 51: coda.vice.v1.SetAttributes.fid:type_name -> coda.vice.v1.Fid
-	5,  // 52: coda.vice.v1.SetAttributes.base:type_name -> coda.vice.v1.VersionVector
-	34, // 53: coda.vice.v1.ReintegrateReply.refusals:type_name -> coda.vice.v1.Refusal
-	6,  // 54: coda.vice.v1.ReintegrateReply.changed:type_name -> coda.vice.v1.Status
-	33, // 55: coda.vice.v1.ReintegrateReply.details:type_name -> coda.vice.v1.ChangedDetail
-	5,  // 56: coda.vice.v1.ChangedDetail.before:type_name -> coda.vice.v1.VersionVector
+	7,  // 19: coda.vice.v1.ValidateResult.status:type_name -> coda.vice.v1.Status
+	22, // 20: coda.vice.v1.ReintegrateRequest.head:type_name -> coda.vice.v1.ReintegrateHead
+	23, // 21: coda.vice.v1.ReintegrateRequest.record:type_name -> coda.vice.v1.Record
+	24, // 22: coda.vice.v1.Record.store:type_name -> coda.vice.v1.Store
+	25, // 23: coda.vice.v1.Record.create:type_name -> coda.vice.v1.Create
+	26, // 24: coda.vice.v1.Record.make_directory:type_name -> coda.vice.v1.MakeDirectory
+	27, // 25: coda.vice.v1.Record.make_symlink:type_name -> coda.vice.v1.MakeSymlink
+	28, // 26: coda.vice.v1.Record.link:type_name -> coda.vice.v1.Link
+	29, // 27: coda.vice.v1.Record.remove:type_name -> coda.vice.v1.Remove
+	30, // 28: coda.vice.v1.Record.remove_directory:type_name -> coda.vice.v1.RemoveDirectory
+	31, // 29: coda.vice.v1.Record.rename:type_name -> coda.vice.v1.Rename
+	32, // 30: coda.vice.v1.Record.set_attributes:type_name -> coda.vice.v1.SetAttributes
+	4,  // 31: coda.vice.v1.Store.fid:type_name -> coda.vice.v1.Fid
+	6,  // 32: coda.vice.v1.Store.base:type_name -> coda.vice.v1.VersionVector
+	4,  // 33: coda.vice.v1.Create.parent:type_name -> coda.vice.v1.Fid
+	4,  // 34: coda.vice.v1.Create.fid:type_name -> coda.vice.v1.Fid
+	4,  // 35: coda.vice.v1.MakeDirectory.parent:type_name -> coda.vice.v1.Fid
+	4,  // 36: coda.vice.v1.MakeDirectory.fid:type_name -> coda.vice.v1.Fid
+	4,  // 37: coda.vice.v1.MakeSymlink.parent:type_name -> coda.vice.v1.Fid
+	4,  // 38: coda.vice.v1.MakeSymlink.fid:type_name -> coda.vice.v1.Fid
+	4,  // 39: coda.vice.v1.Link.parent:type_name -> coda.vice.v1.Fid
+	4,  // 40: coda.vice.v1.Link.fid:type_name -> coda.vice.v1.Fid
+	4,  // 41: coda.vice.v1.Remove.parent:type_name -> coda.vice.v1.Fid
+	4,  // 42: coda.vice.v1.Remove.fid:type_name -> coda.vice.v1.Fid
+	6,  // 43: coda.vice.v1.Remove.base:type_name -> coda.vice.v1.VersionVector
+	4,  // 44: coda.vice.v1.RemoveDirectory.parent:type_name -> coda.vice.v1.Fid
+	4,  // 45: coda.vice.v1.RemoveDirectory.fid:type_name -> coda.vice.v1.Fid
+	4,  // 46: coda.vice.v1.Rename.from_parent:type_name -> coda.vice.v1.Fid
+	4,  // 47: coda.vice.v1.Rename.to_parent:type_name -> coda.vice.v1.Fid
+	4,  // 48: coda.vice.v1.Rename.fid:type_name -> coda.vice.v1.Fid
+	4,  // 49: coda.vice.v1.Rename.replaced:type_name -> coda.vice.v1.Fid
+	6,  // 50: coda.vice.v1.Rename.replaced_base:type_name -> coda.vice.v1.VersionVector
+	4,  // 51: coda.vice.v1.SetAttributes.fid:type_name -> coda.vice.v1.Fid
+	6,  // 52: coda.vice.v1.SetAttributes.base:type_name -> coda.vice.v1.VersionVector
+	35, // 53: coda.vice.v1.ReintegrateReply.refusals:type_name -> coda.vice.v1.Refusal
+	7,  // 54: coda.vice.v1.ReintegrateReply.changed:type_name -> coda.vice.v1.Status
+	34, // 55: coda.vice.v1.ReintegrateReply.details:type_name -> coda.vice.v1.ChangedDetail
+	6,  // 56: coda.vice.v1.ChangedDetail.before:type_name -> coda.vice.v1.VersionVector
 	1,  // 57: coda.vice.v1.Refusal.kind:type_name -> coda.vice.v1.ErrorKind
-	22, // 58: coda.vice.v1.CertifyRequest.records:type_name -> coda.vice.v1.Record
-	34, // 59: coda.vice.v1.CertifyReply.refusals:type_name -> coda.vice.v1.Refusal
-	38, // 60: coda.vice.v1.CallbackRequest.hello:type_name -> coda.vice.v1.Hello
-	40, // 61: coda.vice.v1.CallbackEvent.welcome:type_name -> coda.vice.v1.Welcome
-	41, // 62: coda.vice.v1.CallbackEvent.break:type_name -> coda.vice.v1.Break
-	3,  // 63: coda.vice.v1.Break.fid:type_name -> coda.vice.v1.Fid
-	42, // 64: coda.vice.v1.Break.change:type_name -> coda.vice.v1.DirectoryChange
-	5,  // 65: coda.vice.v1.DirectoryChange.from:type_name -> coda.vice.v1.VersionVector
-	6,  // 66: coda.vice.v1.DirectoryChange.status:type_name -> coda.vice.v1.Status
-	7,  // 67: coda.vice.v1.DirectoryChange.added:type_name -> coda.vice.v1.Entry
-	1,  // 68: coda.vice.v1.ErrorDetail.kind:type_name -> coda.vice.v1.ErrorKind
-	8,  // 69: coda.vice.v1.Vice.Volume:input_type -> coda.vice.v1.VolumeRequest
-	10, // 70: coda.vice.v1.Vice.AllocateVnodes:input_type -> coda.vice.v1.AllocateVnodesRequest
-	12, // 71: coda.vice.v1.Vice.Fetch:input_type -> coda.vice.v1.FetchRequest
-	16, // 72: coda.vice.v1.Vice.Validate:input_type -> coda.vice.v1.ValidateRequest
-	20, // 73: coda.vice.v1.Vice.Reintegrate:input_type -> coda.vice.v1.ReintegrateRequest
-	35, // 74: coda.vice.v1.Vice.Certify:input_type -> coda.vice.v1.CertifyRequest
-	37, // 75: coda.vice.v1.Vice.Callbacks:input_type -> coda.vice.v1.CallbackRequest
-	43, // 76: coda.vice.v1.Vice.Probe:input_type -> coda.vice.v1.ProbeRequest
-	9,  // 77: coda.vice.v1.Vice.Volume:output_type -> coda.vice.v1.VolumeReply
-	11, // 78: coda.vice.v1.Vice.AllocateVnodes:output_type -> coda.vice.v1.AllocateVnodesReply
-	13, // 79: coda.vice.v1.Vice.Fetch:output_type -> coda.vice.v1.FetchReply
-	18, // 80: coda.vice.v1.Vice.Validate:output_type -> coda.vice.v1.ValidateReply
-	32, // 81: coda.vice.v1.Vice.Reintegrate:output_type -> coda.vice.v1.ReintegrateReply
-	36, // 82: coda.vice.v1.Vice.Certify:output_type -> coda.vice.v1.CertifyReply
-	39, // 83: coda.vice.v1.Vice.Callbacks:output_type -> coda.vice.v1.CallbackEvent
-	44, // 84: coda.vice.v1.Vice.Probe:output_type -> coda.vice.v1.ProbeReply
-	77, // [77:85] is the sub-list for method output_type
-	69, // [69:77] is the sub-list for method input_type
-	69, // [69:69] is the sub-list for extension type_name
-	69, // [69:69] is the sub-list for extension extendee
-	0,  // [0:69] is the sub-list for field type_name
+	37, // 58: coda.vice.v1.COP2Request.updates:type_name -> coda.vice.v1.UpdateSet
+	4,  // 59: coda.vice.v1.ResolveRequest.fids:type_name -> coda.vice.v1.Fid
+	41, // 60: coda.vice.v1.ResolveReply.resolutions:type_name -> coda.vice.v1.Resolution
+	3,  // 61: coda.vice.v1.Resolution.outcome:type_name -> coda.vice.v1.Resolution.Outcome
+	23, // 62: coda.vice.v1.CertifyRequest.records:type_name -> coda.vice.v1.Record
+	35, // 63: coda.vice.v1.CertifyReply.refusals:type_name -> coda.vice.v1.Refusal
+	45, // 64: coda.vice.v1.CallbackRequest.hello:type_name -> coda.vice.v1.Hello
+	47, // 65: coda.vice.v1.CallbackEvent.welcome:type_name -> coda.vice.v1.Welcome
+	48, // 66: coda.vice.v1.CallbackEvent.break:type_name -> coda.vice.v1.Break
+	4,  // 67: coda.vice.v1.Break.fid:type_name -> coda.vice.v1.Fid
+	49, // 68: coda.vice.v1.Break.change:type_name -> coda.vice.v1.DirectoryChange
+	6,  // 69: coda.vice.v1.DirectoryChange.from:type_name -> coda.vice.v1.VersionVector
+	7,  // 70: coda.vice.v1.DirectoryChange.status:type_name -> coda.vice.v1.Status
+	8,  // 71: coda.vice.v1.DirectoryChange.added:type_name -> coda.vice.v1.Entry
+	1,  // 72: coda.vice.v1.ErrorDetail.kind:type_name -> coda.vice.v1.ErrorKind
+	9,  // 73: coda.vice.v1.Vice.Volume:input_type -> coda.vice.v1.VolumeRequest
+	11, // 74: coda.vice.v1.Vice.AllocateVnodes:input_type -> coda.vice.v1.AllocateVnodesRequest
+	13, // 75: coda.vice.v1.Vice.Fetch:input_type -> coda.vice.v1.FetchRequest
+	17, // 76: coda.vice.v1.Vice.Validate:input_type -> coda.vice.v1.ValidateRequest
+	21, // 77: coda.vice.v1.Vice.Reintegrate:input_type -> coda.vice.v1.ReintegrateRequest
+	42, // 78: coda.vice.v1.Vice.Certify:input_type -> coda.vice.v1.CertifyRequest
+	44, // 79: coda.vice.v1.Vice.Callbacks:input_type -> coda.vice.v1.CallbackRequest
+	50, // 80: coda.vice.v1.Vice.Probe:input_type -> coda.vice.v1.ProbeRequest
+	36, // 81: coda.vice.v1.Vice.COP2:input_type -> coda.vice.v1.COP2Request
+	39, // 82: coda.vice.v1.Vice.Resolve:input_type -> coda.vice.v1.ResolveRequest
+	10, // 83: coda.vice.v1.Vice.Volume:output_type -> coda.vice.v1.VolumeReply
+	12, // 84: coda.vice.v1.Vice.AllocateVnodes:output_type -> coda.vice.v1.AllocateVnodesReply
+	14, // 85: coda.vice.v1.Vice.Fetch:output_type -> coda.vice.v1.FetchReply
+	19, // 86: coda.vice.v1.Vice.Validate:output_type -> coda.vice.v1.ValidateReply
+	33, // 87: coda.vice.v1.Vice.Reintegrate:output_type -> coda.vice.v1.ReintegrateReply
+	43, // 88: coda.vice.v1.Vice.Certify:output_type -> coda.vice.v1.CertifyReply
+	46, // 89: coda.vice.v1.Vice.Callbacks:output_type -> coda.vice.v1.CallbackEvent
+	51, // 90: coda.vice.v1.Vice.Probe:output_type -> coda.vice.v1.ProbeReply
+	38, // 91: coda.vice.v1.Vice.COP2:output_type -> coda.vice.v1.COP2Reply
+	40, // 92: coda.vice.v1.Vice.Resolve:output_type -> coda.vice.v1.ResolveReply
+	83, // [83:93] is the sub-list for method output_type
+	73, // [73:83] is the sub-list for method input_type
+	73, // [73:73] is the sub-list for extension type_name
+	73, // [73:73] is the sub-list for extension extendee
+	0,  // [0:73] is the sub-list for field type_name
 }
 
 func init() { file_vice_proto_init() }
@@ -3645,12 +4075,12 @@ func file_vice_proto_init() {
 		(*Record_SetAttributes)(nil),
 	}
 	file_vice_proto_msgTypes[28].OneofWrappers = []any{}
-	file_vice_proto_msgTypes[34].OneofWrappers = []any{
+	file_vice_proto_msgTypes[40].OneofWrappers = []any{
 		(*CallbackRequest_Hello)(nil),
 		(*CallbackRequest_Ping)(nil),
 		(*CallbackRequest_Acknowledged)(nil),
 	}
-	file_vice_proto_msgTypes[36].OneofWrappers = []any{
+	file_vice_proto_msgTypes[42].OneofWrappers = []any{
 		(*CallbackEvent_Welcome)(nil),
 		(*CallbackEvent_Break)(nil),
 		(*CallbackEvent_Pong)(nil),
@@ -3660,8 +4090,8 @@ func file_vice_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vice_proto_rawDesc), len(file_vice_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   43,
+			NumEnums:      4,
+			NumMessages:   49,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

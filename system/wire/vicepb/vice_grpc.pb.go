@@ -34,6 +34,8 @@ const (
 	Vice_Certify_FullMethodName        = "/coda.vice.v1.Vice/Certify"
 	Vice_Callbacks_FullMethodName      = "/coda.vice.v1.Vice/Callbacks"
 	Vice_Probe_FullMethodName          = "/coda.vice.v1.Vice/Probe"
+	Vice_COP2_FullMethodName           = "/coda.vice.v1.Vice/COP2"
+	Vice_Resolve_FullMethodName        = "/coda.vice.v1.Vice/Resolve"
 )
 
 // ViceClient is the client API for Vice service.
@@ -59,6 +61,12 @@ type ViceClient interface {
 	Callbacks(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[CallbackRequest, CallbackEvent], error)
 	// Probe answers at once.
 	Probe(ctx context.Context, in *ProbeRequest, opts ...grpc.CallOption) (*ProbeReply, error)
+	// COP2 says which replicas have applied a batch, once all that could be reached have answered: each of them then counts the others' updates as
+	// well as its own, so that the versions are equal again. A COP2 for a batch that is not pending any more changes nothing.
+	COP2(ctx context.Context, in *COP2Request, opts ...grpc.CallOption) (*COP2Reply, error)
+	// Resolve has the server, as the coordinator, make the replicas of objects equal that it can reach, and mark those as inconsistent of which it
+	// cannot. It answers when that is durable on all of them.
+	Resolve(ctx context.Context, in *ResolveRequest, opts ...grpc.CallOption) (*ResolveReply, error)
 }
 
 type viceClient struct {
@@ -164,6 +172,26 @@ func (c *viceClient) Probe(ctx context.Context, in *ProbeRequest, opts ...grpc.C
 	return out, nil
 }
 
+func (c *viceClient) COP2(ctx context.Context, in *COP2Request, opts ...grpc.CallOption) (*COP2Reply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(COP2Reply)
+	err := c.cc.Invoke(ctx, Vice_COP2_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *viceClient) Resolve(ctx context.Context, in *ResolveRequest, opts ...grpc.CallOption) (*ResolveReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ResolveReply)
+	err := c.cc.Invoke(ctx, Vice_Resolve_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ViceServer is the server API for Vice service.
 // All implementations must embed UnimplementedViceServer
 // for forward compatibility.
@@ -187,6 +215,12 @@ type ViceServer interface {
 	Callbacks(grpc.BidiStreamingServer[CallbackRequest, CallbackEvent]) error
 	// Probe answers at once.
 	Probe(context.Context, *ProbeRequest) (*ProbeReply, error)
+	// COP2 says which replicas have applied a batch, once all that could be reached have answered: each of them then counts the others' updates as
+	// well as its own, so that the versions are equal again. A COP2 for a batch that is not pending any more changes nothing.
+	COP2(context.Context, *COP2Request) (*COP2Reply, error)
+	// Resolve has the server, as the coordinator, make the replicas of objects equal that it can reach, and mark those as inconsistent of which it
+	// cannot. It answers when that is durable on all of them.
+	Resolve(context.Context, *ResolveRequest) (*ResolveReply, error)
 	mustEmbedUnimplementedViceServer()
 }
 
@@ -220,6 +254,12 @@ func (UnimplementedViceServer) Callbacks(grpc.BidiStreamingServer[CallbackReques
 }
 func (UnimplementedViceServer) Probe(context.Context, *ProbeRequest) (*ProbeReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Probe not implemented")
+}
+func (UnimplementedViceServer) COP2(context.Context, *COP2Request) (*COP2Reply, error) {
+	return nil, status.Error(codes.Unimplemented, "method COP2 not implemented")
+}
+func (UnimplementedViceServer) Resolve(context.Context, *ResolveRequest) (*ResolveReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Resolve not implemented")
 }
 func (UnimplementedViceServer) mustEmbedUnimplementedViceServer() {}
 func (UnimplementedViceServer) testEmbeddedByValue()              {}
@@ -357,6 +397,42 @@ func _Vice_Probe_Handler(srv interface{}, ctx context.Context, dec func(interfac
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Vice_COP2_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(COP2Request)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ViceServer).COP2(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Vice_COP2_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ViceServer).COP2(ctx, req.(*COP2Request))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Vice_Resolve_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResolveRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ViceServer).Resolve(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Vice_Resolve_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ViceServer).Resolve(ctx, req.(*ResolveRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Vice_ServiceDesc is the grpc.ServiceDesc for Vice service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -383,6 +459,14 @@ var Vice_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Probe",
 			Handler:    _Vice_Probe_Handler,
+		},
+		{
+			MethodName: "COP2",
+			Handler:    _Vice_COP2_Handler,
+		},
+		{
+			MethodName: "Resolve",
+			Handler:    _Vice_Resolve_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
