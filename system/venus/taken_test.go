@@ -93,6 +93,7 @@ func TestANameInARefusedDirectoryCanLeadNowhere(t *testing.T) {
 		b.write("file", "old")
 		b.settle()
 		require.Equal(t, "old", a.read("file"))
+		synctest.Wait() // it has vnode numbers, too
 		a.Disconnect()
 		a.mkdir("d")
 		a.rename("file", "d/moved")
