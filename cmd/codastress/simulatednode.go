@@ -294,7 +294,7 @@ func (c *simulatedClient) Start(ctx context.Context, daemon string, life simulat
 		return nil, err
 	}
 	client, err := venus.Open(ctx, venus.Config{
-		Disk: diskOf(life), Dir: "venus", Server: codasrvAddress(c.machine.Servers[0]), Dial: life.Stack.Dial, Volume: volumeName,
+		Disk: diskOf(life), Dir: "venus", Servers: []venus.Server{{Address: codasrvAddress(c.machine.Servers[0])}}, Dial: life.Stack.Dial, Volume: volumeName,
 		Name: c.machine.Name, Log: life.Log, Entropy: c.entropy, Profile: profile,
 		Timing: venus.TimingOf(profile).Scaled(c.machine.Spec.TimeScale), Boot: strconv.Itoa(life.Boot), Fatal: life.Die,
 		Limits: venus.Limits{WriteBuffer: simulatedBuffer}, Clock: life.Clock,

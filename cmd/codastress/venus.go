@@ -20,10 +20,10 @@ import (
 // venusFlags are venus's own, besides those of every daemon.
 type venusFlags struct {
 	daemonFlags
-	name       string
-	server     string
-	serverName string
-	mount      string
+	name        string
+	servers     []string
+	serverNames []string
+	mount       string
 }
 
 func venusCommand() *cobra.Command {
@@ -38,10 +38,25 @@ func venusCommand() *cobra.Command {
 	}
 	flags.register(cmd)
 	cmd.Flags().StringVar(&flags.name, "name", "venus", "what the server calls this client in its logs")
-	cmd.Flags().StringVar(&flags.server, "server", "127.0.0.1:2432", "address of codasrv")
-	cmd.Flags().StringVar(&flags.serverName, "server-name", "", "the name in codasrv's certificate")
+	cmd.Flags().StringArrayVar(&flags.servers, "server", []string{"127.0.0.1:2432"}, "address of a codasrv that holds the volume; once for each, in the order of their slots")
+	cmd.Flags().StringArrayVar(&flags.serverNames, "server-name", nil, "the name in the certificate of a codasrv; once for each --server")
 	cmd.Flags().StringVar(&flags.mount, "mount", "", "directory to mount the volume on; without, it is offered on the control socket only")
 	return cmd
+}
+
+// replicas are the servers that hold the volume.
+func (f venusFlags) replicas() ([]venus.Server, error) {
+	if n := len(f.serverNames); n != 0 && n != len(f.servers) {
+		return nil, fmt.Errorf("--server-name is there %d times, and --server %d times", n, len(f.servers))
+	}
+	servers := make([]venus.Server, len(f.servers))
+	for slot, address := range f.servers {
+		servers[slot].Address = address
+		if len(f.serverNames) > 0 {
+			servers[slot].Name = f.serverNames[slot]
+		}
+	}
+	return servers, nil
 }
 
 // collectorPercent is how much garbage may gather, in percent of what is in use, where GOGC does not say otherwise. What venus knows of a large
@@ -57,9 +72,13 @@ func mountVolume(ctx context.Context, flags venusFlags) error {
 	var security *tls.Config
 	if !flags.files.IsZero() {
 		var err error
-		if security, err = flags.files.ClientConfig(flags.serverName); err != nil {
+		if security, err = flags.files.ClientConfig(""); err != nil {
 			return err
 		}
+	}
+	servers, err := flags.replicas()
+	if err != nil {
+		return err
 	}
 	profile, err := coda.ParseProfile(flags.profile)
 	if err != nil {
@@ -67,7 +86,7 @@ func mountVolume(ctx context.Context, flags venusFlags) error {
 	}
 	timing := venus.TimingOf(profile).Scaled(flags.timeScale)
 	client, err := venus.Open(ctx, venus.Config{
-		Dir: flags.dir, Server: flags.server, TLS: security, Volume: flags.volume, Name: flags.name, Log: log,
+		Dir: flags.dir, Servers: servers, TLS: security, Volume: flags.volume, Name: flags.name, Log: log,
 		Profile: profile, Timing: timing, Fatal: diskRefused(log),
 	})
 	if err != nil {

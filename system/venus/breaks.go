@@ -6,7 +6,7 @@ import (
 )
 
 // takeBreak processes a break: the promise on an object has ended, or a directory has changed and the change is with it.
-func (v *Venus) takeBreak(b wire.Break) error {
+func (v *Venus) takeBreak(r *replica, b wire.Break) error {
 	t := v.store.begin()
 	v.mu.Lock()
 	defer t.finish(v.logger)
@@ -14,19 +14,13 @@ func (v *Venus) takeBreak(b wire.Break) error {
 	if v.closed {
 		return nil
 	}
-	if b.Number != v.session.breaks+1 {
-		return coda.Errorf("read a break", coda.Invalid, "number %d follows number %d", b.Number, v.session.breaks)
+	if b.Number != r.breaks+1 {
+		return coda.Errorf("read a break", coda.Invalid, "number %d follows number %d", b.Number, r.breaks)
 	}
-	v.session.breaks = b.Number
-	close(v.session.broken)
-	v.session.broken = make(chan struct{})
+	known := r.take(b.Fid, b.Number)
 	o := v.objects[b.Fid]
-	if o == nil {
+	if o == nil || known && o.promised.has(r.slot) {
 		return nil
-	}
-	o.lastBreak = b.Number
-	if o.promise.session == v.session.id && b.Number <= o.promise.breaks {
-		return nil // what was promised then has this change in it already
 	}
 	if b.Change == nil {
 		v.voidPromise(o)
@@ -41,7 +35,7 @@ func (v *Venus) takeBreak(b wire.Break) error {
 
 // voidPromise notes that the server may have something newer.
 func (v *Venus) voidPromise(o *object) {
-	o.promise = promise{}
+	o.promised = 0
 	o.unstash()
 }
 
@@ -148,10 +142,15 @@ func (v *Venus) goBack(o *object, s coda.Status) {
 	o.foreign++
 }
 
-// promised installs a promise that came with a reply, unless a break that came after it was processed before the reply.
-func (v *Venus) promised(o *object, session, breaks uint64) {
-	if session == v.session.id && o.lastBreak <= breaks {
-		o.promise = promise{session: session, breaks: breaks}
+// promised installs a promise that came with the answer to a request, unless a break that came after it was processed before the answer.
+func (v *Venus) promised(o *object, q request, breaks uint64) {
+	r := q.to
+	if q.session != r.id || r.recent[o.fid] > breaks {
+		return
+	}
+	o.promised |= only(r.slot)
+	if breaks > r.breaks {
+		r.ahead[o.fid], r.behind = breaks, max(r.behind, breaks)
 	}
 }
 
@@ -187,7 +186,7 @@ func (v *Venus) forget(t *tx, o *object) {
 		t.delete(objectKey(o.fid))
 	}
 	o.gone = true
-	o.promise = promise{}
+	o.promised = 0
 	o.unstash()
 	o.replay(v.id.Client)
 	v.notices.object(o.fid)

@@ -93,7 +93,7 @@ func TestAClockThatIsSetShortensNoDuration(t *testing.T) {
 			clock.set(jump)
 			began := time.Now()
 			time.Sleep(5 * time.Second)
-			require.True(t, a.Server().Up, "%v", jump)
+			require.True(t, a.Servers()[0].Up, "%v", jump)
 			b.write("file", jump.String())
 			b.settle()
 			synctest.Wait()

@@ -18,7 +18,7 @@ import (
 type Config struct {
 	Dir     string                                                      // the cache directory
 	Disk    disk.FS                                                     // has the cache directory; default disk.Real, which alone can be mounted
-	Server  string                                                      // address
+	Servers []Server                                                    // that hold the volume, in the order of their slots
 	Dial    func(ctx context.Context, address string) (net.Conn, error) // default TCP
 	TLS     *tls.Config                                                 // nil: no encryption
 	Volume  string                                                      // name of the volume
@@ -40,6 +40,12 @@ type Config struct {
 	// client that goes on could lose what it acknowledged. Only where nothing that this client does from then on reaches anybody, the disk included,
 	// may it return. Nil panics. That the disk is full is no reason: then changes are refused.
 	Fatal func(error)
+}
+
+// Server is a server that holds the volume.
+type Server struct {
+	Address string
+	Name    string // in its certificate; "" for the one in Config.TLS
 }
 
 // Timing holds every duration. In brackets: what TimingOf(coda.Modern) has.
@@ -208,8 +214,11 @@ func (l Limits) withDefaults(p coda.Profile) Limits {
 }
 
 func (c Config) withDefaults() (Config, error) {
-	if c.Dir == "" || c.Server == "" || c.Volume == "" {
+	if c.Dir == "" || len(c.Servers) == 0 || c.Volume == "" {
 		return c, &coda.Error{Op: "configure venus", Kind: coda.Invalid, Err: fmt.Errorf("a cache directory, a server and a volume are needed")}
+	}
+	if len(c.Servers) > 1 {
+		return c, coda.Errorf("configure venus", coda.Unsupported, "%d servers", len(c.Servers))
 	}
 	if c.Disk == nil {
 		c.Disk = disk.Real()

@@ -346,7 +346,7 @@ func (v *Venus) writeRefused(t *tx, r *refused) {
 // checkConflict asks the server what has become of an object in conflict, when that is not known. v.mu is held.
 func (v *Venus) checkConflict(f coda.Fid) {
 	c := v.conflicts.all[f]
-	if c == nil || c.made() || v.closed || v.session.state != linkUp || v.valid(c.pinned) {
+	if c == nil || c.made() || v.closed || v.group.state != linkUp || v.valid(c.pinned) {
 		return
 	}
 	v.takeOff(c.pinned, needStatus, siblings{})

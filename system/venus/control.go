@@ -27,8 +27,8 @@ func (v *Venus) ForceReintegrate(ctx context.Context) (remaining uint64, err err
 	for {
 		v.mu.Lock()
 		remaining = v.log.upTo(*last)
-		settled, changed, state, closed := v.settled, v.session.changed, v.session.state, v.closed
-		lastErr, batchErr := v.session.lastErr, v.batchErr
+		settled, changed, state, closed := v.settled, v.group.changed, v.group.state, v.closed
+		lastErr, batchErr := v.group.lastErr, v.batchErr
 		v.mu.Unlock()
 		switch {
 		case remaining == 0:
@@ -60,32 +60,41 @@ func (l *modifyLog) upTo(n uint64) (count uint64) {
 
 // Disconnect makes venus behave as if the server did not answer, until Reconnect.
 func (v *Venus) Disconnect() {
-	v.remote.gate(true)
-	v.setLink(linkDown, errGate)
+	for _, r := range v.group.all {
+		r.remote.gate(true)
+		v.setLink(r, linkDown, errGate)
+	}
 }
 
 // Reconnect ends a Disconnect.
-func (v *Venus) Reconnect() { v.remote.gate(false) }
+func (v *Venus) Reconnect() {
+	for _, r := range v.group.all {
+		r.remote.gate(false)
+	}
+}
 
 // FlushCache forgets every clean object that is not in use, and returns how many there were and the bytes of their contents.
 func (v *Venus) FlushCache() (objects, bytes uint64, err error) { return v.flushCache() }
 
-// ServerState says whether the server is there.
+// ServerState says whether a server is there.
 type ServerState struct {
 	Address   string
 	Up        bool
 	LastError string
 }
 
-// Server says whether the server is there, as far as the session with it tells.
-func (v *Venus) Server() ServerState {
+// Servers says which of the servers that hold the volume are there, as far as the sessions with them tell, in the order of their slots.
+func (v *Venus) Servers() []ServerState {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	s := ServerState{Address: v.cfg.Server, Up: v.session.state == linkUp}
-	if v.session.lastErr != nil {
-		s.LastError = v.session.lastErr.Error()
+	list := make([]ServerState, len(v.group.all))
+	for i, r := range v.group.all {
+		list[i] = ServerState{Address: r.server.Address, Up: r.state == linkUp}
+		if r.lastErr != nil {
+			list[i].LastError = r.lastErr.Error()
+		}
 	}
-	return s
+	return list
 }
 
 // VolumeState describes the volume and its cache.
@@ -108,7 +117,7 @@ func (v *Venus) Volume() VolumeState {
 		Name: v.cfg.Volume, ID: v.volume.ID, State: "unreachable", LogRecords: uint64(v.log.count),
 		CachedObjects: uint64(len(v.objects)), CachedBytes: uint64(max(v.cacheBytes, 0)), Conflicts: uint64(v.conflicts.records),
 	}
-	if v.session.state == linkUp {
+	if v.group.state == linkUp {
 		s.State = "reachable"
 	}
 	for r := v.log.head; r != nil; r = r.next {

@@ -16,7 +16,7 @@ import (
 
 func (c *client) await(up bool) {
 	c.t.Helper()
-	require.Eventually(c.t, func() bool { return c.Server().Up == up }, patience, time.Millisecond)
+	require.Eventually(c.t, func() bool { return c.Servers()[0].Up == up }, patience, time.Millisecond)
 }
 
 func TestWorkWithoutTheServer(t *testing.T) {

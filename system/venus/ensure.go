@@ -62,11 +62,11 @@ func (v *Venus) ensure(ctx context.Context, c *call, f coda.Fid, n need, hint si
 			return o, nil
 		case outOfReach:
 			v.tidy(o)
-			err := v.session.lastErr
+			err := v.group.lastErr
 			v.mu.Unlock()
 			return nil, c.fail(coda.TimedOut, "it is not cached and the server is out of reach: %w", orUnknown(err))
 		case awaitLink:
-			wait = v.session.changed
+			wait = v.group.changed
 			if o.has(n) {
 				if time.Since(c.start) >= v.cfg.Timing.Grace {
 					v.use(o)
@@ -114,7 +114,7 @@ func (v *Venus) present(c *call, f coda.Fid, seen *object) (*object, error) {
 // will do.
 func (v *Venus) backOff(ctx context.Context, c *call, attempt int) error {
 	v.mu.Lock()
-	changed, up := v.session.changed, v.session.state == linkUp
+	changed, up := v.group.changed, v.group.state == linkUp
 	v.mu.Unlock()
 	if !up {
 		return nil
@@ -145,7 +145,7 @@ func (v *Venus) judge(o *object, n need) verdict {
 	if v.volume.ID != 0 && o.fid.Volume != v.volume.ID {
 		return outOfReach
 	}
-	switch v.session.state {
+	switch v.group.state {
 	case linkDown:
 		if has {
 			return useCache
@@ -157,7 +157,7 @@ func (v *Venus) judge(o *object, n need) verdict {
 	if has && o.fresh(n) && v.valid(o) {
 		return useCache
 	}
-	if v.session.state == linkLost {
+	if v.group.state == linkLost {
 		return awaitLink
 	}
 	return askServer
@@ -165,7 +165,7 @@ func (v *Venus) judge(o *object, n need) verdict {
 
 // valid reports whether the server has promised to tell when the object changes, and the promise holds.
 func (v *Venus) valid(o *object) bool {
-	return o.promise.session != 0 && o.promise.session == v.session.id && (o.names == nil || len(o.names.stash) == 0) && time.Now().Before(v.session.until)
+	return o.promised.covers(v.group.vouching) && (o.names == nil || len(o.names.stash) == 0) && time.Now().Before(v.group.until)
 }
 
 // has reports whether what is needed is cached, in whatever version.
@@ -195,19 +195,18 @@ func (v *Venus) takeOff(o *object, n need, hint siblings) *flight {
 	if o.flight != nil {
 		return o.flight
 	}
-	session := v.session.id
 	if n == needStatus {
 		list := v.suspects(o, hint)
 		fl := &flight{what: "the server to validate it", done: make(chan struct{})}
 		for _, s := range list {
 			s.flight = fl
 		}
-		v.goRequest(func(ctx context.Context) { v.land(list, fl, v.validate(ctx, list, session)) })
+		v.goRequest(func(ctx context.Context) { v.land(list, fl, v.validate(ctx, list)) })
 		return fl
 	}
 	fl := &flight{what: "the server to send it", done: make(chan struct{})}
 	o.flight = fl
-	v.goRequest(func(ctx context.Context) { v.land([]*object{o}, fl, v.fetch(ctx, o, session)) })
+	v.goRequest(func(ctx context.Context) { v.land([]*object{o}, fl, v.fetch(ctx, o)) })
 	return fl
 }
 

@@ -53,10 +53,11 @@ type fetched struct {
 }
 
 // fetch asks for the status and contents of an object and installs them.
-func (v *Venus) fetch(ctx context.Context, o *object, session uint64) error {
+func (v *Venus) fetch(ctx context.Context, o *object) error {
 	v.mu.Lock()
+	q := v.group.preferred().ask()
 	asked, priority := o.base().Version, int(o.mark.priority)
-	request := &vicepb.FetchRequest{Fid: wire.FidToProto(o.fid), Session: session, Contents: true}
+	request := &vicepb.FetchRequest{Fid: wire.FidToProto(o.fid), Session: q.session, Contents: true}
 	switch {
 	case o.complete():
 		request.Have = wire.VersionToProto(o.at())
@@ -64,9 +65,10 @@ func (v *Venus) fetch(ctx context.Context, o *object, session uint64) error {
 		request.HaveDigest = o.word.digest[:]
 	}
 	v.mu.Unlock()
+	defer v.ended(q)
 	ctx, patience, cancel := withPatience(ctx, v.cfg.Timing.Idle)
 	defer cancel()
-	stream, err := v.remote.vice.Fetch(ctx, request)
+	stream, err := q.to.remote.vice.Fetch(ctx, request)
 	var got *fetched
 	if err == nil {
 		got, err = v.receiveFetch(stream, o.fid, priority, patience)
@@ -78,7 +80,7 @@ func (v *Venus) fetch(ctx context.Context, o *object, session uint64) error {
 		}
 		return err
 	}
-	return v.install(o, got, session, asked)
+	return v.install(o, got, q, asked)
 }
 
 // receiveFetch reads the answer to a fetch of an object that is hoarded with a priority, or 0. Contents are verified before they count.
@@ -177,19 +179,19 @@ func (v *Venus) receiveContents(stream vicepb.Vice_FetchClient, got *fetched, pr
 }
 
 // install puts what a fetch has brought into the cache.
-func (v *Venus) install(o *object, got *fetched, session uint64, asked coda.VersionVector) error {
+func (v *Venus) install(o *object, got *fetched, q request, asked coda.VersionVector) error {
 	t := v.store.begin()
 	v.mu.Lock()
 	if o.base().Version.Compare(asked) == coda.Equal {
 		v.goBack(o, got.status)
 	}
-	v.installFetched(t, o, got, session)
+	v.installFetched(t, o, got, q)
 	t.enqueue()
 	v.mu.Unlock()
 	return t.wait()
 }
 
-func (v *Venus) installFetched(t *tx, o *object, got *fetched, session uint64) {
+func (v *Venus) installFetched(t *tx, o *object, got *fetched, q request) {
 	if got.contents != nil {
 		v.retain(got.contents)
 		defer v.release(got.contents)
@@ -200,7 +202,7 @@ func (v *Venus) installFetched(t *tx, o *object, got *fetched, session uint64) {
 		return // something newer came meanwhile
 	}
 	if got.promised {
-		v.promised(o, session, got.breaks)
+		v.promised(o, q, got.breaks)
 	}
 	switch {
 	case got.unchanged && o.complete():

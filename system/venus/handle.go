@@ -116,7 +116,7 @@ func (v *Venus) ensureFile(ctx context.Context, c *call, f coda.Fid, n need) (*o
 func (v *Venus) ensureKind(ctx context.Context, c *call, f coda.Fid) (*object, error) {
 	v.mu.Lock()
 	o := v.objects[f]
-	if o == nil || v.closed || (!o.known() && !o.ours()) || !o.exists() || v.session.state == linkStarting || o.locked() != nil {
+	if o == nil || v.closed || (!o.known() && !o.ours()) || !o.exists() || v.group.state == linkStarting || o.locked() != nil {
 		v.mu.Unlock()
 		var err error
 		if o, err = v.ensure(ctx, c, f, needStatus, siblings{}); err != nil {
@@ -249,7 +249,7 @@ const takenPause = 10 * time.Millisecond
 // The server settles that when it gets the record. Without it the name stays taken, and nothing can be had by it.
 func (v *Venus) settleTaken(ctx context.Context, c *call) error {
 	v.mu.Lock()
-	changed, up := v.session.changed, v.session.state == linkUp
+	changed, up := v.group.changed, v.group.state == linkUp
 	v.mu.Unlock()
 	if !up {
 		return c.fail(coda.TimedOut, "the name is taken by an object that is gone, and the server is out of reach")

@@ -308,7 +308,7 @@ func (v *Venus) hoardWalks(ctx context.Context) {
 			return
 		}
 		v.mu.Lock()
-		empty, up := len(v.hoard.entries) == 0, v.session.state == linkUp
+		empty, up := len(v.hoard.entries) == 0, v.group.state == linkUp
 		v.mu.Unlock()
 		if empty {
 			continue

@@ -20,7 +20,7 @@ import (
 func isolated(t *testing.T, disk disk.FS) *Venus {
 	t.Helper()
 	v, err := Open(t.Context(), Config{
-		Dir: t.TempDir(), Disk: disk, Server: "nowhere", Volume: "home",
+		Dir: t.TempDir(), Disk: disk, Servers: []Server{{Address: "nowhere"}}, Volume: "home",
 		Dial: func(context.Context, string) (net.Conn, error) { return nil, net.ErrClosed },
 	})
 	require.NoError(t, err)
@@ -32,35 +32,38 @@ func TestPromiseAfterABreak(t *testing.T) {
 	v := isolated(t, simdisk.New())
 	f := coda.NewFid(7, 5, coda.File)
 	v.mu.Lock()
-	v.session.id, v.session.broken, v.session.until = 3, make(chan struct{}), time.Now().Add(time.Hour)
+	r := v.group.all[0]
+	r.id, r.until = 3, time.Now().Add(time.Hour)
+	v.group.renew()
 	o := v.object(f)
 	o.users++ // a fetch is under way
+	r.ask()
 	v.mu.Unlock()
 	promise := func(session, breaks uint64) bool {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		o.promise.session = 0
-		v.promised(o, session, breaks)
+		o.promised = 0
+		v.promised(o, request{r, session}, breaks)
 		return v.valid(o)
 	}
-	require.NoError(t, v.takeBreak(wire.Break{Number: 1, Fid: f}))
+	require.NoError(t, v.takeBreak(r, wire.Break{Number: 1, Fid: f}))
 	require.False(t, promise(3, 0), "the break came after the promise was made and before its answer")
 	require.False(t, promise(2, 9), "the promise was made to another session")
 	require.True(t, promise(3, 1), "the promise was made after the break")
-	require.NoError(t, v.takeBreak(wire.Break{Number: 2, Fid: coda.NewFid(7, 6, coda.File)}))
+	require.NoError(t, v.takeBreak(r, wire.Break{Number: 2, Fid: coda.NewFid(7, 6, coda.File)}))
 	require.True(t, promise(3, 1), "the break was of another object")
 	v.mu.Lock()
-	o.promise.breaks = 3
+	v.promised(o, request{r, 3}, 3)
 	v.mu.Unlock()
-	require.NoError(t, v.takeBreak(wire.Break{Number: 3, Fid: f}))
+	require.NoError(t, v.takeBreak(r, wire.Break{Number: 3, Fid: f}))
 	v.mu.Lock()
 	require.True(t, v.valid(o), "the promise was made after a break that is still under way")
 	v.mu.Unlock()
-	require.NoError(t, v.takeBreak(wire.Break{Number: 4, Fid: f}))
+	require.NoError(t, v.takeBreak(r, wire.Break{Number: 4, Fid: f}))
 	v.mu.Lock()
 	require.False(t, v.valid(o))
 	v.mu.Unlock()
-	require.ErrorIs(t, v.takeBreak(wire.Break{Number: 4, Fid: f}), coda.Invalid)
+	require.ErrorIs(t, v.takeBreak(r, wire.Break{Number: 4, Fid: f}), coda.Invalid)
 }
 
 func TestJournal(t *testing.T) {
@@ -147,7 +150,7 @@ func (f *fullFile) Write(p []byte) (int, error) {
 }
 
 func TestLogOnAFullDisk(t *testing.T) {
-	cfg := Config{Dir: t.TempDir(), Server: "s", Volume: "v"}
+	cfg := Config{Dir: t.TempDir(), Servers: []Server{{Address: "s"}}, Volume: "v"}
 	cfg, err := cfg.withDefaults()
 	require.NoError(t, err)
 	b := newBallast(cfg)

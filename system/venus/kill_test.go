@@ -25,7 +25,7 @@ const victimEnv = "VENUS_TEST_VICTIM"
 
 // victim works on a cache without a server and says on standard output what has been acknowledged, until it is killed.
 func victim(dir string) error {
-	cfg := venus.Config{Dir: dir, Server: "nowhere", Volume: vicetest.Volume, Timing: timing(), Dial: nowhere}
+	cfg := venus.Config{Dir: dir, Servers: []venus.Server{{Address: "nowhere"}}, Volume: vicetest.Volume, Timing: timing(), Dial: nowhere}
 	v, err := venus.Open(context.Background(), cfg)
 	if err != nil {
 		return err

@@ -76,6 +76,7 @@ func (v *Venus) CheckLocal(ctx context.Context, path string) (checked int, refus
 	v.mu.Lock()
 	list := v.localRecords(path)
 	request := &vicepb.CertifyRequest{Client: wire.ClientIDToProto(v.id.Client), Volume: v.volume.ID}
+	vice := v.group.preferred().remote.vice
 	v.mu.Unlock()
 	list = list[:min(len(list), wire.MaxCertify)]
 	if len(list) == 0 {
@@ -88,7 +89,7 @@ func (v *Venus) CheckLocal(ctx context.Context, path string) (checked int, refus
 	}
 	ctx, cancel := context.WithTimeout(ctx, v.cfg.Timing.Idle)
 	defer cancel()
-	reply, err := v.remote.vice.Certify(ctx, request)
+	reply, err := vice.Certify(ctx, request)
 	if err != nil {
 		return 0, nil, c.wrap(wire.FromError("certify", err))
 	}

@@ -14,7 +14,7 @@ import (
 
 // lost gives the first store of the batch under way whose contents are lost, nil for none. v.mu is held.
 func (v *Venus) lost() *record {
-	if v.frozen == (frozen{}) || v.session.state != linkUp {
+	if v.frozen == (frozen{}) || v.group.state != linkUp {
 		return nil
 	}
 	for r := v.log.head; r != nil && r.Number <= v.frozen.Last; r = r.next {
@@ -54,9 +54,12 @@ func (v *Venus) settleLost(ctx context.Context) error {
 // applied asks the server whether it has applied an update of an object by this client. It may say no where the object is gone, or others
 // have changed it since: then nothing can be based on the update any more.
 func (v *Venus) applied(ctx context.Context, f coda.Fid, number uint64) (bool, error) {
+	v.mu.Lock()
+	vice := v.group.preferred().remote.vice
+	v.mu.Unlock()
 	ctx, _, cancel := withPatience(ctx, v.cfg.Timing.Idle)
 	defer cancel()
-	stream, err := v.remote.vice.Fetch(ctx, &vicepb.FetchRequest{Fid: wire.FidToProto(f)})
+	stream, err := vice.Fetch(ctx, &vicepb.FetchRequest{Fid: wire.FidToProto(f)})
 	var part *vicepb.FetchReply
 	if err == nil {
 		part, err = stream.Recv()

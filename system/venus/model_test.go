@@ -279,7 +279,7 @@ func (x *machine) check() {
 // sync has the server take the log, and compares it with the model.
 func (x *machine) sync() {
 	x.c.Reconnect()
-	require.Eventually(x.T, func() bool { return x.c.Server().Up }, patience, time.Millisecond)
+	require.Eventually(x.T, func() bool { return x.c.Servers()[0].Up }, patience, time.Millisecond)
 	x.c.settle()
 	tree := serverTree(x.s)
 	require.Equal(x.T, x.m.tree(), tree)

@@ -72,7 +72,7 @@ func (v *Venus) make(ctx context.Context, c *call, t *tx, dir coda.Fid, name str
 			v.use(o)
 			return o, nil
 		}
-		granted, state, changed := v.granted, v.session.state, v.session.changed
+		granted, state, changed := v.granted, v.group.state, v.group.changed
 		v.mu.Unlock()
 		if state == linkDown {
 			return nil, c.fail(coda.TimedOut, "no vnode numbers are left and the server is out of reach")
@@ -87,8 +87,8 @@ func (v *Venus) make(ctx context.Context, c *call, t *tx, dir coda.Fid, name str
 // awaitPlace makes a place for another object by evicting what is clean. Where nothing is, it waits for a moment, unless the server is not taking the
 // log: then the cache is full. It is called with v.mu held and returns without.
 func (v *Venus) awaitPlace(ctx context.Context, c *call) error {
-	settled, changed := v.settled, v.session.changed
-	hopeless := v.session.state != linkUp || v.log.count == 0
+	settled, changed := v.settled, v.group.changed
+	hopeless := v.group.state != linkUp || v.log.count == 0
 	v.mu.Unlock()
 	v.evictNow(0, 0)
 	v.mu.Lock()

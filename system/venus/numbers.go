@@ -72,8 +72,8 @@ func (v *Venus) newFid(t *tx, kind coda.ObjectKind) (f coda.Fid, ok bool) {
 func (v *Venus) keepGrants(ctx context.Context) {
 	for {
 		v.mu.Lock()
-		volume, low, changed := v.volume.ID, v.grants.left() < grantLow, v.session.changed
-		up := v.session.state == linkUp
+		volume, low, changed := v.volume.ID, v.grants.left() < grantLow, v.group.changed
+		up := v.group.state == linkUp
 		v.mu.Unlock()
 		if low && up && volume != 0 {
 			if err := v.askGrant(ctx, volume); err != nil {
@@ -97,9 +97,12 @@ func (v *Venus) keepGrants(ctx context.Context) {
 }
 
 func (v *Venus) askGrant(ctx context.Context, volume uint32) error {
+	v.mu.Lock()
+	vice := v.group.preferred().remote.vice
+	v.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, v.cfg.Timing.Idle)
 	defer cancel()
-	reply, err := v.remote.vice.AllocateVnodes(ctx, &vicepb.AllocateVnodesRequest{Volume: volume, Count: grantSize})
+	reply, err := vice.AllocateVnodes(ctx, &vicepb.AllocateVnodesRequest{Volume: volume, Count: grantSize})
 	if err != nil {
 		return wire.FromError("allocate vnodes", err)
 	}

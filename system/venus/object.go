@@ -18,21 +18,18 @@ type object struct {
 	word     word
 	contents *container // of a file: those of the word's digest, nil when they are not cached
 
-	// What the server promised.
-	promise   promise
-	lastBreak uint64 // number of the last break of it in the present session
-
-	used    uint64   // when it was used last, on Venus.clock
-	seen    lastName // the name under which it was seen last, for those who read about it
-	work    *work    // nil where nothing is pending
-	names   *listing // of a directory, nil where nothing is known of its names
-	session *session // of a file that is open for writing
-	flight  *flight  // the request that is under way for it
-	mark    mark     // whether it is hoarded
-	users   int32    // handles and operations that need the object to stay in memory
-	foreign uint32   // counts the versions that others left
-	gone    bool     // the server said that it does not have it
-	madeUp  bool     // it stands for a conflict, or is a version of one (conflictview.go), and is not in the cache
+	used     uint64   // when it was used last, on Venus.clock
+	seen     lastName // the name under which it was seen last, for those who read about it
+	work     *work    // nil where nothing is pending
+	names    *listing // of a directory, nil where nothing is known of its names
+	session  *session // of a file that is open for writing
+	flight   *flight  // the request that is under way for it
+	mark     mark     // whether it is hoarded
+	users    int32    // handles and operations that need the object to stay in memory
+	foreign  uint32   // counts the versions that others left
+	promised replicas // those that will tell when the object changes
+	gone     bool     // the server said that it does not have it
+	madeUp   bool     // it stands for a conflict, or is a version of one (conflictview.go), and is not in the cache
 }
 
 // work is what is going on with an object that this client has changed, or that is locked. The local view is the server's word with the pending records
@@ -216,12 +213,6 @@ func (o *object) unstash() (stash []coda.DirectoryChange) {
 type departed struct {
 	status   coda.Status
 	contents *container
-}
-
-// promise is the server's word that it will tell when an object changes.
-type promise struct {
-	session uint64 // 0 for none
-	breaks  uint64 // the last break that had been sent when the promise was made
 }
 
 // touch is what a pending record does to a name.

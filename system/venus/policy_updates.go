@@ -82,8 +82,8 @@ func (u connected) await(ctx context.Context, c *call, r *record) error {
 	for {
 		v.mu.Lock()
 		answered, refusal := r.answered, r.refusal
-		settled, changed, closed := v.settled, v.session.changed, v.closed
-		leave := !answered && v.session.state != linkUp
+		settled, changed, closed := v.settled, v.group.changed, v.closed
+		leave := !answered && v.group.state != linkUp
 		if leave {
 			r.connected = false // it is an entry of the log like others now
 		}
@@ -104,7 +104,7 @@ func (u connected) await(ctx context.Context, c *call, r *record) error {
 
 // hoarding reports whether a record goes to the server at once: it is there, and nothing else is in the log but what others wait for. v.mu is held.
 func (v *Venus) hoarding(next *record) bool {
-	if v.session.state != linkUp {
+	if v.group.state != linkUp {
 		return false
 	}
 	for r := v.log.head; r != nil; r = r.next {

@@ -24,7 +24,7 @@ func (v *Venus) Root(ctx context.Context) (coda.Status, error) {
 func (v *Venus) root(ctx context.Context, c *call) (coda.Fid, error) {
 	for {
 		v.mu.Lock()
-		root, state, changed, closed, err := v.volume.Root, v.session.state, v.session.changed, v.closed, v.session.lastErr
+		root, state, changed, closed, err := v.volume.Root, v.group.state, v.group.changed, v.closed, v.group.lastErr
 		v.mu.Unlock()
 		switch {
 		case closed:
@@ -101,7 +101,7 @@ func (v *Venus) settleName(ctx context.Context, c *call, d *object, name string,
 		return nil
 	}
 	// What a client had put into a directory of its own, which the server refused, is not settled any more.
-	if d.madeUp || len(d.touches()[name]) > 0 || ctx.Err() != nil || c.overdue() || v.session.state != linkUp {
+	if d.madeUp || len(d.touches()[name]) > 0 || ctx.Err() != nil || c.overdue() || v.group.state != linkUp {
 		return c.fail(coda.NotFound, "the object that the name stands for is gone")
 	}
 	v.voidPromise(d)

@@ -63,7 +63,7 @@ func (v *Venus) headAwaited() bool {
 // ends it.
 func (v *Venus) awaitWork(ctx context.Context, wait time.Duration, listen bool) bool {
 	v.mu.Lock()
-	changed := v.session.changed
+	changed := v.group.changed
 	v.mu.Unlock()
 	work := v.wakeLog
 	if !listen {
@@ -92,7 +92,7 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 		return 0, err
 	}
 	v.mu.Lock()
-	if v.session.state != linkUp || v.log.head == nil || v.volume.ID == 0 {
+	if v.group.state != linkUp || v.log.head == nil || v.volume.ID == 0 {
 		v.policies.batching.rest()
 		v.mu.Unlock()
 		return forever, nil
@@ -118,8 +118,9 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 		}
 		return wait, nil
 	}
-	session, sync := v.session.id, v.limitsMoved
+	q, sync := v.group.preferred().ask(), v.limitsMoved
 	v.limitsMoved = false
+	defer v.ended(q) // when this returns v.mu is free
 	if err := v.done(t); err != nil {
 		return 0, err
 	}
@@ -129,7 +130,7 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 			return 0, err
 		}
 	}
-	answer, err := v.send(ctx, batch, session)
+	answer, err := v.send(ctx, batch, q)
 	if err != nil {
 		last, ok := v.lastWord(batch, failures, err)
 		if !ok {
@@ -137,7 +138,7 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 		}
 		answer = last
 	}
-	return 0, v.settle(ctx, batch, answer, session)
+	return 0, v.settle(ctx, batch, answer, q)
 }
 
 // rejections is how often the server may reject a single record as something that it cannot make sense of before that counts as an answer.
@@ -265,14 +266,14 @@ func (v *Venus) snapshot(ctx context.Context, r *record) (time.Duration, error) 
 }
 
 // send sends a batch and gives the server's answer.
-func (v *Venus) send(ctx context.Context, batch []*record, session uint64) (wire.Answer, error) {
+func (v *Venus) send(ctx context.Context, batch []*record, q request) (wire.Answer, error) {
 	ctx, patience, cancel := withPatience(ctx, v.cfg.Timing.Idle)
 	defer cancel()
-	stream, err := v.remote.vice.Reintegrate(ctx)
+	stream, err := q.to.remote.vice.Reintegrate(ctx)
 	if err != nil {
 		return wire.Answer{}, wire.FromError("reintegrate", err)
 	}
-	err = v.sendRecords(stream, batch, session, patience)
+	err = v.sendRecords(stream, batch, q, patience)
 	var reply *vicepb.ReintegrateReply
 	if err == nil || errors.Is(err, io.EOF) {
 		// The end of the stream means that the server has answered before it had everything: with an error.
@@ -292,13 +293,13 @@ func (v *Venus) send(ctx context.Context, batch []*record, session uint64) (wire
 	return answer, nil
 }
 
-func (v *Venus) sendRecords(stream vicepb.Vice_ReintegrateClient, batch []*record, session uint64, p *patience) error {
+func (v *Venus) sendRecords(stream vicepb.Vice_ReintegrateClient, batch []*record, q request, p *patience) error {
 	send := func(m *vicepb.ReintegrateRequest) error {
 		p.heard() // the server takes what is sent
 		return stream.Send(m)
 	}
 	head := wire.BatchToProto(wire.Batch{
-		Client: v.id.Client, Session: session, Volume: v.volume.ID, First: batch[0].Number, Last: batch[len(batch)-1].Number,
+		Client: v.id.Client, Session: q.session, Volume: v.volume.ID, First: batch[0].Number, Last: batch[len(batch)-1].Number,
 		Connected: batch[0].connected && len(batch) == 1,
 	})
 	if err := send(&vicepb.ReintegrateRequest{Part: &vicepb.ReintegrateRequest_Head{Head: head}}); err != nil {

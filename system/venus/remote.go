@@ -17,7 +17,7 @@ import (
 // errGate is what dialling gives between Disconnect and Reconnect.
 var errGate = errors.New("disconnected by cfs")
 
-// remote is the connection to the server. It knows the connections under gRPC, so that one that went silent can be cut without waiting
+// remote is the connection to a server. It knows the connections under gRPC, so that one that went silent can be cut without waiting
 // for the network to notice.
 type remote struct {
 	conn *grpc.ClientConn
@@ -29,7 +29,7 @@ type remote struct {
 	conns map[*trackedConn]struct{}
 }
 
-func newRemote(cfg Config) (*remote, error) {
+func newRemote(cfg Config, server Server) (*remote, error) {
 	r := &remote{dial: cfg.Dial, conns: map[*trackedConn]struct{}{}}
 	client := wire.DefaultClientConfig()
 	client.Dialer = r.connect
@@ -39,11 +39,16 @@ func newRemote(cfg Config) (*remote, error) {
 	client.Liveness.Timeout = cfg.Timing.Silence - 2*client.Liveness.Interval
 	client.ConnectTime = cfg.Timing.Connect
 	if cfg.TLS != nil {
-		client.Credentials = credentials.NewTLS(cfg.TLS)
+		security := cfg.TLS
+		if server.Name != "" {
+			security = security.Clone()
+			security.ServerName = server.Name
+		}
+		client.Credentials = credentials.NewTLS(security)
 	}
-	conn, err := wire.Dial(cfg.Server, client)
+	conn, err := wire.Dial(server.Address, client)
 	if err != nil {
-		return nil, &coda.Error{Op: "prepare the connection to " + cfg.Server, Kind: coda.Invalid, Err: err}
+		return nil, &coda.Error{Op: "prepare the connection to " + server.Address, Kind: coda.Invalid, Err: err}
 	}
 	r.conn, r.vice = conn, vicepb.NewViceClient(conn)
 	return r, nil

@@ -36,12 +36,13 @@ type controlService struct {
 	v *Venus
 }
 
-// CheckServers says whether the server is there.
+// CheckServers says which servers are there.
 func (s *controlService) CheckServers(context.Context, *controlpb.CheckServersRequest) (*controlpb.CheckServersReply, error) {
-	state := s.v.Server()
-	return &controlpb.CheckServersReply{Servers: []*controlpb.Server{
-		{Address: state.Address, Up: state.Up, LastError: printable(state.LastError)},
-	}}, nil
+	reply := &controlpb.CheckServersReply{}
+	for _, state := range s.v.Servers() {
+		reply.Servers = append(reply.Servers, &controlpb.Server{Address: state.Address, Up: state.Up, LastError: printable(state.LastError)})
+	}
+	return reply, nil
 }
 
 // ListVolumes describes the volume.

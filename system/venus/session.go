@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/codastress/codastress/system/coda"
@@ -35,48 +36,43 @@ func (s linkState) String() string {
 	}
 }
 
-// sessionState is the state of the Callbacks session. Guarded by Venus.mu.
-type sessionState struct {
-	state   linkState
-	changed chan struct{} // closed and replaced when state changes
-	id      uint64        // of the last session; promises of another one are void
-	lease   time.Duration
-	until   time.Time     // promises hold until then
-	epoch   uint64        // of the server
-	breaks  uint64        // the last break that was processed
-	broken  chan struct{} // closed and replaced with each break that is processed
-	lastErr error
-	since   time.Time // when state changed
-}
-
-func (v *Venus) setLink(s linkState, err error) {
+func (v *Venus) setLink(r *replica, s linkState, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.session.lastErr = err
-	if v.session.state == s {
+	r.lastErr, v.group.lastErr = err, err
+	if r.state == s {
 		return
 	}
-	v.logger.Info("the server is "+s.String(), "server", v.cfg.Server, "reason", err)
-	v.session.state, v.session.since = s, time.Now()
-	close(v.session.changed)
-	v.session.changed = make(chan struct{})
+	v.logger.Info("the server is "+s.String(), "server", r.server.Address, "reason", err)
+	r.state, r.since = s, time.Now()
+	v.group.recount()
+	v.group.notice()
 }
 
-// keepSession keeps a session open, again and again, until the context ends.
-func (v *Venus) keepSession(ctx context.Context) {
+// keepSessions keeps a session open with each replica until the context ends.
+func (v *Venus) keepSessions(ctx context.Context) {
+	var sessions sync.WaitGroup
+	for _, r := range v.group.all {
+		sessions.Go(func() { v.keepSession(ctx, r) })
+	}
+	sessions.Wait()
+}
+
+// keepSession keeps a session open with a replica, again and again, until the context ends.
+func (v *Venus) keepSession(ctx context.Context, r *replica) {
 	for ctx.Err() == nil {
-		err := v.runSession(ctx)
+		err := v.runSession(ctx, r)
 		if ctx.Err() != nil {
 			return
 		}
 		v.mu.Lock()
-		wasUp := v.session.state == linkUp
+		wasUp := r.state == linkUp
 		v.mu.Unlock()
 		if wasUp {
-			v.setLink(linkLost, err)
+			v.setLink(r, linkLost, err)
 			continue
 		}
-		v.setLink(linkDown, err)
+		v.setLink(r, linkDown, err)
 		if !pause(ctx, v.cfg.Timing.Retry) {
 			return
 		}
@@ -84,20 +80,20 @@ func (v *Venus) keepSession(ctx context.Context) {
 }
 
 // runSession opens a session and serves it until it breaks, which is always an error.
-func (v *Venus) runSession(ctx context.Context) error {
+func (v *Venus) runSession(ctx context.Context, r *replica) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	// The watchdog: whatever the server sends proves that it is there.
 	silent := func() {
 		cancel(fmt.Errorf("the server has been silent for too long: %w", context.DeadlineExceeded))
-		v.remote.cut()
+		r.remote.cut()
 	}
 	watchdog := time.AfterFunc(v.cfg.Timing.Connect, silent)
 	defer watchdog.Stop()
-	if err := v.learnVolume(ctx); err != nil {
+	if err := v.learnVolume(ctx, r); err != nil {
 		return causeOf(ctx, err)
 	}
-	stream, err := v.remote.vice.Callbacks(ctx)
+	stream, err := r.remote.vice.Callbacks(ctx)
 	if err != nil {
 		return causeOf(ctx, err)
 	}
@@ -119,13 +115,13 @@ func (v *Venus) runSession(ctx context.Context) error {
 		defer close(done)
 		p.run(ctx, min(v.cfg.Timing.Ping, max(time.Duration(welcome.Lease)/4, time.Millisecond))) // a promise holds for a lease after a ping
 	}()
-	v.openSession(welcome)
+	v.openSession(r, welcome)
 	acknowledge := func(uint64) error { return nil }
 	if welcome.Acknowledge {
 		acknowledge = p.acknowledge
 	}
 	watchdog.Reset(v.cfg.Timing.Dead)
-	err = v.receive(stream, p, watchdog, acknowledge)
+	err = v.receive(r, stream, p, watchdog, acknowledge)
 	cancel(err)
 	<-done
 	return causeOf(ctx, err)
@@ -140,14 +136,14 @@ func causeOf(ctx context.Context, err error) error {
 }
 
 // learnVolume asks what the volume is, once in the life of a cache.
-func (v *Venus) learnVolume(ctx context.Context) error {
+func (v *Venus) learnVolume(ctx context.Context, r *replica) error {
 	v.mu.Lock()
 	known := v.volume.ID != 0
 	v.mu.Unlock()
 	if known {
 		return nil
 	}
-	reply, err := v.remote.vice.Volume(ctx, &vicepb.VolumeRequest{Name: v.cfg.Volume})
+	reply, err := r.remote.vice.Volume(ctx, &vicepb.VolumeRequest{Name: v.cfg.Volume})
 	if err != nil {
 		return wire.FromError("look up volume "+v.cfg.Volume, err)
 	}
@@ -167,24 +163,22 @@ func (v *Venus) learnVolume(ctx context.Context) error {
 	return t.wait()
 }
 
-// openSession makes a new session the present one. The promises of the last one are void with that; they hold for the rest of its
+// openSession makes a new session with a replica the present one. The promises of the last one are void with that; they hold for the rest of its
 // lease while there is none.
-func (v *Venus) openSession(w *vicepb.Welcome) {
+func (v *Venus) openSession(r *replica, w *vicepb.Welcome) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	s := &v.session
-	s.id, s.lease, s.epoch, s.until, s.breaks = w.Session, time.Duration(w.Lease), w.ServerEpoch, time.Time{}, 0
-	if s.broken == nil {
-		s.broken = make(chan struct{})
-	}
+	r.reset()
+	r.id, r.lease, r.epoch = w.Session, time.Duration(w.Lease), w.ServerEpoch
+	v.group.renew()
 	for _, o := range v.objects {
-		o.lastBreak = 0
+		o.promised &^= only(r.slot)
 		o.unstash()
 	}
 }
 
 // receive processes what the server sends. The first pong makes the session usable.
-func (v *Venus) receive(stream vicepb.Vice_CallbacksClient, p *pinger, watchdog *time.Timer, acknowledge func(number uint64) error) error {
+func (v *Venus) receive(r *replica, stream vicepb.Vice_CallbacksClient, p *pinger, watchdog *time.Timer, acknowledge func(number uint64) error) error {
 	for {
 		event, err := stream.Recv()
 		if err != nil {
@@ -194,15 +188,15 @@ func (v *Venus) receive(stream vicepb.Vice_CallbacksClient, p *pinger, watchdog 
 		switch part := event.Part.(type) {
 		case *vicepb.CallbackEvent_Pong:
 			if sent, ok := p.take(part.Pong); ok {
-				v.renew(sent)
-				v.setLink(linkUp, nil)
+				v.renew(r, sent)
+				v.setLink(r, linkUp, nil)
 			}
 		case *vicepb.CallbackEvent_Break:
 			b, err := wire.BreakFromProto(part.Break)
 			if err != nil {
 				return fmt.Errorf("read a break: %w", err)
 			}
-			if err := v.takeBreak(b); err != nil {
+			if err := v.takeBreak(r, b); err != nil {
 				return err
 			}
 			if err := acknowledge(b.Number); err != nil {
@@ -213,17 +207,11 @@ func (v *Venus) receive(stream vicepb.Vice_CallbacksClient, p *pinger, watchdog 
 }
 
 // renew extends the lease to what a ping that was sent then is worth.
-func (v *Venus) renew(sent time.Time) {
+func (v *Venus) renew(r *replica, sent time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if until := sent.Add(v.session.lease); until.After(v.session.until) {
-		v.session.until = until
+	if until := sent.Add(r.lease); until.After(r.until) {
+		r.until = until
+		v.group.renew()
 	}
-}
-
-// connected reports whether the server is there, and gives the session to ask promises for.
-func (v *Venus) connected() (session uint64, ok bool) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.session.id, v.session.state == linkUp
 }

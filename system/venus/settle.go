@@ -9,8 +9,8 @@ import (
 )
 
 // settle takes over the answer to a batch: what was applied is now the server's word, and what was refused is kept as a conflict.
-func (v *Venus) settle(ctx context.Context, batch []*record, answer wire.Answer, session uint64) error {
-	v.awaitBreaks(ctx, session, answer.Breaks)
+func (v *Venus) settle(ctx context.Context, batch []*record, answer wire.Answer, q request) error {
+	v.awaitBreaks(ctx, q, answer.Breaks)
 	refused := map[uint64]coda.Refusal{}
 	for _, r := range answer.Refusals {
 		refused[r.Number] = r
@@ -41,7 +41,7 @@ func (v *Venus) settle(ctx context.Context, batch []*record, answer wire.Answer,
 			a.apply(r)
 		}
 	}
-	a.finish(session, answer.Breaks)
+	a.finish(q, answer.Breaks)
 	for _, r := range batch {
 		if refusal, ok := refused[r.Number]; ok {
 			v.lookAgain(t, r, refusal)
@@ -62,13 +62,14 @@ func (v *Venus) settle(ctx context.Context, batch []*record, answer wire.Answer,
 
 // awaitBreaks waits, for a moment, until the breaks that were sent before a batch was committed have been processed: then the
 // directories are at the versions that the batch was applied to.
-func (v *Venus) awaitBreaks(ctx context.Context, session, breaks uint64) {
+func (v *Venus) awaitBreaks(ctx context.Context, q request, breaks uint64) {
 	limit := time.NewTimer(100 * time.Millisecond)
 	defer limit.Stop()
 	for {
 		v.mu.Lock()
-		there := v.session.id != session || v.session.breaks >= breaks || v.session.state != linkUp
-		broken, changed := v.session.broken, v.session.changed
+		r := q.to
+		there := r.id != q.session || r.breaks >= breaks || r.state != linkUp
+		broken, changed := r.broken, v.group.changed
 		v.mu.Unlock()
 		if there {
 			return
@@ -199,14 +200,14 @@ func (v *Venus) lookAgain(t *tx, r *record, refusal coda.Refusal) {
 }
 
 // finish takes over the new attributes.
-func (a *settlement) finish(session, breaks uint64) {
+func (a *settlement) finish(q request, breaks uint64) {
 	v := a.v
 	for f := range a.affected {
 		o := v.object(f)
 		c, ok := a.changed[f]
 		switch {
 		case ok:
-			a.takeStatus(o, c, session, breaks)
+			a.takeStatus(o, c, q, breaks)
 		case a.removed[f]:
 			v.forget(a.t, o)
 		case a.renamed[f]:
@@ -228,7 +229,7 @@ func (a *settlement) finish(session, breaks uint64) {
 	}
 }
 
-func (a *settlement) takeStatus(o *object, c wire.Changed, session, breaks uint64) {
+func (a *settlement) takeStatus(o *object, c wire.Changed, q request, breaks uint64) {
 	v := a.v
 	if o.fid.IsDirectory() && !a.ahead[o.fid] {
 		switch {
@@ -245,7 +246,7 @@ func (a *settlement) takeStatus(o *object, c wire.Changed, session, breaks uint6
 	before := o.base().Version
 	took := v.setBase(a.t, o, c.Status)
 	if took && c.Promised {
-		v.promised(o, session, breaks)
+		v.promised(o, q, breaks)
 	}
 	if s, ok := a.stored[o.fid]; ok && o.contents == nil && o.base().Digest == s.digest {
 		o.contents = v.retain(s.contents)

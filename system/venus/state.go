@@ -34,7 +34,7 @@ func (v *Venus) State() string {
 	start := time.Now()
 	if lockWithin(&v.mu, stateTime) {
 		fmt.Fprintf(&b, "mutex: taken in %v\n", time.Since(start).Round(time.Microsecond))
-		v.describeLink(&b)
+		v.describeLinks(&b)
 		v.describeLog(&b)
 		v.describeObjects(&b)
 		v.mu.Unlock()
@@ -71,17 +71,18 @@ func lockWithin(mu *sync.Mutex, bound time.Duration) bool {
 	return true
 }
 
-func (v *Venus) describeLink(b *strings.Builder) {
-	s := &v.session
-	fmt.Fprintf(b, "server %s: %v for %v", v.cfg.Server, s.state, time.Since(s.since).Round(time.Millisecond))
-	if v.remote.isGated() {
-		b.WriteString(", disconnected by cfs")
+func (v *Venus) describeLinks(b *strings.Builder) {
+	for _, r := range v.group.all {
+		fmt.Fprintf(b, "server %s: %v for %v", r.server.Address, r.state, time.Since(r.since).Round(time.Millisecond))
+		if r.remote.isGated() {
+			b.WriteString(", disconnected by cfs")
+		}
+		if r.lastErr != nil {
+			fmt.Fprintf(b, ", last error: %v", r.lastErr)
+		}
+		fmt.Fprintf(b, "\nsession %d of server epoch %d: %d breaks, the lease of %v ends in %v\n",
+			r.id, r.epoch, r.breaks, r.lease, time.Until(r.until).Round(time.Millisecond))
 	}
-	if s.lastErr != nil {
-		fmt.Fprintf(b, ", last error: %v", s.lastErr)
-	}
-	fmt.Fprintf(b, "\nsession %d of server epoch %d: %d breaks, the lease of %v ends in %v\n",
-		s.id, s.epoch, s.breaks, s.lease, time.Until(s.until).Round(time.Millisecond))
 }
 
 func (v *Venus) describeLog(b *strings.Builder) {

@@ -12,16 +12,18 @@ import (
 
 // validate compares the versions of objects with the server's, and takes over what is newer. Objects of which nothing is known yet are
 // asked for with no version, so that the answer brings their status. The objects are in a flight.
-func (v *Venus) validate(ctx context.Context, list []*object, session uint64) error {
-	request := &vicepb.ValidateRequest{Session: session, Items: make([]*vicepb.ValidateItem, len(list))}
+func (v *Venus) validate(ctx context.Context, list []*object) error {
 	v.mu.Lock()
+	q := v.group.preferred().ask()
+	request := &vicepb.ValidateRequest{Session: q.session, Items: make([]*vicepb.ValidateItem, len(list))}
 	for i, o := range list {
 		request.Items[i] = &vicepb.ValidateItem{Fid: wire.FidToProto(o.fid), Version: wire.VersionToProto(o.base().Version)}
 	}
 	v.mu.Unlock()
+	defer v.ended(q)
 	ctx, cancel := context.WithTimeout(ctx, v.cfg.Timing.Idle)
 	defer cancel()
-	reply, err := v.remote.vice.Validate(ctx, request)
+	reply, err := q.to.remote.vice.Validate(ctx, request)
 	if err != nil {
 		return wire.FromError("validate", err)
 	}
@@ -39,7 +41,7 @@ func (v *Venus) validate(ctx context.Context, list []*object, session uint64) er
 	for i, o := range list {
 		version, err := wire.VersionFromProto(request.Items[i].Version)
 		t.fail(err)
-		v.takeValidity(t, o, version, answers[i], session, reply.Breaks)
+		v.takeValidity(t, o, version, answers[i], q, reply.Breaks)
 	}
 	t.enqueue()
 	v.mu.Unlock()
@@ -47,7 +49,7 @@ func (v *Venus) validate(ctx context.Context, list []*object, session uint64) er
 }
 
 // takeValidity takes over what the server says about an object that had been asked for with a version.
-func (v *Venus) takeValidity(t *tx, o *object, asked coda.VersionVector, a wire.Validity, session, breaks uint64) {
+func (v *Venus) takeValidity(t *tx, o *object, asked coda.VersionVector, a wire.Validity, q request, breaks uint64) {
 	switch a.Answer {
 	case vicepb.ValidateResult_ANSWER_GONE:
 		if o.base().Version.Compare(asked) == coda.Equal {
@@ -55,7 +57,7 @@ func (v *Venus) takeValidity(t *tx, o *object, asked coda.VersionVector, a wire.
 		}
 	case vicepb.ValidateResult_ANSWER_CURRENT:
 		if a.Promised && o.known() && o.base().Version.Compare(asked) == coda.Equal {
-			v.promised(o, session, breaks)
+			v.promised(o, q, breaks)
 		}
 	case vicepb.ValidateResult_ANSWER_STALE:
 		if !o.fid.IsDirectory() && o.inFlight() {
@@ -67,7 +69,7 @@ func (v *Venus) takeValidity(t *tx, o *object, asked coda.VersionVector, a wire.
 		}
 		if v.setBase(t, o, a.Status) {
 			if a.Promised {
-				v.promised(o, session, breaks)
+				v.promised(o, q, breaks)
 			}
 			if !fresh {
 				v.notices.object(o.fid)
@@ -85,7 +87,7 @@ const revalidateBatch = 1000
 func (v *Venus) revalidate(ctx context.Context) {
 	for {
 		v.mu.Lock()
-		up, changed := v.session.state == linkUp, v.session.changed
+		up, changed := v.group.state == linkUp, v.group.changed
 		v.mu.Unlock()
 		if up {
 			v.revalidateAll(ctx)
@@ -104,8 +106,10 @@ func (v *Venus) revalidate(ctx context.Context) {
 func (v *Venus) revalidateAll(ctx context.Context) {
 	all := v.cached()
 	for len(all) > 0 && ctx.Err() == nil {
-		session, ok := v.connected()
-		if !ok {
+		v.mu.Lock()
+		up := v.group.state == linkUp
+		v.mu.Unlock()
+		if !up {
 			return
 		}
 		fl := &flight{what: "the server to validate what is cached", done: make(chan struct{})}
@@ -114,7 +118,7 @@ func (v *Venus) revalidateAll(ctx context.Context) {
 		if len(list) == 0 {
 			continue
 		}
-		err := v.validate(ctx, list, session)
+		err := v.validate(ctx, list)
 		v.land(list, fl, err)
 		if err != nil {
 			v.logger.Warn("validate the cache", "error", err)

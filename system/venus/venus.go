@@ -22,7 +22,6 @@ type Venus struct {
 	containers *containers
 	pieces     sync.Pool // of *vicepb.FetchReply_Data, for contents that arrive
 	sending    []byte    // the reintegrator's, for contents that are sent
-	remote     *remote
 	calls      *calls
 	notices    *notices
 	life       context.Context // ends when Close begins; requests outlive the calls that started them
@@ -50,7 +49,7 @@ type Venus struct {
 	empty       *container    // shared by all files without contents
 	settled     chan struct{} // closed and replaced when records have been answered
 	answered    uint64        // the number of the last record that was answered
-	session     sessionState
+	group       storageGroup
 
 	wakeLog   chan struct{} // has a token when the reintegrator should look at the log
 	wakeEvict chan struct{}
@@ -83,12 +82,11 @@ func Open(ctx context.Context, cfg Config) (*Venus, error) {
 		wakeSweep: make(chan struct{}, 1),
 	}
 	v.pieces.New = func() any { return new(vicepb.FetchReply_Data) }
-	v.session.changed = make(chan struct{})
 	if err := v.recover(ctx); err != nil {
 		_ = s.close() // the error that matters is the first
 		return nil, fmt.Errorf("open the cache in %s: %w", cfg.Dir, err)
 	}
-	if v.remote, err = newRemote(cfg); err != nil {
+	if v.group, err = newStorageGroup(cfg); err != nil {
 		_ = s.close()
 		return nil, err
 	}
@@ -102,7 +100,7 @@ func (v *Venus) start() {
 	v.life, v.stop = ctx, cancel
 	v.policies = policiesOf(ctx, v)
 	for _, daemon := range []func(context.Context){
-		v.sweeper, v.notices.run, v.keepSession, v.reintegrate, v.evict, v.keepGrants, v.revalidate, v.watchDisk, v.hoardWalks,
+		v.sweeper, v.notices.run, v.keepSessions, v.reintegrate, v.evict, v.keepGrants, v.revalidate, v.watchDisk, v.hoardWalks,
 	} {
 		v.daemons.Go(func() { daemon(ctx) })
 	}
@@ -117,11 +115,10 @@ func (v *Venus) Close(ctx context.Context) error {
 		return nil
 	}
 	v.closed = true
-	close(v.session.changed)
-	v.session.changed = make(chan struct{})
+	v.group.notice()
 	v.mu.Unlock()
 	v.stop()
-	v.remote.close()
+	v.group.close()
 	done := make(chan struct{})
 	var err error
 	go func() {

@@ -55,7 +55,7 @@ func start(t testing.TB, s *vicetest.Server, change ...func(*venus.Config)) *cli
 
 func startIn(t tester, dir string, s *vicetest.Server, change ...func(*venus.Config)) *client {
 	t.Helper()
-	cfg := venus.Config{Dir: dir, Server: "vicetest", Dial: s.Dial, Volume: vicetest.Volume, Name: t.Name(), Timing: timing()}
+	cfg := venus.Config{Dir: dir, Servers: []venus.Server{{Address: "vicetest"}}, Dial: s.Dial, Volume: vicetest.Volume, Name: t.Name(), Timing: timing()}
 	for _, f := range change {
 		f(&cfg)
 	}

@@ -63,7 +63,7 @@ func serveChild(text string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	v, err := venus.Open(ctx, venus.Config{Dir: c.Cache, Server: c.Server, Volume: "home", Log: log, Limits: c.Limits})
+	v, err := venus.Open(ctx, venus.Config{Dir: c.Cache, Servers: []venus.Server{{Address: c.Server}}, Volume: "home", Log: log, Limits: c.Limits})
 	if err != nil {
 		return err
 	}

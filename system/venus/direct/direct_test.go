@@ -32,7 +32,7 @@ func start(t *testing.T) *direct.Client {
 
 func startOn(t *testing.T, s *vicetest.Server) *direct.Client {
 	t.Helper()
-	v, err := venus.Open(t.Context(), venus.Config{Dir: t.TempDir(), Server: "vicetest", Dial: s.Dial, Volume: vicetest.Volume})
+	v, err := venus.Open(t.Context(), venus.Config{Dir: t.TempDir(), Servers: []venus.Server{{Address: "vicetest"}}, Dial: s.Dial, Volume: vicetest.Volume})
 	require.NoError(t, err)
 	socket := filepath.Join(t.TempDir(), "venus")
 	l, err := net.Listen("unix", socket)

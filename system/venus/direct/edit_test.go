@@ -18,7 +18,7 @@ import (
 // Both ways to a venus, over its socket and in the same process, edit alike.
 func TestEditFile(t *testing.T) {
 	s := vicetest.Start(t)
-	v, err := venus.Open(t.Context(), venus.Config{Dir: t.TempDir(), Server: "vicetest", Dial: s.Dial, Volume: vicetest.Volume})
+	v, err := venus.Open(t.Context(), venus.Config{Dir: t.TempDir(), Servers: []venus.Server{{Address: "vicetest"}}, Dial: s.Dial, Volume: vicetest.Volume})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, v.Close(context.Background())) })
 	for name, files := range map[string]direct.Files{"socket": start(t), "same process": direct.Local{Venus: v}} {

@@ -1,0 +1,190 @@
+package venus
+
+import (
+	"math/bits"
+	"time"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// replica is one of the servers that hold the volume, and the session with it. Everything but slot, server and remote is guarded by Venus.mu.
+type replica struct {
+	slot   int // of its updates in version vectors
+	server Server
+	remote *remote
+
+	state   linkState
+	id      uint64 // of the last session; promises of another one are void
+	lease   time.Duration
+	until   time.Time     // its promises hold until then
+	epoch   uint64        // of the server
+	breaks  uint64        // the last break that was processed
+	broken  chan struct{} // closed and replaced with each break that is processed
+	lastErr error
+	since   time.Time // when state changed
+
+	// A promise that comes with an answer can be overtaken by the break that ends it, and can overtake breaks that came before it. Both are rare, so
+	// it is not the objects that remember numbers of breaks.
+	asked  int                 // requests under way whose answers may hold promises
+	recent map[coda.Fid]uint64 // the last break of each object that was processed while there have been any
+	ahead  map[coda.Fid]uint64 // the number of the last break that is in what was promised, where it is still to come
+	behind uint64              // the largest number in ahead
+}
+
+// replicas are a set of the servers that hold the volume: bit i is the server in slot i.
+type replicas uint8
+
+func only(slot int) replicas { return 1 << slot }
+
+func (s replicas) has(slot int) bool { return s&only(slot) != 0 }
+
+// covers reports whether all of other are in s.
+func (s replicas) covers(other replicas) bool { return other&^s == 0 }
+
+// first is the lowest slot in the set, 8 in an empty one.
+func (s replicas) first() int { return bits.TrailingZeros8(uint8(s)) }
+
+// storageGroup is Coda's volume storage group (VSG): all servers that hold the volume, and what is known of them together. Everything but all is guarded
+// by Venus.mu.
+type storageGroup struct {
+	all       []*replica    // in the order of their slots
+	state     linkState     // of the volume: it is reachable when one of them is
+	changed   chan struct{} // closed and replaced when the state of one changes
+	available replicas      // Coda's AVSG: those with a session
+	vouching  replicas      // those whose promises count: the available ones, or, as long as there are none, the last that there were
+	until     time.Time     // the promises of all of these hold until then
+	lastErr   error         // why the last one that was asked could not be reached
+}
+
+func newStorageGroup(cfg Config) (storageGroup, error) {
+	g := storageGroup{changed: make(chan struct{}), vouching: 1<<len(cfg.Servers) - 1}
+	for slot, server := range cfg.Servers {
+		remote, err := newRemote(cfg, server)
+		if err != nil {
+			g.close()
+			return g, err
+		}
+		g.all = append(g.all, &replica{
+			slot: slot, server: server, remote: remote, broken: make(chan struct{}), recent: map[coda.Fid]uint64{}, ahead: map[coda.Fid]uint64{},
+		})
+	}
+	return g, nil
+}
+
+func (g *storageGroup) close() {
+	for _, r := range g.all {
+		r.remote.close()
+	}
+}
+
+// notice tells those who wait for a change.
+func (g *storageGroup) notice() {
+	close(g.changed)
+	g.changed = make(chan struct{})
+}
+
+// recount works out what the states of the replicas are together.
+func (g *storageGroup) recount() {
+	g.available = 0
+	states := map[linkState]bool{}
+	for _, r := range g.all {
+		states[r.state] = true
+		if r.state == linkUp {
+			g.available |= only(r.slot)
+		}
+	}
+	switch {
+	case states[linkUp]:
+		g.state = linkUp
+	case states[linkStarting]:
+		g.state = linkStarting
+	case states[linkLost]:
+		g.state = linkLost
+	default:
+		g.state = linkDown
+	}
+	if g.available != 0 {
+		g.vouching = g.available
+	}
+	g.renew()
+}
+
+// renew works out until when the promises of those hold that count.
+func (g *storageGroup) renew() {
+	g.until = time.Time{}
+	for i, r := range g.members(g.vouching) {
+		if i == 0 || r.until.Before(g.until) {
+			g.until = r.until
+		}
+	}
+}
+
+// members are the replicas of a set, in the order of their slots.
+func (g *storageGroup) members(of replicas) []*replica {
+	if of == 1<<len(g.all)-1 {
+		return g.all
+	}
+	list := make([]*replica, 0, len(g.all))
+	for _, r := range g.all {
+		if of.has(r.slot) {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// preferred is the replica that is asked for what one of them has to do, the first where none can be asked.
+func (g *storageGroup) preferred() *replica {
+	if g.available == 0 {
+		return g.all[0]
+	}
+	return g.all[g.available.first()]
+}
+
+// request is one whose answer may hold promises. It is made and ended with v.mu held.
+type request struct {
+	to      *replica
+	session uint64
+}
+
+// ask begins a request.
+func (r *replica) ask() request {
+	r.asked++
+	return request{to: r, session: r.id}
+}
+
+// end is called when the answer has been taken over, or will not come.
+func (q request) end() {
+	if q.to.asked--; q.to.asked == 0 {
+		clear(q.to.recent)
+	}
+}
+
+// ended is end for those who do not hold the mutex.
+func (v *Venus) ended(q request) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	q.end()
+}
+
+// reset begins a new session: numbers begin anew, and what the last one had promised is void.
+func (r *replica) reset() {
+	r.until, r.breaks, r.behind = time.Time{}, 0, 0
+	clear(r.recent)
+	clear(r.ahead)
+}
+
+// take notes that a break has been processed. It reports whether what was promised about the object has the change in it already.
+func (r *replica) take(f coda.Fid, number uint64) (known bool) {
+	r.breaks = number
+	close(r.broken)
+	r.broken = make(chan struct{})
+	if r.asked > 0 {
+		r.recent[f] = number
+	}
+	known = number <= r.ahead[f]
+	if number >= r.behind {
+		clear(r.ahead)
+	}
+	return known
+}
