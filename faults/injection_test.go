@@ -124,6 +124,26 @@ func breakagesOfLinks() []breakage {
 			problem: "injecting: no proxy; healing: no proxy",
 		},
 		{
+			name: "an isolation that forgets a link", fault: Isolate{}, breaks: link(func(l *fakeLink) { l.deaf = true }),
+			problem: "no effect was seen: client1 still reaches server1", healed: true,
+		},
+		{
+			name: "a split that does not heal everywhere", fault: Split{}, nodes: []string{"server1", "client2", "client1", "client3"},
+			breaks: link(func(l *fakeLink) { l.unhealing = true }), problem: "healing was not seen: context deadline exceeded", proven: true,
+		},
+		{
+			name: "a split through which bytes pass", fault: Split{}, nodes: []string{"server1", "client2", "client1", "client3"},
+			breaks: link(func(l *fakeLink) { l.leaky = true }), problem: "100 bytes went from client1 to server1", healed: true,
+		},
+		{
+			name: "a link that flaps without being cut", fault: Flapping{}, breaks: link(func(l *fakeLink) { l.deaf = true }),
+			problem: "no effect was seen: client1 still reaches server1", healed: true,
+		},
+		{
+			name: "a link that flaps once", fault: Flapping{}, breaks: link(func(l *fakeLink) { l.unhealing = true }),
+			problem: "healing was not seen: context deadline exceeded",
+		},
+		{
 			name: "a reset that ends no connection", fault: Reset{}, breaks: link(func(l *fakeLink) { l.tough = true }),
 			problem: "as many connections were open after a reset as before", healed: true,
 		},
@@ -308,7 +328,11 @@ func TestAnInjectionRefusesAWrongOrder(t *testing.T) {
 
 func TestPrepareRefusesNodesThatAFaultCannotHit(t *testing.T) {
 	for _, fault := range All() {
-		for _, nodes := range [][]string{{}, {"client9"}, {"client1", "client9"}, {"server1", "client1"}, {"client1", "server1", "client2"}} {
+		refused := [][]string{{}, {"client9"}, {"client1", "client9"}, {"server1", "client1"}, {"client1", "client9", "server1"}}
+		if len(fault.Targets(threeClients)[0]) < 3 {
+			refused = append(refused, []string{"client1", "server1", "client2"})
+		}
+		for _, nodes := range refused {
 			_, err := fault.Prepare(On(newFakeCluster(threeClients)), history.Step{Nodes: nodes})
 			require.ErrorContains(t, err, "preparing "+fault.Name(), "%v", nodes)
 		}

@@ -63,10 +63,14 @@ func TestScheduleRefusesWhatCannotBe(t *testing.T) {
 	}{
 		{
 			"an unknown fault", func(r *ScheduleRequest) { r.Mix.Must = []string{"flood"} },
-			`there is no fault "flood": there are partition, partition-up, partition-down, reset, latency, bandwidth, kill-venus, kill-codasrv, pause-venus`,
+			`there is no fault "flood": there are partition, partition-up, partition-down, isolate, split, swizzle, flapping, reset, latency`,
 		},
 		{"an unknown weight", func(r *ScheduleRequest) { r.Mix.Weights = map[string]int{"flood": 1} }, `there is no fault "flood"`},
 		{"a load that is too short", func(r *ScheduleRequest) { r.Load = 3 * time.Second }, "3 faults do not fit into a load of 3s: it must last at least 6s"},
+		{
+			"one link", func(r *ScheduleRequest) { r.Topology.Clients, r.Mix.Must = []string{"client1"}, []string{"split"} },
+			"split needs two links: there are 1 servers and 1 clients",
+		},
 		{"no clients", func(r *ScheduleRequest) { r.Topology.Clients = nil }, "partition needs a link: there are 1 servers and 0 clients"},
 		{
 			"no servers", func(r *ScheduleRequest) { r.Topology.Servers, r.Mix.Must = nil, []string{"pause-codasrv"} },
@@ -119,16 +123,19 @@ func TestExtraFaultsFillALongLoad(t *testing.T) {
 // scheduleRequests draws requests whose faults apply; the load may be too short.
 func scheduleRequests() *rapid.Generator[ScheduleRequest] {
 	return rapid.Custom(func(t *rapid.T) ScheduleRequest {
-		var names []string
-		for _, fault := range All() {
-			names = append(names, fault.Name())
-		}
 		nodes := func(role string, most int) []string {
 			all := []string{role + "1", role + "2", role + "3", role + "4"}
 			return all[:rapid.IntRange(1, most).Draw(t, role)]
 		}
+		topology := Topology{Servers: nodes("server", 3), Clients: nodes("client", 4)}
+		var names []string
+		for _, fault := range All() {
+			if fault.Applies(topology) == nil {
+				names = append(names, fault.Name())
+			}
+		}
 		return ScheduleRequest{
-			Topology: Topology{Servers: nodes("server", 3), Clients: nodes("client", 4)},
+			Topology: topology,
 			Seed:     rapid.Uint64().Draw(t, "seed"),
 			Load:     time.Duration(rapid.Int64Range(0, int64(3*time.Minute)).Draw(t, "load")),
 			Mix: Mix{
@@ -224,4 +231,34 @@ func TestHitsSaysWhatAFaultCanHit(t *testing.T) {
 		`reset cannot hit "server1 client2": it can hit client1 server1, client2 server1, client3 server1`)
 	require.ErrorContains(t, Hits(Kill{cluster.Codasrv}, threeClients, []string{"client1"}), `kill-codasrv cannot hit "client1": it can hit server1`)
 	require.ErrorContains(t, Hits(Reset{}, Topology{}, nil), "reset needs a link")
+}
+
+func TestPartingsOfManyServers(t *testing.T) {
+	topology := Topology{Servers: []string{"server1", "server2", "server3"}, Clients: []string{"client1", "client2", "client3"}}
+	require.Equal(t, [][]string{
+		{"server1", "server3", "client2", "server2", "client1", "client3"},
+		{"server1", "server3", "client3", "server2", "client2", "client1"},
+		{"server1", "server3", "client1", "server2", "client3", "client2"},
+	}, Split{}.Targets(topology))
+	isolated := Isolate{}.Targets(topology)
+	require.Len(t, isolated, 6)
+	require.Equal(t, []string{"server2", "server1", "client1", "client2", "client3", "server3"}, isolated[1])
+	require.Equal(t, []string{"client1", "server1", "server2", "server3"}, isolated[3])
+
+	step := history.Step{Nodes: Split{}.Targets(topology)[0]}
+	require.Len(t, Split{}.Cuts(step), 9)
+	injection, err := Split{}.Prepare(On(newFakeCluster(topology)), step)
+	require.NoError(t, err)
+	require.Len(t, injection.effect.(*parting).cuts, 2*2+1+2*2, "two servers have a link each way, two clients none")
+}
+
+func TestSwizzlesDiffer(t *testing.T) {
+	step := history.Step{Nodes: Swizzle{}.Targets(threeClients)[0]}
+	seen := map[int]bool{}
+	for step.Seed = range uint64(50) {
+		injection, err := Swizzle{}.Prepare(On(newFakeCluster(threeClients)), step)
+		require.NoError(t, err)
+		seen[len(injection.effect.(*parting).cuts)] = true
+	}
+	require.Len(t, seen, 3, "one, two or three links are cut")
 }

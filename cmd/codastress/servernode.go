@@ -38,10 +38,10 @@ func (n *node) serverHooks() (agent.Hooks, error) {
 	return agent.Hooks{
 		Observe: func(ctx context.Context) (history.Observation, error) { return observeServer(ctx, codasrvAt{control}) },
 		Reach: func(ctx context.Context, peer string) error {
-			if peer != n.Name {
-				return fmt.Errorf("%s has no link to %s", n.Name, peer)
+			if peer == n.Name {
+				return n.reach(ctx, n.Name, n.Codasrv)
 			}
-			return n.reach(ctx, n.Name, n.Codasrv)
+			return n.reachPeer(ctx, peer)
 		},
 		Ready: func(ctx context.Context, _ string) error { return n.reach(ctx, n.Name, n.Codasrv) },
 		Evidence: func(ctx context.Context, _ string) (map[string][]byte, error) {
