@@ -84,7 +84,7 @@ type Status struct {
 	Version  VersionVector // see the package documentation
 	Parent   Fid           // the directory that holds it (links stay in one directory); zero for a volume's root
 	Target   string        // of a symlink
-	Digest   Digest        // of a file
+	Digest   Digest        // of a file; of a directory of a replicated volume, of the updates that it has seen; otherwise zero
 
 	Inconsistent bool // replicas were changed without seeing each other, and only a person can say what is right
 }

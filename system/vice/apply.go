@@ -36,6 +36,7 @@ func (t *transaction) perform(r coda.Record, contents map[uint64]upload) error {
 	if v := r.Operation.Target().Volume; v != t.volume {
 		return refuse(coda.CrossDevice, "volume %x", v)
 	}
+	t.number = r.Number
 	switch o := r.Operation.(type) {
 	case coda.Store:
 		return t.store(r, o, contents[r.Number].content)
@@ -66,11 +67,22 @@ func (t *transaction) perform(r coda.Record, contents map[uint64]upload) error {
 
 // certify refuses an operation on a file that somebody else updated after the version that the operation is based on.
 func certify(v *vnode, base coda.VersionVector) error {
+	if err := consistent(v); err != nil {
+		return err
+	}
 	now := v.status.Version
 	if base.WeaklyEqual(now) || (base.Store.IsZero() && now.Store.IsZero() && base.Compare(now) == coda.Equal) {
 		return nil
 	}
 	return refuse(coda.Conflict, "%v is at version %v, the operation is based on %v", v.status.Fid, now, base)
+}
+
+// consistent refuses to change what only a person can repair.
+func consistent(v *vnode) error {
+	if v.status.Inconsistent {
+		return refuse(coda.Conflict, "%v is inconsistent: its replicas were changed without seeing each other", v.status.Fid)
+	}
+	return nil
 }
 
 // existing finds an object that must be there.
@@ -132,7 +144,7 @@ func (t *transaction) store(r coda.Record, o coda.Store, c content) error {
 
 // create makes the object that s describes.
 func (t *transaction) create(r coda.Record, dir coda.Fid, name string, s coda.Status) error {
-	if n := s.Fid.Number(); n <= coda.RootNumber || n >= t.next {
+	if !t.granted(s.Fid.Number()) {
 		return refuse(coda.Invalid, "%v was not granted", s.Fid)
 	}
 	if err := t.free(dir, name); err != nil {
@@ -159,6 +171,8 @@ func (t *transaction) link(r coda.Record, o coda.Link) error {
 	switch {
 	case err != nil:
 		return err
+	case v.status.Inconsistent:
+		return consistent(v)
 	case v.status.Kind == coda.Directory:
 		return refuse(coda.IsDirectory, "%v", o.Fid)
 	case v.status.Parent != o.Parent:
@@ -175,6 +189,8 @@ func (t *transaction) link(r coda.Record, o coda.Link) error {
 // removable refuses to take a name from an object that must not lose it.
 func removable(v *vnode, base coda.VersionVector) error {
 	switch {
+	case v.status.Inconsistent:
+		return consistent(v)
 	case v.status.Kind == coda.Directory && v.status.Length > 0:
 		return refuse(coda.NotEmpty, "%v has %d entries", v.status.Fid, v.status.Length)
 	case v.status.Kind == coda.File && v.status.Links == 1:
@@ -185,12 +201,12 @@ func removable(v *vnode, base coda.VersionVector) error {
 }
 
 // unname takes one name from an object, and the object with its last.
-func (t *transaction) unname(v *vnode) {
+func (t *transaction) unname(v *vnode, dir coda.Fid, name string) {
 	if v.status.Links > 1 {
 		t.change(v.status.Fid).status.Links--
 		return
 	}
-	t.drop(v.status.Fid)
+	t.drop(v.status.Fid, dir, name)
 }
 
 func (t *transaction) remove(r coda.Record, o coda.Remove) error {
@@ -204,7 +220,7 @@ func (t *transaction) remove(r coda.Record, o coda.Remove) error {
 	if err := removable(v, o.Base); err != nil {
 		return err
 	}
-	t.unname(v)
+	t.unname(v, o.Parent, o.Name)
 	t.bind(o.Parent, o.Name, coda.Entry{}, r)
 	return nil
 }
@@ -220,7 +236,7 @@ func (t *transaction) removeDirectory(r coda.Record, o coda.RemoveDirectory) err
 	if err := removable(v, coda.VersionVector{}); err != nil {
 		return err
 	}
-	t.unname(v)
+	t.unname(v, o.Parent, o.Name)
 	t.bind(o.Parent, o.Name, coda.Entry{}, r)
 	return nil
 }
@@ -236,6 +252,7 @@ func (t *transaction) setAttributes(r coda.Record, o coda.SetAttributes) error {
 		}
 	}
 	v = t.update(o.Fid, r.Number)
+	t.attributes(o.Fid)
 	if o.Mode != nil {
 		v.status.Mode = *o.Mode
 	}

@@ -24,7 +24,7 @@ func (s *Server) Certify(ctx context.Context, request *vicepb.CertifyRequest) (*
 	}
 	view, _, _ := s.promises.read(0)
 	defer view.release()
-	t := newTransaction(view, request.Volume, s.volume.next.Load(), client)
+	t := newTransaction(view, s.ground(), client)
 	var refusals []coda.Refusal
 	last := uint64(0)
 	for _, p := range request.Records {

@@ -24,7 +24,7 @@ func (s *Server) commit(ctx context.Context, batch wire.Batch, records []coda.Re
 	if err != nil {
 		return wire.Answer{}, err
 	}
-	t := newTransaction(base, batch.Volume, s.volume.next.Load(), batch.Client)
+	t := newTransaction(base, s.ground(), batch.Client)
 	unknown := row.forget(batch, records)
 	if batch.Last <= row.last {
 		return s.replay(t, row, batch, unknown)
@@ -42,6 +42,7 @@ func (s *Server) commit(ctx context.Context, batch wire.Batch, records []coda.Re
 			refusals = append(refusals, *refused)
 		}
 	}
+	t.batch, t.refused = batchID{client: batch.Client, first: batch.First, last: batch.Last}, refusals
 	row = row.advance(batch, refusals, t.changed())
 	answer, outdated, err := t.answer(row, batch)
 	if err != nil {

@@ -20,8 +20,11 @@ type Config struct {
 	Log     *slog.Logger // nil for silence
 	Entropy io.Reader    // names the server when its store is made; nil for crypto/rand
 	Profile coda.Profile // default coda.Modern
-	Timing  Timing       // zero fields have the profile's
-	Limits  Limits       // zero fields have their defaults
+
+	Replication Replication // the other servers of the volume; zero for none
+
+	Timing Timing // zero fields have the profile's
+	Limits Limits // zero fields have their defaults
 
 	// Clock is the wall clock of the machine, which can be wrong and be set; nil for time.Now. Nothing that the server decides or keeps depends on it:
 	// the times of objects come from the clients, durations are measured otherwise. It is shown to who looks (State).
@@ -40,6 +43,8 @@ type Timing struct {
 	Death    time.Duration // of a historical profile: how long the acknowledgement of a break is waited for; default 30 s
 	Request  time.Duration // the longest a request may take, the transfer of its data included; default 2 min
 	Liveness wire.Liveness // how dead connections are found
+
+	COP2 time.Duration // of a replicated volume: how long a batch waits for its COP2 before the servers settle it themselves; default 10 s
 }
 
 // TimingOf is the timing of a profile in real use.
@@ -62,12 +67,13 @@ func (t Timing) withDefaults(p coda.Profile) Timing {
 	t.Silence = orDefault(t.Silence, 2*t.Lease)
 	t.Request = orDefault(t.Request, 2*time.Minute)
 	t.Liveness = orDefault(t.Liveness, wire.DefaultLiveness())
+	t.COP2 = orDefault(t.COP2, 10*time.Second)
 	return t
 }
 
 // Scaled divides the durations of a server by scale: a scenario's time_scale.
 func (t Timing) Scaled(scale float64) Timing {
-	for _, d := range []*time.Duration{&t.Lease, &t.Silence, &t.Death, &t.Request} {
+	for _, d := range []*time.Duration{&t.Lease, &t.Silence, &t.Death, &t.Request, &t.COP2} {
 		if *d < never {
 			*d = time.Duration(float64(*d) / scale)
 		}
@@ -118,6 +124,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	var err error
 	if c.Profile, err = coda.ParseProfile(string(c.Profile)); err != nil {
+		return Config{}, err
+	}
+	if err := c.Replication.check(); err != nil {
 		return Config{}, err
 	}
 	c.Timing = c.Timing.withDefaults(c.Profile)

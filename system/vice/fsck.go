@@ -52,7 +52,7 @@ func (s *Server) Fsck(ctx context.Context) (FsckResult, error) {
 	f.moving = s.store.containers.inMotion()
 	f.view, _, _ = s.promises.read(0)
 	defer f.view.release()
-	for _, step := range []func() error{f.entries, f.vnodes, f.reachability, f.inline, f.orphans, f.replay} {
+	for _, step := range []func() error{f.entries, f.vnodes, f.reachability, f.inline, f.orphans, f.replay, f.unsettled} {
 		if err := step(); err != nil {
 			return FsckResult{}, fmt.Errorf("check the store: %w", err)
 		}
@@ -125,7 +125,7 @@ func (f *fsck) vnodes() error {
 		if s.Version.IsZero() {
 			f.problem("%v has no version", s.Fid)
 		}
-		if n := s.Fid.Number(); s.Fid.Volume != f.s.volume.id || n == 0 || n >= f.s.volume.next.Load() {
+		if s.Fid.Volume != f.s.volume.id || (!root && !f.s.ground().granted(s.Fid.Number())) {
 			f.problem("%v was never granted", s.Fid)
 		}
 		switch s.Kind {

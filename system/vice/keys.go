@@ -15,6 +15,11 @@ const (
 	entryPrefix  = 'E' // fid of the directory, name -> fid and kind
 	dataPrefix   = 'D' // content id -> contents of a small file
 	replayPrefix = 'R' // volume, client -> replayRow
+
+	// Of replicated volumes.
+	batchPrefix     = 'B' // volume, client, first, last -> batchRow
+	unsettledPrefix = 'U' // fid -> unsettledRow
+	renamedPrefix   = 'M' // fid of the directory, name -> nameRow
 )
 
 const fidSize = 4 + 8 + 8
@@ -65,6 +70,32 @@ func replayKey(volume uint32, client coda.ClientID) []byte {
 	b := binary.BigEndian.AppendUint32([]byte{replayPrefix}, volume)
 	return append(b, client[:]...)
 }
+
+func batchKey(volume uint32, b batchID) []byte {
+	k := binary.BigEndian.AppendUint32([]byte{batchPrefix}, volume)
+	k = append(k, b.client[:]...)
+	k = binary.BigEndian.AppendUint64(k, b.first)
+	return binary.BigEndian.AppendUint64(k, b.last)
+}
+
+// batchOf reads the id of a batchKey.
+func batchOf(key []byte) (b batchID, err error) {
+	if len(key) != 1+4+len(b.client)+8+8 {
+		return b, fmt.Errorf("key %x has a wrong length", key)
+	}
+	key = key[5:]
+	copy(b.client[:], key)
+	key = key[len(b.client):]
+	b.first, b.last = binary.BigEndian.Uint64(key), binary.BigEndian.Uint64(key[8:])
+	return b, nil
+}
+
+func unsettledKey(f coda.Fid) []byte { return appendFid([]byte{unsettledPrefix}, f) }
+
+func renamedKey(dir coda.Fid, name string) []byte { return append(renamedsKey(dir), name...) }
+
+// renamedsKey is the common start of the keys of a directory's nameRows.
+func renamedsKey(dir coda.Fid) []byte { return appendFid([]byte{renamedPrefix}, dir) }
 
 // after gives the first key behind all that start with prefix.
 func after(prefix []byte) []byte {

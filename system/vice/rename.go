@@ -11,6 +11,9 @@ func (t *transaction) rename(r coda.Record, o coda.Rename) error {
 	if err != nil {
 		return err
 	}
+	if err := consistent(v); err != nil {
+		return err
+	}
 	if err := t.movable(v, o, to); err != nil {
 		return err
 	}
@@ -78,6 +81,6 @@ func (t *transaction) replace(v *vnode, f coda.Fid, o coda.Rename) error {
 	if err := removable(old, o.ReplacedBase); err != nil {
 		return err
 	}
-	t.unname(old)
+	t.unname(old, o.ToParent, o.ToName)
 	return nil
 }

@@ -44,6 +44,9 @@ type serverRow struct {
 type volumeRow struct {
 	id   uint32
 	next uint64 // the next vnode number to grant
+
+	slot     int // of this server
+	replicas int // servers that hold the volume, at least 1
 }
 
 // replayRow is what the server remembers of a client's last batches.
@@ -60,6 +63,9 @@ type replayChanged struct {
 	before coda.VersionVector
 	after  coda.VersionVector
 }
+
+// inconsistentBit is set in the kind of an object that is inconsistent.
+const inconsistentBit = 0x80
 
 // rowVersion starts every row; another one is from a newer server.
 const rowVersion = 1
@@ -188,7 +194,11 @@ func (r *row) end() error {
 
 func (v *vnode) encode() []byte {
 	s := &v.status
-	b := append(newRow(), byte(s.Kind))
+	kind := byte(s.Kind)
+	if s.Inconsistent {
+		kind |= inconsistentBit
+	}
+	b := append(newRow(), kind)
 	b = binary.AppendUvarint(b, uint64(s.Mode))
 	b = binary.AppendUvarint(b, s.Length)
 	b = binary.AppendUvarint(b, uint64(s.Links))
@@ -202,6 +212,10 @@ func (v *vnode) encode() []byte {
 		b = append(b, byte(v.content.place))
 		b = binary.AppendUvarint(b, v.content.id.epoch)
 		b = binary.AppendUvarint(b, v.content.id.sequence)
+	case coda.Directory:
+		if !s.Digest.IsZero() {
+			b = append(b, s.Digest[:]...)
+		}
 	case coda.Symlink:
 		b = appendString(b, s.Target)
 	}
@@ -213,7 +227,8 @@ func decodeVnode(f coda.Fid, b []byte) (*vnode, error) {
 	v := &vnode{}
 	s := &v.status
 	s.Fid = f
-	s.Kind = coda.ObjectKind(r.byte())
+	kind := r.byte()
+	s.Kind, s.Inconsistent = coda.ObjectKind(kind&^inconsistentBit), kind&inconsistentBit != 0
 	s.Mode = r.number32()
 	s.Length = r.number()
 	s.Links = r.number32()
@@ -225,6 +240,10 @@ func decodeVnode(f coda.Fid, b []byte) (*vnode, error) {
 	case coda.File:
 		copy(s.Digest[:], r.bytes(uint64(len(s.Digest))))
 		v.content = content{place: place(r.byte()), id: contentID{epoch: r.number(), sequence: r.number()}}
+	case coda.Directory:
+		if r.err == nil && len(r.b) > 0 {
+			copy(s.Digest[:], r.bytes(uint64(len(s.Digest))))
+		}
 	case coda.Symlink:
 		s.Target = r.string()
 	}
@@ -259,12 +278,23 @@ func decodeServer(b []byte) (s serverRow, err error) {
 }
 
 func (v volumeRow) encode() []byte {
-	return binary.AppendUvarint(binary.AppendUvarint(newRow(), uint64(v.id)), v.next)
+	b := binary.AppendUvarint(binary.AppendUvarint(newRow(), uint64(v.id)), v.next)
+	if v.replicas > 1 {
+		b = append(b, byte(v.slot), byte(v.replicas))
+	}
+	return b
 }
 
 func decodeVolume(b []byte) (volumeRow, error) {
 	r := readRow(b)
-	return volumeRow{id: r.number32(), next: r.number()}, r.end()
+	v := volumeRow{id: r.number32(), next: r.number(), replicas: 1}
+	if r.err == nil && len(r.b) > 0 {
+		v.slot, v.replicas = int(r.byte()), int(r.byte())
+		if v.replicas < 2 || v.replicas > coda.VersionSlots || v.slot >= v.replicas {
+			r.err = errRow
+		}
+	}
+	return v, r.end()
 }
 
 func (p replayRow) encode() []byte {

@@ -49,6 +49,25 @@ func TestRowsComeBack(t *testing.T) {
 		gotReplay, err := decodeReplay(7, r.encode())
 		require.NoError(t, err)
 		require.Equal(t, r, gotReplay)
+
+		store := coda.StoreID{Client: coda.ClientID{7}, Number: rapid.Uint64Min(1).Draw(t, "store")}
+		b := batchRow{
+			everywhere: rapid.Bool().Draw(t, "everywhere"), refused: []uint64{3, 9},
+			objects: []batchObject{{fid: f, owed: 6, count: 3, numbers: []uint64{1, 2, 8}}},
+		}
+		gotBatch, err := decodeBatch(7, b.encode())
+		require.NoError(t, err)
+		require.Equal(t, b, gotBatch)
+
+		u := unsettledRow{attributes: store, removed: &tombstone{version: drawVersion(t), update: store, dir: coda.RootFid(7), name: "x"}}
+		gotUnsettled, err := decodeUnsettled(7, u.encode())
+		require.NoError(t, err)
+		require.Equal(t, u, gotUnsettled)
+
+		n := nameRow{update: store, entry: e, derived: true, originDir: coda.RootFid(7), originName: "y"}
+		gotName, err := decodeName(coda.RootFid(7), "x", n.encode())
+		require.NoError(t, err)
+		require.Equal(t, n, gotName)
 	})
 }
 
@@ -56,6 +75,9 @@ func TestRowsComeBack(t *testing.T) {
 func FuzzRows(f *testing.F) {
 	f.Add((&vnode{status: coda.Status{Fid: coda.NewFid(7, 2, coda.Symlink), Kind: coda.Symlink, Target: "x"}}).encode())
 	f.Add(replayRow{last: 1, first: 1, refusals: []coda.Refusal{{Number: 1, Kind: 1}}, changed: make([]replayChanged, 1)}.encode())
+	f.Add(batchRow{refused: []uint64{1, 2}, objects: []batchObject{{fid: coda.RootFid(7), owed: 2, count: 1, numbers: []uint64{3}}}}.encode())
+	f.Add(unsettledRow{removed: &tombstone{dir: coda.RootFid(7), name: "x"}}.encode())
+	f.Add(nameRow{originDir: coda.RootFid(7), originName: "y"}.encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, kind := range []coda.ObjectKind{coda.File, coda.Directory, coda.Symlink} {
 			fid := coda.NewFid(7, 2, kind)
@@ -67,6 +89,21 @@ func FuzzRows(f *testing.F) {
 		}
 		if r, err := decodeReplay(7, b); err == nil {
 			again, err := decodeReplay(7, r.encode())
+			require.NoError(t, err)
+			require.Equal(t, r, again)
+		}
+		if r, err := decodeBatch(7, b); err == nil {
+			again, err := decodeBatch(7, r.encode())
+			require.NoError(t, err)
+			require.Equal(t, r, again)
+		}
+		if r, err := decodeUnsettled(7, b); err == nil {
+			again, err := decodeUnsettled(7, r.encode())
+			require.NoError(t, err)
+			require.Equal(t, r, again)
+		}
+		if r, err := decodeName(coda.RootFid(7), "x", b); err == nil {
+			again, err := decodeName(coda.RootFid(7), "x", r.encode())
 			require.NoError(t, err)
 			require.Equal(t, r, again)
 		}

@@ -125,13 +125,17 @@ func (s *Server) recover(ctx context.Context) error {
 const onlyVolume = 1
 
 func (s *Server) recoverVolume(b *pebble.Batch) error {
-	row := volumeRow{id: onlyVolume, next: coda.RootNumber + 1}
+	r := s.cfg.Replication
+	row := volumeRow{id: onlyVolume, next: uint64(r.Slot)<<slotShift | (coda.RootNumber + 1), slot: r.Slot, replicas: r.replicas()}
 	found, err := get(s.store.db, volumeKey(s.cfg.Volume), func(b []byte) (err error) {
 		row, err = decodeVolume(b)
 		return err
 	})
 	if err != nil {
 		return err
+	}
+	if row.slot != r.Slot || row.replicas != r.replicas() {
+		return coda.Errorf("open it", coda.Invalid, "the store is slot %d of %d, the configuration says slot %d of %d", row.slot, row.replicas, r.Slot, r.replicas())
 	}
 	s.volume.id = row.id
 	s.volume.next.Store(row.next)
@@ -145,8 +149,15 @@ func (s *Server) recoverVolume(b *pebble.Batch) error {
 		return err
 	}
 	root := vnode{status: coda.Status{Fid: coda.RootFid(row.id), Kind: coda.Directory, Mode: 0o755, Links: 1}}
-	root.status.Version.Slots[slot] = 1
+	root.status.Version.Slots[0] = 1
 	root.status.Version.Store = coda.StoreID{Client: s.row.id, Number: 1}
+	if r := s.cfg.Replication; r.replicated() {
+		for i := range r.replicas() {
+			root.status.Version.Slots[i] = 1
+		}
+		root.status.Version.Store = rootStore(s.cfg.Volume)
+		root.status.Digest = addUpdate(coda.Digest{}, root.status.Version.Store)
+	}
 	if err := b.Set(vnodeKey(root.status.Fid), root.encode(), nil); err != nil {
 		return err
 	}

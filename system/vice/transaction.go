@@ -2,6 +2,7 @@ package vice
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"slices"
 
@@ -12,12 +13,35 @@ import (
 
 // transaction is what a batch changes, in memory, on top of the state before it.
 type transaction struct {
+	ground
 	base    pebble.Reader
-	volume  uint32
-	next    uint64 // numbers from here on were never granted
 	client  coda.ClientID
+	number  uint64 // of the record that is being applied
 	vnodes  map[coda.Fid]*object
 	entries map[coda.Fid]map[string]*binding
+	touched map[coda.Fid]*touch // of a replicated volume
+	batch   batchID
+	refused []coda.Refusal // of the batch
+}
+
+// ground is what a transaction has to know of the server.
+type ground struct {
+	volume   uint32
+	next     uint64 // numbers of this server from here on were never granted
+	slot     int    // of this server in version vectors
+	replicas int
+}
+
+// ground is where the next transaction starts.
+func (s *Server) ground() ground {
+	r := s.cfg.Replication
+	return ground{volume: s.volume.id, next: s.volume.next.Load(), slot: r.Slot, replicas: r.replicas()}
+}
+
+// granted reports whether a server has granted a number, as far as this one can know: it knows its own grants only.
+func (g ground) granted(number uint64) bool {
+	slot, count := grantedBy(number)
+	return count > coda.RootNumber && slot < g.replicas && (slot != g.slot || number < g.next)
 }
 
 // object is a vnode before the batch and now. Nil stands for no such object.
@@ -28,15 +52,13 @@ type object struct {
 // binding is what a name stands for before the batch and now. The zero entry stands for a free name.
 type binding struct {
 	before, now coda.Entry
+	number      uint64 // of the last record that changed it; 0 for none
 }
 
-// slot is this server's place in version vectors.
-const slot = 0
-
-func newTransaction(base pebble.Reader, volume uint32, next uint64, client coda.ClientID) *transaction {
+func newTransaction(base pebble.Reader, g ground, client coda.ClientID) *transaction {
 	return &transaction{
-		base: base, volume: volume, next: next, client: client,
-		vnodes: map[coda.Fid]*object{}, entries: map[coda.Fid]map[string]*binding{},
+		ground: g, base: base, client: client,
+		vnodes: map[coda.Fid]*object{}, entries: map[coda.Fid]map[string]*binding{}, touched: map[coda.Fid]*touch{},
 	}
 }
 
@@ -75,7 +97,8 @@ func (t *transaction) change(f coda.Fid) *vnode {
 	if o.now == o.before {
 		o.now = new(*o.before)
 	}
-	o.now.status.Version.Slots[slot]++
+	o.now.status.Version.Slots[t.slot]++
+	t.touch(f)
 	return o.now
 }
 
@@ -83,18 +106,24 @@ func (t *transaction) change(f coda.Fid) *vnode {
 func (t *transaction) update(f coda.Fid, number uint64) *vnode {
 	v := t.change(f)
 	v.status.Version.Store = coda.StoreID{Client: t.client, Number: number}
+	t.addToDigest(v)
 	return v
 }
 
 // add makes an object whose fid was looked up and not found.
 func (t *transaction) add(number uint64, s coda.Status) {
 	s.Version = coda.VersionVector{Store: coda.StoreID{Client: t.client, Number: number}}
-	s.Version.Slots[slot] = 1
+	s.Version.Slots[t.slot] = 1
 	t.vnodes[s.Fid].now = &vnode{status: s}
+	t.touch(s.Fid)
+	t.addToDigest(t.vnodes[s.Fid].now)
 }
 
-// drop removes an object that was looked up.
-func (t *transaction) drop(f coda.Fid) { t.vnodes[f].now = nil }
+// drop removes an object that was looked up and loses its last name.
+func (t *transaction) drop(f coda.Fid, dir coda.Fid, name string) {
+	t.buryAt(f, dir, name)
+	t.vnodes[f].now = nil
+}
 
 // bind makes a name that was looked up stand for e, or frees it when e is zero. The directory must have been looked up.
 func (t *transaction) bind(dir coda.Fid, name string, e coda.Entry, r coda.Record) {
@@ -108,6 +137,7 @@ func (t *transaction) bind(dir coda.Fid, name string, e coda.Entry, r coda.Recor
 		d.status.Length--
 	}
 	b.now = e
+	b.number = r.Number
 }
 
 // changed lists the objects that are not what they were, in order of their fids.
@@ -191,7 +221,7 @@ func (t *transaction) write(b *pebble.Batch, arrived map[uint64]upload) (taken m
 			}
 		}
 	}
-	return taken, garbage, t.writeEntries(b)
+	return taken, garbage, errors.Join(t.writeEntries(b), t.writeUnsettled(b), t.writePending(b))
 }
 
 func (t *transaction) writeEntries(b *pebble.Batch) error {

@@ -19,7 +19,11 @@ func (s *Server) Volume(_ context.Context, request *vicepb.VolumeRequest) (*vice
 	if request.Name != s.volume.name {
 		return nil, coda.Errorf("find volume", coda.NotFound, "%q", request.Name)
 	}
-	return &vicepb.VolumeReply{Volume: s.volume.id, Name: s.volume.name, Root: wire.FidToProto(coda.RootFid(s.volume.id))}, nil
+	reply := &vicepb.VolumeReply{Volume: s.volume.id, Name: s.volume.name, Root: wire.FidToProto(coda.RootFid(s.volume.id))}
+	if r := s.cfg.Replication; r.replicated() {
+		reply.Slot, reply.Replicas = uint32(r.Slot), uint32(r.replicas())
+	}
+	return reply, nil
 }
 
 // known refuses a volume that this server does not have.
@@ -44,7 +48,7 @@ func (s *Server) AllocateVnodes(ctx context.Context, request *vicepb.AllocateVno
 	}
 	defer v.granting.give()
 	first := v.next.Load()
-	row := volumeRow{id: v.id, next: first + uint64(request.Count)}
+	row := volumeRow{id: v.id, next: first + uint64(request.Count), slot: s.cfg.Replication.Slot, replicas: s.cfg.Replication.replicas()}
 	b := s.store.db.NewBatch()
 	defer b.Close()
 	if err := b.Set(volumeKey(v.name), row.encode(), nil); err != nil {

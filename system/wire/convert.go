@@ -139,7 +139,7 @@ func StatusToProto(s coda.Status) *vicepb.Status {
 
 		Inconsistent: s.Inconsistent,
 	}
-	if s.Kind == coda.File {
+	if s.Kind == coda.File || !s.Digest.IsZero() {
 		p.Digest = append([]byte(nil), s.Digest[:]...)
 	}
 	return p
@@ -199,11 +199,11 @@ func checkStatus(s coda.Status) error {
 	}
 }
 
-// digestFromProto decodes the digest of an object, which files must have and others must not.
+// digestFromProto decodes the digest of an object, which files must have, directories may have, and symlinks must not.
 func digestFromProto(p []byte, kind coda.ObjectKind) (coda.Digest, error) {
 	var d coda.Digest
 	want := 0
-	if kind == coda.File {
+	if kind == coda.File || (kind == coda.Directory && len(p) > 0) {
 		want = len(d)
 	}
 	if len(p) != want {

@@ -172,8 +172,27 @@ func (l *Log) Apply() wire.Answer {
 	a, err := l.Send()
 	require.NoError(l.c.s.t, err)
 	require.Empty(l.c.s.t, a.Refusals)
-	require.Equal(l.c.s.t, l.c.last, a.Done)
+	require.Equal(l.c.s.t, l.Records[len(l.Records)-1].Number, a.Done)
 	return a
+}
+
+// COP2 tells the server which replicas have applied the batch.
+func (l *Log) COP2(slots ...int) {
+	l.c.s.t.Helper()
+	update := &vicepb.UpdateSet{First: l.Records[0].Number, Last: l.Records[len(l.Records)-1].Number}
+	for _, slot := range slots {
+		update.Slots |= 1 << slot
+	}
+	ctx, cancel := bounded()
+	defer cancel()
+	_, err := l.c.Vice.COP2(ctx, &vicepb.COP2Request{Client: wire.ClientIDToProto(l.c.ID), Volume: l.c.Volume, Updates: []*vicepb.UpdateSet{update}},
+		grpc.WaitForReady(true))
+	require.NoError(l.c.s.t, err)
+}
+
+// At gives the same batch, to be sent to another replica by the client's connection to it.
+func (l *Log) At(c *Client) *Log {
+	return &Log{Records: l.Records, Contents: l.Contents, Connected: l.Connected, c: c}
 }
 
 // Fetched is what a fetch brought.

@@ -38,13 +38,54 @@ type Server struct {
 	server   *vice.Server
 	listener *bufconn.Listener
 	served   chan error
-	mute     *atomic.Bool // the server's connections send nothing any more
+	mute     *atomic.Bool      // the server's connections send nothing any more
+	peers    map[net.Conn]bool // connections from and to other servers of the volume
+
+	cut atomic.Bool // off from the other servers
 }
 
 // Start runs a server on a simulated disk, or on the one that change sets. The server is stopped and checked (Fsck) when
 // the test ends.
 func Start(t testing.TB, change ...func(*vice.Config)) *Server {
 	t.Helper()
+	s := newServer(t, change)
+	s.Start()
+	return s
+}
+
+// StartReplicas runs the servers of a replicated volume, in the order of their slots.
+func StartReplicas(t testing.TB, n int, change ...func(*vice.Config)) []*Server {
+	t.Helper()
+	servers := make([]*Server, n)
+	for slot := range servers {
+		servers[slot] = newServer(t, change)
+	}
+	for slot, s := range servers {
+		s.cfg.Replication.Slot = slot
+		for _, peer := range servers {
+			connection := wire.DefaultClientConfig()
+			connection.Dialer = func(ctx context.Context, address string) (net.Conn, error) {
+				if s.cut.Load() || peer.cut.Load() {
+					return nil, errors.New("the test servers are cut off from each other")
+				}
+				c, err := peer.Dial(ctx, address)
+				if err != nil {
+					return nil, err
+				}
+				return s.between(peer, c), nil
+			}
+			connection.MaxBackoff = 20 * time.Millisecond
+			s.cfg.Replication.Peers = append(s.cfg.Replication.Peers, vice.Peer{Address: "vicetest", Connection: connection})
+		}
+	}
+	for _, s := range servers {
+		s.Start()
+	}
+	return servers
+}
+
+// newServer makes a server that is stopped and checked when the test ends.
+func newServer(t testing.TB, change []func(*vice.Config)) *Server {
 	s := &Server{t: t, memory: simdisk.New()}
 	s.cfg = vice.Config{Disk: s.memory, Dir: "vice", Volume: Volume}
 	for _, c := range change {
@@ -53,7 +94,6 @@ func Start(t testing.TB, change ...func(*vice.Config)) *Server {
 	if s.cfg.Disk != disk.FS(s.memory) {
 		s.memory = nil
 	}
-	s.Start()
 	t.Cleanup(func() {
 		if s.Vice() != nil {
 			s.CheckSound()
@@ -63,16 +103,53 @@ func Start(t testing.TB, change ...func(*vice.Config)) *Server {
 	return s
 }
 
+// CutOff cuts the server off from the other servers of its volume, or lets it speak with them again. Clients reach it all the time.
+func (s *Server) CutOff(cut bool) {
+	s.cut.Store(cut)
+	if !cut {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.peers {
+		_ = c.Close()
+	}
+}
+
+// between keeps a connection to another server so that both can be cut off from each other.
+func (s *Server) between(peer *Server, c net.Conn) net.Conn {
+	for _, end := range []*Server{s, peer} {
+		end.mu.Lock()
+		if end.peers == nil {
+			end.peers = map[net.Conn]bool{}
+		}
+		end.peers[c] = true
+		end.mu.Unlock()
+	}
+	return c
+}
+
 // Start starts the server again after Stop or Crash.
 func (s *Server) Start() {
 	s.t.Helper()
+	require.NoError(s.t, s.TryStart())
+}
+
+// Configure changes the configuration of the next start.
+func (s *Server) Configure(change func(*vice.Config)) { change(&s.cfg) }
+
+// TryStart is Start where the server may refuse.
+func (s *Server) TryStart() error {
 	server, err := vice.Open(context.Background(), s.cfg)
-	require.NoError(s.t, err)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.server, s.listener, s.served, s.mute = server, bufconn.Listen(1<<20), make(chan error, 1), new(atomic.Bool)
 	listener, served := muteListener{s.listener, s.mute}, s.served
 	go func() { served <- server.Serve(context.Background(), listener, nil) }()
+	return nil
 }
 
 // Vice is the server that is running, nil for none.

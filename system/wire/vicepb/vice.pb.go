@@ -450,19 +450,21 @@ func (x *VersionVector) GetStore() *StoreId {
 }
 
 type Status struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Fid           *Fid                   `protobuf:"bytes,1,opt,name=fid,proto3" json:"fid,omitempty"`
-	Kind          ObjectKind             `protobuf:"varint,2,opt,name=kind,proto3,enum=coda.vice.v1.ObjectKind" json:"kind,omitempty"`
-	Mode          uint32                 `protobuf:"varint,3,opt,name=mode,proto3" json:"mode,omitempty"`     // permission bits only
-	Length        uint64                 `protobuf:"varint,4,opt,name=length,proto3" json:"length,omitempty"` // bytes of contents; of a directory, its number of entries
-	Links         uint32                 `protobuf:"varint,5,opt,name=links,proto3" json:"links,omitempty"`
-	Modified      int64                  `protobuf:"varint,6,opt,name=modified,proto3" json:"modified,omitempty"` // nanoseconds since 1970
-	Owner         uint32                 `protobuf:"varint,7,opt,name=owner,proto3" json:"owner,omitempty"`
-	Version       *VersionVector         `protobuf:"bytes,8,opt,name=version,proto3" json:"version,omitempty"`
-	Parent        *Fid                   `protobuf:"bytes,9,opt,name=parent,proto3" json:"parent,omitempty"`               // the directory that holds it; of a directory or of a file (links stay in one directory)
-	Target        []byte                 `protobuf:"bytes,10,opt,name=target,proto3" json:"target,omitempty"`              // of a symlink
-	Digest        []byte                 `protobuf:"bytes,11,opt,name=digest,proto3" json:"digest,omitempty"`              // SHA-256 of a file's contents
-	Inconsistent  bool                   `protobuf:"varint,12,opt,name=inconsistent,proto3" json:"inconsistent,omitempty"` // replicas were changed without seeing each other, and only a person can say what is right
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Fid      *Fid                   `protobuf:"bytes,1,opt,name=fid,proto3" json:"fid,omitempty"`
+	Kind     ObjectKind             `protobuf:"varint,2,opt,name=kind,proto3,enum=coda.vice.v1.ObjectKind" json:"kind,omitempty"`
+	Mode     uint32                 `protobuf:"varint,3,opt,name=mode,proto3" json:"mode,omitempty"`     // permission bits only
+	Length   uint64                 `protobuf:"varint,4,opt,name=length,proto3" json:"length,omitempty"` // bytes of contents; of a directory, its number of entries
+	Links    uint32                 `protobuf:"varint,5,opt,name=links,proto3" json:"links,omitempty"`
+	Modified int64                  `protobuf:"varint,6,opt,name=modified,proto3" json:"modified,omitempty"` // nanoseconds since 1970
+	Owner    uint32                 `protobuf:"varint,7,opt,name=owner,proto3" json:"owner,omitempty"`
+	Version  *VersionVector         `protobuf:"bytes,8,opt,name=version,proto3" json:"version,omitempty"`
+	Parent   *Fid                   `protobuf:"bytes,9,opt,name=parent,proto3" json:"parent,omitempty"`  // the directory that holds it; of a directory or of a file (links stay in one directory)
+	Target   []byte                 `protobuf:"bytes,10,opt,name=target,proto3" json:"target,omitempty"` // of a symlink
+	Digest   []byte                 `protobuf:"bytes,11,opt,name=digest,proto3" json:"digest,omitempty"` // SHA-256 of a file's contents; of a directory of a replicated volume, a digest of the updates that it has seen, in
+	// whatever order: equal ones have the same entries and attributes, whatever their versions say. Equal store ids do not
+	// say that of directories: a replica that has missed an update before the last carries the last one's store id, too
+	Inconsistent  bool `protobuf:"varint,12,opt,name=inconsistent,proto3" json:"inconsistent,omitempty"` // replicas were changed without seeing each other, and only a person can say what is right
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2673,7 +2675,7 @@ type UpdateSet struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	First         uint64                 `protobuf:"varint,1,opt,name=first,proto3" json:"first,omitempty"` // the number of the batch's first record
 	Last          uint64                 `protobuf:"varint,2,opt,name=last,proto3" json:"last,omitempty"`   // and of its last
-	Slots         uint32                 `protobuf:"varint,3,opt,name=slots,proto3" json:"slots,omitempty"` // bit i: the replica in slot i
+	Slots         uint32                 `protobuf:"varint,3,opt,name=slots,proto3" json:"slots,omitempty"` // bit i: the replica in slot i. Only replicas whose answers have the same refusals belong together in one set
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -1,0 +1,119 @@
+package vice
+
+import (
+	"encoding/binary"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// appendStore appends a store id, which may be zero.
+func appendStore(b []byte, s coda.StoreID) []byte {
+	b = binary.AppendUvarint(b, s.Number)
+	if s.Number != 0 {
+		b = append(b, s.Client[:]...)
+	}
+	return b
+}
+
+func (r *row) store() (s coda.StoreID) {
+	if s.Number = r.number(); s.Number != 0 {
+		copy(s.Client[:], r.bytes(uint64(len(s.Client))))
+	}
+	return s
+}
+
+func (r *row) flag() bool {
+	b := r.byte()
+	if b > 1 {
+		r.err = errRow
+	}
+	return b == 1
+}
+
+func appendFlag(b []byte, set bool) []byte {
+	if set {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
+
+// appendNumbers appends numbers that rise.
+func appendNumbers(b []byte, numbers []uint64) []byte {
+	b = binary.AppendUvarint(b, uint64(len(numbers)))
+	last := uint64(0)
+	for _, n := range numbers {
+		b = binary.AppendUvarint(b, n-last)
+		last = n
+	}
+	return b
+}
+
+func (r *row) numbers() (list []uint64) {
+	last := uint64(0)
+	for n := r.number(); n > 0 && r.err == nil; n-- {
+		step := r.number()
+		if step == 0 || last+step < last {
+			r.err = errRow
+		}
+		last += step
+		list = append(list, last)
+	}
+	return list
+}
+
+func (p batchRow) encode() []byte {
+	b := appendNumbers(appendFlag(newRow(), p.everywhere), p.refused)
+	b = binary.AppendUvarint(b, uint64(len(p.objects)))
+	for _, o := range p.objects {
+		b = binary.AppendUvarint(appendObject(b, o.fid), uint64(o.owed))
+		b = appendNumbers(binary.AppendUvarint(b, o.count), o.numbers)
+	}
+	return b
+}
+
+func decodeBatch(volume uint32, b []byte) (batchRow, error) {
+	r := readRow(b)
+	p := batchRow{everywhere: r.flag(), refused: r.numbers()}
+	for n := r.number(); n > 0 && r.err == nil; n-- {
+		p.objects = append(p.objects, batchObject{fid: r.object(volume), owed: slots(r.number32()), count: r.number(), numbers: r.numbers()})
+	}
+	return p, r.end()
+}
+
+func (u unsettledRow) encode() []byte {
+	b := appendFlag(appendStore(newRow(), u.attributes), u.removed != nil)
+	if t := u.removed; t != nil {
+		b = appendStore(appendVersion(b, t.version), t.update)
+		b = appendString(appendObject(b, t.dir), t.name)
+	}
+	return b
+}
+
+func decodeUnsettled(volume uint32, b []byte) (unsettledRow, error) {
+	r := readRow(b)
+	u := unsettledRow{attributes: r.store()}
+	if r.flag() {
+		u.removed = &tombstone{version: r.version(), update: r.store(), dir: r.object(volume), name: r.string()}
+	}
+	return u, r.end()
+}
+
+func (n nameRow) encode() []byte {
+	b := appendObject(append(appendStore(newRow(), n.update), byte(n.entry.Kind)), n.entry.Fid)
+	b = appendObject(appendFlag(b, n.derived), n.originDir)
+	return appendString(b, n.originName)
+}
+
+func decodeName(dir coda.Fid, name string, b []byte) (nameRow, error) {
+	r := readRow(b)
+	n := nameRow{update: r.store(), entry: coda.Entry{Kind: coda.ObjectKind(r.byte()), Fid: r.object(dir.Volume)}}
+	n.derived, n.originDir, n.originName = r.flag(), r.object(dir.Volume), r.string()
+	switch {
+	case n.entry.Fid.IsZero() && n.entry.Kind == 0:
+	case !n.entry.Kind.Matches(n.entry.Fid):
+		r.err = errRow
+	default:
+		n.entry.Name = name
+	}
+	return n, r.end()
+}

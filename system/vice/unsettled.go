@@ -1,0 +1,176 @@
+package vice
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/codastress/codastress/system/coda"
+)
+
+// What a server of a replicated volume keeps beside the volume, durably and in the same commits: which batches it cannot know that all replicas have
+// (batchRow), and what these did to objects (unsettledRow) and to names (nameRow). Objects and names of which there is no row are settled: every
+// replica has them as this one does.
+
+// batchID names a batch of records.
+type batchID struct {
+	client      coda.ClientID
+	first, last uint64
+}
+
+// batchRow is what the server knows of a batch that it has.
+type batchRow struct {
+	everywhere bool     // all replicas have the batch
+	refused    []uint64 // records that this replica does not have, because it has refused them, in order
+	objects    []batchObject
+}
+
+// batchObject is what a batch did to an object.
+type batchObject struct {
+	fid     coda.Fid
+	owed    slots    // of replicas whose update is not counted in the object's version yet
+	count   uint64   // updates
+	numbers []uint64 // of the records, in order
+}
+
+// unsettledRow says of an object that was changed how it came to be what it is.
+type unsettledRow struct {
+	attributes coda.StoreID // of a directory: the update that set its attributes; zero for a settled one
+	removed    *tombstone   // of an object that was removed
+}
+
+// tombstone is what is left of an object.
+type tombstone struct {
+	version coda.VersionVector // the removal is counted, the store id is that of the last update before
+	update  coda.StoreID       // the removal
+	dir     coda.Fid           // where the last name was
+	name    string
+}
+
+// nameRow says of a name that was changed how it came to stand for what it does.
+type nameRow struct {
+	update  coda.StoreID
+	entry   coda.Entry // what the name stands for; without a fid for nothing
+	derived bool       // resolution has changed what the update did: of two rows of one update, this one knows more
+
+	// Of a name that resolution gave an object because another one kept the object's own name.
+	originDir  coda.Fid
+	originName string
+}
+
+// touch is what a transaction did to an object.
+type touch struct {
+	count      uint64     // updates
+	numbers    []uint64   // of the records, in order
+	digested   uint64     // of a directory: the record that its digest has counted last
+	attributes uint64     // the record that made it or set its attributes last; 0 for none
+	removed    *tombstone // where it is not there any more
+}
+
+func (t *transaction) replicated() bool { return t.replicas > 1 }
+
+// touch counts that the present record has updated an object.
+func (t *transaction) touch(f coda.Fid) *touch {
+	if !t.replicated() {
+		return &touch{}
+	}
+	c := t.touched[f]
+	if c == nil {
+		c = &touch{}
+		t.touched[f] = c
+	}
+	c.count++
+	if n := len(c.numbers); n == 0 || c.numbers[n-1] != t.number {
+		c.numbers = append(c.numbers, t.number)
+	}
+	return c
+}
+
+// addToDigest notes in a directory's digest that it has seen the present record. A record that changes two of its names counts once.
+func (t *transaction) addToDigest(v *vnode) {
+	if !t.replicated() || v.status.Kind != coda.Directory {
+		return
+	}
+	c := t.touched[v.status.Fid]
+	if c.digested != t.number {
+		v.status.Digest = addUpdate(v.status.Digest, coda.StoreID{Client: t.client, Number: t.number})
+		c.digested = t.number
+	}
+}
+
+// attributes notes that the present record sets the attributes of an object.
+func (t *transaction) attributes(f coda.Fid) {
+	if t.replicated() {
+		t.touched[f].attributes = t.number
+	}
+}
+
+// buryAt notes that an object is removed with its last name.
+func (t *transaction) buryAt(f coda.Fid, dir coda.Fid, name string) {
+	if !t.replicated() {
+		return
+	}
+	version := t.vnodes[f].now.status.Version
+	version.Slots[t.slot]++
+	t.touch(f).removed = &tombstone{version: version, update: coda.StoreID{Client: t.client, Number: t.number}, dir: dir, name: name}
+}
+
+// writeUnsettled puts into a batch of the store what the transaction did to objects and to names.
+func (t *transaction) writeUnsettled(b *pebble.Batch) error {
+	var errs []error
+	for f, c := range t.touched {
+		row, _, err := getUnsettled(t.base, f)
+		errs = append(errs, err)
+		if c.attributes != 0 {
+			row.attributes = coda.StoreID{Client: t.client, Number: c.attributes}
+		}
+		row.removed = c.removed
+		errs = append(errs, b.Set(unsettledKey(f), row.encode(), nil))
+	}
+	for dir, names := range t.entries {
+		for name, n := range names {
+			if n.number == 0 || !t.replicated() {
+				continue
+			}
+			row := nameRow{update: coda.StoreID{Client: t.client, Number: n.number}, entry: n.now}
+			errs = append(errs, b.Set(renamedKey(dir, name), row.encode(), nil))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// writePending puts into a batch of the store that the batch waits for its COP2.
+func (t *transaction) writePending(b *pebble.Batch) error {
+	if len(t.touched) == 0 {
+		return nil
+	}
+	row := batchRow{}
+	for _, r := range t.refused {
+		row.refused = append(row.refused, r.Number)
+	}
+	others := (slots(1)<<t.replicas - 1) &^ (1 << t.slot)
+	for f, c := range t.touched {
+		row.objects = append(row.objects, batchObject{fid: f, owed: others, count: c.count, numbers: c.numbers})
+	}
+	slices.SortFunc(row.objects, func(x, y batchObject) int { return x.fid.Compare(y.fid) })
+	return b.Set(batchKey(t.volume, t.batch), row.encode(), nil)
+}
+
+// getUnsettled reads what is unsettled of an object; a zero row and false where nothing is.
+func getUnsettled(r pebble.Reader, f coda.Fid) (row unsettledRow, ok bool, err error) {
+	ok, err = get(r, unsettledKey(f), func(b []byte) (err error) {
+		row, err = decodeUnsettled(f.Volume, b)
+		return err
+	})
+	return row, ok, err
+}
+
+// getBatch reads what the server knows of a batch; false where it knows nothing.
+func getBatch(r pebble.Reader, volume uint32, id batchID) (row batchRow, ok bool, err error) {
+	ok, err = get(r, batchKey(volume, id), func(b []byte) (err error) {
+		row, err = decodeBatch(volume, b)
+		return err
+	})
+	return row, ok, err
+}
