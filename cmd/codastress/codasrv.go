@@ -12,29 +12,60 @@ import (
 
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/vice"
+	"github.com/codastress/codastress/system/wire"
 )
 
 // stopTime bounds the orderly end of a daemon.
 const stopTime = 5 * time.Second
 
+// codasrvFlags are codasrv's own, besides those of every daemon.
+type codasrvFlags struct {
+	daemonFlags
+	listen       string
+	slot         int
+	replicas     []string
+	replicaNames []string
+}
+
 func codasrvCommand() *cobra.Command {
-	var flags daemonFlags
-	var listen string
+	var flags codasrvFlags
 	cmd := &cobra.Command{
 		Use:   "codasrv",
 		Short: "Serve a volume",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serveVolume(cmd.Context(), flags, listen)
+			return serveVolume(cmd.Context(), flags)
 		},
 	}
 	flags.register(cmd)
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:2432", "address to answer clients on")
+	cmd.Flags().StringVar(&flags.listen, "listen", "127.0.0.1:2432", "address to answer clients on")
+	cmd.Flags().StringArrayVar(&flags.replicas, "replica", nil, "address of a codasrv that holds the volume, this one included; once for each, in the order of their slots")
+	cmd.Flags().StringArrayVar(&flags.replicaNames, "replica-name", nil, "the name in the certificate of a codasrv; once for each --replica")
+	cmd.Flags().IntVar(&flags.slot, "slot", 0, "which of the replicas this one is, from 0 on")
 	return cmd
 }
 
+// replication says which servers hold the volume.
+func (f codasrvFlags) replication() (vice.Replication, error) {
+	r := vice.Replication{Slot: f.slot}
+	if n := len(f.replicaNames); n != 0 && n != len(f.replicas) {
+		return r, fmt.Errorf("--replica-name is there %d times, and --replica %d times", n, len(f.replicas))
+	}
+	for slot, address := range f.replicas {
+		peer := vice.Peer{Address: address, Connection: wire.DefaultClientConfig()}
+		if !f.files.IsZero() && len(f.replicaNames) > 0 {
+			var err error
+			if peer.Connection.Credentials, err = f.files.ClientCredentials(f.replicaNames[slot]); err != nil {
+				return r, err
+			}
+		}
+		r.Peers = append(r.Peers, peer)
+	}
+	return r, nil
+}
+
 // serveVolume is codasrv's life until ctx ends.
-func serveVolume(ctx context.Context, flags daemonFlags, listen string) error {
+func serveVolume(ctx context.Context, flags codasrvFlags) error {
 	creds := insecure.NewCredentials()
 	if !flags.files.IsZero() {
 		var err error
@@ -46,15 +77,19 @@ func serveVolume(ctx context.Context, flags daemonFlags, listen string) error {
 	if err != nil {
 		return err
 	}
+	replication, err := flags.replication()
+	if err != nil {
+		return err
+	}
 	log := flags.logger()
 	server, err := vice.Open(ctx, vice.Config{
-		Dir: flags.dir, Volume: flags.volume, Log: log, Fatal: diskRefused(log),
+		Replication: replication, Dir: flags.dir, Volume: flags.volume, Log: log, Fatal: diskRefused(log),
 		Profile: profile, Timing: vice.TimingOf(profile).Scaled(flags.timeScale),
 	})
 	if err != nil {
 		return fmt.Errorf("opening the server in %s: %w", flags.dir, err)
 	}
-	clients, err := net.Listen("tcp", listen)
+	clients, err := net.Listen("tcp", flags.listen)
 	if err != nil {
 		return fmt.Errorf("listening for clients: %w", err)
 	}

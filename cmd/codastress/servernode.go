@@ -25,7 +25,23 @@ import (
 // addServer gives the agent of a server node its daemon.
 func (n *node) addServer(config *agent.Config) {
 	config.DebugSockets[cluster.Codasrv] = n.socket(cluster.Codasrv, "debug")
-	config.Daemons = append(config.Daemons, n.daemon(cluster.Codasrv, append(n.keeper(cluster.Codasrv), "--listen", n.Codasrv)...))
+	args := append(n.keeper(cluster.Codasrv), "--listen", n.Codasrv)
+	config.Daemons = append(config.Daemons, n.daemon(cluster.Codasrv, append(args, n.replicas()...)...))
+}
+
+// replicas are the arguments that tell a codasrv who holds the volume with it; none where it is alone.
+func (n *node) replicas() []string {
+	if len(n.Servers) == 0 {
+		return nil
+	}
+	all := append(slices.Clone(n.Servers), cluster.Peer{Name: n.Name, Address: n.Codasrv})
+	names := cluster.ServerNames(len(all))
+	slices.SortFunc(all, func(a, b cluster.Peer) int { return slices.Index(names, a.Name) - slices.Index(names, b.Name) })
+	args := []string{"--slot", strconv.Itoa(slices.Index(names, n.Name))}
+	for _, server := range all {
+		args = append(args, "--replica", server.Address, "--replica-name", server.Name)
+	}
+	return args
 }
 
 // serverHooks are what the agent of a server node can do.

@@ -9,6 +9,7 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -190,7 +191,7 @@ func (s *simulatedServer) Start(ctx context.Context, _ string, life simulation.L
 		return nil, err
 	}
 	server, err := vice.Open(ctx, vice.Config{
-		Disk: diskOf(life), Dir: "vice", Volume: volumeName, Log: life.Log, Entropy: s.entropy, Fatal: life.Die,
+		Replication: s.replication(life), Disk: diskOf(life), Dir: "vice", Volume: volumeName, Log: life.Log, Entropy: s.entropy, Fatal: life.Die,
 		Profile: profile, Timing: vice.TimingOf(profile).Scaled(s.machine.Spec.TimeScale),
 		Clock: life.Clock, Limits: vice.Limits{Inline: simulatedInline, WriteBuffer: simulatedBuffer, Cache: simulatedCache},
 	})
@@ -207,6 +208,17 @@ func (s *simulatedServer) Start(ctx context.Context, _ string, life simulation.L
 	parts := &errgroup.Group{}
 	parts.Go(func() error { return server.Serve(context.Background(), listener, nil) })
 	return &running{server.Close, parts}, nil
+}
+
+// replication says which servers hold the volume.
+func (s *simulatedServer) replication(life simulation.Life) vice.Replication {
+	r := vice.Replication{Slot: slices.Index(s.machine.Servers, s.machine.Name)}
+	for _, server := range s.machine.Servers {
+		connection := wire.DefaultClientConfig()
+		connection.Dialer = life.Stack.Dial
+		r.Peers = append(r.Peers, vice.Peer{Address: codasrvAddress(server), Connection: connection})
+	}
+	return r
 }
 
 // alive gives the server that runs.
