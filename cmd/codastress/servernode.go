@@ -52,7 +52,9 @@ func (n *node) serverHooks() (agent.Hooks, error) {
 	}
 	control := controlpb.NewCodasrvControlClient(conn)
 	return agent.Hooks{
-		Observe: func(ctx context.Context) (history.Observation, error) { return observeServer(ctx, codasrvAt{control}) },
+		Observe: func(ctx context.Context) (history.Observation, error) {
+			return observeServer(ctx, codasrvAt{control}, len(n.Servers) > 0)
+		},
 		Reach: func(ctx context.Context, peer string) error {
 			if peer == n.Name {
 				return n.reach(ctx, n.Name, n.Codasrv)
@@ -81,12 +83,16 @@ type volumeStore interface {
 	fsck(ctx context.Context) (problems []string, err error)
 }
 
-// observeServer is codasrv's own view of its volume, and what its fsck finds.
-func observeServer(ctx context.Context, store volumeStore) (history.Observation, error) {
+// observeServer is codasrv's own view of its volume, and what its fsck finds; with versions where other servers hold the volume, too.
+func observeServer(ctx context.Context, store volumeStore, replicated bool) (history.Observation, error) {
 	observation := history.Observation{Source: history.SourceServer}
 	err := store.tree(ctx, func(path string, status coda.Status) error {
 		if path != "" {
-			observation.Objects = append(observation.Objects, objectOf(path, status))
+			object := objectOf(path, status)
+			if replicated {
+				object.Version = status.Version.String()
+			}
+			observation.Objects = append(observation.Objects, object)
 		}
 		return nil
 	})
@@ -136,6 +142,9 @@ func (c codasrvAt) fsck(ctx context.Context) ([]string, error) {
 // objectOf describes an object as agents do on a mount.
 func objectOf(path string, status coda.Status) history.Object {
 	object := history.Object{Path: path, Mode: status.Mode & 0o777}
+	if status.Inconsistent { // each replica has its own
+		return history.Object{Path: path, Kind: history.KindConflict}
+	}
 	switch status.Kind {
 	case coda.Directory:
 		object.Kind = "directory"

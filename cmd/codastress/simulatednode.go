@@ -247,7 +247,7 @@ func (s *simulatedServer) Observe(ctx context.Context) (history.Observation, err
 	if err := s.life.Running(ctx); err != nil {
 		return history.Observation{Source: history.SourceServer}, err
 	}
-	return observeServer(ctx, codasrvHere{server})
+	return observeServer(ctx, codasrvHere{server}, len(s.machine.Servers) > 1)
 }
 
 // Clock implements simulation.Software.

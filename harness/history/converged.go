@@ -98,7 +98,10 @@ func withoutConflicts(a, b *Observation) (x, y []Object) {
 
 // trees compares two trees that are sorted by path.
 func (d *differences) trees(a, b *Observation) {
-	x, y := withoutConflicts(a, b)
+	x, y := a.Objects, b.Objects
+	if a.Source != SourceServer || b.Source != SourceServer { // replicas have to agree on what is in conflict
+		x, y = withoutConflicts(a, b)
+	}
 	for len(x)+len(y) > 0 && len(d.found) < d.most {
 		switch {
 		case len(y) == 0 || len(x) > 0 && x[0].Path < y[0].Path:
@@ -121,6 +124,7 @@ func (d *differences) objects(aNode string, a *Object, bNode string, b *Object) 
 	switch {
 	case a.Kind != b.Kind:
 		differ("kind", a.Kind, b.Kind)
+	case a.Kind == KindConflict: // of which each replica may have another version
 	case a.Mode != b.Mode:
 		differ("mode", fmt.Sprintf("%#o", a.Mode), fmt.Sprintf("%#o", b.Mode))
 	case a.Length != b.Length:
@@ -129,6 +133,8 @@ func (d *differences) objects(aNode string, a *Object, bNode string, b *Object) 
 		differ("number of links", a.Links, b.Links)
 	case a.Digest != b.Digest: // a server may not know whose content it is
 		differ("content", contentOf(a), contentOf(b))
+	case a.Version != "" && b.Version != "" && a.Version != b.Version:
+		differ("version", a.Version, b.Version)
 	}
 }
 

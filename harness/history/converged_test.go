@@ -1,6 +1,7 @@
 package history_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/codastress/codastress/harness/history"
@@ -75,4 +76,28 @@ func TestConvergedBesideConflicts(t *testing.T) {
 	all[1].Objects[0] = history.Object{Path: "d", Kind: history.KindConflict, Digest: "@2@"}
 	all[1].Objects = all[1].Objects[:1]
 	require.True(t, history.Converged(all))
+}
+
+// Replicas have to agree on more than what clients see: on versions, and on what is in conflict.
+func TestReplicasConverge(t *testing.T) {
+	replicas := func() []history.Observation {
+		two := []history.Observation{{Node: "server1", Source: history.SourceServer}, {Node: "server2", Source: history.SourceServer}}
+		for i := range two {
+			two[i].Objects = []history.Object{
+				{Path: "a", Kind: "file", Digest: "x", Version: "[1 1]c.1"},
+				{Path: "b", Kind: history.KindConflict, Version: fmt.Sprintf("[%d]", i)},
+			}
+		}
+		return two
+	}
+	require.True(t, history.Converged(replicas()))
+	skewed := replicas()
+	skewed[1].Objects[0].Version = "[1 2]c.1"
+	require.Equal(t, []string{"a differs in its version: [1 1]c.1 on server1, [1 2]c.1 on server2"}, history.Differences(skewed, 20))
+	unmarked := replicas()
+	unmarked[0].Objects[1].Kind = "file"
+	require.Equal(t, []string{"b differs in its kind: file on server1, conflict on server2"}, history.Differences(unmarked, 20))
+	require.True(t, history.Converged(append(replicas(), history.Observation{
+		Node: "client1", Source: history.SourceMount, Objects: []history.Object{{Path: "a", Kind: "file", Digest: "x"}},
+	})), "a client shows no versions, and need not show a conflict")
 }

@@ -98,7 +98,8 @@ type Object struct {
 	Links   uint32 `json:"links"`  // of a directory: 0, since front ends count differently
 	Digest  string `json:"digest"` // SHA-256 of a file's content in hex, or a symlink's text
 	Content Nonce  `json:"content"`
-	Problem string `json:"problem"` // what is wrong with the content
+	Problem string `json:"problem"`           // what is wrong with the content
+	Version string `json:"version,omitempty"` // on a server: its version vector and store id, which all replicas have to agree on
 }
 
 // KindConflict is the kind of an object of which a client keeps two versions, instead of showing one. The versions stand below it.
