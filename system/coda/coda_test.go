@@ -95,6 +95,15 @@ func TestErrorKinds(t *testing.T) {
 	}
 }
 
+// A directory's digest tells which updates it has seen, and nothing of their order.
+func TestDigestsOfUpdates(t *testing.T) {
+	one, other := coda.StoreID{Client: coda.ClientID{1}, Number: 7}, coda.StoreID{Client: coda.ClientID{2}, Number: 7}
+	both := coda.Digest{}.After(one).After(other)
+	require.Equal(t, both, coda.Digest{}.After(other).After(one))
+	require.NotEqual(t, both, coda.Digest{}.After(one))
+	require.NotEqual(t, both, both.After(one))
+}
+
 func TestTimesEndAtTheLimits(t *testing.T) {
 	for _, test := range []struct {
 		year int

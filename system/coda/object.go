@@ -2,6 +2,7 @@ package coda
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math"
@@ -69,6 +70,19 @@ func (d Digest) IsZero() bool { return d == Digest{} }
 // String gives the digest in hexadecimal.
 func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 
+// After gives the digest of a directory of a replicated volume after another update. It is the sum of the hashes of the updates, and so says
+// which updates the directory has seen, in whatever order: the store id of the last alone does not say whether one before it is missing.
+func (d Digest) After(update StoreID) Digest {
+	sum := sha256.Sum256(binary.BigEndian.AppendUint64(update.Client[:], update.Number))
+	carry := uint16(0)
+	for i := range d {
+		carry += uint16(d[i]) + uint16(sum[i])
+		d[i] = byte(carry)
+		carry >>= 8
+	}
+	return d
+}
+
 // ModeMask holds the mode bits that an object can have: the permission bits.
 const ModeMask = 0o777
 
@@ -99,10 +113,11 @@ type Entry struct {
 // DirectoryChange turns the directory at version From into the directory at version Status.Version: the names in Removed go
 // first, then those in Added come or point elsewhere.
 type DirectoryChange struct {
-	From    VersionVector
-	Status  Status
-	Removed []string
-	Added   []Entry
+	From       VersionVector
+	FromDigest Digest // of the directory at From: which updates it had seen, as Status.Digest has it
+	Status     Status
+	Removed    []string
+	Added      []Entry
 }
 
 // MaxNameLength is the largest number of bytes in a name.

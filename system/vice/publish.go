@@ -91,5 +91,7 @@ func (t *transaction) directoryChange(o *object) *vicepb.DirectoryChange {
 	if len(removed)+len(added) > maxChange {
 		return nil
 	}
-	return wire.ChangeToProto(coda.DirectoryChange{From: o.before.status.Version, Status: o.now.status, Removed: removed, Added: added})
+	return wire.ChangeToProto(coda.DirectoryChange{
+		From: o.before.status.Version, FromDigest: o.before.status.Digest, Status: o.now.status, Removed: removed, Added: added,
+	})
 }

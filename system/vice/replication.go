@@ -2,7 +2,6 @@ package vice
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/wire"
@@ -55,17 +54,4 @@ func grantedBy(number uint64) (slot int, count uint64) {
 func rootStore(volume string) coda.StoreID {
 	sum := sha256.Sum256([]byte("root of " + volume))
 	return coda.StoreID{Client: coda.ClientID(sum[:16]), Number: 1}
-}
-
-// addUpdate gives the digest of a directory of a replicated volume after another update. It is the sum of the hashes of the updates, and so says
-// which updates the directory has seen, in whatever order: the store id of the last alone does not say whether one before it is missing.
-func addUpdate(d coda.Digest, update coda.StoreID) coda.Digest {
-	sum := sha256.Sum256(binary.BigEndian.AppendUint64(update.Client[:], update.Number))
-	carry := uint16(0)
-	for i := range d {
-		carry += uint16(d[i]) + uint16(sum[i])
-		d[i] = byte(carry)
-		carry >>= 8
-	}
-	return d
 }

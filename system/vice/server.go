@@ -156,7 +156,7 @@ func (s *Server) recoverVolume(b *pebble.Batch) error {
 			root.status.Version.Slots[i] = 1
 		}
 		root.status.Version.Store = rootStore(s.cfg.Volume)
-		root.status.Digest = addUpdate(coda.Digest{}, root.status.Version.Store)
+		root.status.Digest = coda.Digest{}.After(root.status.Version.Store)
 	}
 	if err := b.Set(vnodeKey(root.status.Fid), root.encode(), nil); err != nil {
 		return err

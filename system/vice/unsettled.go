@@ -94,7 +94,7 @@ func (t *transaction) addToDigest(v *vnode) {
 	}
 	c := t.touched[v.status.Fid]
 	if c.digested != t.number {
-		v.status.Digest = addUpdate(v.status.Digest, coda.StoreID{Client: t.client, Number: t.number})
+		v.status.Digest = v.status.Digest.After(coda.StoreID{Client: t.client, Number: t.number})
 		c.digested = t.number
 	}
 }

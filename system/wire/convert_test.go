@@ -128,7 +128,8 @@ func TestEverythingSurvivesTheWire(t *testing.T) {
 		d := drawStatus(t, coda.Directory)
 		kind := drawKind(t)
 		b := wire.Break{Number: 3, Fid: d.Fid, Change: &coda.DirectoryChange{
-			From: drawVersion(t), Status: d, Removed: []string{drawName(t)}, Added: []coda.Entry{{Name: drawName(t), Kind: kind, Fid: drawFid(t, kind)}},
+			From: drawVersion(t), FromDigest: drawStatus(t, coda.Directory).Digest, Status: d,
+			Removed: []string{drawName(t)}, Added: []coda.Entry{{Name: drawName(t), Kind: kind, Fid: drawFid(t, kind)}},
 		}}
 		gotBreak, err := wire.BreakFromProto(throughBytes(t, wire.BreakToProto(b), new(vicepb.Break)))
 		require.NoError(t, err)

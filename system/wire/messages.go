@@ -159,6 +159,9 @@ func EntriesFromProto(p *vicepb.Entries) ([]coda.Entry, error) {
 // ChangeToProto encodes the change of a directory.
 func ChangeToProto(c coda.DirectoryChange) *vicepb.DirectoryChange {
 	p := &vicepb.DirectoryChange{From: VersionToProto(c.From), Status: StatusToProto(c.Status)}
+	if !c.FromDigest.IsZero() {
+		p.FromDigest = append([]byte(nil), c.FromDigest[:]...)
+	}
 	for _, name := range c.Removed {
 		p.Removed = append(p.Removed, []byte(name))
 	}
@@ -180,6 +183,9 @@ func ChangeFromProto(p *vicepb.DirectoryChange) (coda.DirectoryChange, error) {
 	}
 	if c.Status.Kind != coda.Directory {
 		return coda.DirectoryChange{}, invalid("change", "%v is not a directory", c.Status.Fid)
+	}
+	if c.FromDigest, err = digestFromProto(p.GetFromDigest(), coda.Directory); err != nil {
+		return coda.DirectoryChange{}, within("change", err)
 	}
 	for _, b := range p.Removed {
 		name, err := nameFromProto(b)

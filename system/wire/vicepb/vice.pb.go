@@ -3403,7 +3403,8 @@ type DirectoryChange struct {
 	From          *VersionVector         `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
 	Status        *Status                `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
 	Removed       [][]byte               `protobuf:"bytes,3,rep,name=removed,proto3" json:"removed,omitempty"`
-	Added         []*Entry               `protobuf:"bytes,4,rep,name=added,proto3" json:"added,omitempty"` // new, or pointing elsewhere now
+	Added         []*Entry               `protobuf:"bytes,4,rep,name=added,proto3" json:"added,omitempty"`                             // new, or pointing elsewhere now
+	FromDigest    []byte                 `protobuf:"bytes,5,opt,name=from_digest,json=fromDigest,proto3" json:"from_digest,omitempty"` // of a directory of a replicated volume: the digest of its status at version from. It tells which updates the
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3462,6 +3463,13 @@ func (x *DirectoryChange) GetRemoved() [][]byte {
 func (x *DirectoryChange) GetAdded() []*Entry {
 	if x != nil {
 		return x.Added
+	}
+	return nil
+}
+
+func (x *DirectoryChange) GetFromDigest() []byte {
+	if x != nil {
+		return x.FromDigest
 	}
 	return nil
 }
@@ -3829,12 +3837,14 @@ const file_vice_proto_rawDesc = "" +
 	"\x05Break\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12#\n" +
 	"\x03fid\x18\x02 \x01(\v2\x11.coda.vice.v1.FidR\x03fid\x125\n" +
-	"\x06change\x18\x03 \x01(\v2\x1d.coda.vice.v1.DirectoryChangeR\x06change\"\xb5\x01\n" +
+	"\x06change\x18\x03 \x01(\v2\x1d.coda.vice.v1.DirectoryChangeR\x06change\"\xd6\x01\n" +
 	"\x0fDirectoryChange\x12/\n" +
 	"\x04from\x18\x01 \x01(\v2\x1b.coda.vice.v1.VersionVectorR\x04from\x12,\n" +
 	"\x06status\x18\x02 \x01(\v2\x14.coda.vice.v1.StatusR\x06status\x12\x18\n" +
 	"\aremoved\x18\x03 \x03(\fR\aremoved\x12)\n" +
-	"\x05added\x18\x04 \x03(\v2\x13.coda.vice.v1.EntryR\x05added\"\x0e\n" +
+	"\x05added\x18\x04 \x03(\v2\x13.coda.vice.v1.EntryR\x05added\x12\x1f\n" +
+	"\vfrom_digest\x18\x05 \x01(\fR\n" +
+	"fromDigest\"\x0e\n" +
 	"\fProbeRequest\"/\n" +
 	"\n" +
 	"ProbeReply\x12!\n" +
