@@ -147,7 +147,7 @@ func decodeEntry(name string, b []byte) (coda.Entry, error) {
 // storedRecord is what the store keeps of a log record.
 type storedRecord struct {
 	Record    coda.Record
-	Container string // of a store
+	Container string // of a store; "" where its contents are lost
 	Synced    bool   // the container has been synced: its contents survive a power loss
 	Digested  bool   // the digest and length in the record are those of the container
 }
@@ -181,9 +181,8 @@ func decodeRecord(b []byte) (storedRecord, error) {
 	if err != nil {
 		return storedRecord{}, fmt.Errorf("decode record: %w", err)
 	}
-	_, isStore := record.Operation.(coda.Store)
-	if isStore != (len(header) > 1) {
-		return storedRecord{}, errors.New("decode record: a store and nothing else has a container")
+	if _, isStore := record.Operation.(coda.Store); !isStore && len(header) > 1 {
+		return storedRecord{}, errors.New("decode record: nothing but a store has a container")
 	}
 	return storedRecord{
 		Record: record, Container: string(header[1:]), Synced: header[0]&flagSynced != 0, Digested: header[0]&flagDigested != 0,

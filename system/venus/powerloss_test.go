@@ -28,6 +28,7 @@ type doomed struct {
 	s    *vicetest.Server
 	disk *simdisk.Disk
 	deaf atomic.Bool // it hears nothing any more of what the server says
+	slip bool        // it is started without reaching the server, and killed, before it is started for good
 }
 
 // inPowerLoss runs a test of what a loss of power leaves: before is done once, and after for each of many losses.
@@ -45,7 +46,16 @@ func inPowerLoss(t *testing.T, before func(d *doomed), after func(d *doomed, aga
 			d.Disconnect()
 			left := d.disk.LosePower(rand.New(rand.NewPCG(seed, 0)))
 			d.stop()
-			again := startIn(t, "cache", d.s, func(c *venus.Config) { c.Disk, c.Boot, c.Timing = left, "next", venus.Timing{} })
+			next := func(c *venus.Config) { c.Disk, c.Boot, c.Timing = left, "next", venus.Timing{} }
+			if d.slip {
+				alone := startIn(t, "cache", d.s, next, func(c *venus.Config) {
+					c.Dial = func(context.Context, string) (net.Conn, error) { return nil, errors.New("cut off") }
+				})
+				killed := left.Crash()
+				alone.stop()
+				left = killed
+			}
+			again := startIn(t, "cache", d.s, next)
 			again.await(true)
 			again.settle()
 			conflicts, err := again.Conflicts()
@@ -122,11 +132,16 @@ func TestUpdatesAfterAStoreThatIsLost(t *testing.T) {
 	})
 }
 
-// The same where the store was under way: the server has applied it or not, and what was done after it fits either.
+// The same where the store was under way: the server has applied it or not, and what was done after it fits either. A client that was killed before it
+// could ask the server did not start any more.
 func TestUpdatesAfterASentStoreThatIsLost(t *testing.T) {
-	for name, arrives := range map[string]bool{"applied": true, "not applied": false} {
+	for name, c := range map[string]struct{ arrives, slip bool }{
+		"applied": {arrives: true}, "not applied": {}, "applied, and killed before it asked": {arrives: true, slip: true}, "not applied, and killed": {slip: true},
+	} {
+		arrives := c.arrives
 		t.Run(name, func(t *testing.T) {
 			inPowerLoss(t, func(d *doomed) {
+				d.slip = c.slip
 				d.deaf.Store(true)
 				if !arrives {
 					d.s.Simulated().Freeze()

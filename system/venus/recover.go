@@ -128,8 +128,9 @@ func (v *Venus) scan(kind byte, f func(key, value []byte) error) error {
 			err = f(it.Key()[1:], value)
 		}
 		if err != nil {
+			err = fmt.Errorf("read %c%x of the cache: %w", kind, it.Key()[1:], err) // while the iterator has the key
 			_ = it.Close()
-			return fmt.Errorf("read %c%x of the cache: %w", kind, it.Key()[1:], err)
+			return err
 		}
 	}
 	if err := it.Close(); err != nil {
@@ -208,11 +209,11 @@ func (v *Venus) recoverLog(ctx context.Context, t *tx, files map[string]int64, s
 		r := &record{Record: s.Record, synced: s.Synced, digested: s.Digested}
 		r.frozen = r.Number >= v.frozen.First && r.Number <= v.frozen.Last
 		v.log.next = max(v.log.next, r.Number+1)
-		if s.Container == "" {
+		if _, isStore := r.Operation.(coda.Store); !isStore {
 			v.attach(r)
 			return nil
 		}
-		size, ok := files[s.Container]
+		size, ok := files[s.Container] // not where an earlier start found that the contents are lost
 		if ok {
 			r.contents = v.adopt(s.Container, size, true)
 			r.contents.synced = s.Synced
