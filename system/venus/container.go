@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -70,6 +72,7 @@ type containers struct {
 	disk   disk.FS
 	dir    string
 	starts uint64 // makes names that no earlier run used
+	since  uint64 // the first start in this run of the operating system
 	next   atomic.Uint64
 	store  *store
 	log    *slog.Logger
@@ -90,8 +93,8 @@ const (
 	pageSize = 64 << 10
 )
 
-func newContainers(cfg Config, s *store, starts uint64) (*containers, error) {
-	c := &containers{disk: cfg.Disk, dir: filepath.Join(cfg.Dir, "containers"), starts: starts, store: s, log: cfg.Log}
+func newContainers(cfg Config, s *store, id identity) (*containers, error) {
+	c := &containers{disk: cfg.Disk, dir: filepath.Join(cfg.Dir, "containers"), starts: id.Starts, since: id.Since, store: s, log: cfg.Log}
 	c.pages.New = func() any {
 		b := make([]byte, pageSize)
 		return &b
@@ -123,6 +126,14 @@ func (c *containers) create() (*container, disk.File, error) {
 	return k, f, nil
 }
 
+// sameBoot says by the name of a container whether it was made in this run of the operating system: no loss of power has overtaken it. Contents that an
+// earlier start looked at, after a loss of power, are not remembered as whole.
+func (c *containers) sameBoot(name string) bool {
+	start, _, _ := strings.Cut(name, "-")
+	number, err := strconv.ParseUint(start, 16, 64)
+	return err == nil && number >= c.since
+}
+
 // takeSpare gives the name of an empty container file, or "" when there is none.
 //
 // A name is used again for other contents only after the metadata that forgot the old ones was written. Should a power loss bring those
@@ -139,9 +150,10 @@ func (c *containers) takeSpare() string {
 	return name
 }
 
-// keepSpare empties the file of a container and keeps it, and reports whether it did.
+// keepSpare empties the file of a container and keeps it, and reports whether it did. A name tells in which run of the operating system its contents were
+// written, so that it is not used in another one.
 func (c *containers) keepSpare(k *container) bool {
-	if k.size > maxSpareSize || !c.leases {
+	if k.size > maxSpareSize || !c.leases || !c.sameBoot(k.name) {
 		return false
 	}
 	c.mu.Lock()

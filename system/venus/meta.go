@@ -28,6 +28,7 @@ type identity struct {
 	Volume string
 	Boot   string // the run of the operating system in which the cache was used last
 	Starts uint64 // counts openings, for names that are never used twice
+	Since  uint64 // the opening that was the first in that run
 }
 
 // volumeInfo is what the server said about the volume.

@@ -48,12 +48,7 @@ func inPowerLoss(t *testing.T, before func(d *doomed), after func(d *doomed, aga
 			d.stop()
 			next := func(c *venus.Config) { c.Disk, c.Boot, c.Timing = left, "next", venus.Timing{} }
 			if d.slip {
-				alone := startIn(t, "cache", d.s, next, func(c *venus.Config) {
-					c.Dial = func(context.Context, string) (net.Conn, error) { return nil, errors.New("cut off") }
-				})
-				killed := left.Crash()
-				alone.stop()
-				left = killed
+				left = liveAlone(t, d.s, left, next)
 			}
 			again := startIn(t, "cache", d.s, next)
 			again.await(true)

@@ -14,11 +14,11 @@ import (
 
 // recover reads the cache into memory. It runs before anything else does, so it needs no lock.
 func (v *Venus) recover(ctx context.Context) error {
-	sameBoot, err := v.recoverIdentity()
-	if err != nil {
+	if err := v.recoverIdentity(); err != nil {
 		return err
 	}
-	if v.containers, err = newContainers(v.cfg, v.store, v.id.Starts); err != nil {
+	var err error
+	if v.containers, err = newContainers(v.cfg, v.store, v.id); err != nil {
 		return err
 	}
 	files, err := v.listContainers()
@@ -28,18 +28,18 @@ func (v *Venus) recover(ctx context.Context) error {
 	if err := v.recoverMeta(); err != nil {
 		return err
 	}
-	if err := v.recoverObjects(files, sameBoot); err != nil {
+	if err := v.recoverObjects(files); err != nil {
 		return err
 	}
 	if err := v.recoverEntries(); err != nil {
 		return err
 	}
 	t := v.store.begin()
-	rescued, err := v.recoverLog(ctx, t, files, sameBoot)
+	rescued, err := v.recoverLog(ctx, t, files)
 	if err != nil {
 		return err
 	}
-	if err := v.recoverConflicts(t, files, sameBoot); err != nil {
+	if err := v.recoverConflicts(t, files); err != nil {
 		return err
 	}
 	if err := v.recoverHoard(); err != nil {
@@ -62,33 +62,33 @@ func (v *Venus) recover(ctx context.Context) error {
 	return v.doomOrphans(files)
 }
 
-// recoverIdentity reads who this client is, or makes it up for a new cache. It reports whether the operating system has run without a break since the cache was
-// used last.
-func (v *Venus) recoverIdentity() (sameBoot bool, err error) {
+// recoverIdentity reads who this client is, or makes it up for a new cache.
+func (v *Venus) recoverIdentity() error {
 	found, err := readMeta(v.store.db, metaIdentity, &v.id)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if !found {
 		v.id = identity{Volume: v.cfg.Volume}
 		if v.id.Client, err = newClientID(v.cfg.Entropy); err != nil {
-			return false, err
+			return err
 		}
 	}
 	if v.id.Volume != v.cfg.Volume {
-		return false, coda.Errorf("open the cache", coda.Invalid, "it is of volume %q, not of %q", v.id.Volume, v.cfg.Volume)
+		return coda.Errorf("open the cache", coda.Invalid, "it is of volume %q, not of %q", v.id.Volume, v.cfg.Volume)
 	}
-	sameBoot = v.id.Boot == v.cfg.Boot && v.cfg.Boot != ""
-	v.id.Boot = v.cfg.Boot
 	v.id.Starts++
+	if v.id.Boot != v.cfg.Boot || v.cfg.Boot == "" {
+		v.id.Boot, v.id.Since = v.cfg.Boot, v.id.Starts
+	}
 	t := v.store.begin()
 	t.meta(metaIdentity, v.id)
 	t.enqueue()
 	if err := t.wait(); err != nil {
-		return false, err
+		return err
 	}
 	// The number of the start makes the names of containers unique, and the client's id must never be another.
-	return sameBoot, v.store.sync()
+	return v.store.sync()
 }
 
 // listContainers gives the sizes of the container files that are there.
@@ -139,7 +139,7 @@ func (v *Venus) scan(kind byte, f func(key, value []byte) error) error {
 	return nil
 }
 
-func (v *Venus) recoverObjects(files map[string]int64, sameBoot bool) error {
+func (v *Venus) recoverObjects(files map[string]int64) error {
 	return v.scan(keyObject, func(key, value []byte) error {
 		s, err := decodeObject(value)
 		if err != nil {
@@ -157,7 +157,7 @@ func (v *Venus) recoverObjects(files map[string]int64, sameBoot bool) error {
 		}
 		// Contents that the server has are not worth more than a look: they are fetched again if they are gone or not whole.
 		if size, ok := files[s.Container]; ok && s.Container != "" && uint64(size) == s.Status.Length {
-			o.contents = v.adopt(s.Container, size, sameBoot)
+			o.contents = v.adopt(s.Container, size, v.containers.sameBoot(s.Container))
 		}
 		o.replay(v.id.Client)
 		return nil
@@ -193,7 +193,7 @@ func (v *Venus) recoverEntries() error {
 }
 
 // recoverLog reads the modify log and replays it. It reports whether a record was given another container.
-func (v *Venus) recoverLog(ctx context.Context, t *tx, files map[string]int64, sameBoot bool) (rescued bool, err error) {
+func (v *Venus) recoverLog(ctx context.Context, t *tx, files map[string]int64) (rescued bool, err error) {
 	var lost []*record
 	err = v.scan(keyLog, func(key, value []byte) error {
 		if err := ctx.Err(); err != nil {
@@ -219,7 +219,7 @@ func (v *Venus) recoverLog(ctx context.Context, t *tx, files map[string]int64, s
 			r.contents.synced = s.Synced
 			moved, err := v.rescue(r)
 			if err == nil {
-				ok, err = v.recoverContents(t, r, moved, sameBoot)
+				ok, err = v.recoverContents(t, r, moved, v.containers.sameBoot(s.Container))
 			}
 			if err != nil {
 				return err
@@ -298,7 +298,7 @@ func (v *Venus) recoverContents(t *tx, r *record, moved, sameBoot bool) (bool, e
 }
 
 // recoverConflicts reads the refused records.
-func (v *Venus) recoverConflicts(t *tx, files map[string]int64, sameBoot bool) error {
+func (v *Venus) recoverConflicts(t *tx, files map[string]int64) error {
 	known := map[string]*container{}
 	for _, o := range v.objects {
 		if o.contents != nil {
@@ -322,7 +322,7 @@ func (v *Venus) recoverConflicts(t *tx, files map[string]int64, sameBoot bool) e
 		if size, ok := files[container]; ok && container != "" {
 			if k := known[container]; k != nil {
 				r.contents = v.retain(k)
-			} else if r.contents, err = v.adoptRefused(r, container, size, sameBoot); err != nil {
+			} else if r.contents, err = v.adoptRefused(r, container, size); err != nil {
 				return err
 			}
 			if r.contents != nil {
@@ -335,9 +335,9 @@ func (v *Venus) recoverConflicts(t *tx, files map[string]int64, sameBoot bool) e
 }
 
 // adoptRefused takes over the container of a refused record, unless a loss of power has left something else in it.
-func (v *Venus) adoptRefused(r *refused, name string, size int64, sameBoot bool) (*container, error) {
+func (v *Venus) adoptRefused(r *refused, name string, size int64) (*container, error) {
 	k := v.adopt(name, size, true)
-	if sameBoot {
+	if v.containers.sameBoot(name) {
 		return k, nil
 	}
 	f, err := k.open(v.cfg.Disk)
