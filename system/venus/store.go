@@ -43,7 +43,7 @@ func openStore(cfg Config, b *ballast) (*store, error) {
 	db, err := pebble.Open(dir, &pebble.Options{
 		FS:                          s.wal,
 		Cache:                       cache,
-		FormatMajorVersion:          pebble.FormatNewest,
+		FormatMajorVersion:          logFormat,
 		MemTableSize:                uint64(cfg.Limits.WriteBuffer),
 		MemTableStopWritesThreshold: writeBuffers,
 		MaxOpenFiles:                64,
@@ -59,6 +59,10 @@ func openStore(cfg Config, b *ballast) (*store, error) {
 	}
 	return s, nil
 }
+
+// logFormat is the newest format of Pebble in which its log does not say how much of it is synced: the log of a cache is told that it is when it is not
+// (walFS), and where a loss of power has left a hole in it Pebble must take that for the end, and not for damage.
+const logFormat = pebble.FormatColumnarBlocks
 
 // keyNumber is where the number of the last change is kept.
 func keyNumber() []byte { return metaKey("number") }
