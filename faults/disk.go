@@ -1,12 +1,9 @@
 package faults
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"syscall"
 	"time"
 
 	"github.com/codastress/codastress/harness/cluster"
@@ -98,6 +95,7 @@ type illness struct {
 	victim
 	ailment Ailment
 	state   cluster.DiskState
+	harm    cluster.DiskHarm // all that was done until it was healed
 }
 
 func (i *illness) inject(ctx context.Context) error {
@@ -107,37 +105,45 @@ func (i *illness) inject(ctx context.Context) error {
 	return i.node.SetDisk(ctx, i.state)
 }
 
-// prove uses the disk, as the daemon does.
+// prove looks whether the disk has harmed a call that the daemon made. One that nothing was asked of has harmed nobody.
 func (i *illness) prove(ctx context.Context) (string, error) {
-	probing, cancel := context.WithTimeout(ctx, reachTime)
-	defer cancel()
-	begun := time.Now()
-	err := i.node.ProbeDisk(probing)
-	took := time.Since(begun)
-	seen := false
-	switch i.ailment {
-	case Slow:
-		seen = err == nil && took > 0 && took >= i.state.Slowest
-	case Stalled:
-		seen = errors.Is(err, context.DeadlineExceeded)
-	case Full:
-		seen = errors.Is(err, syscall.ENOSPC)
-	case Failing:
-		seen = errors.Is(err, syscall.EIO)
+	harm, err := i.node.DiskHarm(ctx)
+	if err != nil {
+		return "", err
 	}
-	if !seen {
-		return "", fmt.Errorf("writing a file to the disk of %s took %v: %w", i.node.Name(), took, cmp.Or(err, errHealthy))
+	hit := map[Ailment]int{Slow: harm.Delayed, Stalled: harm.Stalled, Full: harm.Refused, Failing: harm.Refused}[i.ailment]
+	if hit == 0 {
+		return "", fmt.Errorf("the %s disk of %s had no effect: %s", i.ailment, i.node.Name(), i.say(harm))
 	}
-	if err == nil {
-		return fmt.Sprintf("writing a file to the disk of %s took %v", i.node.Name(), took), nil
-	}
-	return fmt.Sprintf("writing a file to the disk of %s took %v: %v", i.node.Name(), took, err), nil
+	return i.say(harm), nil
 }
 
-var errHealthy = errors.New("it went well")
+// say says what became of the daemon's calls.
+func (i *illness) say(harm cluster.DiskHarm) string {
+	said := fmt.Sprintf("of %d calls of %s ", harm.Calls, i.daemon)
+	switch i.ailment {
+	case Slow:
+		said += fmt.Sprintf("%d took %v longer together", harm.Delayed, harm.Longer)
+	case Stalled:
+		said += fmt.Sprintf("%d did not return", harm.Stalled)
+	default:
+		said += fmt.Sprintf("%d were refused", harm.Refused)
+	}
+	if harm.First != "" {
+		said += ", the first to " + harm.First
+	}
+	return said
+}
 
 // recover makes the disk healthy, and starts a daemon that could not go on with what the disk did.
 func (i *illness) recover(ctx context.Context) error {
+	harm, err := i.node.DiskHarm(ctx)
+	if err != nil {
+		return err
+	}
+	if harm.Calls > i.harm.Calls {
+		i.harm = harm // it is healthy already where healing is tried again
+	}
 	if err := i.node.SetDisk(ctx, cluster.DiskState{}); err != nil {
 		return err
 	}
@@ -166,5 +172,5 @@ func (i *illness) proveRecovered(ctx context.Context) (string, error) {
 	if !i.sameLife(now) {
 		how = "ended by it and was started again"
 	}
-	return fmt.Sprintf("the disk of %s works, and %s %s", i.node.Name(), i.daemon, how), nil
+	return fmt.Sprintf("%s until the disk of %s worked again, and %s %s", i.say(i.harm), i.node.Name(), i.daemon, how), nil
 }

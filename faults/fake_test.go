@@ -74,6 +74,9 @@ type fakeNode struct {
 	cluster *fakeCluster
 
 	disk       cluster.DiskState
+	idle       bool // the daemon makes no calls of its disk
+	sound      bool // SetDisk does nothing
+	synced     bool // there is nothing that a loss of power could take
 	clock      cluster.ClockState
 	stuckClock bool // SetClock does nothing
 	lostClock  bool // only the first SetClock does something
@@ -117,15 +120,45 @@ func (n *fakeNode) Kill(context.Context, string) error {
 	return nil
 }
 
-// LosePower is a Kill: there is no disk.
-func (n *fakeNode) LosePower(ctx context.Context, daemon string) error { return n.Kill(ctx, daemon) }
+// LosePower is a Kill that takes one of two things.
+func (n *fakeNode) LosePower(ctx context.Context, daemon string) (cluster.DiskLoss, error) {
+	if n.synced {
+		return cluster.DiskLoss{}, n.Kill(ctx, daemon)
+	}
+	return cluster.DiskLoss{Unsynced: 2, Lost: 1}, n.Kill(ctx, daemon)
+}
 
 // SetDisk remembers the state.
 func (n *fakeNode) SetDisk(_ context.Context, state cluster.DiskState) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.disk = state
+	if !n.sound {
+		n.disk = state
+	}
 	return nil
+}
+
+// DiskHarm is what has become of two calls, unless the daemon made none.
+func (n *fakeNode) DiskHarm(context.Context) (cluster.DiskHarm, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.idle {
+		return cluster.DiskHarm{}, nil
+	}
+	harm := cluster.DiskHarm{Calls: 2}
+	hit := func(count *int) {
+		*count, harm.First = 1, "sync log"
+	}
+	switch {
+	case n.disk.Stalled:
+		hit(&harm.Stalled)
+	case n.disk.Full, n.disk.Failing > 0:
+		hit(&harm.Refused)
+	case n.disk.Slowest > 0:
+		hit(&harm.Delayed)
+		harm.Longer = n.disk.Slowest / 2
+	}
+	return harm, nil
 }
 
 // ProbeDisk does what the state says.

@@ -15,14 +15,16 @@ type Node interface {
 	Daemon(ctx context.Context, name string) (cluster.Daemon, error)
 	// Kill sends SIGKILL and returns when the process is reaped.
 	Kill(ctx context.Context, daemon string) error
-	// LosePower kills a daemon, and takes from its disk what was not synced; an error where nodes have no power to lose.
-	LosePower(ctx context.Context, daemon string) error
+	// LosePower kills a daemon, and takes from its disk some of what was not synced; an error where nodes have no power to lose.
+	LosePower(ctx context.Context, daemon string) (cluster.DiskLoss, error)
 	// StartDaemon returns when the daemon is ready or ctx ends.
 	StartDaemon(ctx context.Context, daemon string) error
 	Pause(ctx context.Context, daemon string) error
 	Resume(ctx context.Context, daemon string) error
 	// SetDisk makes the node's disk work well or badly; an error where nobody can.
 	SetDisk(ctx context.Context, state cluster.DiskState) error
+	// DiskHarm says what the disk has done to the calls of the node's daemon since it was set.
+	DiskHarm(ctx context.Context) (cluster.DiskHarm, error)
 	// ProbeDisk writes, syncs, reads and removes a file on the node's disk, and returns the error of the call that failed.
 	ProbeDisk(ctx context.Context) error
 	// SetClock makes the node's wall clock right or wrong; an error where nobody can.

@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -214,6 +215,10 @@ func breakagesOfDaemons() []breakage {
 			problem: "healing was not seen: codasrv on server1 is paused and not ready", proven: true,
 		},
 		{
+			name: "a loss of power that takes nothing", fault: PowerLoss{cluster.Codasrv}, breaks: server(func(n *fakeNode) { n.synced = true }),
+			problem: "everything on its disk was synced: the loss of power took nothing", healed: true,
+		},
+		{
 			name: "a clock that cannot be set", fault: ClockJump{cluster.Venus}, breaks: client(func(n *fakeNode) { n.stuckClock = true }),
 			problem: "no effect was seen: the clock of venus on client1 is 0s ahead, and should be ", healed: true,
 		},
@@ -228,8 +233,30 @@ func breakagesOfDaemons() []breakage {
 	}
 }
 
+// breakagesOfDisks are disks that harm no call of their daemon: it made none, or they are as sound as before.
+func breakagesOfDisks() []breakage {
+	var all []breakage
+	for _, daemon := range []string{cluster.Venus, cluster.Codasrv} {
+		node := map[string]string{cluster.Venus: "client1", cluster.Codasrv: "server1"}[daemon]
+		for ailment, none := range map[Ailment]string{
+			Slow: "0 took 0s longer together", Stalled: "0 did not return", Full: "0 were refused", Failing: "0 were refused",
+		} {
+			fault := Disk{ailment, daemon}
+			had := fmt.Sprintf("no effect was seen: the %s disk of %s had no effect: of", ailment, node)
+			all = append(all, breakage{
+				name: fault.Name() + " of an idle daemon", fault: fault, breaks: func(c *fakeCluster) { c.nodes[node].idle = true },
+				problem: fmt.Sprintf("%s 0 calls of %s %s", had, daemon, none), healed: true,
+			}, breakage{
+				name: fault.Name() + " that is not set", fault: fault, breaks: func(c *fakeCluster) { c.nodes[node].sound = true },
+				problem: fmt.Sprintf("%s 2 calls of %s %s", had, daemon, none), healed: true,
+			})
+		}
+	}
+	return all
+}
+
 func TestAFaultWithoutEffectIsAProblem(t *testing.T) {
-	for _, test := range append(breakagesOfLinks(), breakagesOfDaemons()...) {
+	for _, test := range slices.Concat(breakagesOfLinks(), breakagesOfDaemons(), breakagesOfDisks()) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newFakeCluster(threeClients)

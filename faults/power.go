@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/history"
 )
 
@@ -46,17 +47,33 @@ func (p PowerLoss) Prepare(handles Handles, step history.Step) (*Injection, erro
 	if err != nil {
 		return nil, fmt.Errorf("preparing %s: %w", p.Name(), err)
 	}
-	return newInjection(p, step, &darkness{killing{victim}}), nil
+	return newInjection(p, step, &darkness{killing: killing{victim}}), nil
 }
 
 // darkness is a loss of power: a killing that takes more.
-type darkness struct{ killing }
+type darkness struct {
+	killing
+	loss cluster.DiskLoss
+}
 
-func (d *darkness) inject(ctx context.Context) error {
+func (d *darkness) inject(ctx context.Context) (err error) {
 	if err := d.meet(ctx); err != nil {
 		return err
 	}
-	return d.node.LosePower(ctx, d.daemon)
+	d.loss, err = d.node.LosePower(ctx, d.daemon)
+	return err
+}
+
+// prove says how much was lost. A loss of power that found everything synced was none that a killing would not have been.
+func (d *darkness) prove(ctx context.Context) (string, error) {
+	gone, err := d.killing.prove(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case d.loss.Unsynced == 0:
+		return "", fmt.Errorf("%s, but everything on its disk was synced: the loss of power took nothing", gone)
+	}
+	return fmt.Sprintf("%s; of %d contents and names that were not synced %d were lost", gone, d.loss.Unsynced, d.loss.Lost), nil
 }
 
 // OnlySimulated says whether a fault can be injected in a simulation only.

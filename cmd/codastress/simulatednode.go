@@ -67,14 +67,18 @@ func (d simulatedDisk) Watch(at func(simulation.Moment)) {
 }
 
 // LosePower implements simulation.Disk.
-func (d simulatedDisk) LosePower(random *mathrand.Rand) simulation.Disk {
-	return simulatedDisk{d.Disk.LosePower(random)}
+func (d simulatedDisk) LosePower(random *mathrand.Rand) (simulation.Disk, cluster.DiskLoss) {
+	left := d.Disk.LosePower(random)
+	return simulatedDisk{left}, cluster.DiskLoss(left.Loss())
 }
 
 // Set implements simulation.Disk.
 func (d simulatedDisk) Set(state cluster.DiskState, random *mathrand.Rand) {
 	d.SetHealth(simdisk.Health{Slowest: state.Slowest, Stalled: state.Stalled, Full: state.Full, Failing: state.Failing, Random: random})
 }
+
+// Harm implements simulation.Disk.
+func (d simulatedDisk) Harm() cluster.DiskHarm { return cluster.DiskHarm(d.Disk.Harm()) }
 
 // Probe implements simulation.Disk.
 func (d simulatedDisk) Probe() (err error) {

@@ -15,10 +15,28 @@ type DiskState struct {
 	Seed    uint64        // of what is drawn
 }
 
+// DiskHarm is what the state of a node's disk has done to the calls of the daemon that keeps its data there, since the state was set.
+type DiskHarm struct {
+	Calls   int           // that the daemon made
+	Refused int           // of them had no space, or were told that there is none, or failed
+	Delayed int           // took longer
+	Longer  time.Duration // by so much, all together
+	Stalled int           // waited, or still wait, since no call returned
+	First   string        // the first of the refused, delayed and stalled ones: what was done, and with what
+}
+
+// DiskLoss is what a loss of power took from a node's disk: contents of files and changes of names, each file and each change counted once.
+type DiskLoss struct {
+	Unsynced int // that were not synced
+	Lost     int // of them, in part or as a whole
+}
+
 // Disks is what an Agent has besides whose node's disk can be made to work badly: a simulated one.
 type Disks interface {
 	// SetDisk makes the node's disk work as a state says, from now on.
 	SetDisk(ctx context.Context, state DiskState) error
+	// DiskHarm says what the state has done so far.
+	DiskHarm(ctx context.Context) (DiskHarm, error)
 	// ProbeDisk writes a file on the node's disk, syncs it, reads it and removes it, and returns the error of the call that failed. It ends with ctx.
 	ProbeDisk(ctx context.Context) error
 }
@@ -30,6 +48,16 @@ func (n *Node) SetDisk(ctx context.Context, state DiskState) error {
 		return err
 	}
 	return n.doing(disks.SetDisk(ctx, state), "setting the disk of %s")
+}
+
+// DiskHarm says what the state that the node's disk was set to has done to the calls of its daemon, where the disk can be set.
+func (n *Node) DiskHarm(ctx context.Context) (DiskHarm, error) {
+	disks, err := n.disks()
+	if err != nil {
+		return DiskHarm{}, err
+	}
+	harm, err := disks.DiskHarm(ctx)
+	return harm, n.doing(err, "asking what the disk of %s has done")
 }
 
 // ProbeDisk writes a file on the node's disk, syncs it, reads it and removes it, and returns the error of the call that failed, where the

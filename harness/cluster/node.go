@@ -135,16 +135,17 @@ func (n *Node) Evidence(ctx context.Context, dir string) ([]string, error) {
 // Mains is what an Agent has besides whose node can lose its power: a simulated one.
 type Mains interface {
 	// LosePower ends a daemon, and takes from the node's disk what was not synced, but for some of it.
-	LosePower(ctx context.Context, daemon string) error
+	LosePower(ctx context.Context, daemon string) (DiskLoss, error)
 }
 
 // LosePower takes the power from the node while a daemon runs. Only a simulation can: elsewhere it is an error.
-func (n *Node) LosePower(ctx context.Context, daemon string) error {
+func (n *Node) LosePower(ctx context.Context, daemon string) (DiskLoss, error) {
 	mains, ok := n.agent.(Mains)
 	if !ok {
-		return fmt.Errorf("%s has no power to lose: only a simulation does that", n.Name())
+		return DiskLoss{}, fmt.Errorf("%s has no power to lose: only a simulation does that", n.Name())
 	}
-	return n.doing(mains.LosePower(ctx, daemon), "taking the power from %s on %s", daemon)
+	loss, err := mains.LosePower(ctx, daemon)
+	return loss, n.doing(err, "taking the power from %s on %s", daemon)
 }
 
 // KillNode ends the whole node with SIGKILL, its agent first. The cluster is lost by it. Like PauseNode and ResumeNode it is for nodes that a

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/history"
@@ -101,21 +102,32 @@ func (n *node) begin(name string) (*daemon, Life, error) {
 	}, nil
 }
 
+const (
+	// killTime is how long a killing waits for its moment.
+	killTime = 300 * time.Millisecond
+	// powerTime is how long a loss of power waits for a moment when there is something to lose.
+	powerTime = 3 * time.Second
+)
+
 // KillDaemon implements cluster.Agent. It strikes at a moment that is worth it, soon.
 func (n *node) KillDaemon(ctx context.Context, name string) error {
-	return n.strike(ctx, name, Disk.Crash)
+	return n.strike(ctx, name, Disk.Crash, blow{wait: killTime})
 }
 
-// LosePower implements cluster.Mains: it takes the power from the machine while a daemon runs, and gives it back.
-func (n *node) LosePower(ctx context.Context, name string) error {
-	return n.strike(ctx, name, func(disk Disk) Disk {
+// LosePower implements cluster.Mains: it takes the power from the machine while a daemon runs, and gives it back. It waits for a moment when something is
+// not synced, so that it is another harm than a killing.
+func (n *node) LosePower(ctx context.Context, name string) (cluster.DiskLoss, error) {
+	var loss cluster.DiskLoss
+	err := n.strike(ctx, name, func(disk Disk) (left Disk) {
 		n.boot++
-		return disk.LosePower(n.machine.Random)
-	})
+		left, loss = disk.LosePower(n.machine.Random)
+		return left
+	}, blow{wait: powerTime, worth: func() bool { return n.disk.Unsynced() }})
+	return loss, err
 }
 
-// strike ends the present life of a daemon, and leaves the disk as left says, which is called with the node's mutex held.
-func (n *node) strike(ctx context.Context, name string, left func(Disk) Disk) error {
+// strike ends the present life of a daemon by a blow, and leaves the disk as left says, which is called with the node's mutex held.
+func (n *node) strike(ctx context.Context, name string, left func(Disk) Disk, b blow) error {
 	n.mu.Lock()
 	d, err := n.find(name)
 	if err == nil && d.state == cluster.StateExited {
@@ -129,7 +141,12 @@ func (n *node) strike(ctx context.Context, name string, left func(Disk) Disk) er
 	if err != nil {
 		return err
 	}
-	n.whenWorthIt(ctx, d, func() { n.endLifeLeaving(d, life, "killed", true, "", left) })
+	struck := false
+	b.strike = func() { struck = n.endLifeLeaving(d, life, "killed", true, "", left) }
+	n.whenWorthIt(ctx, d, b)
+	if !struck {
+		return fmt.Errorf("%s ended by itself before it was struck", name)
+	}
 	return nil
 }
 
@@ -139,12 +156,12 @@ func (n *node) endLife(d *daemon, life int, what string, expected bool, detail s
 }
 
 // endLifeLeaving takes from a process first whoever waits for it, then the network, then the disk: nothing may be acknowledged that is not on the
-// disk that is left.
-func (n *node) endLifeLeaving(d *daemon, life int, what string, expected bool, detail string, left func(Disk) Disk) {
+// disk that is left. It says whether the life was not over already.
+func (n *node) endLifeLeaving(d *daemon, life int, what string, expected bool, detail string, left func(Disk) Disk) bool {
 	n.mu.Lock()
 	if d.life != life || d.state == cluster.StateExited {
 		n.mu.Unlock()
-		return
+		return false
 	}
 	process := d.process
 	d.state, d.process, d.aim = cluster.StateExited, nil, nil
@@ -161,6 +178,7 @@ func (n *node) endLifeLeaving(d *daemon, life int, what string, expected bool, d
 	if process != nil {
 		n.bury(process)
 	}
+	return true
 }
 
 // keeps says whether a daemon is the one that uses its node's disk.

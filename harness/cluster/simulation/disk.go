@@ -13,8 +13,10 @@ type Disk interface {
 	// Crash returns the disk as a killed process leaves it: with everything that was written. What is done to the old one later changes
 	// nothing on the new one, and the old one takes everything from then on, whatever ails the new one.
 	Crash() Disk
-	// LosePower returns the disk as a loss of power leaves it: with what was synced, and some of the rest.
-	LosePower(random *rand.Rand) Disk
+	// LosePower returns the disk as a loss of power leaves it, with what was synced and some of the rest, and says what it took.
+	LosePower(random *rand.Rand) (Disk, cluster.DiskLoss)
+	// Unsynced says whether a loss of power may take something.
+	Unsynced() bool
 	// Watch has moments told, Committing and Writing, by the goroutines that they happen in; nil tells nobody.
 	Watch(at func(Moment))
 	// Freeze makes all calls wait for Thaw, as those of a stopped process do.
@@ -22,6 +24,8 @@ type Disk interface {
 	Thaw()
 	// Set makes the disk work well or badly; random draws what the state leaves open.
 	Set(state cluster.DiskState, random *rand.Rand)
+	// Harm says what the state has done to the calls since it was set. What Crash and LosePower return counts on.
+	Harm() cluster.DiskHarm
 	// SetClock sets the clock that times of modification are taken from. It goes over to what Crash and LosePower return.
 	SetClock(clock func() time.Time)
 	// Probe writes a file, syncs it, reads it and removes it, and returns the first error.
@@ -36,6 +40,13 @@ func (n *node) SetDisk(_ context.Context, state cluster.DiskState) error {
 	defer n.mu.Unlock()
 	n.disk.Set(state, rand.New(rand.NewPCG(state.Seed, 0)))
 	return nil
+}
+
+// DiskHarm implements cluster.Disks. Only one daemon of a node uses its disk.
+func (n *node) DiskHarm(context.Context) (cluster.DiskHarm, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.disk.Harm(), nil
 }
 
 // ProbeDisk implements cluster.Disks. A probe that ctx has overtaken ends when the disk lets it, or with the cluster.

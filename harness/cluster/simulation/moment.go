@@ -19,36 +19,46 @@ const (
 	Answering  Moment = "answering" // an application is about to be answered
 )
 
-// An aim is a fault that waits for its moment.
-type aim struct {
-	moment Moment
-	left   int // how many of these pass before
+// A blow is what a fault does to a daemon when its moment has come.
+type blow struct {
 	strike func()
+	worth  func() bool   // whether it takes anything at the moment; nil for always
+	wait   time.Duration // how long it waits for its moment until it strikes without
+}
+
+// An aim is a blow that waits for its moment.
+type aim struct {
+	blow
+	moment Moment // "" for any
+	left   int    // how many of these pass before
 	hit    chan struct{}
 }
 
-const (
-	// aimTime is how long a fault waits for its moment until it strikes without.
-	aimTime = 300 * time.Millisecond
-	// aimMost is how many moments of its kind a fault lets pass at most.
-	aimMost = 60
-)
+// takes says whether a moment is one of those that the blow waits for.
+func (a *aim) takes(moment Moment) bool {
+	return (a.moment == "" || a.moment == moment) && (a.worth == nil || a.worth())
+}
 
-// draw aims at a moment, or at none: one time in four a fault strikes when it was planned.
-func draw(random *rand.Rand) (aimed aim, now bool) {
+// aimMost is how many moments of its kind a fault lets pass at most.
+const aimMost = 60
+
+// draw aims at a moment, or at none: one time in four a fault strikes when it was planned, or as soon as it takes something.
+func draw(random *rand.Rand, b blow) (aimed *aim, now bool) {
 	moments := []Moment{Committing, Writing, Sending, Sent, Answering}
+	aimed = &aim{blow: b, hit: make(chan struct{})}
 	if random.IntN(4) == 0 {
-		return aim{}, true
+		return aimed, aimed.takes("")
 	}
-	left := random.IntN(1 + random.IntN(aimMost)) // the next ones are likelier
-	return aim{moment: moments[random.IntN(len(moments))], left: left, hit: make(chan struct{})}, false
+	aimed.left = random.IntN(1 + random.IntN(aimMost)) // the next ones are likelier
+	aimed.moment = moments[random.IntN(len(moments))]
+	return aimed, false
 }
 
 // at is told of each moment of a daemon, by the goroutine that it happens in. If a fault waits for it, it has struck when at returns.
 func (n *node) at(d *daemon, life int, moment Moment) {
 	n.mu.Lock()
 	a := d.aim
-	if a == nil || d.life != life || a.moment != moment {
+	if a == nil || d.life != life || !a.takes(moment) {
 		n.mu.Unlock()
 		return
 	}
@@ -64,18 +74,17 @@ func (n *node) at(d *daemon, life int, moment Moment) {
 }
 
 // whenWorthIt strikes at a drawn moment of a daemon, within a bounded time.
-func (n *node) whenWorthIt(ctx context.Context, d *daemon, strike func()) {
+func (n *node) whenWorthIt(ctx context.Context, d *daemon, b blow) {
 	n.mu.Lock()
-	aimed, now := draw(n.machine.Random)
+	aimed, now := draw(n.machine.Random, b)
 	if now {
 		n.mu.Unlock()
-		strike()
+		b.strike()
 		return
 	}
-	aimed.strike = strike
-	d.aim = &aimed
+	d.aim = aimed
 	n.mu.Unlock()
-	timer := time.NewTimer(aimTime)
+	timer := time.NewTimer(b.wait)
 	defer timer.Stop()
 	select {
 	case <-aimed.hit:
@@ -85,13 +94,13 @@ func (n *node) whenWorthIt(ctx context.Context, d *daemon, strike func()) {
 	case <-ctx.Done():
 	}
 	n.mu.Lock()
-	missed := d.aim == &aimed
+	missed := d.aim == aimed
 	if missed {
 		d.aim = nil
 	}
 	n.mu.Unlock()
 	if missed {
-		strike()
+		b.strike()
 		return
 	}
 	<-aimed.hit // it is striking

@@ -39,9 +39,14 @@ func (d *Disk) LosePower(random *rand.Rand) *Disk {
 	last := d.lastChanges(l)
 	left := map[*inode]contents{}
 	for e := d.dirty.Front(); e != nil; e = e.Next() {
-		if n := e.Value.(waiting).inode; !n.isDir() {
-			left[n] = n.survivors(l, c.generation)
+		n := e.Value.(waiting).inode
+		if n.isDir() {
+			c.loss.addNames(n, last[n])
+			continue
 		}
+		survivors := n.survivors(l, c.generation)
+		left[n] = survivors
+		c.loss.addContents(n, &survivors)
 	}
 	m := &mirror{of: c.generation, file: func(from, to *inode) {
 		var dirty bool
@@ -63,7 +68,7 @@ func (d *Disk) LosePower(random *rand.Rand) *Disk {
 // successor gives a disk with the properties of this one and nothing on it, and ends the generation of this one.
 func (d *Disk) successor() *Disk {
 	c := New()
-	c.changes, c.last, c.clock, c.latency, c.capacity, c.faults, c.health = d.changes, d.last, d.clock, d.latency, d.capacity, d.faults, d.health
+	c.changes, c.last, c.clock, c.latency, c.capacity, c.faults, c.health, c.harm = d.changes, d.last, d.clock, d.latency, d.capacity, d.faults, d.health, d.harm
 	if d.stalled != nil {
 		c.stalled = make(chan struct{})
 	}

@@ -350,3 +350,31 @@ func BenchmarkAppendAndSync(b *testing.B) {
 		})
 	}
 }
+
+// TestLoss says what losses of power took, and nothing where everything was synced.
+func TestLoss(t *testing.T) {
+	d := simdisk.New()
+	f := open(t, d, "f", os.O_RDWR|os.O_CREATE)
+	put(t, f, 0, blocks("aa"))
+	require.NoError(t, f.Sync())
+	require.NoError(t, disk.SyncDirectory(d, "."))
+	require.Zero(t, d.Loss())
+	require.False(t, d.Unsynced())
+	require.Zero(t, d.LosePower(random(1)).Loss(), "everything was synced")
+	require.Zero(t, d.Crash().Loss(), "a crash takes nothing")
+
+	put(t, f, 0, blocks("b"))
+	require.True(t, d.Unsynced())
+	require.NoError(t, d.Link("f", "g"))
+	for seed := range uint64(losses) {
+		left := d.LosePower(random(seed))
+		lost := 0
+		if letters(t, get(t, left, "f")) != "ba" {
+			lost++
+		}
+		if get(t, left, "g") == "none" {
+			lost++
+		}
+		require.Equal(t, simdisk.Loss{Unsynced: 2, Lost: lost}, left.Loss())
+	}
+}

@@ -26,6 +26,8 @@ type Disk struct {
 	frozen   chan struct{} // closed by Thaw; nil while the disk is not frozen
 	stalled  chan struct{} // closed when the disk works again; nil while it does
 	health   Health
+	harm     Harm // that the health has done
+	loss     Loss // of which this disk is left
 	latency  Latency
 	capacity int64
 	faults   []*Injection
@@ -71,17 +73,23 @@ func (d *Disk) begin(op Operation, path string) error {
 		watch(op, path)
 		d.mu.Lock()
 	}
-	d.working()
-	if delay := d.delay(op); delay > 0 {
+	d.harm.Calls++
+	stalled := d.working(op, path, false)
+	slowness := d.slowness(op)
+	if delay := d.latency.of(op) + slowness; delay > 0 {
 		d.mu.Unlock()
 		time.Sleep(delay)
 		d.mu.Lock()
-		d.working()
+		d.working(op, path, stalled)
+	}
+	if slowness > 0 && d.health.Slowest > 0 {
+		d.hit(&d.harm.Delayed, op, path)
+		d.harm.Longer += slowness
 	}
 	d.writeBack()
 	err := d.injected(op, path)
 	if err == nil {
-		err = d.ailment(op)
+		err = d.ailment(op, path)
 	}
 	if err != nil {
 		return &fs.PathError{Op: string(op), Path: path, Err: err}
@@ -89,15 +97,20 @@ func (d *Disk) begin(op Operation, path string) error {
 	return nil
 }
 
-// working waits while the disk is frozen or stalled. d.mu is held, but not while waiting.
-func (d *Disk) working() {
+// working waits while the disk is frozen or stalled, and counts a call that is not counted yet as a stalled one where it is. d.mu is held, but not while
+// waiting.
+func (d *Disk) working(op Operation, path string, counted bool) bool {
 	for {
 		wait := d.frozen
-		if wait == nil {
+		if wait == nil && d.stalled != nil {
 			wait = d.stalled
+			if !counted {
+				d.hit(&d.harm.Stalled, op, path)
+				counted = true
+			}
 		}
 		if wait == nil {
-			return
+			return counted
 		}
 		d.mu.Unlock()
 		<-wait

@@ -3,6 +3,7 @@ package simdisk_test
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"testing"
@@ -154,4 +155,53 @@ func TestEqualContentsAreShared(t *testing.T) {
 	require.Less(t, taken, int64(files*size*3/2), "%d disks with %d bytes each", disks, files*size)
 	t.Logf("%d disks with %.1f MB each take %.1f MB", disks, files*size/1e6, float64(taken)/1e6)
 	runtime.KeepAlive(all)
+}
+
+// TestHarm counts the calls that a disk refuses, delays or keeps, and none that it does not.
+func TestHarm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := simdisk.New()
+		f := open(t, d, "dir-less", os.O_RDWR|os.O_CREATE)
+		random := rand.New(rand.NewPCG(1, 1))
+		harm := func(h simdisk.Health, calls func()) simdisk.Harm {
+			h.Random = random
+			d.SetHealth(h)
+			require.Zero(t, d.Harm(), "a new health has done nothing yet")
+			calls()
+			return d.Harm()
+		}
+		write := func() {
+			_, err := f.WriteAt(make([]byte, 4096), 0)
+			require.NoError(t, err)
+		}
+		require.Equal(t, simdisk.Harm{Calls: 1}, harm(simdisk.Health{}, write))
+		require.Equal(t, simdisk.Harm{Calls: 1}, harm(simdisk.Health{Full: true}, write), "the block is there already")
+		require.Equal(t, simdisk.Harm{Calls: 2, Refused: 1, First: "write dir-less"}, harm(simdisk.Health{Full: true}, func() {
+			write()
+			_, err := f.WriteAt(make([]byte, 4096), 4096)
+			require.ErrorIs(t, err, unix.ENOSPC)
+		}))
+		require.Equal(t, simdisk.Harm{Calls: 2, Refused: 1, First: "write dir-less"}, harm(simdisk.Health{Failing: 1}, func() {
+			_, err := d.Stat("dir-less")
+			require.NoError(t, err)
+			_, err = f.Write([]byte("x"))
+			require.ErrorIs(t, err, unix.EIO)
+		}))
+		begun := time.Now()
+		slow := harm(simdisk.Health{Slowest: time.Second}, func() {
+			write()
+			require.NoError(t, f.Sync())
+		})
+		require.Equal(t, simdisk.Harm{Calls: 2, Delayed: 2, Longer: time.Since(begun), First: "write dir-less"}, slow)
+		stalled := simdisk.Harm{Calls: 1, Stalled: 1, First: "sync dir-less"}
+		done := make(chan error)
+		require.Equal(t, stalled, harm(simdisk.Health{Stalled: true}, func() {
+			go func() { done <- f.Sync() }()
+			synctest.Wait()
+		}), "a call that still waits")
+		left := d.Crash()
+		require.Equal(t, stalled, left.Harm(), "what a crash leaves counts on")
+		require.NoError(t, <-done, "the disk of a process that is gone ails no more")
+		require.Zero(t, d.Harm())
+	})
 }

@@ -148,7 +148,7 @@ func (f *file) write(p []byte, offset int64, fault error) (int, error) {
 		at := offset + int64(done)
 		i, from := int(at/blockSize), int(at%blockSize)
 		if f.n.now.at(i) == nil && f.d.full(f.n, f.n.now.space()+blockSize) {
-			fault = failed(Write, f.name, unix.ENOSPC)
+			fault = f.d.noSpace(Write, f.name)
 			break
 		}
 		length := min(len(p)-done, blockSize-from)
@@ -204,7 +204,7 @@ func (f *file) Allocate(size int64) error {
 	defer f.d.mu.Unlock()
 	reserved := int64(blocksOf(size)) * blockSize
 	if err == nil && f.d.full(f.n, reserved) {
-		err = failed(Allocate, f.name, unix.ENOSPC)
+		err = f.d.noSpace(Allocate, f.name)
 	}
 	if err != nil {
 		return err
@@ -232,7 +232,7 @@ func (f contentsFile) CopyFrom(from disk.File) error {
 	case source.closed || !source.readable:
 		return failed(Copy, source.name, unix.EBADF)
 	case f.d.full(f.n, c.space()):
-		return failed(Copy, f.name, unix.ENOSPC)
+		return f.d.noSpace(Copy, f.name)
 	}
 	f.writing()
 	c.share(f.d.generation)

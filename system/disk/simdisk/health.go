@@ -16,11 +16,36 @@ type Health struct {
 	Random  *rand.Rand    // draws; needed where Slowest or Failing is not zero. Nobody else may use it
 }
 
+// A Harm is what the health of a disk has done to the calls that came to it since it was set. What a crash or a loss of power leaves counts on.
+type Harm struct {
+	Calls   int           // that came
+	Refused int           // of them had no space, or were told by Usage that there is none, or failed with EIO
+	Delayed int           // took longer
+	Longer  time.Duration // by so much, all together
+	Stalled int           // waited, or still wait, since no call returned
+	First   string        // the first of the refused, delayed and stalled ones: what was done, and with what
+}
+
+// Harm gives what the health of the disk has done so far.
+func (d *Disk) Harm() Harm {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.harm
+}
+
+// hit notes that a call is one of those that health harms, which count counts. d.mu is held.
+func (d *Disk) hit(count *int, op Operation, path string) {
+	if d.harm.First == "" {
+		d.harm.First = string(op) + " " + path
+	}
+	*count++
+}
+
 // SetHealth makes a disk work well or badly from now on. Calls that are stalled go on as soon as the disk is not. It sets the capacity as well.
 func (d *Disk) SetHealth(h Health) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.health, d.capacity = h, 0
+	d.health, d.harm, d.capacity = h, Harm{}, 0
 	if h.Full {
 		d.capacity = max(d.used, 1) // 0 is no limit
 	}
@@ -33,29 +58,37 @@ func (d *Disk) SetHealth(h Health) {
 	}
 }
 
-// delay draws how long a call takes. d.mu is held.
-func (d *Disk) delay(op Operation) time.Duration {
-	delay := d.latency.of(op)
-	if d.health.Slowest > 0 && op != Usage && op != Close {
-		delay += time.Duration(d.health.Random.Int64N(int64(d.health.Slowest)) + 1)
+// slowness draws how much longer than usual a call takes. d.mu is held.
+func (d *Disk) slowness(op Operation) time.Duration {
+	if d.health.Slowest == 0 || op == Usage || op == Close {
+		return 0
 	}
-	return delay
+	return time.Duration(d.health.Random.Int64N(int64(d.health.Slowest)) + 1)
 }
 
 // ailment draws whether a call fails. d.mu is held.
-func (d *Disk) ailment(op Operation) error {
+func (d *Disk) ailment(op Operation, path string) error {
 	switch op {
 	case Read, Write, Copy, Sync, SyncDirectory:
 		if d.health.Failing > 0 && d.health.Random.Float64() < d.health.Failing {
+			d.hit(&d.harm.Refused, op, path)
 			return unix.EIO
 		}
 	}
 	return nil
 }
 
+// noSpace is the error of a call for which there is no space. d.mu is held.
+func (d *Disk) noSpace(op Operation, path string) error {
+	if d.health.Full {
+		d.hit(&d.harm.Refused, op, path)
+	}
+	return failed(op, path, unix.ENOSPC)
+}
+
 // recover makes a disk healthy whose successor has what ailed it. d.mu is held.
 func (d *Disk) recover() {
-	d.capacity, d.faults, d.health = 0, nil, Health{}
+	d.capacity, d.faults, d.health, d.harm = 0, nil, Health{}, Harm{}
 	if d.stalled != nil {
 		close(d.stalled)
 		d.stalled = nil

@@ -440,7 +440,11 @@ func (d *Disk) GetDiskUsage(name string) (vfs.DiskUsage, error) {
 	if capacity == 0 {
 		capacity = unlimited
 	}
-	return vfs.DiskUsage{TotalBytes: uint64(capacity), UsedBytes: uint64(d.used), AvailBytes: uint64(max(0, capacity-d.used))}, nil
+	left := max(0, capacity-d.used)
+	if left < blockSize && d.health.Full {
+		d.hit(&d.harm.Refused, Usage, name)
+	}
+	return vfs.DiskUsage{TotalBytes: uint64(capacity), UsedBytes: uint64(d.used), AvailBytes: uint64(left)}, nil
 }
 
 // Unwrap gives nil: there is nothing below.
