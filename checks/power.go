@@ -9,21 +9,28 @@ import (
 
 // powerLosses is when the machines of clients lost their power, and what was safe from it: DESIGN.md section 7 promises only of what an fsync
 // covered that it is there afterwards. Venus's fsync covers everything that was acknowledged before it, but contents that were not synced
-// themselves are not promised.
+// themselves are not promised. A client that was installed anew has lost what was synced, too: only what was reintegrated is promised, and what
+// that was nobody says.
 type powerLosses struct {
-	dark   map[string][]history.Time // of each node, when it lost its power, in order
+	dark   map[string][]history.Time // of each node, when it lost its power or was installed anew, in order
+	wiped  map[string][]history.Time // the latter alone
 	synced map[string][]history.Time // of each node, when acknowledged fsyncs began, in order
 }
 
 func newPowerLosses(run *history.Run) *powerLosses {
-	p := &powerLosses{dark: map[string][]history.Time{}, synced: map[string][]history.Time{}}
+	p := &powerLosses{dark: map[string][]history.Time{}, wiped: map[string][]history.Time{}, synced: map[string][]history.Time{}}
 	for i := range run.Faults {
 		fault := &run.Faults[i]
-		if !strings.HasPrefix(fault.Name, "power-loss-venus") || fault.Injecting == 0 {
+		wiped := fault.Name == "reinstall-venus"
+		if fault.Injecting == 0 || !wiped && !strings.HasPrefix(fault.Name, "power-loss-venus") {
 			continue
 		}
 		for _, cut := range fault.Cuts {
-			p.dark[cut.Node] = append(p.dark[cut.Node], max(fault.Injected, fault.Injecting))
+			at := max(fault.Injected, fault.Injecting)
+			p.dark[cut.Node] = append(p.dark[cut.Node], at)
+			if wiped {
+				p.wiped[cut.Node] = append(p.wiped[cut.Node], at)
+			}
 		}
 	}
 	if len(p.dark) == 0 {
@@ -35,7 +42,7 @@ func newPowerLosses(run *history.Run) *powerLosses {
 			p.synced[node] = append(p.synced[node], row.Invoked)
 		}
 	}
-	for _, times := range []map[string][]history.Time{p.dark, p.synced} {
+	for _, times := range []map[string][]history.Time{p.dark, p.wiped, p.synced} {
 		for node := range times {
 			slices.Sort(times[node])
 		}
@@ -47,6 +54,9 @@ func newPowerLosses(run *history.Run) *powerLosses {
 // in between that covers it. A write that was not synced itself is not covered by any.
 func (p *powerLosses) took(operations *history.Packed, m *history.Row) bool {
 	node := operations.Node(m.Worker)
+	if wiped := p.wiped[node]; len(wiped) > 0 && wiped[len(wiped)-1] > m.Completed {
+		return true
+	}
 	dark := p.dark[node]
 	next, _ := slices.BinarySearch(dark, m.Completed)
 	if next == len(dark) || m.Synced {

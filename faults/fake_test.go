@@ -90,6 +90,8 @@ type fakeNode struct {
 	fragile    bool  // Resume ends the process
 	startError error // of StartDaemon
 	reachError error // of Reach, after the bytes were carried
+	wipeError  error
+	wipes      int
 
 	mu     sync.Mutex
 	daemon cluster.Daemon
@@ -118,6 +120,22 @@ func (n *fakeNode) Kill(context.Context, string) error {
 		n.live()
 	}
 	return nil
+}
+
+// Terminate is a Kill that a stubborn daemon ignores.
+func (n *fakeNode) Terminate(ctx context.Context, daemon string) error { return n.Kill(ctx, daemon) }
+
+// Wipe remembers that there is nothing left.
+func (n *fakeNode) Wipe(context.Context, string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.daemon.State != cluster.StateExited {
+		return fmt.Errorf("it is %s", n.daemon.State)
+	}
+	if n.wipeError == nil {
+		n.wipes++
+	}
+	return n.wipeError
 }
 
 // LosePower is a Kill that takes one of two things.

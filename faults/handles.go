@@ -17,6 +17,10 @@ type Node interface {
 	Kill(ctx context.Context, daemon string) error
 	// LosePower kills a daemon, and takes from its disk some of what was not synced; an error where nodes have no power to lose.
 	LosePower(ctx context.Context, daemon string) (cluster.DiskLoss, error)
+	// Terminate sends SIGTERM, and SIGKILL where that does not help, and returns when the process is reaped.
+	Terminate(ctx context.Context, daemon string) error
+	// Wipe removes everything that a daemon keeps that does not run.
+	Wipe(ctx context.Context, daemon string) error
 	// StartDaemon returns when the daemon is ready or ctx ends.
 	StartDaemon(ctx context.Context, daemon string) error
 	Pause(ctx context.Context, daemon string) error

@@ -203,6 +203,37 @@ func breakagesOfDaemons() []breakage {
 			problem: "healing was not seen: client1 does not reach it: bad certificate", proven: true,
 		},
 		{
+			name: "a restart that ends nothing", fault: Restart{cluster.Venus}, breaks: client(func(n *fakeNode) { n.immortal = true }),
+			problem: "venus on client1 is still running as process 100; healing was not seen: it is the process of before",
+		},
+		{
+			name: "a rolling restart that restarts nothing", fault: Rolling{}, breaks: server(func(n *fakeNode) { n.immortal = true }),
+			problem: "no effect was seen: codasrv on server1 is the process of before: it was not restarted", healed: true,
+		},
+		{
+			name: "a rolling restart that ends at the first server", fault: Rolling{},
+			breaks:  server(func(n *fakeNode) { n.startError = errors.New("no port") }),
+			problem: "injecting: no port; healing: no port",
+		},
+		{
+			name: "a crash loop that crashes once", fault: CrashLoop{cluster.Venus},
+			breaks:  client(func(n *fakeNode) { n.startError = errors.New("no mount") }),
+			problem: "no effect was seen: no mount; healing: no mount",
+		},
+		{
+			name: "a crash loop that crashes nothing", fault: CrashLoop{cluster.Codasrv}, breaks: server(func(n *fakeNode) { n.immortal = true }),
+			problem: "no effect was seen: codasrv on server1 is still running; healing was not seen: it is the process of before",
+		},
+		{
+			name: "a reinstallation that removes nothing", fault: Reinstall{},
+			breaks:  client(func(n *fakeNode) { n.wipeError = errors.New("the folder is busy") }),
+			problem: "injecting: the folder is busy", healed: true,
+		},
+		{
+			name: "a disk that is not lost, as its server lives on", fault: LostDisk{}, breaks: server(func(n *fakeNode) { n.immortal = true }),
+			problem: "injecting: it is running; healing was not seen: it is the process of before",
+		},
+		{
 			name: "a pause that does not pause", fault: Pause{cluster.Venus}, breaks: client(func(n *fakeNode) { n.restless = true }),
 			problem: "no effect was seen: venus on client1 is running", healed: true,
 		},

@@ -29,6 +29,7 @@ func (n *node) addClient(config *agent.Config) {
 		config.Mountpoint = n.Coda
 	}
 	daemon := n.daemon(cluster.Venus, args...)
+	daemon.Keeps = n.path(cluster.Venus)
 	daemon.Mounts = n.Mount == cluster.MountFUSE
 
 	pages := []string{"--root", n.Coda}

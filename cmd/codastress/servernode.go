@@ -26,7 +26,9 @@ import (
 func (n *node) addServer(config *agent.Config) {
 	config.DebugSockets[cluster.Codasrv] = n.socket(cluster.Codasrv, "debug")
 	args := append(n.keeper(cluster.Codasrv), "--listen", n.Codasrv)
-	config.Daemons = append(config.Daemons, n.daemon(cluster.Codasrv, append(args, n.replicas()...)...))
+	daemon := n.daemon(cluster.Codasrv, append(args, n.replicas()...)...)
+	daemon.Keeps = n.path(cluster.Codasrv)
+	config.Daemons = append(config.Daemons, daemon)
 }
 
 // replicas are the arguments that tell a codasrv who holds the volume with it; none where it is alone.

@@ -24,6 +24,9 @@ const dark = "testdata/dark.yaml"
 // rough has processes that change names of their own, and disks and links that work badly.
 const rough = "testdata/rough.yaml"
 
+// operators is the same with everything that operators do, and the network parted in every way.
+const operators = "testdata/operators.yaml"
+
 // skewed has clocks that are wrong.
 const skewed = "testdata/skewed.yaml"
 
@@ -46,7 +49,7 @@ func TestSimulatedRunsPass(t *testing.T) {
 	for _, one := range []struct {
 		scenario string
 		seeds    int
-	}{{simulatedScenario, 200}, {dark, 100}, {rough, 10}, {skewed, 30}} {
+	}{{simulatedScenario, 200}, {dark, 100}, {rough, 10}, {operators, 20}, {skewed, 30}} {
 		t.Run(filepath.Base(one.scenario), func(t *testing.T) {
 			searched := codastress(t, exitPass, clean(t), "simulate", one.scenario, "--seeds", fmt.Sprint("1..", one.seeds), "--dir", ground(t))
 			require.Equal(t, one.seeds, seedsOf(t, searched.stdout.String()))

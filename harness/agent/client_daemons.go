@@ -63,6 +63,11 @@ func (c *Client) TerminateDaemon(ctx context.Context, name string) (Daemon, erro
 	return c.onDaemon(ctx, daemonTime, name, c.agent.TerminateDaemon)
 }
 
+// WipeDaemon removes everything that a daemon keeps. The error is ErrUnknown, or ErrState when it runs or keeps nothing.
+func (c *Client) WipeDaemon(ctx context.Context, name string) (Daemon, error) {
+	return c.onDaemon(ctx, daemonTime, name, c.agent.WipeDaemon)
+}
+
 // PauseDaemon sends SIGSTOP and returns when every thread has stopped. The error is ErrUnknown, ErrState when the daemon does not run or is paused.
 func (c *Client) PauseDaemon(ctx context.Context, name string) (Daemon, error) {
 	return c.onDaemon(ctx, callTime, name, c.agent.PauseDaemon)

@@ -91,6 +91,11 @@ func (s *service) TerminateDaemon(ctx context.Context, r *agentpb.DaemonRequest)
 	return s.daemon(ctx, r, s.daemons.Terminate)
 }
 
+// WipeDaemon implements agentpb.AgentServer.
+func (s *service) WipeDaemon(ctx context.Context, r *agentpb.DaemonRequest) (*agentpb.Daemon, error) {
+	return s.daemon(ctx, r, s.daemons.Wipe)
+}
+
 // PauseDaemon implements agentpb.AgentServer.
 func (s *service) PauseDaemon(ctx context.Context, r *agentpb.DaemonRequest) (*agentpb.Daemon, error) {
 	return s.daemon(ctx, r, s.daemons.Pause)

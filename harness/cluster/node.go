@@ -30,6 +30,10 @@ type Agent interface {
 	StartDaemon(ctx context.Context, name string) error
 	// KillDaemon ends a daemon as SIGKILL does, and returns when nothing of it is left.
 	KillDaemon(ctx context.Context, name string) error
+	// TerminateDaemon ends a daemon as SIGTERM does, in order, and returns when nothing of it is left.
+	TerminateDaemon(ctx context.Context, name string) error
+	// WipeDaemon removes everything that a daemon keeps that does not run.
+	WipeDaemon(ctx context.Context, name string) error
 	// PauseDaemon stops a daemon as SIGSTOP does, and returns when it stands still.
 	PauseDaemon(ctx context.Context, name string) error
 	// ResumeDaemon lets a paused daemon go on.
@@ -84,6 +88,16 @@ func (n *Node) Daemon(ctx context.Context, name string) (Daemon, error) {
 // Kill sends a daemon SIGKILL and returns when its process is reaped.
 func (n *Node) Kill(ctx context.Context, daemon string) error {
 	return n.doing(n.agent.KillDaemon(ctx, daemon), "killing %s on %s", daemon)
+}
+
+// Terminate sends a daemon SIGTERM, and SIGKILL when it does not end of that, and returns when its process is reaped.
+func (n *Node) Terminate(ctx context.Context, daemon string) error {
+	return n.doing(n.agent.TerminateDaemon(ctx, daemon), "ending %s on %s", daemon)
+}
+
+// Wipe removes everything that a daemon keeps that does not run.
+func (n *Node) Wipe(ctx context.Context, daemon string) error {
+	return n.doing(n.agent.WipeDaemon(ctx, daemon), "wiping what %s keeps on %s", daemon)
 }
 
 // StartDaemon starts a daemon that is not running and returns when it is ready.

@@ -41,6 +41,18 @@ func (a remoteAgent) KillDaemon(ctx context.Context, name string) error {
 	return err
 }
 
+// TerminateDaemon implements Agent.
+func (a remoteAgent) TerminateDaemon(ctx context.Context, name string) error {
+	_, err := a.Client.TerminateDaemon(ctx, name)
+	return err
+}
+
+// WipeDaemon implements Agent.
+func (a remoteAgent) WipeDaemon(ctx context.Context, name string) error {
+	_, err := a.Client.WipeDaemon(ctx, name)
+	return err
+}
+
 // PauseDaemon implements Agent.
 func (a remoteAgent) PauseDaemon(ctx context.Context, name string) error {
 	_, err := a.Client.PauseDaemon(ctx, name)

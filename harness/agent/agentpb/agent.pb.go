@@ -1797,7 +1797,7 @@ const file_agent_proto_rawDesc = "" +
 	"\x04Flow\x12\r\n" +
 	"\tFLOW_PASS\x10\x00\x12\r\n" +
 	"\tFLOW_HOLD\x10\x01\x12\r\n" +
-	"\tFLOW_DROP\x10\x022\x84\r\n" +
+	"\tFLOW_DROP\x10\x022\xd3\r\n" +
 	"\x05Agent\x12K\n" +
 	"\x05Hello\x12!.codastress.agent.v1.HelloRequest\x1a\x1f.codastress.agent.v1.HelloReply\x12[\n" +
 	"\tHeartbeat\x12%.codastress.agent.v1.HeartbeatRequest\x1a#.codastress.agent.v1.HeartbeatReply(\x010\x01\x12T\n" +
@@ -1807,7 +1807,9 @@ const file_agent_proto_rawDesc = "" +
 	"\tWaitReady\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12M\n" +
 	"\n" +
 	"KillDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12R\n" +
-	"\x0fTerminateDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12N\n" +
+	"\x0fTerminateDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12M\n" +
+	"\n" +
+	"WipeDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12N\n" +
 	"\vPauseDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12O\n" +
 	"\fResumeDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12J\n" +
 	"\x06Events\x12\".codastress.agent.v1.EventsRequest\x1a\x1a.codastress.agent.v1.Event0\x01\x12S\n" +
@@ -1886,40 +1888,42 @@ var file_agent_proto_depIdxs = []int32{
 	10, // 13: codastress.agent.v1.Agent.WaitReady:input_type -> codastress.agent.v1.DaemonRequest
 	10, // 14: codastress.agent.v1.Agent.KillDaemon:input_type -> codastress.agent.v1.DaemonRequest
 	10, // 15: codastress.agent.v1.Agent.TerminateDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	10, // 16: codastress.agent.v1.Agent.PauseDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	10, // 17: codastress.agent.v1.Agent.ResumeDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	12, // 18: codastress.agent.v1.Agent.Events:input_type -> codastress.agent.v1.EventsRequest
-	14, // 19: codastress.agent.v1.Agent.RunTask:input_type -> codastress.agent.v1.RunTaskRequest
-	16, // 20: codastress.agent.v1.Agent.PendingOperations:input_type -> codastress.agent.v1.PendingOperationsRequest
-	18, // 21: codastress.agent.v1.Agent.Observe:input_type -> codastress.agent.v1.ObserveRequest
-	20, // 22: codastress.agent.v1.Agent.Evidence:input_type -> codastress.agent.v1.EvidenceRequest
-	22, // 23: codastress.agent.v1.Agent.Reach:input_type -> codastress.agent.v1.ReachRequest
-	24, // 24: codastress.agent.v1.Agent.AddLink:input_type -> codastress.agent.v1.AddLinkRequest
-	25, // 25: codastress.agent.v1.Agent.SetLink:input_type -> codastress.agent.v1.SetLinkRequest
-	27, // 26: codastress.agent.v1.Agent.ResetLink:input_type -> codastress.agent.v1.ResetLinkRequest
-	29, // 27: codastress.agent.v1.Agent.Links:input_type -> codastress.agent.v1.LinksRequest
-	3,  // 28: codastress.agent.v1.Agent.Hello:output_type -> codastress.agent.v1.HelloReply
-	5,  // 29: codastress.agent.v1.Agent.Heartbeat:output_type -> codastress.agent.v1.HeartbeatReply
-	7,  // 30: codastress.agent.v1.Agent.Shutdown:output_type -> codastress.agent.v1.ShutdownReply
-	9,  // 31: codastress.agent.v1.Agent.Daemons:output_type -> codastress.agent.v1.DaemonsReply
-	11, // 32: codastress.agent.v1.Agent.StartDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 33: codastress.agent.v1.Agent.WaitReady:output_type -> codastress.agent.v1.Daemon
-	11, // 34: codastress.agent.v1.Agent.KillDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 35: codastress.agent.v1.Agent.TerminateDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 36: codastress.agent.v1.Agent.PauseDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 37: codastress.agent.v1.Agent.ResumeDaemon:output_type -> codastress.agent.v1.Daemon
-	13, // 38: codastress.agent.v1.Agent.Events:output_type -> codastress.agent.v1.Event
-	15, // 39: codastress.agent.v1.Agent.RunTask:output_type -> codastress.agent.v1.RunTaskReply
-	17, // 40: codastress.agent.v1.Agent.PendingOperations:output_type -> codastress.agent.v1.PendingOperationsReply
-	19, // 41: codastress.agent.v1.Agent.Observe:output_type -> codastress.agent.v1.ObserveReply
-	21, // 42: codastress.agent.v1.Agent.Evidence:output_type -> codastress.agent.v1.EvidenceReply
-	23, // 43: codastress.agent.v1.Agent.Reach:output_type -> codastress.agent.v1.ReachReply
-	31, // 44: codastress.agent.v1.Agent.AddLink:output_type -> codastress.agent.v1.Link
-	31, // 45: codastress.agent.v1.Agent.SetLink:output_type -> codastress.agent.v1.Link
-	28, // 46: codastress.agent.v1.Agent.ResetLink:output_type -> codastress.agent.v1.ResetLinkReply
-	30, // 47: codastress.agent.v1.Agent.Links:output_type -> codastress.agent.v1.LinksReply
-	28, // [28:48] is the sub-list for method output_type
-	8,  // [8:28] is the sub-list for method input_type
+	10, // 16: codastress.agent.v1.Agent.WipeDaemon:input_type -> codastress.agent.v1.DaemonRequest
+	10, // 17: codastress.agent.v1.Agent.PauseDaemon:input_type -> codastress.agent.v1.DaemonRequest
+	10, // 18: codastress.agent.v1.Agent.ResumeDaemon:input_type -> codastress.agent.v1.DaemonRequest
+	12, // 19: codastress.agent.v1.Agent.Events:input_type -> codastress.agent.v1.EventsRequest
+	14, // 20: codastress.agent.v1.Agent.RunTask:input_type -> codastress.agent.v1.RunTaskRequest
+	16, // 21: codastress.agent.v1.Agent.PendingOperations:input_type -> codastress.agent.v1.PendingOperationsRequest
+	18, // 22: codastress.agent.v1.Agent.Observe:input_type -> codastress.agent.v1.ObserveRequest
+	20, // 23: codastress.agent.v1.Agent.Evidence:input_type -> codastress.agent.v1.EvidenceRequest
+	22, // 24: codastress.agent.v1.Agent.Reach:input_type -> codastress.agent.v1.ReachRequest
+	24, // 25: codastress.agent.v1.Agent.AddLink:input_type -> codastress.agent.v1.AddLinkRequest
+	25, // 26: codastress.agent.v1.Agent.SetLink:input_type -> codastress.agent.v1.SetLinkRequest
+	27, // 27: codastress.agent.v1.Agent.ResetLink:input_type -> codastress.agent.v1.ResetLinkRequest
+	29, // 28: codastress.agent.v1.Agent.Links:input_type -> codastress.agent.v1.LinksRequest
+	3,  // 29: codastress.agent.v1.Agent.Hello:output_type -> codastress.agent.v1.HelloReply
+	5,  // 30: codastress.agent.v1.Agent.Heartbeat:output_type -> codastress.agent.v1.HeartbeatReply
+	7,  // 31: codastress.agent.v1.Agent.Shutdown:output_type -> codastress.agent.v1.ShutdownReply
+	9,  // 32: codastress.agent.v1.Agent.Daemons:output_type -> codastress.agent.v1.DaemonsReply
+	11, // 33: codastress.agent.v1.Agent.StartDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 34: codastress.agent.v1.Agent.WaitReady:output_type -> codastress.agent.v1.Daemon
+	11, // 35: codastress.agent.v1.Agent.KillDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 36: codastress.agent.v1.Agent.TerminateDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 37: codastress.agent.v1.Agent.WipeDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 38: codastress.agent.v1.Agent.PauseDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 39: codastress.agent.v1.Agent.ResumeDaemon:output_type -> codastress.agent.v1.Daemon
+	13, // 40: codastress.agent.v1.Agent.Events:output_type -> codastress.agent.v1.Event
+	15, // 41: codastress.agent.v1.Agent.RunTask:output_type -> codastress.agent.v1.RunTaskReply
+	17, // 42: codastress.agent.v1.Agent.PendingOperations:output_type -> codastress.agent.v1.PendingOperationsReply
+	19, // 43: codastress.agent.v1.Agent.Observe:output_type -> codastress.agent.v1.ObserveReply
+	21, // 44: codastress.agent.v1.Agent.Evidence:output_type -> codastress.agent.v1.EvidenceReply
+	23, // 45: codastress.agent.v1.Agent.Reach:output_type -> codastress.agent.v1.ReachReply
+	31, // 46: codastress.agent.v1.Agent.AddLink:output_type -> codastress.agent.v1.Link
+	31, // 47: codastress.agent.v1.Agent.SetLink:output_type -> codastress.agent.v1.Link
+	28, // 48: codastress.agent.v1.Agent.ResetLink:output_type -> codastress.agent.v1.ResetLinkReply
+	30, // 49: codastress.agent.v1.Agent.Links:output_type -> codastress.agent.v1.LinksReply
+	29, // [29:50] is the sub-list for method output_type
+	8,  // [8:29] is the sub-list for method input_type
 	8,  // [8:8] is the sub-list for extension type_name
 	8,  // [8:8] is the sub-list for extension extendee
 	0,  // [0:8] is the sub-list for field type_name

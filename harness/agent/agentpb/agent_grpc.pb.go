@@ -32,6 +32,7 @@ const (
 	Agent_WaitReady_FullMethodName         = "/codastress.agent.v1.Agent/WaitReady"
 	Agent_KillDaemon_FullMethodName        = "/codastress.agent.v1.Agent/KillDaemon"
 	Agent_TerminateDaemon_FullMethodName   = "/codastress.agent.v1.Agent/TerminateDaemon"
+	Agent_WipeDaemon_FullMethodName        = "/codastress.agent.v1.Agent/WipeDaemon"
 	Agent_PauseDaemon_FullMethodName       = "/codastress.agent.v1.Agent/PauseDaemon"
 	Agent_ResumeDaemon_FullMethodName      = "/codastress.agent.v1.Agent/ResumeDaemon"
 	Agent_Events_FullMethodName            = "/codastress.agent.v1.Agent/Events"
@@ -68,6 +69,8 @@ type AgentClient interface {
 	KillDaemon(ctx context.Context, in *DaemonRequest, opts ...grpc.CallOption) (*Daemon, error)
 	// TerminateDaemon sends SIGTERM, after the daemon's patience SIGKILL, and waits until the process is reaped.
 	TerminateDaemon(ctx context.Context, in *DaemonRequest, opts ...grpc.CallOption) (*Daemon, error)
+	// WipeDaemon removes everything that a daemon keeps that does not run.
+	WipeDaemon(ctx context.Context, in *DaemonRequest, opts ...grpc.CallOption) (*Daemon, error)
 	// PauseDaemon sends SIGSTOP and waits until every thread has stopped.
 	PauseDaemon(ctx context.Context, in *DaemonRequest, opts ...grpc.CallOption) (*Daemon, error)
 	// ResumeDaemon sends SIGCONT and waits until the process runs.
@@ -179,6 +182,16 @@ func (c *agentClient) TerminateDaemon(ctx context.Context, in *DaemonRequest, op
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Daemon)
 	err := c.cc.Invoke(ctx, Agent_TerminateDaemon_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) WipeDaemon(ctx context.Context, in *DaemonRequest, opts ...grpc.CallOption) (*Daemon, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Daemon)
+	err := c.cc.Invoke(ctx, Agent_WipeDaemon_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -363,6 +376,8 @@ type AgentServer interface {
 	KillDaemon(context.Context, *DaemonRequest) (*Daemon, error)
 	// TerminateDaemon sends SIGTERM, after the daemon's patience SIGKILL, and waits until the process is reaped.
 	TerminateDaemon(context.Context, *DaemonRequest) (*Daemon, error)
+	// WipeDaemon removes everything that a daemon keeps that does not run.
+	WipeDaemon(context.Context, *DaemonRequest) (*Daemon, error)
 	// PauseDaemon sends SIGSTOP and waits until every thread has stopped.
 	PauseDaemon(context.Context, *DaemonRequest) (*Daemon, error)
 	// ResumeDaemon sends SIGCONT and waits until the process runs.
@@ -420,6 +435,9 @@ func (UnimplementedAgentServer) KillDaemon(context.Context, *DaemonRequest) (*Da
 }
 func (UnimplementedAgentServer) TerminateDaemon(context.Context, *DaemonRequest) (*Daemon, error) {
 	return nil, status.Error(codes.Unimplemented, "method TerminateDaemon not implemented")
+}
+func (UnimplementedAgentServer) WipeDaemon(context.Context, *DaemonRequest) (*Daemon, error) {
+	return nil, status.Error(codes.Unimplemented, "method WipeDaemon not implemented")
 }
 func (UnimplementedAgentServer) PauseDaemon(context.Context, *DaemonRequest) (*Daemon, error) {
 	return nil, status.Error(codes.Unimplemented, "method PauseDaemon not implemented")
@@ -607,6 +625,24 @@ func _Agent_TerminateDaemon_Handler(srv interface{}, ctx context.Context, dec fu
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(AgentServer).TerminateDaemon(ctx, req.(*DaemonRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_WipeDaemon_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DaemonRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).WipeDaemon(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_WipeDaemon_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).WipeDaemon(ctx, req.(*DaemonRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -833,6 +869,10 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "TerminateDaemon",
 			Handler:    _Agent_TerminateDaemon_Handler,
+		},
+		{
+			MethodName: "WipeDaemon",
+			Handler:    _Agent_WipeDaemon_Handler,
 		},
 		{
 			MethodName: "PauseDaemon",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -66,6 +67,22 @@ func (s *Supervisor) Terminate(ctx context.Context, name string) error {
 	})
 }
 
+// Wipe removes everything that a daemon keeps, as the loss of its disk does. The error is ErrUnknown, or ErrState when it runs or keeps nothing.
+func (s *Supervisor) Wipe(ctx context.Context, name string) error {
+	return s.inTurn(ctx, name, func(d *supervised) error {
+		if l, err := d.alive(); err == nil {
+			return fmt.Errorf("%w: %s runs as process %d", ErrState, name, l.pid)
+		}
+		if d.Keeps == "" {
+			return fmt.Errorf("%w: %s keeps nothing", ErrState, name)
+		}
+		if err := os.RemoveAll(d.Keeps); err != nil {
+			return fmt.Errorf("removing what %s keeps: %w", name, err)
+		}
+		return nil
+	})
+}
+
 // errDeaf says that SIGTERM did not end a daemon.
 var errDeaf = errors.New("it does not end of SIGTERM")
 
@@ -120,7 +137,7 @@ func (s *Supervisor) setPaused(ctx context.Context, d *supervised, paused bool) 
 	}
 	waiting, cancel := context.WithTimeout(ctx, stoppingTime)
 	defer cancel()
-	err = waitStopped(waiting, l.pid, paused)
+	err = AwaitThreads(waiting, l.pid, paused)
 	if err != nil && paused {
 		return errors.Join(fmt.Errorf("pausing %s: %w", d.Name, err), l.signal(syscall.SIGCONT))
 	}

@@ -43,6 +43,23 @@ func TestALifeFromStartToEnd(t *testing.T) {
 	require.Equal(t, []string{"started", "ready", "exited"}, r.whats("d"))
 }
 
+func TestWipe(t *testing.T) {
+	d := serving("d", t.TempDir())
+	d.Keeps = filepath.Join(t.TempDir(), "kept")
+	require.NoError(t, os.MkdirAll(filepath.Join(d.Keeps, "store"), 0o700))
+	keepsNothing := serving("web", t.TempDir())
+	s, _ := newSupervisor(t, Hooks{}, d, keepsNothing)
+	begin(t, s, "d")
+	require.ErrorIs(t, s.Wipe(t.Context(), "d"), ErrState)
+	require.DirExists(t, d.Keeps)
+	require.NoError(t, s.Kill(t.Context(), "d"))
+	require.NoError(t, s.Wipe(t.Context(), "d"))
+	require.NoDirExists(t, d.Keeps)
+	require.NoError(t, s.Wipe(t.Context(), "d"), "there is nothing left to remove")
+	require.ErrorIs(t, s.Wipe(t.Context(), "web"), ErrState)
+	require.ErrorIs(t, s.Wipe(t.Context(), "unknown"), ErrUnknown)
+}
+
 func TestKillAndRestart(t *testing.T) {
 	var cleared atomic.Int32
 	d := serving("d", t.TempDir())

@@ -13,8 +13,8 @@ import (
 // threadsPoll is the pause between two looks at the threads of a process.
 const threadsPoll = time.Millisecond
 
-// waitStopped waits until all threads of a process are stopped by a signal, or none is.
-func waitStopped(ctx context.Context, pid int, stopped bool) error {
+// AwaitThreads waits until all threads of a process are stopped by a signal, or none is. The error says that the process is gone, or that ctx has ended.
+func AwaitThreads(ctx context.Context, pid int, stopped bool) error {
 	for {
 		done, err := allThreads(pid, stopped)
 		if err != nil || done {

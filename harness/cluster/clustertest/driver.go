@@ -109,6 +109,15 @@ func testDaemons(t *testing.T, c *cluster.Cluster) {
 	require.NoError(t, client.Reach(bounded(t), "server1"))
 	eventually(t, func() bool { return happened(c, "server1", cluster.Codasrv, "killed") == 1 }, "no event of the kill")
 
+	require.Error(t, server.Wipe(bounded(t), cluster.Codasrv), "it runs")
+	require.NoError(t, server.Terminate(bounded(t), cluster.Codasrv))
+	now, err = server.Daemon(bounded(t), cluster.Codasrv)
+	require.NoError(t, err)
+	require.Equal(t, cluster.StateExited, now.State)
+	require.Error(t, server.Terminate(bounded(t), cluster.Codasrv), "it does not run")
+	require.NoError(t, server.StartDaemon(bounded(t), cluster.Codasrv))
+	eventually(t, func() bool { return happened(c, "server1", cluster.Codasrv, "exited") == 1 }, "no event of the end")
+
 	require.NoError(t, client.Pause(bounded(t), cluster.Venus))
 	now, err = client.Daemon(bounded(t), cluster.Venus)
 	require.NoError(t, err)

@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/codastress/codastress/harness/agent/supervise"
 	"github.com/codastress/codastress/harness/cluster"
 )
 
@@ -103,8 +105,23 @@ func (i *instance) Kill(ctx context.Context) error {
 	}
 }
 
-// Pause implements cluster.Instance.
-func (i *instance) Pause(context.Context) error { return i.signalAll(unix.SIGSTOP) }
+// stoppingTime is how long the threads of a node have to stop, on a machine with many times more to do than it can.
+const stoppingTime = 8 * time.Second
+
+// Pause implements cluster.Instance. A signal is sent in no time, and takes effect when each thread has its next turn, which is waited for.
+func (i *instance) Pause(ctx context.Context) error {
+	if err := i.signalAll(unix.SIGSTOP); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, stoppingTime)
+	defer cancel()
+	for _, p := range descendants(i.process.Pid, i.lock) {
+		if err := supervise.AwaitThreads(ctx, p.pid, true); err != nil && ctx.Err() != nil {
+			return err // where the time is not up, it is gone
+		}
+	}
+	return nil
+}
 
 // Resume implements cluster.Instance.
 func (i *instance) Resume(context.Context) error { return i.signalAll(unix.SIGCONT) }

@@ -126,6 +126,38 @@ func (n *node) LosePower(ctx context.Context, name string) (cluster.DiskLoss, er
 	return loss, err
 }
 
+// TerminateDaemon implements cluster.Agent.
+func (n *node) TerminateDaemon(ctx context.Context, name string) error {
+	n.mu.Lock()
+	d, err := n.find(name)
+	if err == nil && d.process == nil {
+		err = fmt.Errorf("%s is %s", name, d.state)
+	}
+	n.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return n.end(ctx, d)
+}
+
+// WipeDaemon implements cluster.Agent: the node gets another disk.
+func (n *node) WipeDaemon(_ context.Context, name string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d, err := n.find(name)
+	switch {
+	case err != nil:
+		return err
+	case d.state != cluster.StateExited:
+		return fmt.Errorf("%s is %s", name, d.state)
+	case !keeps(name):
+		return fmt.Errorf("%s keeps nothing", name)
+	}
+	n.disk = n.world.disk(n.machine.Random)
+	n.disk.SetClock(n.clock.now)
+	return nil
+}
+
 // strike ends the present life of a daemon by a blow, and leaves the disk as left says, which is called with the node's mutex held.
 func (n *node) strike(ctx context.Context, name string, left func(Disk) Disk, b blow) error {
 	n.mu.Lock()

@@ -49,12 +49,13 @@ type world struct {
 	network *Network
 	nodes   []*node // servers, clients
 	tell    func(history.Event)
+	disk    func(*rand.Rand) Disk // makes an empty one
 	log     *slog.Logger
 	zombies sync.WaitGroup // what is left of killed processes
 }
 
 func (r Runtime) build(spec cluster.Spec, tell func(history.Event)) (*world, error) {
-	w := &world{network: NewNetwork(), tell: tell, log: spec.Log}
+	w := &world{network: NewNetwork(), tell: tell, disk: r.Disk, log: spec.Log}
 	servers := cluster.ServerNames(spec.Servers)
 	for i, name := range slices.Concat(servers, cluster.ClientNames(spec.Clients)) {
 		role := cluster.RoleServer
