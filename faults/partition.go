@@ -24,13 +24,18 @@ const reachTime = 700 * time.Millisecond
 
 // Name implements Fault.
 func (p Partition) Name() string {
+	return "partition" + oneWay(p.Up, p.Down)
+}
+
+// oneWay is the end of the name of a fault that is there in one direction of a link only.
+func oneWay(up, down bool) string {
 	switch {
-	case p.Up && !p.Down:
-		return "partition-up"
-	case p.Down && !p.Up:
-		return "partition-down"
+	case up && !down:
+		return "-up"
+	case down && !up:
+		return "-down"
 	default:
-		return "partition"
+		return ""
 	}
 }
 
@@ -67,17 +72,21 @@ func (p Partition) Prepare(handles Handles, step history.Step) (*Injection, erro
 // cut is one partition of one link.
 type cut struct {
 	Partition
-	node Node
-	link Link
+	loses bool // what is sent, instead of keeping it
+	node  Node
+	link  Link
 }
 
 func (c *cut) inject(ctx context.Context) error {
-	state := cluster.LinkState{Up: cluster.FlowPass, Down: cluster.FlowPass}
+	state, flow := cluster.LinkState{Up: cluster.FlowPass, Down: cluster.FlowPass}, cluster.FlowHold
+	if c.loses {
+		flow = cluster.FlowDrop
+	}
 	if c.Up {
-		state.Up = cluster.FlowHold
+		state.Up = flow
 	}
 	if c.Down {
-		state.Down = cluster.FlowHold
+		state.Down = flow
 	}
 	return c.link.Set(ctx, state)
 }

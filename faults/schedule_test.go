@@ -63,7 +63,7 @@ func TestScheduleRefusesWhatCannotBe(t *testing.T) {
 	}{
 		{
 			"an unknown fault", func(r *ScheduleRequest) { r.Mix.Must = []string{"flood"} },
-			`there is no fault "flood": there are partition, partition-up, partition-down, isolate, split, swizzle, flapping, reset, latency`,
+			`there is no fault "flood": there are partition, partition-up, partition-down, isolate, split, swizzle, flapping, blackhole, blackhole-up, blackhole-down, reset, latency`,
 		},
 		{"an unknown weight", func(r *ScheduleRequest) { r.Mix.Weights = map[string]int{"flood": 1} }, `there is no fault "flood"`},
 		{"a load that is too short", func(r *ScheduleRequest) { r.Load = 3 * time.Second }, "3 faults do not fit into a load of 3s: it must last at least 6s"},

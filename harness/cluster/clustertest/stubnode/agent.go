@@ -35,11 +35,12 @@ func runAgent(ctx context.Context, node cluster.NodeConfig, log *slog.Logger) er
 			LogFile: filepath.Join(node.Logs, name+".log"), Patience: time.Second,
 		})
 	}
+	tasks := &talks{node: node}
 	hooks := agent.Hooks{
 		Reach: func(ctx context.Context, peer string) error { return reach(ctx, node, peer) },
 		Ready: func(ctx context.Context, daemon string) error { return ready(ctx, node, daemon) },
 		RunTask: func(ctx context.Context, step history.Step, _ *history.Recorder) (history.Load, error) {
-			return do(ctx, step)
+			return tasks.do(ctx, step)
 		},
 	}
 	if node.Role == cluster.RoleProxy {
@@ -79,15 +80,4 @@ func dial(ctx context.Context, address string) error {
 		return err
 	}
 	return connection.Close()
-}
-
-// do carries out the task that tests ask for: "dial" tries to connect to an address, and one operation done says that it did.
-func do(ctx context.Context, step history.Step) (history.Load, error) {
-	if step.Task != "dial" {
-		return history.Load{}, fmt.Errorf("no task %q", step.Task)
-	}
-	if err := dial(ctx, step.Args["address"]); err != nil {
-		return history.Load{}, nil //nolint:nilerr // that there is no way is an answer
-	}
-	return history.Load{Done: 1}, nil
 }

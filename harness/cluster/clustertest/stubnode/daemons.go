@@ -20,7 +20,7 @@ import (
 // word is what venus says.
 const word = "are you there?"
 
-// serve is codasrv: it answers every line with its node's name.
+// serve is codasrv: it answers every line with its node's name, and remembers what it is told to.
 func serve(ctx context.Context, node cluster.NodeConfig) error {
 	security, err := node.System.ServerTLS()
 	if err != nil {
@@ -33,6 +33,9 @@ func serve(ctx context.Context, node cluster.NodeConfig) error {
 	return each(ctx, tls.NewListener(listener, security), func(connection net.Conn) {
 		lines := bufio.NewScanner(connection)
 		for lines.Scan() {
+			if err := remember(node, lines.Text()); err != nil {
+				return
+			}
 			if _, err := fmt.Fprintln(connection, node.Name); err != nil {
 				return
 			}
