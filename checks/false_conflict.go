@@ -28,11 +28,15 @@ func noFalseConflict(run *history.Run) history.Verdict {
 	kept := 0
 	for i := range run.Observations {
 		o := &run.Observations[i]
+		if o.Source == history.SourceServer {
+			continue
+		}
 		for k := range o.Conflicts {
 			c.judge(o.Node, &o.Conflicts[k])
 			kept++
 		}
 	}
+	kept += c.judgeReplicas()
 	repaired := 0
 	for i := range run.Loads {
 		for k := range run.Loads[i].Conflicts {
@@ -99,6 +103,73 @@ func (c *falseConflicts) judge(node string, conflict *history.Conflict) {
 			node, conflict.Operation, name, conflict.Why),
 		Operations: []history.Operation{op}, Faults: faultsAround(c.run, op.Invoked, max(op.Invoked, op.Completed)),
 	})
+}
+
+// judgeReplicas looks for two clients that have changed what the replicas have in conflict without knowing of each other. It returns how much is in
+// conflict.
+func (c *falseConflicts) judgeReplicas() int {
+	judged := map[string]bool{}
+	for i := range c.run.Observations {
+		o := &c.run.Observations[i]
+		if o.Source != history.SourceServer {
+			continue
+		}
+		for _, conflict := range o.Conflicts {
+			if judged[conflict.Path] {
+				continue
+			}
+			judged[conflict.Path] = true
+			c.judgeReplicated(o.Node, conflict.Path)
+		}
+	}
+	return len(judged)
+}
+
+// judgeReplicated judges one name that the replicas have in conflict.
+func (c *falseConflicts) judgeReplicated(server, name string) {
+	moved := c.moved(name)
+	var rows []*history.Row
+	var ops []history.Operation
+	for _, number := range c.connected(name) {
+		moved = moved || c.moved(c.operations.Path(number))
+		for _, i := range c.changes.of(number) {
+			rows = append(rows, c.operations.Row(int(i)))
+			if len(ops) < 3 {
+				ops = append(ops, c.operations.At(int(i)))
+			}
+		}
+	}
+	switch {
+	case c.anyPairUnseen(rows):
+	case moved:
+		c.unjudged++
+	case c.failures >= mostEvidence:
+		c.fail(history.Evidence{}) // it counts, and is not kept
+	default:
+		evidence := history.Evidence{
+			Text:       fmt.Sprintf("the replicas have %s in conflict, as on %s, although no two clients changed it without knowing of each other", name, server),
+			Operations: ops,
+		}
+		if len(ops) > 0 {
+			evidence.Faults = faultsAround(c.run, ops[0].Invoked, max(ops[0].Invoked, ops[0].Completed))
+		}
+		c.fail(evidence)
+	}
+}
+
+// anyPairUnseen says whether two clients made changes without either having seen the other's.
+func (c *falseConflicts) anyPairUnseen(rows []*history.Row) bool {
+	unseen := func(of, by *history.Row) bool {
+		return of.Content == 0 || c.firstSeen(c.operations.Node(by.Worker), of.Content) >= by.Invoked
+	}
+	for i, one := range rows {
+		for _, other := range rows[i+1:] {
+			if c.operations.Node(one.Worker) != c.operations.Node(other.Worker) && unseen(one, other) && unseen(other, one) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // refused finds the name that a conflict is about, and the node's change that was refused, -1 where there is none. Of several that it can be, the

@@ -9,7 +9,7 @@ import (
 	"github.com/codastress/codastress/harness/history"
 )
 
-// conflicts is what clients keep, and of which clients that is known.
+// conflicts is what clients and replicas keep, and of which clients that is known.
 type conflicts struct {
 	known   map[string]bool // nodes that could be observed
 	pending map[string]bool // nodes with a modify log that is not empty
@@ -20,6 +20,7 @@ type conflicts struct {
 	bases   map[string]bool            // the same of vague
 
 	repaired []history.Nonce // the contents that were kept until a repair
+	replicas []history.Nonce // the contents that replicas keep, each its own
 
 	resolved bool // paths has the names of the contents too
 }
@@ -33,7 +34,16 @@ func newConflicts(run *history.Run) *conflicts {
 	}
 	for i := range run.Observations {
 		o := &run.Observations[i]
-		if o.Source != history.SourceMount || o.Error != "" {
+		if o.Error != "" {
+			continue
+		}
+		if o.Source == history.SourceServer {
+			for _, conflict := range o.Conflicts {
+				c.paths[conflict.Path] = true
+				if !conflict.Content.IsZero() {
+					c.replicas = append(c.replicas, conflict.Content)
+				}
+			}
 			continue
 		}
 		c.known[o.Node] = true
@@ -94,7 +104,7 @@ func (c *conflicts) about(contents *contents, number uint32) bool {
 	}
 	if !c.resolved {
 		c.resolved = true
-		for _, nonce := range slices.AppendSeq(c.repaired, maps.Keys(c.of)) {
+		for _, nonce := range slices.AppendSeq(slices.Concat(c.repaired, c.replicas), maps.Keys(c.of)) {
 			if content, known := contents.operations.FindNonce(nonce); known {
 				if write := contents.write(content); write != nil {
 					c.paths[contents.operations.Path(write.Path)] = true

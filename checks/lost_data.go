@@ -141,6 +141,10 @@ func (l *lostData) finalNames() {
 		}
 		state := state{kind: absent}
 		if i := objects[path]; i != 0 {
+			if l.final.Objects[i-1].Kind == history.KindConflict {
+				l.kept++ // what it is a person has to say
+				continue
+			}
 			state = l.stateOf(&l.final.Objects[i-1])
 		}
 		l.name(path, state)

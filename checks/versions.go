@@ -123,7 +123,8 @@ func (v *versions) firstOf(known []uint32, content uint32) uint32 {
 	return root
 }
 
-// startFromTheEnd accounts for the contents of the final tree, and gives the names whose contents nobody knows.
+// startFromTheEnd accounts for the contents of the final tree, and for those that replicas keep of what they disagree about, and gives the names whose
+// contents nobody knows.
 func (v *versions) startFromTheEnd() (unknown []string) {
 	final := v.lostData.final
 	for i := range final.Objects {
@@ -133,6 +134,11 @@ func (v *versions) startFromTheEnd() (unknown []string) {
 		case s.content != 0:
 			v.final[s.content] = true
 			v.account(s.content)
+		}
+	}
+	for _, nonce := range v.conflicts.replicas {
+		if content, known := v.operations.FindNonce(nonce); known {
+			v.account(content)
 		}
 	}
 	return unknown

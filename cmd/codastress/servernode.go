@@ -81,6 +81,8 @@ func probe(ctx context.Context, conn grpc.ClientConnInterface) error {
 type volumeStore interface {
 	// tree calls each for every object of the volume.
 	tree(ctx context.Context, each func(path string, status coda.Status) error) error
+	// head gives the first bytes of a file.
+	head(ctx context.Context, f coda.Fid) ([]byte, error)
 	// fsck checks the store and says what is wrong with it.
 	fsck(ctx context.Context) (problems []string, err error)
 }
@@ -88,9 +90,14 @@ type volumeStore interface {
 // observeServer is codasrv's own view of its volume, and what its fsck finds; with versions where other servers hold the volume, too.
 func observeServer(ctx context.Context, store volumeStore, replicated bool) (history.Observation, error) {
 	observation := history.Observation{Source: history.SourceServer}
+	var inconsistent []coda.Status
 	err := store.tree(ctx, func(path string, status coda.Status) error {
 		if path != "" {
 			object := objectOf(path, status)
+			if status.Inconsistent {
+				inconsistent = append(inconsistent, status)
+				observation.Conflicts = append(observation.Conflicts, history.Conflict{Path: path, Operation: history.Inconsistent})
+			}
 			if replicated {
 				object.Version = status.Version.String()
 			}
@@ -100,6 +107,17 @@ func observeServer(ctx context.Context, store volumeStore, replicated bool) (his
 	})
 	if err != nil {
 		return observation, fmt.Errorf("reading the server's tree: %w", err)
+	}
+	for i, status := range inconsistent {
+		if status.Kind != coda.File {
+			continue
+		}
+		head, err := store.head(ctx, status.Fid)
+		if err != nil {
+			return observation, fmt.Errorf("reading the server's version of %s: %w", observation.Conflicts[i].Path, err)
+		}
+		header, _ := history.CheckContent(head, observation.Conflicts[i].Path)
+		observation.Conflicts[i].Content = header.Nonce
 	}
 	slices.SortFunc(observation.Objects, func(a, b history.Object) int { return strings.Compare(a.Path, b.Path) })
 	if observation.Problems, err = store.fsck(ctx); err != nil {
@@ -134,6 +152,11 @@ func (c codasrvAt) tree(ctx context.Context, each func(path string, status coda.
 		return nil
 	}
 	return err
+}
+
+func (c codasrvAt) head(ctx context.Context, f coda.Fid) ([]byte, error) {
+	reply, err := c.client.Head(ctx, &controlpb.HeadRequest{Fid: wire.FidToProto(f)})
+	return reply.GetHead(), err
 }
 
 func (c codasrvAt) fsck(ctx context.Context) ([]string, error) {

@@ -284,6 +284,8 @@ func (c codasrvHere) tree(ctx context.Context, each func(path string, status cod
 	return c.server.Tree(ctx, volumeName, each)
 }
 
+func (c codasrvHere) head(_ context.Context, f coda.Fid) ([]byte, error) { return c.server.Head(f) }
+
 func (c codasrvHere) fsck(ctx context.Context) ([]string, error) {
 	found, err := c.server.Fsck(ctx)
 	return found.Problems, err

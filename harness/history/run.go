@@ -105,7 +105,10 @@ type Object struct {
 // KindConflict is the kind of an object of which a client keeps two versions, instead of showing one. The versions stand below it.
 const KindConflict = "conflict"
 
-// A Conflict is a local version that a client keeps because the server refused it.
+// Inconsistent is the operation of a conflict between replicas, which servers keep: each has a version of its own.
+const Inconsistent = "inconsistent"
+
+// A Conflict is a local version that a client keeps because the server refused it, or the version of a server of what the replicas disagree about.
 type Conflict struct {
 	Path      string `json:"path"`
 	Operation string `json:"operation"`

@@ -3,6 +3,7 @@ package vice
 import (
 	"context"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -39,6 +40,19 @@ func (c *control) Tree(request *controlpb.TreeRequest, stream grpc.ServerStreami
 	})
 }
 
+// Head gives the first bytes of a file.
+func (c *control) Head(_ context.Context, request *controlpb.HeadRequest) (*controlpb.HeadReply, error) {
+	f, err := wire.FidFromProto(request.Fid)
+	if err != nil {
+		return nil, err
+	}
+	head, err := c.s.Head(f)
+	if err != nil {
+		return nil, err
+	}
+	return &controlpb.HeadReply{Head: head}, nil
+}
+
 // State describes what the server is doing.
 func (c *control) State(context.Context, *controlpb.StateRequest) (*controlpb.StateReply, error) {
 	reply := &controlpb.StateReply{Text: c.s.State()}
@@ -46,6 +60,27 @@ func (c *control) State(context.Context, *controlpb.StateRequest) (*controlpb.St
 		reply.Calls = append(reply.Calls, &controlpb.Call{Operation: r.operation, Object: r.object, Age: int64(r.age), WaitsFor: r.waits})
 	}
 	return reply, nil
+}
+
+// headSize is how many bytes Head gives at most.
+const headSize = 4096
+
+// Head gives the first bytes of a file as this server has it, at most 4096.
+func (s *Server) Head(f coda.Fid) ([]byte, error) {
+	// Who looks at a file that is replaced at this moment finds its contents gone, and has to look again.
+	located := fetch{fid: f, contents: true}
+	if err := s.locate(s.stopping, &located); err != nil {
+		return nil, err
+	}
+	defer located.close()
+	if located.data == nil {
+		return nil, coda.Errorf("read the head of a file", coda.Invalid, "%v is a %v", f, located.vnode.status.Kind)
+	}
+	head, err := io.ReadAll(io.LimitReader(located.data, headSize))
+	if err != nil {
+		return nil, &coda.Error{Op: fmt.Sprintf("read the head of %v", f), Kind: coda.IO, Err: err}
+	}
+	return head, nil
 }
 
 // Tree calls each for every object of a volume at one moment, directories before what they hold and names in order, with its path

@@ -170,6 +170,14 @@ func TestControl(t *testing.T) {
 	require.Contains(t, state.Text, "0 events queued")
 	require.Len(t, state.Calls, 2, "the session's and this one")
 
+	head, err := client.Head(t.Context(), &controlpb.HeadRequest{Fid: wire.FidToProto(w.file.Fid)})
+	require.NoError(t, err)
+	require.Equal(t, data(1, 10), head.Head)
+	_, err = client.Head(t.Context(), &controlpb.HeadRequest{Fid: wire.FidToProto(w.dir)})
+	require.ErrorIs(t, err, coda.Invalid)
+	_, err = client.Head(t.Context(), &controlpb.HeadRequest{Fid: wire.FidToProto(coda.NewFid(1, 99, coda.File))})
+	require.ErrorIs(t, err, coda.NotFound)
+
 	stream, err := client.Tree(t.Context(), &controlpb.TreeRequest{Volume: vicetest.Volume})
 	require.NoError(t, err)
 	var paths []string

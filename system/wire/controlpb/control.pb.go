@@ -2173,6 +2173,94 @@ func (x *FsckReply) GetObjects() uint64 {
 	return 0
 }
 
+type HeadRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Fid           *vicepb.Fid            `protobuf:"bytes,1,opt,name=fid,proto3" json:"fid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HeadRequest) Reset() {
+	*x = HeadRequest{}
+	mi := &file_control_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HeadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HeadRequest) ProtoMessage() {}
+
+func (x *HeadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HeadRequest.ProtoReflect.Descriptor instead.
+func (*HeadRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *HeadRequest) GetFid() *vicepb.Fid {
+	if x != nil {
+		return x.Fid
+	}
+	return nil
+}
+
+type HeadReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Head          []byte                 `protobuf:"bytes,1,opt,name=head,proto3" json:"head,omitempty"` // at most 4096
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HeadReply) Reset() {
+	*x = HeadReply{}
+	mi := &file_control_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HeadReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HeadReply) ProtoMessage() {}
+
+func (x *HeadReply) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HeadReply.ProtoReflect.Descriptor instead.
+func (*HeadReply) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *HeadReply) GetHead() []byte {
+	if x != nil {
+		return x.Head
+	}
+	return nil
+}
+
 type TreeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Volume        string                 `protobuf:"bytes,1,opt,name=volume,proto3" json:"volume,omitempty"`
@@ -2182,7 +2270,7 @@ type TreeRequest struct {
 
 func (x *TreeRequest) Reset() {
 	*x = TreeRequest{}
-	mi := &file_control_proto_msgTypes[41]
+	mi := &file_control_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2194,7 +2282,7 @@ func (x *TreeRequest) String() string {
 func (*TreeRequest) ProtoMessage() {}
 
 func (x *TreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[41]
+	mi := &file_control_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2207,7 +2295,7 @@ func (x *TreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
 func (*TreeRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{41}
+	return file_control_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *TreeRequest) GetVolume() string {
@@ -2228,7 +2316,7 @@ type TreeReply struct {
 
 func (x *TreeReply) Reset() {
 	*x = TreeReply{}
-	mi := &file_control_proto_msgTypes[42]
+	mi := &file_control_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2240,7 +2328,7 @@ func (x *TreeReply) String() string {
 func (*TreeReply) ProtoMessage() {}
 
 func (x *TreeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[42]
+	mi := &file_control_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2253,7 +2341,7 @@ func (x *TreeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeReply.ProtoReflect.Descriptor instead.
 func (*TreeReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{42}
+	return file_control_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *TreeReply) GetPath() string {
@@ -2279,7 +2367,7 @@ type PathRequest struct {
 
 func (x *PathRequest) Reset() {
 	*x = PathRequest{}
-	mi := &file_control_proto_msgTypes[43]
+	mi := &file_control_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2291,7 +2379,7 @@ func (x *PathRequest) String() string {
 func (*PathRequest) ProtoMessage() {}
 
 func (x *PathRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[43]
+	mi := &file_control_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2304,7 +2392,7 @@ func (x *PathRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathRequest.ProtoReflect.Descriptor instead.
 func (*PathRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{43}
+	return file_control_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *PathRequest) GetPath() string {
@@ -2324,7 +2412,7 @@ type TwoPathsRequest struct {
 
 func (x *TwoPathsRequest) Reset() {
 	*x = TwoPathsRequest{}
-	mi := &file_control_proto_msgTypes[44]
+	mi := &file_control_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2336,7 +2424,7 @@ func (x *TwoPathsRequest) String() string {
 func (*TwoPathsRequest) ProtoMessage() {}
 
 func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[44]
+	mi := &file_control_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2349,7 +2437,7 @@ func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TwoPathsRequest.ProtoReflect.Descriptor instead.
 func (*TwoPathsRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{44}
+	return file_control_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *TwoPathsRequest) GetFrom() string {
@@ -2374,7 +2462,7 @@ type EmptyReply struct {
 
 func (x *EmptyReply) Reset() {
 	*x = EmptyReply{}
-	mi := &file_control_proto_msgTypes[45]
+	mi := &file_control_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2386,7 +2474,7 @@ func (x *EmptyReply) String() string {
 func (*EmptyReply) ProtoMessage() {}
 
 func (x *EmptyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[45]
+	mi := &file_control_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2399,7 +2487,7 @@ func (x *EmptyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmptyReply.ProtoReflect.Descriptor instead.
 func (*EmptyReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{45}
+	return file_control_proto_rawDescGZIP(), []int{47}
 }
 
 type StatReply struct {
@@ -2411,7 +2499,7 @@ type StatReply struct {
 
 func (x *StatReply) Reset() {
 	*x = StatReply{}
-	mi := &file_control_proto_msgTypes[46]
+	mi := &file_control_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2423,7 +2511,7 @@ func (x *StatReply) String() string {
 func (*StatReply) ProtoMessage() {}
 
 func (x *StatReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[46]
+	mi := &file_control_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2436,7 +2524,7 @@ func (x *StatReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatReply.ProtoReflect.Descriptor instead.
 func (*StatReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{46}
+	return file_control_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *StatReply) GetStatus() *vicepb.Status {
@@ -2455,7 +2543,7 @@ type ReadDirectoryReply struct {
 
 func (x *ReadDirectoryReply) Reset() {
 	*x = ReadDirectoryReply{}
-	mi := &file_control_proto_msgTypes[47]
+	mi := &file_control_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2467,7 +2555,7 @@ func (x *ReadDirectoryReply) String() string {
 func (*ReadDirectoryReply) ProtoMessage() {}
 
 func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[47]
+	mi := &file_control_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2480,7 +2568,7 @@ func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadDirectoryReply.ProtoReflect.Descriptor instead.
 func (*ReadDirectoryReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{47}
+	return file_control_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ReadDirectoryReply) GetEntries() []*vicepb.Entry {
@@ -2503,7 +2591,7 @@ type ReadFileReply struct {
 
 func (x *ReadFileReply) Reset() {
 	*x = ReadFileReply{}
-	mi := &file_control_proto_msgTypes[48]
+	mi := &file_control_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2515,7 +2603,7 @@ func (x *ReadFileReply) String() string {
 func (*ReadFileReply) ProtoMessage() {}
 
 func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[48]
+	mi := &file_control_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2528,7 +2616,7 @@ func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadFileReply.ProtoReflect.Descriptor instead.
 func (*ReadFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{48}
+	return file_control_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ReadFileReply) GetPart() isReadFileReply_Part {
@@ -2585,7 +2673,7 @@ type WriteFileRequest struct {
 
 func (x *WriteFileRequest) Reset() {
 	*x = WriteFileRequest{}
-	mi := &file_control_proto_msgTypes[49]
+	mi := &file_control_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2597,7 +2685,7 @@ func (x *WriteFileRequest) String() string {
 func (*WriteFileRequest) ProtoMessage() {}
 
 func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[49]
+	mi := &file_control_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2610,7 +2698,7 @@ func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileRequest.ProtoReflect.Descriptor instead.
 func (*WriteFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{49}
+	return file_control_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *WriteFileRequest) GetPart() isWriteFileRequest_Part {
@@ -2667,7 +2755,7 @@ type WriteFileHead struct {
 
 func (x *WriteFileHead) Reset() {
 	*x = WriteFileHead{}
-	mi := &file_control_proto_msgTypes[50]
+	mi := &file_control_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2679,7 +2767,7 @@ func (x *WriteFileHead) String() string {
 func (*WriteFileHead) ProtoMessage() {}
 
 func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[50]
+	mi := &file_control_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2692,7 +2780,7 @@ func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileHead.ProtoReflect.Descriptor instead.
 func (*WriteFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{50}
+	return file_control_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *WriteFileHead) GetPath() string {
@@ -2743,7 +2831,7 @@ type EditFileRequest struct {
 
 func (x *EditFileRequest) Reset() {
 	*x = EditFileRequest{}
-	mi := &file_control_proto_msgTypes[51]
+	mi := &file_control_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2755,7 +2843,7 @@ func (x *EditFileRequest) String() string {
 func (*EditFileRequest) ProtoMessage() {}
 
 func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[51]
+	mi := &file_control_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2768,7 +2856,7 @@ func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileRequest.ProtoReflect.Descriptor instead.
 func (*EditFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{51}
+	return file_control_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *EditFileRequest) GetPart() isEditFileRequest_Part {
@@ -2822,7 +2910,7 @@ type EditFileHead struct {
 
 func (x *EditFileHead) Reset() {
 	*x = EditFileHead{}
-	mi := &file_control_proto_msgTypes[52]
+	mi := &file_control_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2834,7 +2922,7 @@ func (x *EditFileHead) String() string {
 func (*EditFileHead) ProtoMessage() {}
 
 func (x *EditFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[52]
+	mi := &file_control_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2847,7 +2935,7 @@ func (x *EditFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileHead.ProtoReflect.Descriptor instead.
 func (*EditFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{52}
+	return file_control_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *EditFileHead) GetPath() string {
@@ -2875,7 +2963,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_control_proto_msgTypes[53]
+	mi := &file_control_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2887,7 +2975,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[53]
+	mi := &file_control_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2900,7 +2988,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{53}
+	return file_control_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Change) GetOffset() int64 {
@@ -2938,7 +3026,7 @@ type EditFileReply struct {
 
 func (x *EditFileReply) Reset() {
 	*x = EditFileReply{}
-	mi := &file_control_proto_msgTypes[54]
+	mi := &file_control_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2950,7 +3038,7 @@ func (x *EditFileReply) String() string {
 func (*EditFileReply) ProtoMessage() {}
 
 func (x *EditFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[54]
+	mi := &file_control_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2963,7 +3051,7 @@ func (x *EditFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileReply.ProtoReflect.Descriptor instead.
 func (*EditFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{54}
+	return file_control_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *EditFileReply) GetPart() isEditFileReply_Part {
@@ -3033,7 +3121,7 @@ type SetAttributesRequest struct {
 
 func (x *SetAttributesRequest) Reset() {
 	*x = SetAttributesRequest{}
-	mi := &file_control_proto_msgTypes[55]
+	mi := &file_control_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3045,7 +3133,7 @@ func (x *SetAttributesRequest) String() string {
 func (*SetAttributesRequest) ProtoMessage() {}
 
 func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[55]
+	mi := &file_control_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3058,7 +3146,7 @@ func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAttributesRequest.ProtoReflect.Descriptor instead.
 func (*SetAttributesRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{55}
+	return file_control_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SetAttributesRequest) GetPath() string {
@@ -3092,7 +3180,7 @@ type MakeDirectoryRequest struct {
 
 func (x *MakeDirectoryRequest) Reset() {
 	*x = MakeDirectoryRequest{}
-	mi := &file_control_proto_msgTypes[56]
+	mi := &file_control_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3104,7 +3192,7 @@ func (x *MakeDirectoryRequest) String() string {
 func (*MakeDirectoryRequest) ProtoMessage() {}
 
 func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[56]
+	mi := &file_control_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3117,7 +3205,7 @@ func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeDirectoryRequest.ProtoReflect.Descriptor instead.
 func (*MakeDirectoryRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{56}
+	return file_control_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *MakeDirectoryRequest) GetPath() string {
@@ -3144,7 +3232,7 @@ type MakeSymlinkRequest struct {
 
 func (x *MakeSymlinkRequest) Reset() {
 	*x = MakeSymlinkRequest{}
-	mi := &file_control_proto_msgTypes[57]
+	mi := &file_control_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3156,7 +3244,7 @@ func (x *MakeSymlinkRequest) String() string {
 func (*MakeSymlinkRequest) ProtoMessage() {}
 
 func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[57]
+	mi := &file_control_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3169,7 +3257,7 @@ func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeSymlinkRequest.ProtoReflect.Descriptor instead.
 func (*MakeSymlinkRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{57}
+	return file_control_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *MakeSymlinkRequest) GetPath() string {
@@ -3315,7 +3403,11 @@ const file_control_proto_rawDesc = "" +
 	"\vFsckRequest\"A\n" +
 	"\tFsckReply\x12\x1a\n" +
 	"\bproblems\x18\x01 \x03(\tR\bproblems\x12\x18\n" +
-	"\aobjects\x18\x02 \x01(\x04R\aobjects\"%\n" +
+	"\aobjects\x18\x02 \x01(\x04R\aobjects\"2\n" +
+	"\vHeadRequest\x12#\n" +
+	"\x03fid\x18\x01 \x01(\v2\x11.coda.vice.v1.FidR\x03fid\"\x1f\n" +
+	"\tHeadReply\x12\x12\n" +
+	"\x04head\x18\x01 \x01(\fR\x04head\"%\n" +
 	"\vTreeRequest\x12\x16\n" +
 	"\x06volume\x18\x01 \x01(\tR\x06volume\"M\n" +
 	"\tTreeReply\x12\x12\n" +
@@ -3404,10 +3496,11 @@ const file_control_proto_rawDesc = "" +
 	"HoardClear\x12\".coda.control.v1.HoardClearRequest\x1a .coda.control.v1.HoardClearReply\x12O\n" +
 	"\tHoardList\x12!.coda.control.v1.HoardListRequest\x1a\x1f.coda.control.v1.HoardListReply\x12O\n" +
 	"\tHoardWalk\x12!.coda.control.v1.HoardWalkRequest\x1a\x1f.coda.control.v1.HoardWalkReply\x12N\n" +
-	"\vHoardVerify\x12\x1c.coda.control.v1.PathRequest\x1a!.coda.control.v1.HoardVerifyReply2\xdb\x01\n" +
+	"\vHoardVerify\x12\x1c.coda.control.v1.PathRequest\x1a!.coda.control.v1.HoardVerifyReply2\x9d\x02\n" +
 	"\x0eCodasrvControl\x12@\n" +
 	"\x04Fsck\x12\x1c.coda.control.v1.FsckRequest\x1a\x1a.coda.control.v1.FsckReply\x12B\n" +
-	"\x04Tree\x12\x1c.coda.control.v1.TreeRequest\x1a\x1a.coda.control.v1.TreeReply0\x01\x12C\n" +
+	"\x04Tree\x12\x1c.coda.control.v1.TreeRequest\x1a\x1a.coda.control.v1.TreeReply0\x01\x12@\n" +
+	"\x04Head\x12\x1c.coda.control.v1.HeadRequest\x1a\x1a.coda.control.v1.HeadReply\x12C\n" +
 	"\x05State\x12\x1d.coda.control.v1.StateRequest\x1a\x1b.coda.control.v1.StateReply2\xa8\a\n" +
 	"\n" +
 	"VenusFiles\x12@\n" +
@@ -3437,7 +3530,7 @@ func file_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
 var file_control_proto_goTypes = []any{
 	(Keep)(0),                       // 0: coda.control.v1.Keep
 	(*Hoarded)(nil),                 // 1: coda.control.v1.Hoarded
@@ -3481,25 +3574,28 @@ var file_control_proto_goTypes = []any{
 	(*Call)(nil),                    // 39: coda.control.v1.Call
 	(*FsckRequest)(nil),             // 40: coda.control.v1.FsckRequest
 	(*FsckReply)(nil),               // 41: coda.control.v1.FsckReply
-	(*TreeRequest)(nil),             // 42: coda.control.v1.TreeRequest
-	(*TreeReply)(nil),               // 43: coda.control.v1.TreeReply
-	(*PathRequest)(nil),             // 44: coda.control.v1.PathRequest
-	(*TwoPathsRequest)(nil),         // 45: coda.control.v1.TwoPathsRequest
-	(*EmptyReply)(nil),              // 46: coda.control.v1.EmptyReply
-	(*StatReply)(nil),               // 47: coda.control.v1.StatReply
-	(*ReadDirectoryReply)(nil),      // 48: coda.control.v1.ReadDirectoryReply
-	(*ReadFileReply)(nil),           // 49: coda.control.v1.ReadFileReply
-	(*WriteFileRequest)(nil),        // 50: coda.control.v1.WriteFileRequest
-	(*WriteFileHead)(nil),           // 51: coda.control.v1.WriteFileHead
-	(*EditFileRequest)(nil),         // 52: coda.control.v1.EditFileRequest
-	(*EditFileHead)(nil),            // 53: coda.control.v1.EditFileHead
-	(*Change)(nil),                  // 54: coda.control.v1.Change
-	(*EditFileReply)(nil),           // 55: coda.control.v1.EditFileReply
-	(*SetAttributesRequest)(nil),    // 56: coda.control.v1.SetAttributesRequest
-	(*MakeDirectoryRequest)(nil),    // 57: coda.control.v1.MakeDirectoryRequest
-	(*MakeSymlinkRequest)(nil),      // 58: coda.control.v1.MakeSymlinkRequest
-	(*vicepb.Status)(nil),           // 59: coda.vice.v1.Status
-	(*vicepb.Entry)(nil),            // 60: coda.vice.v1.Entry
+	(*HeadRequest)(nil),             // 42: coda.control.v1.HeadRequest
+	(*HeadReply)(nil),               // 43: coda.control.v1.HeadReply
+	(*TreeRequest)(nil),             // 44: coda.control.v1.TreeRequest
+	(*TreeReply)(nil),               // 45: coda.control.v1.TreeReply
+	(*PathRequest)(nil),             // 46: coda.control.v1.PathRequest
+	(*TwoPathsRequest)(nil),         // 47: coda.control.v1.TwoPathsRequest
+	(*EmptyReply)(nil),              // 48: coda.control.v1.EmptyReply
+	(*StatReply)(nil),               // 49: coda.control.v1.StatReply
+	(*ReadDirectoryReply)(nil),      // 50: coda.control.v1.ReadDirectoryReply
+	(*ReadFileReply)(nil),           // 51: coda.control.v1.ReadFileReply
+	(*WriteFileRequest)(nil),        // 52: coda.control.v1.WriteFileRequest
+	(*WriteFileHead)(nil),           // 53: coda.control.v1.WriteFileHead
+	(*EditFileRequest)(nil),         // 54: coda.control.v1.EditFileRequest
+	(*EditFileHead)(nil),            // 55: coda.control.v1.EditFileHead
+	(*Change)(nil),                  // 56: coda.control.v1.Change
+	(*EditFileReply)(nil),           // 57: coda.control.v1.EditFileReply
+	(*SetAttributesRequest)(nil),    // 58: coda.control.v1.SetAttributesRequest
+	(*MakeDirectoryRequest)(nil),    // 59: coda.control.v1.MakeDirectoryRequest
+	(*MakeSymlinkRequest)(nil),      // 60: coda.control.v1.MakeSymlinkRequest
+	(*vicepb.Fid)(nil),              // 61: coda.vice.v1.Fid
+	(*vicepb.Status)(nil),           // 62: coda.vice.v1.Status
+	(*vicepb.Entry)(nil),            // 63: coda.vice.v1.Entry
 }
 var file_control_proto_depIdxs = []int32{
 	1,  // 0: coda.control.v1.HoardAddRequest.entry:type_name -> coda.control.v1.Hoarded
@@ -3513,88 +3609,91 @@ var file_control_proto_depIdxs = []int32{
 	30, // 8: coda.control.v1.CheckLocalReply.refused:type_name -> coda.control.v1.LocalRecord
 	0,  // 9: coda.control.v1.RepairRequest.keep:type_name -> coda.control.v1.Keep
 	39, // 10: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
-	59, // 11: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
-	59, // 12: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
-	60, // 13: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
-	59, // 14: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
-	51, // 15: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
-	53, // 16: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
-	54, // 17: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
-	46, // 18: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
-	59, // 19: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
-	12, // 20: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
-	15, // 21: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
-	19, // 22: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
-	21, // 23: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
-	23, // 24: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
-	25, // 25: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
-	27, // 26: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
-	31, // 27: coda.control.v1.VenusControl.ListLocal:input_type -> coda.control.v1.ListLocalRequest
-	33, // 28: coda.control.v1.VenusControl.CheckLocal:input_type -> coda.control.v1.CheckLocalRequest
-	44, // 29: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
-	44, // 30: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
-	35, // 31: coda.control.v1.VenusControl.Repair:input_type -> coda.control.v1.RepairRequest
-	37, // 32: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
-	2,  // 33: coda.control.v1.VenusControl.HoardAdd:input_type -> coda.control.v1.HoardAddRequest
-	44, // 34: coda.control.v1.VenusControl.HoardDelete:input_type -> coda.control.v1.PathRequest
-	4,  // 35: coda.control.v1.VenusControl.HoardClear:input_type -> coda.control.v1.HoardClearRequest
-	6,  // 36: coda.control.v1.VenusControl.HoardList:input_type -> coda.control.v1.HoardListRequest
-	8,  // 37: coda.control.v1.VenusControl.HoardWalk:input_type -> coda.control.v1.HoardWalkRequest
-	44, // 38: coda.control.v1.VenusControl.HoardVerify:input_type -> coda.control.v1.PathRequest
-	40, // 39: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
-	42, // 40: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
-	37, // 41: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
-	44, // 42: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
-	44, // 43: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
-	44, // 44: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
-	50, // 45: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
-	52, // 46: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
-	56, // 47: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
-	57, // 48: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
-	58, // 49: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
-	45, // 50: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
-	45, // 51: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
-	44, // 52: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
-	44, // 53: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
-	13, // 54: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
-	16, // 55: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
-	20, // 56: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
-	22, // 57: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
-	24, // 58: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
-	26, // 59: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
-	28, // 60: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
-	32, // 61: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
-	34, // 62: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
-	46, // 63: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
-	46, // 64: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
-	36, // 65: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
-	38, // 66: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
-	3,  // 67: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
-	46, // 68: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
-	5,  // 69: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
-	7,  // 70: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
-	9,  // 71: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
-	10, // 72: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
-	41, // 73: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
-	43, // 74: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
-	38, // 75: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
-	47, // 76: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
-	48, // 77: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
-	49, // 78: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
-	47, // 79: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
-	55, // 80: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
-	47, // 81: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
-	47, // 82: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
-	47, // 83: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
-	47, // 84: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
-	46, // 85: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
-	46, // 86: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
-	46, // 87: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
-	54, // [54:88] is the sub-list for method output_type
-	20, // [20:54] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	61, // 11: coda.control.v1.HeadRequest.fid:type_name -> coda.vice.v1.Fid
+	62, // 12: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
+	62, // 13: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
+	63, // 14: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
+	62, // 15: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
+	53, // 16: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
+	55, // 17: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
+	56, // 18: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
+	48, // 19: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
+	62, // 20: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
+	12, // 21: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
+	15, // 22: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
+	19, // 23: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
+	21, // 24: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
+	23, // 25: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
+	25, // 26: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
+	27, // 27: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
+	31, // 28: coda.control.v1.VenusControl.ListLocal:input_type -> coda.control.v1.ListLocalRequest
+	33, // 29: coda.control.v1.VenusControl.CheckLocal:input_type -> coda.control.v1.CheckLocalRequest
+	46, // 30: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
+	46, // 31: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
+	35, // 32: coda.control.v1.VenusControl.Repair:input_type -> coda.control.v1.RepairRequest
+	37, // 33: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
+	2,  // 34: coda.control.v1.VenusControl.HoardAdd:input_type -> coda.control.v1.HoardAddRequest
+	46, // 35: coda.control.v1.VenusControl.HoardDelete:input_type -> coda.control.v1.PathRequest
+	4,  // 36: coda.control.v1.VenusControl.HoardClear:input_type -> coda.control.v1.HoardClearRequest
+	6,  // 37: coda.control.v1.VenusControl.HoardList:input_type -> coda.control.v1.HoardListRequest
+	8,  // 38: coda.control.v1.VenusControl.HoardWalk:input_type -> coda.control.v1.HoardWalkRequest
+	46, // 39: coda.control.v1.VenusControl.HoardVerify:input_type -> coda.control.v1.PathRequest
+	40, // 40: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
+	44, // 41: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
+	42, // 42: coda.control.v1.CodasrvControl.Head:input_type -> coda.control.v1.HeadRequest
+	37, // 43: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
+	46, // 44: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
+	46, // 45: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
+	46, // 46: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
+	52, // 47: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
+	54, // 48: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
+	58, // 49: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
+	59, // 50: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
+	60, // 51: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
+	47, // 52: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
+	47, // 53: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
+	46, // 54: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
+	46, // 55: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
+	13, // 56: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
+	16, // 57: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
+	20, // 58: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
+	22, // 59: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
+	24, // 60: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
+	26, // 61: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
+	28, // 62: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
+	32, // 63: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
+	34, // 64: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
+	48, // 65: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
+	48, // 66: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
+	36, // 67: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
+	38, // 68: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
+	3,  // 69: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
+	48, // 70: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
+	5,  // 71: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
+	7,  // 72: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
+	9,  // 73: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
+	10, // 74: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
+	41, // 75: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
+	45, // 76: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
+	43, // 77: coda.control.v1.CodasrvControl.Head:output_type -> coda.control.v1.HeadReply
+	38, // 78: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
+	49, // 79: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
+	50, // 80: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
+	51, // 81: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
+	49, // 82: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
+	57, // 83: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
+	49, // 84: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
+	49, // 85: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
+	49, // 86: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
+	49, // 87: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
+	48, // 88: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
+	48, // 89: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
+	48, // 90: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
+	56, // [56:91] is the sub-list for method output_type
+	21, // [21:56] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
@@ -3602,31 +3701,31 @@ func file_control_proto_init() {
 	if File_control_proto != nil {
 		return
 	}
-	file_control_proto_msgTypes[48].OneofWrappers = []any{
+	file_control_proto_msgTypes[50].OneofWrappers = []any{
 		(*ReadFileReply_Status)(nil),
 		(*ReadFileReply_Data)(nil),
 	}
-	file_control_proto_msgTypes[49].OneofWrappers = []any{
+	file_control_proto_msgTypes[51].OneofWrappers = []any{
 		(*WriteFileRequest_Head)(nil),
 		(*WriteFileRequest_Data)(nil),
 	}
-	file_control_proto_msgTypes[51].OneofWrappers = []any{
+	file_control_proto_msgTypes[53].OneofWrappers = []any{
 		(*EditFileRequest_Head)(nil),
 		(*EditFileRequest_Change)(nil),
 	}
-	file_control_proto_msgTypes[54].OneofWrappers = []any{
+	file_control_proto_msgTypes[56].OneofWrappers = []any{
 		(*EditFileReply_Data)(nil),
 		(*EditFileReply_Read)(nil),
 		(*EditFileReply_Status)(nil),
 	}
-	file_control_proto_msgTypes[55].OneofWrappers = []any{}
+	file_control_proto_msgTypes[57].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   58,
+			NumMessages:   60,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

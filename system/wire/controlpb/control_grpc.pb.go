@@ -843,6 +843,7 @@ var VenusControl_ServiceDesc = grpc.ServiceDesc{
 const (
 	CodasrvControl_Fsck_FullMethodName  = "/coda.control.v1.CodasrvControl/Fsck"
 	CodasrvControl_Tree_FullMethodName  = "/coda.control.v1.CodasrvControl/Tree"
+	CodasrvControl_Head_FullMethodName  = "/coda.control.v1.CodasrvControl/Head"
 	CodasrvControl_State_FullMethodName = "/coda.control.v1.CodasrvControl/State"
 )
 
@@ -856,6 +857,8 @@ type CodasrvControlClient interface {
 	Fsck(ctx context.Context, in *FsckRequest, opts ...grpc.CallOption) (*FsckReply, error)
 	// Tree walks a volume at one moment.
 	Tree(ctx context.Context, in *TreeRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TreeReply], error)
+	// Head gives the first bytes of a file as this server has it: of one that is inconsistent, each replica has its own version.
+	Head(ctx context.Context, in *HeadRequest, opts ...grpc.CallOption) (*HeadReply, error)
 	State(ctx context.Context, in *StateRequest, opts ...grpc.CallOption) (*StateReply, error)
 }
 
@@ -896,6 +899,16 @@ func (c *codasrvControlClient) Tree(ctx context.Context, in *TreeRequest, opts .
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type CodasrvControl_TreeClient = grpc.ServerStreamingClient[TreeReply]
 
+func (c *codasrvControlClient) Head(ctx context.Context, in *HeadRequest, opts ...grpc.CallOption) (*HeadReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HeadReply)
+	err := c.cc.Invoke(ctx, CodasrvControl_Head_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *codasrvControlClient) State(ctx context.Context, in *StateRequest, opts ...grpc.CallOption) (*StateReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StateReply)
@@ -916,6 +929,8 @@ type CodasrvControlServer interface {
 	Fsck(context.Context, *FsckRequest) (*FsckReply, error)
 	// Tree walks a volume at one moment.
 	Tree(*TreeRequest, grpc.ServerStreamingServer[TreeReply]) error
+	// Head gives the first bytes of a file as this server has it: of one that is inconsistent, each replica has its own version.
+	Head(context.Context, *HeadRequest) (*HeadReply, error)
 	State(context.Context, *StateRequest) (*StateReply, error)
 	mustEmbedUnimplementedCodasrvControlServer()
 }
@@ -932,6 +947,9 @@ func (UnimplementedCodasrvControlServer) Fsck(context.Context, *FsckRequest) (*F
 }
 func (UnimplementedCodasrvControlServer) Tree(*TreeRequest, grpc.ServerStreamingServer[TreeReply]) error {
 	return status.Error(codes.Unimplemented, "method Tree not implemented")
+}
+func (UnimplementedCodasrvControlServer) Head(context.Context, *HeadRequest) (*HeadReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Head not implemented")
 }
 func (UnimplementedCodasrvControlServer) State(context.Context, *StateRequest) (*StateReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method State not implemented")
@@ -986,6 +1004,24 @@ func _CodasrvControl_Tree_Handler(srv interface{}, stream grpc.ServerStream) err
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type CodasrvControl_TreeServer = grpc.ServerStreamingServer[TreeReply]
 
+func _CodasrvControl_Head_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HeadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CodasrvControlServer).Head(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CodasrvControl_Head_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CodasrvControlServer).Head(ctx, req.(*HeadRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _CodasrvControl_State_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(StateRequest)
 	if err := dec(in); err != nil {
@@ -1014,6 +1050,10 @@ var CodasrvControl_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Fsck",
 			Handler:    _CodasrvControl_Fsck_Handler,
+		},
+		{
+			MethodName: "Head",
+			Handler:    _CodasrvControl_Head_Handler,
 		},
 		{
 			MethodName: "State",
