@@ -1,6 +1,8 @@
 package venus
 
 import (
+	"slices"
+
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/wire"
 )
@@ -18,47 +20,75 @@ func (v *Venus) takeBreak(r *replica, b wire.Break) error {
 		return coda.Errorf("read a break", coda.Invalid, "number %d follows number %d", b.Number, r.breaks)
 	}
 	known := r.take(b.Fid, b.Number)
+	v.unpresume(r, b.Fid)
 	o := v.objects[b.Fid]
 	if o == nil || known && o.promised.has(r.slot) {
 		return nil
 	}
 	if b.Change == nil {
-		v.voidPromise(o)
+		v.withdraw(o, r)
 		v.notices.object(o.fid)
 		v.checkConflict(o.fid)
 		return nil
 	}
-	v.policies.directories.changed(v, t, o, *b.Change)
+	v.policies.directories.changed(v, t, o, r, *b.Change)
 	t.enqueue()
 	return nil
 }
 
-// voidPromise notes that the server may have something newer.
+// voidPromise notes that the replicas may have something newer.
 func (v *Venus) voidPromise(o *object) {
 	o.promised = 0
 	o.unstash()
 }
 
-// takeChange turns a cached directory into what the server says that it is now, and keeps the promise, or voids it where the change
-// does not follow what is cached.
-func (v *Venus) takeChange(t *tx, o *object, c coda.DirectoryChange) {
+// withdraw notes that one replica may have something newer.
+func (v *Venus) withdraw(o *object, r *replica) {
+	o.promised &^= only(r.slot)
+	if o.names != nil {
+		o.names.stash = slices.DeleteFunc(o.names.stash, func(s stashed) bool { return s.from == r })
+	}
+}
+
+// takeChange turns a cached directory into what a replica says that it is now, and keeps the replica's promise, or voids it where the change
+// does not follow what is cached. Other replicas send the same change, with versions in which each counts it for itself.
+func (v *Venus) takeChange(t *tx, o *object, r *replica, c coda.DirectoryChange) {
+	how := coda.Dominant
+	if o.known() {
+		how = c.Status.Version.Compare(o.base().Version)
+	}
 	switch {
 	case !o.known():
-		v.voidPromise(o)
-	case c.Status.Version.Compare(o.base().Version) != coda.Dominant:
+		v.withdraw(o, r)
+	case how == coda.Equal || how == coda.Submissive || how != coda.Dominant && !v.group.replicated():
 		// It is in what was fetched.
-	case !o.complete():
+	case v.group.replicated() && o.passed(c.Status.Digest):
+		same := o.base() // another replica has told of it before
+		same.Version = allCounted(same.Version, c.Status.Version)
+		v.setBase(t, o, same)
+	case !o.complete() && (how == coda.Dominant || v.leadsOn(o, c)):
+		c.Status.Version = allCounted(c.Status.Version, o.base().Version)
 		v.setBase(t, o, c.Status)
 		v.notices.object(o.fid)
-	case o.at().Compare(c.From) == coda.Equal:
+	case o.complete() && v.leadsOn(o, c):
+		o.pass(&v.group)
+		c.Status.Version = allCounted(c.Status.Version, o.base().Version)
 		v.applyChange(t, o, c)
-	case v.inBatch(o):
+	case o.complete() && v.inBatch(o):
 		// It may follow what the batch under way makes of the directory.
-		o.names.stash = append(o.names.stash, c)
+		o.names.stash = append(o.names.stash, stashed{r, c})
 	default:
-		v.voidPromise(o)
+		v.withdraw(o, r)
 		v.notices.object(o.fid)
 	}
+}
+
+// leadsOn reports whether a change of a directory is one of what is cached. Replicas that have the same updates may count them differently.
+func (v *Venus) leadsOn(o *object, c coda.DirectoryChange) bool {
+	if !v.group.replicated() {
+		return o.at().Compare(c.From) == coda.Equal
+	}
+	return !c.FromDigest.IsZero() && c.FromDigest == o.word.digest && (!o.complete() || o.fresh(needEntries))
 }
 
 // inBatch reports whether the batch that is under way changes names in a directory.
@@ -116,6 +146,9 @@ func (v *Venus) setBase(t *tx, o *object, s coda.Status) bool {
 		if o.contents != nil && s.Digest != o.base().Digest {
 			v.release(o.contents)
 			o.contents = nil
+		}
+		if o.complete() && o.fresh(needEntries) && weaklyEqual(s, o.base()) {
+			o.names.at = s.Version // the names are the same
 		}
 	}
 	o.word, o.gone = wordOf(s), false

@@ -217,8 +217,8 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Dir == "" || len(c.Servers) == 0 || c.Volume == "" {
 		return c, &coda.Error{Op: "configure venus", Kind: coda.Invalid, Err: fmt.Errorf("a cache directory, a server and a volume are needed")}
 	}
-	if len(c.Servers) > 1 {
-		return c, coda.Errorf("configure venus", coda.Unsupported, "%d servers", len(c.Servers))
+	if len(c.Servers) > coda.VersionSlots {
+		return c, coda.Errorf("configure venus", coda.Invalid, "%d servers, at most %d can hold a volume", len(c.Servers), coda.VersionSlots)
 	}
 	if c.Disk == nil {
 		c.Disk = disk.Real()

@@ -2,6 +2,7 @@ package venus
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -24,15 +25,17 @@ const (
 	useCache   verdict = iota // what is cached will do
 	askServer                 // the server has to be asked
 	awaitLink                 // it is not clear yet whether the server can be asked
+	awaitGroup                // it is not clear yet which of the replicas can be asked
 	awaitFree                 // somebody has it locked
 	outOfReach                // the server cannot be asked, and the cache does not have it
 )
 
 // flight is a request that is under way for one or more objects. Those who need its outcome wait for done and look again.
 type flight struct {
-	what string
-	done chan struct{}
-	err  error // set before done is closed
+	what   string
+	done   chan struct{}
+	err    error // set before done is closed, as is differ
+	differ bool  // the replicas have no newest version of what was asked for
 }
 
 // ensure waits until an object can be used for what it is needed for. On success it returns with v.mu held; on an error, without.
@@ -44,6 +47,7 @@ func (v *Venus) ensure(ctx context.Context, c *call, f coda.Fid, n need, hint si
 		return v.imagine(ctx, c, f, n)
 	}
 	var seen *object
+	differences := 0
 	for attempt := 0; ; attempt++ {
 		v.mu.Lock()
 		o, err := v.present(c, f, seen)
@@ -74,6 +78,8 @@ func (v *Venus) ensure(ctx context.Context, c *call, f coda.Fid, n need, hint si
 				}
 				grace = time.After(v.cfg.Timing.Grace - time.Since(c.start))
 			}
+		case awaitGroup:
+			wait, grace = v.group.changed, time.After(v.group.undecided(v.cfg.Timing.Grace))
 		case awaitFree:
 			wait, what = o.locked(), "the lock of "+f.String()
 		case askServer:
@@ -84,6 +90,15 @@ func (v *Venus) ensure(ctx context.Context, c *call, f coda.Fid, n need, hint si
 		if err := c.waitAny(ctx, wait, nil, grace, what); err != nil {
 			return nil, err
 		}
+		if fl != nil && errors.Is(fl.err, errNewestAway) {
+			v.mu.Lock()
+			if o.has(n) {
+				v.use(o)
+				return o, nil // as if no replica were in reach
+			}
+			v.mu.Unlock()
+			return nil, c.wrap(fl.err)
+		}
 		if fl != nil && fl.err != nil {
 			if coda.KindOf(fl.err) != coda.TimedOut {
 				return nil, c.wrap(fl.err)
@@ -91,6 +106,12 @@ func (v *Venus) ensure(ctx context.Context, c *call, f coda.Fid, n need, hint si
 			if err := v.backOff(ctx, c, attempt); err != nil {
 				return nil, err
 			}
+		}
+		if fl != nil && fl.err == nil && fl.differ {
+			if err := v.awaitAccord(ctx, c, f, hint, differences); err != nil {
+				return nil, err
+			}
+			differences++
 		}
 	}
 }
@@ -160,6 +181,9 @@ func (v *Venus) judge(o *object, n need) verdict {
 	if v.group.state == linkLost {
 		return awaitLink
 	}
+	if v.group.undecided(v.cfg.Timing.Grace) > 0 {
+		return awaitGroup
+	}
 	return askServer
 }
 
@@ -201,12 +225,20 @@ func (v *Venus) takeOff(o *object, n need, hint siblings) *flight {
 		for _, s := range list {
 			s.flight = fl
 		}
-		v.goRequest(func(ctx context.Context) { v.land(list, fl, v.validate(ctx, list)) })
+		v.goRequest(func(ctx context.Context) {
+			differ, err := v.validate(ctx, list)
+			fl.differ = slices.Contains(differ, o)
+			v.land(list, fl, err)
+		})
 		return fl
 	}
 	fl := &flight{what: "the server to send it", done: make(chan struct{})}
 	o.flight = fl
-	v.goRequest(func(ctx context.Context) { v.land([]*object{o}, fl, v.fetch(ctx, o)) })
+	v.goRequest(func(ctx context.Context) {
+		var err error
+		fl.differ, err = v.fetch(ctx, o)
+		v.land([]*object{o}, fl, err)
+	})
 	return fl
 }
 

@@ -1,6 +1,7 @@
 package venus
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/codastress/codastress/system/coda"
@@ -52,10 +54,46 @@ type fetched struct {
 	contents  *container
 }
 
-// fetch asks for the status and contents of an object and installs them.
-func (v *Venus) fetch(ctx context.Context, o *object) error {
+// fetch brings the status and contents of an object into the cache. It asks one of the available replicas for the contents, and the others for their
+// versions at the same time: where one of those is newer, it is asked, too. It reports whether there is no newest version.
+func (v *Venus) fetch(ctx context.Context, o *object) (differ bool, err error) {
+	var tried replicas
+	for {
+		v.mu.Lock()
+		from := v.source(tried)
+		v.mu.Unlock()
+		if from == nil {
+			return false, errNewestAway
+		}
+		tried |= only(from.slot)
+		done, agreed, err := v.fetchFrom(ctx, o, from)
+		if done || !agreed || err != nil {
+			return !agreed, err
+		}
+	}
+}
+
+// errNewestAway says that no replica in reach has the version that is known to be the newest.
+var errNewestAway = &coda.Error{Op: "fetch", Kind: coda.TimedOut, Err: errors.New("the replica that has the newest version is out of reach")}
+
+// source is the replica to fetch from, after some that did not have the newest version; nil where there is no other. Clients begin with
+// different ones. v.mu is held.
+func (v *Venus) source(tried replicas) *replica {
+	untried := v.group.reachable() &^ tried
+	n := len(v.group.all)
+	for i := range n {
+		if slot := (int(v.id.Client[0]) + i) % n; untried.has(slot) {
+			return v.group.all[slot]
+		}
+	}
+	return nil
+}
+
+// fetchFrom asks one replica for the status and contents of an object and the others for its version. It reports whether the contents of the newest
+// version are there now, and whether there is one.
+func (v *Venus) fetchFrom(ctx context.Context, o *object, from *replica) (done, agreed bool, err error) {
 	v.mu.Lock()
-	q := v.group.preferred().ask()
+	q := from.ask()
 	asked, priority := o.base().Version, int(o.mark.priority)
 	request := &vicepb.FetchRequest{Fid: wire.FidToProto(o.fid), Session: q.session, Contents: true}
 	switch {
@@ -64,23 +102,56 @@ func (v *Venus) fetch(ctx context.Context, o *object) error {
 	case o.contents != nil && o.known():
 		request.HaveDigest = o.word.digest[:]
 	}
+	others := v.newQuestion([]*object{o}, v.group.everyone()&^only(from.slot))
 	v.mu.Unlock()
 	defer v.ended(q)
+	var answers sync.WaitGroup
+	if len(others.inquiries) > 0 {
+		answers.Go(func() { others.ask(ctx) })
+	}
+	got, err := v.bring(ctx, q, request, priority)
+	answers.Wait()
+	if err == nil {
+		err = others.err()
+	}
+	gone := coda.KindOf(err) == coda.NotFound
+	if gone && !v.group.replicated() {
+		v.lose(o)
+	}
+	if err != nil && (!gone || !v.group.replicated()) {
+		v.drop(got)
+		others.ended()
+		return false, true, err
+	}
+	return v.install(o, q, got, others, asked)
+}
+
+// bring sends a request for an object and receives the answer.
+func (v *Venus) bring(ctx context.Context, q request, message *vicepb.FetchRequest, priority int) (*fetched, error) {
+	f, err := wire.FidFromProto(message.Fid)
+	if err != nil {
+		return nil, err
+	}
+	ctx, end := q.within(ctx)
+	defer end()
 	ctx, patience, cancel := withPatience(ctx, v.cfg.Timing.Idle)
 	defer cancel()
-	stream, err := q.to.remote.vice.Fetch(ctx, request)
+	stream, err := q.to.remote.vice.Fetch(ctx, message)
 	var got *fetched
 	if err == nil {
-		got, err = v.receiveFetch(stream, o.fid, priority, patience)
+		got, err = v.receiveFetch(stream, f, priority, patience)
 	}
 	if err != nil {
-		err = wire.FromError("fetch "+o.fid.String(), err)
-		if coda.KindOf(err) == coda.NotFound {
-			v.lose(o)
-		}
-		return err
+		return nil, q.failed(ctx, "fetch "+f.String(), err)
 	}
-	return v.install(o, got, q, asked)
+	return got, nil
+}
+
+// drop removes what a fetch has brought for nothing.
+func (v *Venus) drop(got *fetched) {
+	if got != nil && got.contents != nil {
+		_ = v.cfg.Disk.Remove(got.contents.path()) // or the next start does it
+	}
 }
 
 // receiveFetch reads the answer to a fetch of an object that is hoarded with a priority, or 0. Contents are verified before they count.
@@ -178,47 +249,49 @@ func (v *Venus) receiveContents(stream vicepb.Vice_FetchClient, got *fetched, pr
 	return nil
 }
 
-// install puts what a fetch has brought into the cache.
-func (v *Venus) install(o *object, got *fetched, q request, asked coda.VersionVector) error {
+// install puts what replicas have said about an object, and what a fetch has brought, into the cache. Its results are those of fetchFrom. A replica that
+// does not have the object has brought nothing.
+func (v *Venus) install(o *object, q request, got *fetched, others *question, asked coda.VersionVector) (done, agreed bool, err error) {
 	t := v.store.begin()
 	v.mu.Lock()
-	if o.base().Version.Compare(asked) == coda.Equal {
-		v.goBack(o, got.status)
+	said := testimony{from: q, stale: true, gone: got == nil}
+	if got != nil {
+		said.status, said.promised, said.breaks = got.status, got.promised, got.breaks
 	}
-	v.installFetched(t, o, got, q)
-	t.enqueue()
-	v.mu.Unlock()
-	return t.wait()
-}
-
-func (v *Venus) installFetched(t *tx, o *object, got *fetched, q request) {
-	if got.contents != nil {
+	list := append(others.testimonies()[0], said)
+	slices.SortFunc(list, func(a, b testimony) int { return cmp.Compare(a.from.to.slot, b.from.to.slot) })
+	if got != nil && got.contents != nil {
 		v.retain(got.contents)
-		defer v.release(got.contents)
 		v.resize(got.contents, got.status.Length)
 	}
-	before := o.base().Version
-	if !v.setBase(t, o, got.status) {
-		return // something newer came meanwhile
+	agreed = v.takeTestimonies(t, o, asked, list)
+	done = !o.known() || got != nil && same(got.status, o.base())
+	if agreed && done && o.known() {
+		v.installFetched(t, o, got)
 	}
-	if got.promised {
-		v.promised(o, q, got.breaks)
+	if got != nil && got.contents != nil {
+		v.release(got.contents)
 	}
+	others.end()
+	t.enqueue()
+	v.mu.Unlock()
+	return done, agreed, t.wait()
+}
+
+// installFetched takes over the contents of the version that is known.
+func (v *Venus) installFetched(t *tx, o *object, got *fetched) {
 	switch {
 	case got.unchanged && o.complete():
-		o.listing().at = got.status.Version
+		o.listing().at = o.base().Version
 	case got.unchanged:
 	case got.status.Kind == coda.Directory:
 		v.setEntries(t, o, got.entries)
-		o.listing().at = got.status.Version
+		o.listing().at = o.base().Version
 	case got.contents != nil && o.contents == nil:
 		o.contents = v.retain(got.contents)
 	}
 	o.replay(v.id.Client)
 	v.saveObject(t, o)
-	if !before.IsZero() && before.Compare(got.status.Version) != coda.Equal {
-		v.notices.object(o.fid)
-	}
 }
 
 // setEntries replaces the server's word about all names of a directory.

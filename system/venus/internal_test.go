@@ -43,7 +43,7 @@ func TestPromiseAfterABreak(t *testing.T) {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		o.promised = 0
-		v.promised(o, request{r, session}, breaks)
+		v.promised(o, request{to: r, session: session}, breaks)
 		return v.valid(o)
 	}
 	require.NoError(t, v.takeBreak(r, wire.Break{Number: 1, Fid: f}))
@@ -53,7 +53,7 @@ func TestPromiseAfterABreak(t *testing.T) {
 	require.NoError(t, v.takeBreak(r, wire.Break{Number: 2, Fid: coda.NewFid(7, 6, coda.File)}))
 	require.True(t, promise(3, 1), "the break was of another object")
 	v.mu.Lock()
-	v.promised(o, request{r, 3}, 3)
+	v.promised(o, request{to: r, session: 3}, 3)
 	v.mu.Unlock()
 	require.NoError(t, v.takeBreak(r, wire.Break{Number: 3, Fid: f}))
 	v.mu.Lock()

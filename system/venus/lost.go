@@ -2,6 +2,8 @@ package venus
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/wire"
@@ -36,7 +38,7 @@ func (v *Venus) settleLost(ctx context.Context) error {
 		}
 		op := r.Operation.(coda.Store)
 		applied, err := v.applied(ctx, op.Fid, r.Number)
-		if err != nil {
+		if err != nil && !applied {
 			return err
 		}
 		t := v.store.begin()
@@ -51,15 +53,22 @@ func (v *Venus) settleLost(ctx context.Context) error {
 	}
 }
 
-// applied asks the server whether it has applied an update of an object by this client. It may say no where the object is gone, or others
+// applied asks the servers whether one of them has applied an update of an object by this client. It may say no where the object is gone, or others
 // have changed it since: then nothing can be based on the update any more.
 func (v *Venus) applied(ctx context.Context, f coda.Fid, number uint64) (bool, error) {
 	v.mu.Lock()
-	vice := v.group.preferred().remote.vice
+	members := v.group.members(v.group.reachable())
 	v.mu.Unlock()
+	answers, errs := make([]bool, len(v.group.all)), make([]error, len(v.group.all))
+	together(members, func(r *replica) { answers[r.slot], errs[r.slot] = v.appliedAt(ctx, r, f, number) })
+	return slices.Contains(answers, true), errors.Join(errs...)
+}
+
+// appliedAt is applied for one of the servers.
+func (v *Venus) appliedAt(ctx context.Context, r *replica, f coda.Fid, number uint64) (bool, error) {
 	ctx, _, cancel := withPatience(ctx, v.cfg.Timing.Idle)
 	defer cancel()
-	stream, err := vice.Fetch(ctx, &vicepb.FetchRequest{Fid: wire.FidToProto(f)})
+	stream, err := r.remote.vice.Fetch(ctx, &vicepb.FetchRequest{Fid: wire.FidToProto(f)})
 	var part *vicepb.FetchReply
 	if err == nil {
 		part, err = stream.Recv()

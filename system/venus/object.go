@@ -46,15 +46,16 @@ type work struct {
 
 // listing is what is known of the names in a directory.
 type listing struct {
-	complete bool                   // entries is all that the directory held at version at
-	at       coda.VersionVector     // zero when the entries are of no single version
-	entries  map[string]standing    // the server's word
-	touches  map[string][]touch     // what pending records do to names, in order
-	count    int                    // of the names of the local view
-	last     *record                // the last record in touches
-	sorted   []string               // the names of the local view in order, nil when they have changed
-	stash    []coda.DirectoryChange // changes that come after an own batch whose answer is still under way
-	misses   uint                   // how often the status of something in the directory had to be asked for
+	complete bool                // entries is all that the directory held at version at
+	at       coda.VersionVector  // zero when the entries are of no single version
+	entries  map[string]standing // the server's word
+	touches  map[string][]touch  // what pending records do to names, in order
+	count    int                 // of the names of the local view
+	last     *record             // the last record in touches
+	sorted   []string            // the names of the local view in order, nil when they have changed
+	stash    []stashed           // changes that come after an own batch whose answer is still under way
+	past     []coda.Digest       // of versions that the directory had before, the last ones, where there are several replicas
+	misses   uint                // how often the status of something in the directory had to be asked for
 }
 
 // standing is what a name stands for.
@@ -201,8 +202,34 @@ func (o *object) count() int {
 	return o.names.count
 }
 
+// stashed is a change of a directory that a replica has told of.
+type stashed struct {
+	from   *replica
+	change coda.DirectoryChange
+}
+
+// maxPast is how many versions of a directory are known again. A replica that is further behind the others is asked.
+const maxPast = 16
+
+// pass notes that a directory is about to leave its version behind.
+func (o *object) pass(g *storageGroup) {
+	if !g.replicated() || o.word.digest.IsZero() {
+		return
+	}
+	l := o.listing()
+	if len(l.past) >= maxPast {
+		l.past = slices.Delete(l.past, 0, 1)
+	}
+	l.past = append(l.past, o.word.digest)
+}
+
+// passed reports whether a directory has, or had, seen just the updates that a digest is of.
+func (o *object) passed(digest coda.Digest) bool {
+	return !digest.IsZero() && (digest == o.word.digest || o.names != nil && slices.Contains(o.names.past, digest))
+}
+
 // unstash takes the changes that were put off.
-func (o *object) unstash() (stash []coda.DirectoryChange) {
+func (o *object) unstash() (stash []stashed) {
 	if o.names != nil {
 		stash, o.names.stash = o.names.stash, nil
 	}

@@ -101,6 +101,10 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 		v.mu.Unlock()
 		return time.Nanosecond, nil // the server has come back since it was to be asked
 	}
+	if more := v.group.undecided(v.cfg.Timing.Grace); more > 0 {
+		v.mu.Unlock()
+		return more, nil // others may be there in a moment, and would have to be resolved
+	}
 	var batch []*record
 	t := v.store.begin()
 	if v.frozen != (frozen{}) {
@@ -118,9 +122,9 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 		}
 		return wait, nil
 	}
-	q, sync := v.group.preferred().ask(), v.limitsMoved
+	deliveries, sync := v.address(), v.limitsMoved
 	v.limitsMoved = false
-	defer v.ended(q) // when this returns v.mu is free
+	defer v.delivered(deliveries) // when this returns v.mu is free
 	if err := v.done(t); err != nil {
 		return 0, err
 	}
@@ -130,15 +134,18 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 			return 0, err
 		}
 	}
-	answer, err := v.send(ctx, batch, q)
+	v.deliver(ctx, batch, deliveries)
+	answered, err := answersOf(deliveries)
 	if err != nil {
 		last, ok := v.lastWord(batch, failures, err)
 		if !ok {
 			return 0, v.rejected(batch, failures, err)
 		}
-		answer = last
+		answered = deliveries[:1]
+		answered[0].answer = last
 	}
-	return 0, v.settle(ctx, batch, answer, q)
+	v.leaveOut(deliveries)
+	return 0, v.settle(ctx, batch, answered)
 }
 
 // rejections is how often the server may reject a single record as something that it cannot make sense of before that counts as an answer.
@@ -265,13 +272,15 @@ func (v *Venus) snapshot(ctx context.Context, r *record) (time.Duration, error) 
 	return time.Nanosecond, v.copySession(s)
 }
 
-// send sends a batch and gives the server's answer.
+// send sends a batch to a replica and gives its answer.
 func (v *Venus) send(ctx context.Context, batch []*record, q request) (wire.Answer, error) {
+	ctx, end := q.within(ctx)
+	defer end()
 	ctx, patience, cancel := withPatience(ctx, v.cfg.Timing.Idle)
 	defer cancel()
 	stream, err := q.to.remote.vice.Reintegrate(ctx)
 	if err != nil {
-		return wire.Answer{}, wire.FromError("reintegrate", err)
+		return wire.Answer{}, q.failed(ctx, "reintegrate", err)
 	}
 	err = v.sendRecords(stream, batch, q, patience)
 	var reply *vicepb.ReintegrateReply
@@ -281,7 +290,7 @@ func (v *Venus) send(ctx context.Context, batch []*record, q request) (wire.Answ
 		reply, err = stream.CloseAndRecv()
 	}
 	if err != nil {
-		return wire.Answer{}, wire.FromError("reintegrate", err)
+		return wire.Answer{}, q.failed(ctx, "reintegrate", err)
 	}
 	answer, err := wire.AnswerFromProto(reply)
 	if err != nil {
@@ -314,10 +323,10 @@ func (v *Venus) sendRecords(stream vicepb.Vice_ReintegrateClient, batch []*recor
 		if !ok || op.Length == 0 {
 			continue
 		}
-		if v.sending == nil {
-			v.sending = make([]byte, 256<<10)
+		if q.to.sending == nil {
+			q.to.sending = make([]byte, 256<<10)
 		}
-		if err := sendContents(send, v.cfg.Disk, r, op, v.sending); err != nil {
+		if err := sendContents(send, v.cfg.Disk, r, op, q.to.sending); err != nil {
 			return err
 		}
 	}

@@ -1,10 +1,14 @@
 package venus
 
 import (
+	"context"
+	"fmt"
 	"math/bits"
 	"time"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/wire"
+	"github.com/codastress/codastress/system/wire/vicepb"
 )
 
 // replica is one of the servers that hold the volume, and the session with it. Everything but slot, server and remote is guarded by Venus.mu.
@@ -13,8 +17,15 @@ type replica struct {
 	server Server
 	remote *remote
 
+	confirmed bool // it has said that it is the one in the slot; for the keeper of the session
+
+	sending  []byte              // the reintegrator's, for contents that are sent
+	owed     []*vicepb.UpdateSet // second phases that it has to be told of
+	wakeOwed chan struct{}       // has a token when there are some
+
 	state   linkState
-	id      uint64 // of the last session; promises of another one are void
+	life    context.Context // ends with the session, where there are other replicas to go on with; nil where there are none
+	id      uint64          // of the last session; promises of another one are void
 	lease   time.Duration
 	until   time.Time     // its promises hold until then
 	epoch   uint64        // of the server
@@ -29,6 +40,8 @@ type replica struct {
 	recent map[coda.Fid]uint64 // the last break of each object that was processed while there have been any
 	ahead  map[coda.Fid]uint64 // the number of the last break that is in what was promised, where it is still to come
 	behind uint64              // the largest number in ahead
+
+	presumed map[coda.Fid]map[coda.Fid]bool // objects that it does not have yet, as far as is known, by the directory that they are in (presume)
 }
 
 // replicas are a set of the servers that hold the volume: bit i is the server in slot i.
@@ -65,7 +78,9 @@ func newStorageGroup(cfg Config) (storageGroup, error) {
 			return g, err
 		}
 		g.all = append(g.all, &replica{
-			slot: slot, server: server, remote: remote, broken: make(chan struct{}), recent: map[coda.Fid]uint64{}, ahead: map[coda.Fid]uint64{},
+			slot: slot, server: server, remote: remote, since: time.Now(), broken: make(chan struct{}),
+			recent: map[coda.Fid]uint64{}, ahead: map[coda.Fid]uint64{}, wakeOwed: make(chan struct{}, 1),
+			presumed: map[coda.Fid]map[coda.Fid]bool{},
 		})
 	}
 	return g, nil
@@ -121,7 +136,7 @@ func (g *storageGroup) renew() {
 
 // members are the replicas of a set, in the order of their slots.
 func (g *storageGroup) members(of replicas) []*replica {
-	if of == 1<<len(g.all)-1 {
+	if of == g.everyone() {
 		return g.all
 	}
 	list := make([]*replica, 0, len(g.all))
@@ -131,6 +146,30 @@ func (g *storageGroup) members(of replicas) []*replica {
 		}
 	}
 	return list
+}
+
+// undecided is for how long others of the group that may be about to become available as well are waited for; 0 or less where none is.
+func (g *storageGroup) undecided(grace time.Duration) (wait time.Duration) {
+	for _, r := range g.all {
+		if r.state == linkStarting || r.state == linkLost {
+			wait = max(wait, grace-time.Since(r.since))
+		}
+	}
+	return wait
+}
+
+// replicated reports whether there are several replicas.
+func (g *storageGroup) replicated() bool { return len(g.all) > 1 }
+
+// everyone is the set of all replicas.
+func (g *storageGroup) everyone() replicas { return 1<<len(g.all) - 1 }
+
+// reachable are the replicas that can be asked; those that could be asked last where there are none.
+func (g *storageGroup) reachable() replicas {
+	if g.available == 0 {
+		return g.vouching
+	}
+	return g.available
 }
 
 // preferred is the replica that is asked for what one of them has to do, the first where none can be asked.
@@ -145,12 +184,37 @@ func (g *storageGroup) preferred() *replica {
 type request struct {
 	to      *replica
 	session uint64
+	life    context.Context // of the session; nil for a request that goes on without it
 }
 
 // ask begins a request.
 func (r *replica) ask() request {
 	r.asked++
-	return request{to: r, session: r.id}
+	return request{to: r, session: r.id, life: r.life}
+}
+
+// within gives a context for the request that ends with the session, too: whoever waits for a replica that has gone silent waits until that is noticed, and
+// not until the network notices.
+func (q request) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	if q.life == nil {
+		return context.WithCancel(ctx)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(q.life, func() {
+		cancel(fmt.Errorf("the session with %s has ended: %w", q.to.server.Address, context.DeadlineExceeded))
+	})
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
+// failed is the error of a request that was made within a context.
+func (q request) failed(ctx context.Context, op string, err error) error {
+	if cause := context.Cause(ctx); q.life != nil && q.life.Err() != nil && cause != nil {
+		err = cause
+	}
+	return wire.FromError(op, err)
 }
 
 // end is called when the answer has been taken over, or will not come.
@@ -172,6 +236,7 @@ func (r *replica) reset() {
 	r.until, r.breaks, r.behind = time.Time{}, 0, 0
 	clear(r.recent)
 	clear(r.ahead)
+	clear(r.presumed)
 }
 
 // take notes that a break has been processed. It reports whether what was promised about the object has the change in it already.

@@ -49,11 +49,14 @@ func (v *Venus) setLink(r *replica, s linkState, err error) {
 	v.group.notice()
 }
 
-// keepSessions keeps a session open with each replica until the context ends.
+// keepSessions keeps a session open with each replica, and tells it of second phases, until the context ends.
 func (v *Venus) keepSessions(ctx context.Context) {
 	var sessions sync.WaitGroup
 	for _, r := range v.group.all {
 		sessions.Go(func() { v.keepSession(ctx, r) })
+		if v.group.replicated() {
+			sessions.Go(func() { v.payOwed(ctx, r) })
+		}
 	}
 	sessions.Wait()
 }
@@ -115,7 +118,7 @@ func (v *Venus) runSession(ctx context.Context, r *replica) error {
 		defer close(done)
 		p.run(ctx, min(v.cfg.Timing.Ping, max(time.Duration(welcome.Lease)/4, time.Millisecond))) // a promise holds for a lease after a ping
 	}()
-	v.openSession(r, welcome)
+	v.openSession(ctx, r, welcome)
 	acknowledge := func(uint64) error { return nil }
 	if welcome.Acknowledge {
 		acknowledge = p.acknowledge
@@ -135,45 +138,59 @@ func causeOf(ctx context.Context, err error) error {
 	return wire.FromError("callbacks", err)
 }
 
-// learnVolume asks what the volume is, once in the life of a cache.
+// learnVolume asks what the volume is, once in the life of a cache; and each replica, once in the life of venus, whether it is the one that it is taken
+// for.
 func (v *Venus) learnVolume(ctx context.Context, r *replica) error {
 	v.mu.Lock()
 	known := v.volume.ID != 0
 	v.mu.Unlock()
-	if known {
+	if known && (r.confirmed || !v.group.replicated()) {
 		return nil
 	}
+	op := "look up volume " + v.cfg.Volume
 	reply, err := r.remote.vice.Volume(ctx, &vicepb.VolumeRequest{Name: v.cfg.Volume})
 	if err != nil {
-		return wire.FromError("look up volume "+v.cfg.Volume, err)
+		return wire.FromError(op, err)
 	}
 	root, err := wire.FidFromProto(reply.Root)
 	if err != nil {
-		return fmt.Errorf("look up volume %s: %w", v.cfg.Volume, err)
+		return fmt.Errorf("%s: %w", op, err)
 	}
 	if reply.Volume != root.Volume {
-		return coda.Errorf("look up volume "+v.cfg.Volume, coda.Invalid, "its root is %v", root)
+		return coda.Errorf(op, coda.Invalid, "its root is %v", root)
+	}
+	if int(reply.Slot) != r.slot || max(1, int(reply.Replicas)) != len(v.group.all) {
+		return coda.Errorf(op, coda.Invalid, "%s is in slot %d of %d replicas, not in slot %d of %d", r.server.Address, reply.Slot, reply.Replicas, r.slot, len(v.group.all))
 	}
 	t := v.store.begin()
 	v.mu.Lock()
-	v.volume = volumeInfo{ID: reply.Volume, Root: root}
-	t.meta(metaVolume, v.volume)
+	if v.volume.ID == 0 {
+		v.volume = volumeInfo{ID: reply.Volume, Root: root}
+		t.meta(metaVolume, v.volume)
+	}
+	if v.volume.ID != reply.Volume || v.volume.Root != root {
+		v.mu.Unlock()
+		return t.abandon(coda.Errorf(op, coda.Invalid, "%s has volume %x, not %x", r.server.Address, reply.Volume, v.volume.ID))
+	}
+	r.confirmed = true
 	t.enqueue()
 	v.mu.Unlock()
 	return t.wait()
 }
 
 // openSession makes a new session with a replica the present one. The promises of the last one are void with that; they hold for the rest of its
-// lease while there is none.
-func (v *Venus) openSession(r *replica, w *vicepb.Welcome) {
+// lease while there is none. The context ends with the session.
+func (v *Venus) openSession(ctx context.Context, r *replica, w *vicepb.Welcome) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	r.reset()
 	r.id, r.lease, r.epoch = w.Session, time.Duration(w.Lease), w.ServerEpoch
+	if v.group.replicated() {
+		r.life = ctx
+	}
 	v.group.renew()
 	for _, o := range v.objects {
-		o.promised &^= only(r.slot)
-		o.unstash()
+		v.withdraw(o, r)
 	}
 }
 

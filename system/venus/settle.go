@@ -2,29 +2,29 @@ package venus
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/wire"
 )
 
-// settle takes over the answer to a batch: what was applied is now the server's word, and what was refused is kept as a conflict.
-func (v *Venus) settle(ctx context.Context, batch []*record, answer wire.Answer, q request) error {
-	v.awaitBreaks(ctx, q, answer.Breaks)
-	refused := map[uint64]coda.Refusal{}
-	for _, r := range answer.Refusals {
-		refused[r.Number] = r
+// settle takes over the answers to a batch: what was applied is now the server's word, and what was refused is kept as a conflict.
+func (v *Venus) settle(ctx context.Context, batch []*record, answers []*delivery) error {
+	for _, d := range answers {
+		v.awaitBreaks(ctx, d.request, d.answer.Breaks)
 	}
-	if err := v.syncRefused(batch, refused); err != nil {
+	common := agree(answers)
+	if err := v.syncRefused(batch, common.refused); err != nil {
 		return err
 	}
 	t := v.store.begin()
 	v.mu.Lock()
-	a := v.newSettlement(t, answer)
+	a := v.newSettlement(t, common.outcomes(answers))
 	for _, r := range batch {
 		a.note(r)
 		r.answered = true
-		refusal, ok := refused[r.Number]
+		refusal, ok := common.refused[r.Number]
 		if !ok {
 			continue
 		}
@@ -35,29 +35,36 @@ func (v *Venus) settle(ctx context.Context, batch []*record, answer wire.Answer,
 		}
 	}
 	for _, r := range batch {
-		if _, ok := refused[r.Number]; ok {
+		if _, ok := common.refused[r.Number]; ok {
 			a.refuse(r)
 		} else {
-			a.apply(r)
+			a.apply(r, common.disputed[r.Number])
 		}
 	}
-	a.finish(q, answer.Breaks)
+	a.finish()
 	for _, r := range batch {
-		if refusal, ok := refused[r.Number]; ok {
+		if refusal, ok := common.refused[r.Number]; ok {
 			v.lookAgain(t, r, refusal)
 		}
 	}
-	v.frozen = frozen{}
+	v.conclude(batch, common)
+	v.resolveSoon(a.disputed)
 	t.meta(metaFrozen, v.frozen)
-	v.eased()
-	v.answered = batch[len(batch)-1].Number
-	close(v.settled)
-	v.settled = make(chan struct{})
-	if err := v.done(t); err != nil || len(refused) == 0 {
+	if err := v.done(t); err != nil || len(common.refused) == 0 {
 		return err
 	}
 	// The server remembers what it refused until it gets the next batch, so from then on a loss of power must not take the conflicts.
 	return v.store.sync()
+}
+
+// conclude ends a batch. v.mu is held.
+func (v *Venus) conclude(batch []*record, common agreement) {
+	v.owe(batch, common.groups)
+	v.frozen = frozen{}
+	v.eased()
+	v.answered = batch[len(batch)-1].Number
+	close(v.settled)
+	v.settled = make(chan struct{})
 }
 
 // awaitBreaks waits, for a moment, until the breaks that were sent before a batch was committed have been processed: then the
@@ -89,11 +96,13 @@ func (v *Venus) awaitBreaks(ctx context.Context, q request, breaks uint64) {
 type settlement struct {
 	v        *Venus
 	t        *tx
-	changed  map[coda.Fid]wire.Changed
-	affected map[coda.Fid]bool // objects and directories that the batch is about
-	ahead    map[coda.Fid]bool // directories that were fetched after the batch had been applied
-	renamed  map[coda.Fid]bool // directories in which a record was applied
-	removed  map[coda.Fid]bool // objects that an applied record took a name from
+	changed  map[coda.Fid][]outcome
+	affected map[coda.Fid]bool        // objects and directories that the batch is about
+	ahead    map[coda.Fid]bool        // directories that were fetched after the batch had been applied
+	renamed  map[coda.Fid]bool        // directories in which a record was applied
+	removed  map[coda.Fid]bool        // objects that an applied record took a name from
+	disputed map[coda.Fid]bool        // objects and directories that replicas have made different things of
+	digests  map[coda.Fid]coda.Digest // of directories, with the records that were applied
 	stored   map[coda.Fid]stored
 }
 
@@ -103,16 +112,12 @@ type stored struct {
 	digest   coda.Digest
 }
 
-func (v *Venus) newSettlement(t *tx, answer wire.Answer) *settlement {
-	a := &settlement{
-		v: v, t: t, changed: make(map[coda.Fid]wire.Changed, len(answer.Changed)),
+func (v *Venus) newSettlement(t *tx, changed map[coda.Fid][]outcome) *settlement {
+	return &settlement{
+		v: v, t: t, changed: changed,
 		affected: map[coda.Fid]bool{}, ahead: map[coda.Fid]bool{}, renamed: map[coda.Fid]bool{}, removed: map[coda.Fid]bool{},
-		stored: map[coda.Fid]stored{},
+		disputed: map[coda.Fid]bool{}, digests: map[coda.Fid]coda.Digest{}, stored: map[coda.Fid]stored{},
 	}
-	for _, c := range answer.Changed {
-		a.changed[c.Status.Fid] = c
-	}
-	return a
 }
 
 // note holds on to everything that a record is about.
@@ -122,8 +127,8 @@ func (a *settlement) note(r *record) {
 			a.affected[f] = true
 			o := a.v.object(f)
 			o.users++
-			c, ok := a.changed[f]
-			a.ahead[f] = ok && o.complete() && !o.at().IsZero() && c.Status.Version.Compare(o.at()) != coda.Dominant
+			a.ahead[f] = o.complete() && !o.at().IsZero() && a.v.hasBatch(o, a.changed[f])
+			a.digests[f] = o.word.digest
 		}
 	}
 	for _, f := range objectsOf(r.Operation) {
@@ -134,9 +139,29 @@ func (a *settlement) note(r *record) {
 	}
 }
 
-// apply makes a record that the server has applied the server's word.
-func (a *settlement) apply(r *record) {
+// hasBatch reports whether what is cached of a directory has in it what a batch has made of the directory on some replica.
+func (v *Venus) hasBatch(o *object, list []outcome) bool {
+	return slices.ContainsFunc(list, func(c outcome) bool {
+		status := c.changed.Status
+		if !v.group.replicated() {
+			return status.Version.Compare(o.at()) != coda.Dominant
+		}
+		how := status.Version.Compare(o.at())
+		return how == coda.Submissive || how == coda.Equal || o.fresh(needEntries) && o.passed(status.Digest)
+	})
+}
+
+// apply makes a record that the server has applied the server's word. It is disputed where others have refused it.
+func (a *settlement) apply(r *record, disputed bool) {
 	v := a.v
+	if disputed {
+		for _, f := range objectsOf(r.Operation) {
+			a.disputed[f] = true
+		}
+		for _, n := range namings(r.Operation) {
+			a.disputed[n.dir] = true
+		}
+	}
 	if op, ok := r.Operation.(coda.Store); ok {
 		if old, ok := a.stored[op.Fid]; ok {
 			v.release(old.contents)
@@ -151,6 +176,7 @@ func (a *settlement) apply(r *record) {
 			a.removed[op.Replaced] = true
 		}
 	}
+	a.count(r)
 	for _, n := range namings(r.Operation) {
 		if a.renamed[n.dir] = true; a.ahead[n.dir] {
 			continue
@@ -161,6 +187,24 @@ func (a *settlement) apply(r *record) {
 		v.setEntry(a.t, v.object(n.dir), n.name, n.entry)
 	}
 	v.detach(a.t, r)
+}
+
+// count adds a record that was applied to the digests of the directories that it has changed.
+func (a *settlement) count(r *record) {
+	if !a.v.group.replicated() {
+		return
+	}
+	changed := map[coda.Fid]bool{}
+	for _, n := range namings(r.Operation) {
+		changed[n.dir] = true
+	}
+	switch r.Operation.(type) {
+	case coda.MakeDirectory, coda.SetAttributes:
+		changed[r.Operation.Target()] = true
+	}
+	for f := range changed {
+		a.digests[f] = a.digests[f].After(coda.StoreID{Client: a.v.id.Client, Number: r.Number})
+	}
 }
 
 // kindOf is the kind of an object, guessed from its fid where nothing else is known.
@@ -200,14 +244,13 @@ func (v *Venus) lookAgain(t *tx, r *record, refusal coda.Refusal) {
 }
 
 // finish takes over the new attributes.
-func (a *settlement) finish(q request, breaks uint64) {
+func (a *settlement) finish() {
 	v := a.v
 	for f := range a.affected {
 		o := v.object(f)
-		c, ok := a.changed[f]
-		switch {
-		case ok:
-			a.takeStatus(o, c, q, breaks)
+		switch list := a.changed[f]; {
+		case len(list) > 0:
+			a.takeOutcomes(o, list)
 		case a.removed[f]:
 			v.forget(a.t, o)
 		case a.renamed[f]:
@@ -217,9 +260,8 @@ func (a *settlement) finish(q request, breaks uint64) {
 		default:
 			v.voidPromise(o)
 		}
-		stash := o.unstash()
-		for _, change := range stash {
-			v.takeChange(a.t, o, change)
+		for _, s := range o.unstash() {
+			v.takeChange(a.t, o, s.from, s.change)
 		}
 		o.users--
 		v.tidy(o)
@@ -229,31 +271,76 @@ func (a *settlement) finish(q request, breaks uint64) {
 	}
 }
 
-func (a *settlement) takeStatus(o *object, c wire.Changed, q request, breaks uint64) {
+// takeOutcomes takes over what a batch has made of an object on the replicas.
+func (a *settlement) takeOutcomes(o *object, list []outcome) {
 	v := a.v
+	newest := newestOutcome(list)
+	clear := newest != nil && !a.disputed[o.fid]
+	if newest == nil {
+		newest = &list[0]
+	}
+	c := newest.changed
+	status := a.settled(o, list, newest)
 	if o.fid.IsDirectory() && !a.ahead[o.fid] {
 		switch {
 		case c.Before.IsZero() && !o.known():
 			l := o.listing()
-			l.complete, l.at = true, c.Status.Version // the batch made it, so all that it holds was in the log
+			l.complete, l.at = true, status.Version // the batch made it, so all that it holds was in the log
 			l.recount()
-		case o.complete() && o.at().Compare(c.Before) == coda.Equal:
-			o.listing().at = c.Status.Version
+		case o.complete() && a.follows(o, c):
+			o.pass(&v.group)
+			o.listing().at = status.Version
 		default:
 			o.listing().at = coda.VersionVector{} // others changed it, too, and that has not been heard of yet
 		}
 	}
 	before := o.base().Version
-	took := v.setBase(a.t, o, c.Status)
-	if took && c.Promised {
-		v.promised(o, q, breaks)
+	took := v.setBase(a.t, o, status)
+	for _, one := range list {
+		if took && one.changed.Promised {
+			v.promised(o, one.from, one.breaks)
+		}
+	}
+	if !clear {
+		v.voidPromise(o)
 	}
 	if s, ok := a.stored[o.fid]; ok && o.contents == nil && o.base().Digest == s.digest {
 		o.contents = v.retain(s.contents)
 	}
 	o.replay(v.id.Client)
 	v.saveObject(a.t, o)
-	if took && !before.IsZero() && before.Compare(c.Before) != coda.Equal {
+	known := before.IsZero() || before.Compare(c.Before) == coda.Equal || v.group.replicated() && before.WeaklyEqual(c.Before)
+	if took && !known {
 		v.notices.object(o.fid)
 	}
+}
+
+// settled is what an object is after the second phase of the batch, as far as is known: what others have done on top of it may be known already.
+func (a *settlement) settled(o *object, list []outcome, newest *outcome) coda.Status {
+	status := newest.changed.Status
+	if !a.v.group.replicated() {
+		return status
+	}
+	status.Version = newest.settled
+	if !o.known() {
+		return status
+	}
+	base := o.base()
+	if slices.ContainsFunc(list, func(c outcome) bool {
+		s := c.changed.Status
+		return s.Version.Compare(base.Version) == coda.Submissive || s.Kind == coda.Directory && s.Digest != base.Digest && o.passed(s.Digest)
+	}) {
+		base.Version = allCounted(base.Version, status.Version)
+		return base
+	}
+	status.Version = allCounted(status.Version, base.Version)
+	return status
+}
+
+// follows reports whether a batch has changed just what was cached of a directory.
+func (a *settlement) follows(o *object, c wire.Changed) bool {
+	if !a.v.group.replicated() {
+		return o.at().Compare(c.Before) == coda.Equal
+	}
+	return o.fresh(needEntries) && a.digests[o.fid] == c.Status.Digest
 }

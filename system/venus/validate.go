@@ -4,78 +4,258 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/wire"
 	"github.com/codastress/codastress/system/wire/vicepb"
 )
 
-// validate compares the versions of objects with the server's, and takes over what is newer. Objects of which nothing is known yet are
-// asked for with no version, so that the answer brings their status. The objects are in a flight.
-func (v *Venus) validate(ctx context.Context, list []*object) error {
-	v.mu.Lock()
-	q := v.group.preferred().ask()
-	request := &vicepb.ValidateRequest{Session: q.session, Items: make([]*vicepb.ValidateItem, len(list))}
+// inquiry is a question to one replica about the versions of objects, and its answer.
+type inquiry struct {
+	from    request
+	objects []int // places in the list
+	message *vicepb.ValidateRequest
+	answers []wire.Validity
+	breaks  uint64
+	err     error
+}
+
+// question is a round of inquiries about a list of objects, to all replicas that have not promised anything about them.
+type question struct {
+	v         *Venus
+	list      []*object
+	asked     []coda.VersionVector
+	inquiries []*inquiry
+}
+
+// newQuestion prepares a question to the available replicas of a set. Objects of which nothing is known yet are asked for with no version, so that the
+// answer brings their status. v.mu is held.
+func (v *Venus) newQuestion(list []*object, to replicas) *question {
+	u := &question{v: v, list: list, asked: make([]coda.VersionVector, len(list))}
 	for i, o := range list {
-		request.Items[i] = &vicepb.ValidateItem{Fid: wire.FidToProto(o.fid), Version: wire.VersionToProto(o.base().Version)}
+		u.asked[i] = o.base().Version
 	}
-	v.mu.Unlock()
-	defer v.ended(q)
-	ctx, cancel := context.WithTimeout(ctx, v.cfg.Timing.Idle)
+	to &= v.group.reachable()
+	lacking := make([]replicas, len(list))
+	for i, o := range list {
+		lacking[i] = v.lacking(o, to)
+	}
+	for _, r := range v.group.members(to) {
+		var about []int
+		for i := range list {
+			if lacking[i].has(r.slot) {
+				about = append(about, i)
+			}
+		}
+		if len(about) == 0 {
+			continue
+		}
+		q := r.ask()
+		message := &vicepb.ValidateRequest{Session: q.session, Items: make([]*vicepb.ValidateItem, len(about))}
+		for k, i := range about {
+			message.Items[k] = &vicepb.ValidateItem{Fid: wire.FidToProto(list[i].fid), Version: wire.VersionToProto(u.asked[i])}
+		}
+		u.inquiries = append(u.inquiries, &inquiry{from: q, objects: about, message: message})
+	}
+	return u
+}
+
+// lacking are the replicas of a set of which no promise holds for an object; all of them where only something else is in the way of using it.
+func (v *Venus) lacking(o *object, of replicas) (list replicas) {
+	for _, r := range v.group.members(of) {
+		if !o.promised.has(r.slot) || !time.Now().Before(r.until) {
+			list |= only(r.slot)
+		}
+	}
+	if list == 0 || !v.group.replicated() {
+		return of
+	}
+	return list
+}
+
+// ask asks all replicas at once, and returns when all have answered or failed.
+func (u *question) ask(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, u.v.cfg.Timing.Idle)
 	defer cancel()
-	reply, err := q.to.remote.vice.Validate(ctx, request)
+	together(u.inquiries, func(i *inquiry) { i.err = i.ask(ctx, u.list) })
+}
+
+// together does something for each of a list at the same time.
+func together[T any](list []T, do func(T)) {
+	if len(list) == 1 {
+		do(list[0])
+		return
+	}
+	var all sync.WaitGroup
+	for _, x := range list {
+		all.Go(func() { do(x) })
+	}
+	all.Wait()
+}
+
+func (i *inquiry) ask(ctx context.Context, list []*object) error {
+	ctx, cancel := i.from.within(ctx)
+	defer cancel()
+	reply, err := i.from.to.remote.vice.Validate(ctx, i.message)
 	if err != nil {
-		return wire.FromError("validate", err)
+		return i.from.failed(ctx, "validate", err)
 	}
-	if len(reply.Results) != len(list) {
-		return coda.Errorf("validate", coda.Invalid, "%d answers to %d questions", len(reply.Results), len(list))
+	if len(reply.Results) != len(i.objects) {
+		return coda.Errorf("validate", coda.Invalid, "%d answers to %d questions", len(reply.Results), len(i.objects))
 	}
-	answers := make([]wire.Validity, len(list))
-	for i, o := range list {
-		if answers[i], err = wire.ValidityFromProto(reply.Results[i], o.fid); err != nil {
+	i.answers, i.breaks = make([]wire.Validity, len(i.objects)), reply.Breaks
+	for k, place := range i.objects {
+		if i.answers[k], err = wire.ValidityFromProto(reply.Results[k], list[place].fid); err != nil {
 			return err
 		}
 	}
-	t := v.store.begin()
-	v.mu.Lock()
-	for i, o := range list {
-		version, err := wire.VersionFromProto(request.Items[i].Version)
-		t.fail(err)
-		v.takeValidity(t, o, version, answers[i], q, reply.Breaks)
-	}
-	t.enqueue()
-	v.mu.Unlock()
-	return t.wait()
+	return nil
 }
 
-// takeValidity takes over what the server says about an object that had been asked for with a version.
-func (v *Venus) takeValidity(t *tx, o *object, asked coda.VersionVector, a wire.Validity, q request, breaks uint64) {
-	switch a.Answer {
-	case vicepb.ValidateResult_ANSWER_GONE:
-		if o.base().Version.Compare(asked) == coda.Equal {
-			v.forget(t, o)
+// testimonies are what was said about the objects, in the order of slots.
+func (u *question) testimonies() [][]testimony {
+	all := make([][]testimony, len(u.list))
+	for _, q := range u.inquiries {
+		if q.err != nil {
+			continue
 		}
-	case vicepb.ValidateResult_ANSWER_CURRENT:
-		if a.Promised && o.known() && o.base().Version.Compare(asked) == coda.Equal {
-			v.promised(o, q, breaks)
-		}
-	case vicepb.ValidateResult_ANSWER_STALE:
-		if !o.fid.IsDirectory() && o.inFlight() {
-			return
-		}
-		fresh := !o.known()
-		if o.base().Version.Compare(asked) == coda.Equal {
-			v.goBack(o, a.Status)
-		}
-		if v.setBase(t, o, a.Status) {
-			if a.Promised {
-				v.promised(o, q, breaks)
-			}
-			if !fresh {
-				v.notices.object(o.fid)
-			}
+		for k, i := range q.objects {
+			all[i] = append(all[i], q.testimony(k, u.list[i], u.asked[i]))
 		}
 	}
+	return all
+}
+
+// testimony is an answer to an inquiry about an object that was asked for with a version. v.mu is held.
+func (i *inquiry) testimony(k int, o *object, asked coda.VersionVector) testimony {
+	a := i.answers[k]
+	t := testimony{from: i.from, promised: a.Promised, breaks: i.breaks, status: a.Status, stale: a.Answer == vicepb.ValidateResult_ANSWER_STALE}
+	switch a.Answer {
+	case vicepb.ValidateResult_ANSWER_GONE:
+		t.gone = true
+	case vicepb.ValidateResult_ANSWER_CURRENT:
+		t.status = o.base()
+		t.void = !o.known() || o.base().Version.Compare(asked) != coda.Equal
+	}
+	return t
+}
+
+// err is the first failure.
+func (u *question) err() error {
+	for _, q := range u.inquiries {
+		if q.err != nil {
+			return q.err
+		}
+	}
+	return nil
+}
+
+// ended is end for those who do not hold the mutex.
+func (u *question) ended() {
+	u.v.mu.Lock()
+	defer u.v.mu.Unlock()
+	u.end()
+}
+
+// end ends the requests. v.mu is held.
+func (u *question) end() {
+	for _, q := range u.inquiries {
+		q.from.end()
+	}
+}
+
+// validate compares the versions of objects with those of the available replicas, and takes over what is newer. It gives the objects over which the
+// replicas differ so that there is no newest version. The objects are in a flight.
+func (v *Venus) validate(ctx context.Context, list []*object) (differ []*object, err error) {
+	v.mu.Lock()
+	u := v.newQuestion(list, v.group.everyone())
+	v.mu.Unlock()
+	u.ask(ctx)
+	t := v.store.begin()
+	v.mu.Lock()
+	for i, said := range u.testimonies() {
+		if o := list[i]; len(said) > 0 && !v.counted(o, said) && !v.takeTestimonies(t, o, u.asked[i], said) {
+			differ = append(differ, o)
+		}
+	}
+	u.end()
+	t.enqueue()
+	v.mu.Unlock()
+	if err := t.wait(); err != nil {
+		return differ, err
+	}
+	return differ, u.err()
+}
+
+// counted reports whether what replicas say about an object may have the batch in it already that is under way.
+func (v *Venus) counted(o *object, list []testimony) bool {
+	return !o.fid.IsDirectory() && o.inFlight() && slices.ContainsFunc(list, func(said testimony) bool { return said.stale })
+}
+
+// takeTestimonies takes over what replicas say about an object that had been asked for with a version. It reports whether that is a clear answer: where
+// it is not, all available replicas have to be asked again.
+func (v *Venus) takeTestimonies(t *tx, o *object, asked coda.VersionVector, list []testimony) bool {
+	moved := o.base().Version.Compare(asked) != coda.Equal
+	list = slices.DeleteFunc(list, func(said testimony) bool { return said.void || moved && said.gone })
+	if len(list) == 0 {
+		return true
+	}
+	var heard replicas
+	for _, said := range list {
+		heard |= only(said.from.to.slot)
+	}
+	newest, _, accord := collate(list)
+	if accord == divided {
+		newest, accord = v.presume(o, list)
+	}
+	switch {
+	case accord == absent && heard.covers(v.group.available):
+		v.forget(t, o)
+		return true
+	case accord != agreed:
+		v.voidPromise(o)
+		return false
+	}
+	return v.takeNewest(t, o, newest, heard, moved, list)
+}
+
+// takeNewest takes over the newest version that the replicas have that were heard.
+func (v *Venus) takeNewest(t *tx, o *object, newest coda.Status, heard replicas, moved bool, list []testimony) bool {
+	fresh, before := !o.known(), o.base().Version
+	how := coda.Dominant
+	if !fresh {
+		how = compare(newest, o.base())
+	}
+	switch {
+	case how == coda.Submissive && !moved && heard == v.group.everyone() && !same(newest, o.base()):
+		v.goBack(o, newest)
+	case how == coda.Submissive && (moved || !v.group.replicated()):
+		return true
+	case how == coda.Submissive:
+		newest = o.base() // the replica that has what is known is out of reach, or has promised something about it before
+	case how == coda.Inconsistent && (moved || !heard.covers(v.group.available)):
+		v.voidPromise(o)
+		return false
+	case how == coda.Inconsistent:
+		v.logger.Warn("the replicas in reach have another version than those before", "object", o.fid, "had", before, "has", newest.Version)
+	case how == coda.Equal && v.group.replicated():
+		newest.Inconsistent = newest.Inconsistent || o.word.marked && newest.Version.Compare(before) == coda.Inconsistent
+		newest.Version = allCounted(newest.Version, before)
+	}
+	if !v.setBase(t, o, newest) {
+		return true
+	}
+	for _, said := range list {
+		if said.promised {
+			v.promised(o, said.from, said.breaks)
+		}
+	}
+	if !fresh && before.Compare(newest.Version) != coda.Equal {
+		v.notices.object(o.fid)
+	}
+	return true
 }
 
 // revalidateBatch is how many objects one background request validates: enough to be few, and not so many that a request
@@ -118,7 +298,7 @@ func (v *Venus) revalidateAll(ctx context.Context) {
 		if len(list) == 0 {
 			continue
 		}
-		err := v.validate(ctx, list)
+		_, err := v.validate(ctx, list)
 		v.land(list, fl, err)
 		if err != nil {
 			v.logger.Warn("validate the cache", "error", err)

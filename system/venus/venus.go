@@ -21,7 +21,6 @@ type Venus struct {
 	store      *store
 	containers *containers
 	pieces     sync.Pool // of *vicepb.FetchReply_Data, for contents that arrive
-	sending    []byte    // the reintegrator's, for contents that are sent
 	calls      *calls
 	notices    *notices
 	life       context.Context // ends when Close begins; requests outlive the calls that started them

@@ -23,6 +23,7 @@ type word struct {
 	mode     uint32
 	kind     coda.ObjectKind
 	known    bool
+	marked   bool // it is inconsistent
 }
 
 type otherSlots [coda.VersionSlots - 1]uint64
@@ -36,7 +37,7 @@ func wordOf(s coda.Status) word {
 		length: s.Length, modified: s.Modified, digest: s.Digest, target: s.Target, parent: unique.Make(s.Parent),
 		slot: s.Version.Slots[0], slots: unique.Make(otherSlots(s.Version.Slots[1:])),
 		client: unique.Make(s.Version.Store.Client), number: s.Version.Store.Number,
-		owner: s.Owner, links: s.Links, mode: s.Mode, kind: s.Kind, known: true,
+		owner: s.Owner, links: s.Links, mode: s.Mode, kind: s.Kind, known: true, marked: s.Inconsistent,
 	}
 }
 
@@ -58,6 +59,6 @@ func (w *word) status(f coda.Fid) coda.Status {
 	}
 	return coda.Status{
 		Fid: f, Kind: w.kind, Mode: w.mode, Length: w.length, Links: w.links, Modified: w.modified, Owner: w.owner, Version: w.version(),
-		Parent: w.parent.Value(), Target: w.target, Digest: w.digest,
+		Parent: w.parent.Value(), Target: w.target, Digest: w.digest, Inconsistent: w.marked,
 	}
 }

@@ -1,0 +1,221 @@
+package venus_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk/simdisk"
+	"github.com/codastress/codastress/system/venus"
+	"github.com/codastress/codastress/system/vice/vicetest"
+)
+
+// replicas are the servers of a replicated volume.
+type replicas []*vicetest.Server
+
+// paths are one client's ways to the replicas, each with a network of its own.
+type paths struct {
+	*client
+	nets []*network
+	shut []atomic.Bool // connections are refused
+}
+
+// client starts a client of the volume with a simulated disk and the timing of real use.
+func (s replicas) client(t testing.TB, change ...func(*venus.Config)) *paths {
+	t.Helper()
+	p := &paths{shut: make([]atomic.Bool, len(s))}
+	use := func(c *venus.Config) {
+		c.Disk, c.Timing, c.Servers = simdisk.New(), venus.Timing{}, nil
+		for slot, server := range s {
+			p.nets = append(p.nets, newNetwork(server))
+			c.Servers = append(c.Servers, venus.Server{Address: strconv.Itoa(slot)})
+		}
+		c.Dial = p.dial
+	}
+	p.client = startIn(t, "cache", s[0], append([]func(*venus.Config){use}, change...)...)
+	return p
+}
+
+func (p *paths) dial(ctx context.Context, address string) (net.Conn, error) {
+	slot, err := strconv.Atoi(address)
+	if err != nil {
+		return nil, err
+	}
+	if p.shut[slot].Load() {
+		return nil, errors.New("cut off")
+	}
+	return p.nets[slot].dial(ctx, address)
+}
+
+// cut cuts the client off from some servers.
+func (p *paths) cut(slots ...int) {
+	for _, slot := range slots {
+		p.shut[slot].Store(true)
+		p.nets[slot].cut()
+	}
+}
+
+// mend ends a cut.
+func (p *paths) mend(slots ...int) {
+	for _, slot := range slots {
+		p.shut[slot].Store(false)
+	}
+}
+
+// meets waits until the client has sessions with just these servers.
+func (p *paths) meets(slots ...int) {
+	p.t.Helper()
+	want := make([]bool, len(p.nets))
+	for _, slot := range slots {
+		want[slot] = true
+	}
+	require.Eventually(p.t, func() bool {
+		for slot, s := range p.Servers() {
+			if s.Up != want[slot] {
+				return false
+			}
+		}
+		return true
+	}, time.Minute, time.Millisecond)
+}
+
+// equal checks that all servers have the same volume, versions included.
+func (s replicas) equal(t testing.TB) {
+	t.Helper()
+	first := s[0].Tree()
+	for slot, server := range s[1:] {
+		require.Equal(t, first, server.Tree(), "of the server in slot %d", slot+1)
+	}
+}
+
+// What a client writes is on all servers, with equal versions, and others see it.
+func TestReplicasAreWrittenToTogether(t *testing.T) {
+	for n := 2; n <= 3; n++ {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := replicas(vicetest.StartReplicas(t, n))
+				a, b := s.client(t), s.client(t)
+				a.mkdir("d")
+				a.write("d/x", "one")
+				a.settle()
+				require.Equal(t, "one", b.read("d/x"))
+				b.write("d/x", "two")
+				b.write("d/y", "")
+				b.settle()
+				time.Sleep(time.Second)
+				require.Equal(t, "two", a.read("d/x"))
+				a.rename("d/x", "z")
+				a.remove("d/y")
+				a.settle()
+				time.Sleep(time.Second)
+				_, err := b.at("d/x")
+				require.ErrorIs(t, err, coda.NotFound)
+				require.Equal(t, "two", b.read("z"))
+				s.equal(t)
+				require.Equal(t, serverTree(s[0]), a.tree())
+				require.Equal(t, serverTree(s[0]), b.tree())
+				require.Empty(t, must(a.Conflicts()))
+			})
+		})
+	}
+}
+
+// Whoever reaches a replica that has missed an update, and one that has not, sees the update.
+func TestTheNewestReplicaIsSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := replicas(vicetest.StartReplicas(t, 3))
+		a, b, c := s.client(t), s.client(t), s.client(t)
+		a.write("x", "old")
+		a.settle()
+		require.Equal(t, "old", b.read("x"))
+		a.cut(2)
+		a.meets(0, 1)
+		a.write("x", "new")
+		a.write("y", "made")
+		a.settle()
+		synctest.Wait()
+		require.Equal(t, "new", b.read("x"), "which has old contents of all replicas")
+		require.Equal(t, "made", b.read("y"))
+		require.Equal(t, "new", c.read("x"), "which has nothing yet")
+		require.Equal(t, "made", c.read("y"))
+
+		// What has been seen is not unseen where only the old replica can be reached; who has not seen it sees what is there.
+		d := s.client(t)
+		for _, p := range []*paths{b, d} {
+			p.cut(0, 1)
+			p.meets(2)
+		}
+		require.Equal(t, "new", b.read("x"))
+		d.mend(0, 1)
+		d.meets(0, 1, 2)
+		require.Equal(t, "new", d.read("x"))
+		require.Equal(t, "made", d.read("y"))
+	})
+}
+
+// A replica that has gone silent delays nobody for longer than it takes to notice that, and nothing that is cached.
+func TestAFrozenReplicaIsLeftOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := replicas(vicetest.StartReplicas(t, 3))
+		a, b := s.client(t), s.client(t)
+		a.write("x", "cached")
+		a.write("y", "to be fetched")
+		a.settle()
+		require.Equal(t, "cached", b.read("x"))
+		detection := venus.TimingOf(coda.Modern).Dead + time.Second
+		time.Sleep(time.Second)
+		for _, p := range []*paths{a, b} {
+			p.nets[1].hold()
+		}
+		took := func(what string, most time.Duration, do func()) {
+			begin := time.Now()
+			do()
+			require.LessOrEqual(t, time.Since(begin), most, what)
+		}
+		took("a read of what is cached", 0, func() { require.Equal(t, "cached", b.read("x")) })
+		took("a read of what is not", detection, func() { require.Equal(t, "to be fetched", b.read("y")) })
+		took("a write", 0, func() { a.write("x", "written") })
+		took("its reintegration", detection+venus.TimingOf(coda.Modern).Grace, a.settle)
+		took("a read of that", detection, func() { require.Equal(t, "written", b.read("x")) })
+		took("another write", time.Second, func() { a.write("x", "again"); a.settle() })
+		took("another read", time.Second, func() { synctest.Wait(); require.Equal(t, "again", b.read("x")) })
+		for _, p := range []*paths{a, b} {
+			p.nets[1].release()
+			p.meets(0, 1, 2)
+		}
+		require.Equal(t, "again", b.read("x"))
+	})
+}
+
+// With all servers gone, what is cached is used, and what is written is sent when one of them is back.
+func TestAllReplicasAreGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := replicas(vicetest.StartReplicas(t, 2))
+		a, b := s.client(t), s.client(t)
+		a.write("x", "old")
+		a.settle()
+		time.Sleep(time.Second) // the servers know of each other's updates
+		a.cut(0, 1)
+		a.meets()
+		require.Equal(t, "unreachable", a.Volume().State)
+		require.Equal(t, "old", a.read("x"))
+		a.write("x", "new")
+		a.mend(1)
+		a.meets(1)
+		require.Equal(t, "reachable", a.Volume().State)
+		a.settle()
+		require.Equal(t, "new", b.read("x"))
+		a.mend(0)
+		a.meets(0, 1)
+		require.Equal(t, "new", a.read("x"))
+	})
+}
