@@ -22,8 +22,10 @@ import (
 
 // addClient gives the agent of a client node its daemons.
 func (n *node) addClient(config *agent.Config) {
-	server := n.Servers[0]
-	args := append(n.keeper(cluster.Venus), "--name", n.Name, "--server", server.Address, "--server-name", server.Name)
+	args := append(n.keeper(cluster.Venus), "--name", n.Name)
+	for _, server := range n.Servers {
+		args = append(args, "--server", server.Address, "--server-name", server.Name)
+	}
 	if n.Mount == cluster.MountFUSE {
 		args = append(args, "--mount", n.Coda)
 		config.Mountpoint = n.Coda

@@ -302,6 +302,14 @@ type simulatedClient struct {
 
 var _ simulation.Software = (*simulatedClient)(nil)
 
+// replicas are the servers that hold the volume.
+func (c *simulatedClient) replicas() (servers []venus.Server) {
+	for _, name := range c.machine.Servers {
+		servers = append(servers, venus.Server{Address: codasrvAddress(name)})
+	}
+	return servers
+}
+
 // Start implements simulation.Software.
 func (c *simulatedClient) Start(ctx context.Context, daemon string, life simulation.Life) (simulation.Process, error) {
 	if daemon == cluster.Web {
@@ -312,7 +320,7 @@ func (c *simulatedClient) Start(ctx context.Context, daemon string, life simulat
 		return nil, err
 	}
 	client, err := venus.Open(ctx, venus.Config{
-		Disk: diskOf(life), Dir: "venus", Servers: []venus.Server{{Address: codasrvAddress(c.machine.Servers[0])}}, Dial: life.Stack.Dial, Volume: volumeName,
+		Disk: diskOf(life), Dir: "venus", Servers: c.replicas(), Dial: life.Stack.Dial, Volume: volumeName,
 		Name: c.machine.Name, Log: life.Log, Entropy: c.entropy, Profile: profile,
 		Timing: venus.TimingOf(profile).Scaled(c.machine.Spec.TimeScale), Boot: strconv.Itoa(life.Boot), Fatal: life.Die,
 		Limits: venus.Limits{WriteBuffer: simulatedBuffer}, Clock: life.Clock,
