@@ -29,6 +29,10 @@ func (s *Server) commit(ctx context.Context, batch wire.Batch, records []coda.Re
 	if batch.Last <= row.last {
 		return s.replay(t, row, batch, unknown)
 	}
+	t.batch = batchID{client: batch.Client, first: batch.First, last: batch.Last}
+	if answer, adopted, err := s.adopt(ctx, t, batch, up); adopted || err != nil {
+		return answer, err
+	}
 	var refusals []coda.Refusal
 	for _, r := range records {
 		if r.Number <= row.last {
@@ -42,7 +46,7 @@ func (s *Server) commit(ctx context.Context, batch wire.Batch, records []coda.Re
 			refusals = append(refusals, *refused)
 		}
 	}
-	t.batch, t.refused = batchID{client: batch.Client, first: batch.First, last: batch.Last}, refusals
+	t.refused = refusals
 	row = row.advance(batch, refusals, t.changed())
 	answer, outdated, err := t.answer(row, batch)
 	if err != nil {
@@ -84,6 +88,12 @@ func (s *Server) write(t *transaction, row replayRow, session uint64, answer *wi
 		return &coda.Error{Op: "write a batch", Kind: coda.IO, Err: err}
 	}
 	s.store.commit(b)
+	s.made(t, session, answer, up, taken, garbage)
+	return nil
+}
+
+// made publishes a durable transaction and removes the contents that are not needed any more.
+func (s *Server) made(t *transaction, session uint64, answer *wire.Answer, up *uploads, taken map[uint64]upload, garbage []upload) {
 	garbage = slices.DeleteFunc(garbage, func(g upload) bool { return g.content.place != inContainer })
 	for _, g := range garbage {
 		s.store.containers.move(g.fid, g.content.id)
@@ -95,7 +105,6 @@ func (s *Server) write(t *transaction, row replayRow, session uint64, answer *wi
 			s.cfg.Log.Warn("remove an old container", "fid", g.fid, "err", err)
 		}
 	}
-	return nil
 }
 
 // replay answers a batch all of whose records were answered before.

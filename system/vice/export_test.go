@@ -1,6 +1,8 @@
 package vice
 
 import (
+	"context"
+
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/codastress/codastress/system/coda"
@@ -43,3 +45,36 @@ func (s *Server) ChangeVnode(f coda.Fid, change func(*coda.Status)) []byte {
 
 // ReadFromDisk says how many blocks of the store were not in memory when they were read.
 func (s *Server) ReadFromDisk() int64 { return s.store.db.Metrics().BlockCache.Misses }
+
+// Unsettled counts the rows that the server keeps about what is unsettled.
+func (s *Server) Unsettled() int {
+	n := 0
+	v, _, _ := s.promises.read(0)
+	defer v.release()
+	for _, prefix := range []byte{batchPrefix, unsettledPrefix, renamedPrefix, fillingPrefix} {
+		_ = scan(v, []byte{prefix}, func(_, _ []byte) error {
+			n++
+			return nil
+		})
+	}
+	return n
+}
+
+// JoinFrom has the server join the state of the one in a slot.
+func (s *Server) JoinFrom(ctx context.Context, slot int) error {
+	p, err := s.peerAt(slot)
+	if err != nil {
+		return err
+	}
+	return s.join(ctx, p, nil)
+}
+
+// Settle has the server settle with all others what there is to settle, as its attendants do.
+func (s *Server) Settle(ctx context.Context) error {
+	for _, p := range s.peers {
+		if err := s.settleWith(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -20,24 +20,14 @@ func (f *fsck) unsettled() error {
 // unsettledCheck is the part of one check that is about unsettled objects.
 type unsettledCheck struct {
 	*fsck
-	known   []knownBatch
+	known   []*heldBatch
 	touched map[coda.Fid]bool // by a batch
 	of      map[coda.Fid]bool // which have an unsettledRow
 }
 
-type knownBatch struct {
-	batchID
-	refused []uint64
-}
-
-// has reports whether an update is one of the batch's.
-func (b knownBatch) has(s coda.StoreID) bool {
-	return s.Client == b.client && s.Number >= b.first && s.Number <= b.last && !slices.Contains(b.refused, s.Number)
-}
-
 // knows reports whether an update is one of the batches that are kept.
 func (u *unsettledCheck) knows(s coda.StoreID) bool {
-	return slices.ContainsFunc(u.known, func(b knownBatch) bool { return b.has(s) })
+	return slices.ContainsFunc(u.known, func(b *heldBatch) bool { return b.has(s) })
 }
 
 func (u *unsettledCheck) batches() error {
@@ -52,7 +42,7 @@ func (u *unsettledCheck) batches() error {
 			u.problem("batch %x: %v", key, err)
 			return nil
 		}
-		b := knownBatch{id, row.refused}
+		b := &heldBatch{id, row}
 		u.known = append(u.known, b)
 		if id.first == 0 || id.first > id.last || !u.s.cfg.Replication.replicated() {
 			u.problem("batch %x is of records %d to %d", key, id.first, id.last)
@@ -128,7 +118,7 @@ func (u *unsettledCheck) namesOf() error {
 			u.problem("%q in %v stands for %v, by %v for %v", name, dir, e.Fid, row.update, row.entry.Fid)
 		case !u.knows(row.update):
 			u.problem("%q in %v was changed by %v, which is of no batch", name, dir, row.update)
-		case !u.of[dir]:
+		case !u.of[dir] && !row.derived:
 			u.problem("%q in %v is unsettled, and the directory is not", name, dir)
 		}
 		return u.ctx.Err()

@@ -20,6 +20,7 @@ const (
 	batchPrefix     = 'B' // volume, client, first, last -> batchRow
 	unsettledPrefix = 'U' // fid -> unsettledRow
 	renamedPrefix   = 'M' // fid of the directory, name -> nameRow
+	fillingPrefix   = 'F' // -> fillingRow, while there is something to fill
 )
 
 const fidSize = 4 + 8 + 8
@@ -89,6 +90,8 @@ func batchOf(key []byte) (b batchID, err error) {
 	b.first, b.last = binary.BigEndian.Uint64(key), binary.BigEndian.Uint64(key[8:])
 	return b, nil
 }
+
+func fillingKey() []byte { return []byte{fillingPrefix} }
 
 func unsettledKey(f coda.Fid) []byte { return appendFid([]byte{unsettledPrefix}, f) }
 

@@ -2,6 +2,7 @@ package vice_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/stretchr/testify/require"
@@ -22,8 +23,11 @@ func clientsOf(servers []*vicetest.Server, number uint64) []*vicetest.Client {
 	return list
 }
 
+// unhurried leaves it to the test when servers settle something.
+func unhurried(c *vice.Config) { c.Timing.COP2 = time.Hour }
+
 func TestReplicasBeginEqual(t *testing.T) {
-	servers := vicetest.StartReplicas(t, 3)
+	servers := vicetest.StartReplicas(t, 3, unhurried)
 	clients := clientsOf(servers, 1)
 	granted := map[coda.Fid]bool{}
 	for slot, c := range clients {
@@ -65,7 +69,7 @@ func TestPlaceInVolumeIsKept(t *testing.T) {
 
 // Each replica counts its own updates; COP2 makes it count those of the others.
 func TestCOP2(t *testing.T) {
-	servers := vicetest.StartReplicas(t, 3)
+	servers := vicetest.StartReplicas(t, 3, unhurried)
 	clients := clientsOf(servers, 1)
 	log := clients[0].Log()
 	dir := log.MakeDirectory(clients[0].Root, "dir")
@@ -129,7 +133,7 @@ func TestCOP2(t *testing.T) {
 
 // A directory's digest says which updates it has seen, whatever their order.
 func TestDigestOfDirectory(t *testing.T) {
-	servers := vicetest.StartReplicas(t, 2)
+	servers := vicetest.StartReplicas(t, 2, unhurried)
 	mine, yours := clientsOf(servers, 1), clientsOf(servers, 2)
 	a, b := mine[0].Log(), yours[1].Log()
 	a.Create(mine[0].Root, "a")

@@ -52,19 +52,19 @@ func TestRowsComeBack(t *testing.T) {
 
 		store := coda.StoreID{Client: coda.ClientID{7}, Number: rapid.Uint64Min(1).Draw(t, "store")}
 		b := batchRow{
-			everywhere: rapid.Bool().Draw(t, "everywhere"), refused: []uint64{3, 9},
+			everywhere: rapid.Bool().Draw(t, "everywhere"), behind: 5, refused: []uint64{3, 9},
 			objects: []batchObject{{fid: f, owed: 6, count: 3, numbers: []uint64{1, 2, 8}}},
 		}
 		gotBatch, err := decodeBatch(7, b.encode())
 		require.NoError(t, err)
 		require.Equal(t, b, gotBatch)
 
-		u := unsettledRow{attributes: store, removed: &tombstone{version: drawVersion(t), update: store, dir: coda.RootFid(7), name: "x"}}
+		u := unsettledRow{attributes: store, removed: &tombstone{version: drawVersion(t), update: store, dir: coda.RootFid(7), name: "x"}, heads: []coda.StoreID{store}}
 		gotUnsettled, err := decodeUnsettled(7, u.encode())
 		require.NoError(t, err)
 		require.Equal(t, u, gotUnsettled)
 
-		n := nameRow{update: store, entry: e, derived: true, originDir: coda.RootFid(7), originName: "y"}
+		n := nameRow{update: store, entry: e, derived: true, removal: store, originDir: coda.RootFid(7), originName: "y"}
 		gotName, err := decodeName(coda.RootFid(7), "x", n.encode())
 		require.NoError(t, err)
 		require.Equal(t, n, gotName)

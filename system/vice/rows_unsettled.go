@@ -62,7 +62,8 @@ func (r *row) numbers() (list []uint64) {
 }
 
 func (p batchRow) encode() []byte {
-	b := appendNumbers(appendFlag(newRow(), p.everywhere), p.refused)
+	b := binary.AppendUvarint(appendFlag(newRow(), p.everywhere), uint64(p.behind))
+	b = appendNumbers(b, p.refused)
 	b = binary.AppendUvarint(b, uint64(len(p.objects)))
 	for _, o := range p.objects {
 		b = binary.AppendUvarint(appendObject(b, o.fid), uint64(o.owed))
@@ -73,7 +74,7 @@ func (p batchRow) encode() []byte {
 
 func decodeBatch(volume uint32, b []byte) (batchRow, error) {
 	r := readRow(b)
-	p := batchRow{everywhere: r.flag(), refused: r.numbers()}
+	p := batchRow{everywhere: r.flag(), behind: slots(r.number32()), refused: r.numbers()}
 	for n := r.number(); n > 0 && r.err == nil; n-- {
 		p.objects = append(p.objects, batchObject{fid: r.object(volume), owed: slots(r.number32()), count: r.number(), numbers: r.numbers()})
 	}
@@ -86,6 +87,10 @@ func (u unsettledRow) encode() []byte {
 		b = appendStore(appendVersion(b, t.version), t.update)
 		b = appendString(appendObject(b, t.dir), t.name)
 	}
+	b = binary.AppendUvarint(b, uint64(len(u.heads)))
+	for _, h := range u.heads {
+		b = appendStore(b, h)
+	}
 	return b
 }
 
@@ -95,19 +100,22 @@ func decodeUnsettled(volume uint32, b []byte) (unsettledRow, error) {
 	if r.flag() {
 		u.removed = &tombstone{version: r.version(), update: r.store(), dir: r.object(volume), name: r.string()}
 	}
+	for n := r.number(); n > 0 && r.err == nil; n-- {
+		u.heads = append(u.heads, r.store())
+	}
 	return u, r.end()
 }
 
 func (n nameRow) encode() []byte {
 	b := appendObject(append(appendStore(newRow(), n.update), byte(n.entry.Kind)), n.entry.Fid)
-	b = appendObject(appendFlag(b, n.derived), n.originDir)
+	b = appendObject(appendStore(appendFlag(b, n.derived), n.removal), n.originDir)
 	return appendString(b, n.originName)
 }
 
 func decodeName(dir coda.Fid, name string, b []byte) (nameRow, error) {
 	r := readRow(b)
 	n := nameRow{update: r.store(), entry: coda.Entry{Kind: coda.ObjectKind(r.byte()), Fid: r.object(dir.Volume)}}
-	n.derived, n.originDir, n.originName = r.flag(), r.object(dir.Volume), r.string()
+	n.derived, n.removal, n.originDir, n.originName = r.flag(), r.store(), r.object(dir.Volume), r.string()
 	switch {
 	case n.entry.Fid.IsZero() && n.entry.Kind == 0:
 	case !n.entry.Kind.Matches(n.entry.Fid):

@@ -18,6 +18,7 @@ import (
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/wire"
 	"github.com/codastress/codastress/system/wire/controlpb"
+	"github.com/codastress/codastress/system/wire/peerpb"
 	"github.com/codastress/codastress/system/wire/vicepb"
 )
 
@@ -36,6 +37,8 @@ type Server struct {
 	contents atomic.Uint64 // the last contentID.sequence given
 	opened   atomic.Uint64 // sessions so far
 	pieces   sync.Pool     // of *[]byte, to send contents with
+	peers    []*replica    // the other servers of the volume
+	settling *settling
 
 	stopping context.Context // done when the server is being closed; sessions end with it
 	stop     context.CancelCauseFunc
@@ -81,6 +84,12 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s.promises = newPromises(s.newView(), cfg.Limits)
 	s.policies = policiesOf(s)
+	if err := s.connectPeers(); err != nil {
+		s.stop(err)
+		s.promises.current.release()
+		return nil, errors.Join(fmt.Errorf("open server: %w", err), s.closePeers(), st.close())
+	}
+	s.startSettling()
 	cfg.Log.Info("server is open", "volume", cfg.Volume, "id", s.row.id, "epoch", s.row.epoch)
 	return s, nil
 }
@@ -158,6 +167,11 @@ func (s *Server) recoverVolume(b *pebble.Batch) error {
 		root.status.Version.Store = rootStore(s.cfg.Volume)
 		root.status.Digest = coda.Digest{}.After(root.status.Version.Store)
 	}
+	if r.replicated() {
+		if err := b.Set(fillingKey(), fillingRow(0).encode(), nil); err != nil {
+			return err
+		}
+	}
 	if err := b.Set(vnodeKey(root.status.Fid), root.encode(), nil); err != nil {
 		return err
 	}
@@ -195,7 +209,12 @@ func (s *Server) removeOrphans(ctx context.Context) error {
 
 // Serve answers clients on listener, which it closes, until ctx ends or the server is closed. creds may be nil for none.
 func (s *Server) Serve(ctx context.Context, listener net.Listener, creds credentials.TransportCredentials) error {
-	return s.serve(ctx, listener, creds, func(g *grpc.Server) { vicepb.RegisterViceServer(g, s) })
+	return s.serve(ctx, listener, creds, func(g *grpc.Server) {
+		vicepb.RegisterViceServer(g, s)
+		if s.cfg.Replication.replicated() {
+			peerpb.RegisterPeerServer(g, &peerService{s: s})
+		}
+	})
 }
 
 // ServeControl answers the harness and volutil on listener, which it closes, until ctx ends or the server is closed.
@@ -253,7 +272,7 @@ func (s *Server) Close(ctx context.Context) error {
 	s.promises.mu.Lock()
 	s.promises.current.release()
 	s.promises.mu.Unlock()
-	if err := s.store.close(); err != nil {
+	if err := errors.Join(s.closePeers(), s.store.close()); err != nil {
 		return fmt.Errorf("close server: %w", err)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package vice
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ func (s *Server) State() string {
 		fmt.Fprintf(&b, "%s: held by %s\n", t.name, t.held())
 	}
 	s.policies.locking.describe(&b)
+	s.describeReplicas(&b)
 	fmt.Fprintf(&b, "transfers: %d of %d\n", len(s.transfer), cap(s.transfer))
 	s.promises.describe(&b)
 	calls := s.calls.reports()
@@ -28,6 +30,32 @@ func (s *Server) State() string {
 		b.WriteByte('\n')
 	}
 	return b.String()
+}
+
+// maxBatches bounds the list of unsettled batches.
+const maxBatches = 20
+
+// describeReplicas says what is unsettled, and what the other servers have said about it.
+func (s *Server) describeReplicas(b *strings.Builder) {
+	if !s.cfg.Replication.replicated() {
+		return
+	}
+	filling, fillErr := s.filling()
+	list, err := s.waitingBatches()
+	if err = errors.Join(fillErr, err); err != nil {
+		fmt.Fprintf(b, "replicas: %v\n", err)
+		return
+	}
+	fmt.Fprintf(b, "slot %d of %d, has to be filled: %v, unsettled batches: %d\n", s.cfg.Replication.Slot, s.cfg.Replication.replicas(), filling, len(list))
+	for _, batch := range list[:min(len(list), maxBatches)] {
+		fmt.Fprintf(b, "  records %d to %d of client %v: %d objects, waits for COP2: %v, everywhere: %v, behind: %b\n",
+			batch.first, batch.last, batch.client, len(batch.objects), batch.waits(), batch.everywhere, batch.behind)
+	}
+	for _, p := range s.peers {
+		p.mu.Lock()
+		fmt.Fprintf(b, "  slot %d: %v, has %d batches, agrees on %d; joined by %s\n", p.slot, p.conn.GetState(), len(p.knows), len(p.agrees), p.joining.held())
+		p.mu.Unlock()
+	}
 }
 
 // describe lists the sessions, in the order in which they were opened.

@@ -22,6 +22,7 @@ type transaction struct {
 	touched map[coda.Fid]*touch // of a replicated volume
 	batch   batchID
 	refused []coda.Refusal // of the batch
+	adopted *batchRow      // of a batch that came from another replica before
 }
 
 // ground is what a transaction has to know of the server.
@@ -99,6 +100,7 @@ func (t *transaction) change(f coda.Fid) *vnode {
 	}
 	o.now.status.Version.Slots[t.slot]++
 	t.touch(f)
+	t.addToDigest(o.now)
 	return o.now
 }
 
@@ -106,7 +108,6 @@ func (t *transaction) change(f coda.Fid) *vnode {
 func (t *transaction) update(f coda.Fid, number uint64) *vnode {
 	v := t.change(f)
 	v.status.Version.Store = coda.StoreID{Client: t.client, Number: number}
-	t.addToDigest(v)
 	return v
 }
 

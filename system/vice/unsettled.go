@@ -22,6 +22,7 @@ type batchID struct {
 // batchRow is what the server knows of a batch that it has.
 type batchRow struct {
 	everywhere bool     // all replicas have the batch
+	behind     slots    // replicas whose updates may be missing in the versions of the objects, and are found only by joining them; this one: the others lack its own
 	refused    []uint64 // records that this replica does not have, because it has refused them, in order
 	objects    []batchObject
 }
@@ -36,8 +37,9 @@ type batchObject struct {
 
 // unsettledRow says of an object that was changed how it came to be what it is.
 type unsettledRow struct {
-	attributes coda.StoreID // of a directory: the update that set its attributes; zero for a settled one
-	removed    *tombstone   // of an object that was removed
+	attributes coda.StoreID   // of a directory: the update that set its attributes; zero for a settled one
+	removed    *tombstone     // of an object that was removed
+	heads      []coda.StoreID // of a file whose replicas were changed without seeing each other: the last updates, in the order of compareUpdates
 }
 
 // tombstone is what is left of an object.
@@ -51,8 +53,9 @@ type tombstone struct {
 // nameRow says of a name that was changed how it came to stand for what it does.
 type nameRow struct {
 	update  coda.StoreID
-	entry   coda.Entry // what the name stands for; without a fid for nothing
-	derived bool       // resolution has changed what the update did: of two rows of one update, this one knows more
+	entry   coda.Entry   // what the name stands for; without a fid for nothing
+	derived bool         // resolution has changed what the update did: of two rows of one update, this one knows more
+	removal coda.StoreID // of a name that an object has got back: the removal that had not seen the update; otherwise zero
 
 	// Of a name that resolution gave an object because another one kept the object's own name.
 	originDir  coda.Fid
@@ -142,6 +145,9 @@ func (t *transaction) writeUnsettled(b *pebble.Batch) error {
 
 // writePending puts into a batch of the store that the batch waits for its COP2.
 func (t *transaction) writePending(b *pebble.Batch) error {
+	if t.adopted != nil {
+		return b.Set(batchKey(t.volume, t.batch), t.adopted.encode(), nil)
+	}
 	if len(t.touched) == 0 {
 		return nil
 	}

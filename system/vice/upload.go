@@ -32,7 +32,8 @@ type uploads struct {
 type upload struct {
 	fid     coda.Fid
 	content content
-	inline  []byte // of contents in the store
+	inline  []byte      // of contents in the store
+	digest  coda.Digest // of contents that were fetched for a join
 }
 
 // incoming is contents that are arriving.

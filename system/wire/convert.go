@@ -82,10 +82,31 @@ func VersionToProto(v coda.VersionVector) *vicepb.VersionVector {
 		}
 	}
 	p := &vicepb.VersionVector{Slots: append([]uint64(nil), v.Slots[:used]...)}
-	if !v.Store.IsZero() {
-		p.Store = &vicepb.StoreId{Client: ClientIDToProto(v.Store.Client), Number: v.Store.Number}
-	}
+	p.Store = StoreToProto(v.Store)
 	return p
+}
+
+// StoreToProto encodes a store id; the zero one, which names nothing, becomes an absent message.
+func StoreToProto(s coda.StoreID) *vicepb.StoreId {
+	if s.IsZero() {
+		return nil
+	}
+	return &vicepb.StoreId{Client: ClientIDToProto(s.Client), Number: s.Number}
+}
+
+// StoreFromProto decodes a store id; an absent one is the zero store id.
+func StoreFromProto(p *vicepb.StoreId) (coda.StoreID, error) {
+	if p == nil {
+		return coda.StoreID{}, nil
+	}
+	c, err := ClientIDFromProto(p.Client)
+	if err != nil {
+		return coda.StoreID{}, within("store id", err)
+	}
+	if p.Number == 0 {
+		return coda.StoreID{}, invalid("store id", "it has number 0")
+	}
+	return coda.StoreID{Client: c, Number: p.Number}, nil
 }
 
 // VersionFromProto decodes a version; an absent one is the zero version.
@@ -95,15 +116,9 @@ func VersionFromProto(p *vicepb.VersionVector) (coda.VersionVector, error) {
 		return v, invalid("version", "%d slots, at most %d are allowed", len(p.Slots), coda.VersionSlots)
 	}
 	copy(v.Slots[:], p.GetSlots())
-	if s := p.GetStore(); s != nil {
-		c, err := ClientIDFromProto(s.Client)
-		if err != nil {
-			return coda.VersionVector{}, within("version", err)
-		}
-		if s.Number == 0 {
-			return coda.VersionVector{}, invalid("version", "its store id has number 0")
-		}
-		v.Store = coda.StoreID{Client: c, Number: s.Number}
+	var err error
+	if v.Store, err = StoreFromProto(p.GetStore()); err != nil {
+		return coda.VersionVector{}, within("version", err)
 	}
 	return v, nil
 }

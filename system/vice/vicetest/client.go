@@ -195,6 +195,21 @@ func (l *Log) At(c *Client) *Log {
 	return &Log{Records: l.Records, Contents: l.Contents, Connected: l.Connected, c: c}
 }
 
+// Resolve has the server resolve objects.
+func (c *Client) Resolve(fids ...coda.Fid) []*vicepb.Resolution {
+	c.s.t.Helper()
+	request := &vicepb.ResolveRequest{}
+	for _, f := range fids {
+		request.Fids = append(request.Fids, wire.FidToProto(f))
+	}
+	ctx, cancel := bounded()
+	defer cancel()
+	reply, err := c.Vice.Resolve(ctx, request, grpc.WaitForReady(true))
+	require.NoError(c.s.t, err)
+	require.Len(c.s.t, reply.Resolutions, len(fids))
+	return reply.Resolutions
+}
+
 // Fetched is what a fetch brought.
 type Fetched struct {
 	Status    coda.Status

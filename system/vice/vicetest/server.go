@@ -41,7 +41,8 @@ type Server struct {
 	mute     *atomic.Bool      // the server's connections send nothing any more
 	peers    map[net.Conn]bool // connections from and to other servers of the volume
 
-	cut atomic.Bool // off from the other servers
+	cut  atomic.Bool // off from the other servers
+	dead atomic.Bool // crashed
 }
 
 // Start runs a server on a simulated disk, or on the one that change sets. The server is stopped and checked (Fsck) when
@@ -65,7 +66,7 @@ func StartReplicas(t testing.TB, n int, change ...func(*vice.Config)) []*Server 
 		for _, peer := range servers {
 			connection := wire.DefaultClientConfig()
 			connection.Dialer = func(ctx context.Context, address string) (net.Conn, error) {
-				if s.cut.Load() || peer.cut.Load() {
+				if s.cut.Load() || peer.cut.Load() || s.dead.Load() {
 					return nil, errors.New("the test servers are cut off from each other")
 				}
 				c, err := peer.Dial(ctx, address)
@@ -114,6 +115,7 @@ func (s *Server) CutOff(cut bool) {
 	for c := range s.peers {
 		_ = c.Close()
 	}
+	s.peers = nil
 }
 
 // between keeps a connection to another server so that both can be cut off from each other.
@@ -140,6 +142,7 @@ func (s *Server) Configure(change func(*vice.Config)) { change(&s.cfg) }
 
 // TryStart is Start where the server may refuse.
 func (s *Server) TryStart() error {
+	s.dead.Store(false)
 	server, err := vice.Open(context.Background(), s.cfg)
 	if err != nil {
 		return err
@@ -198,6 +201,11 @@ func (s *Server) TakeDisk(leave func(*simdisk.Disk) *simdisk.Disk) {
 	defer s.mu.Unlock()
 	s.mute.Store(true) // or the server could still acknowledge what is not on the disk that is left
 	s.listener = nil
+	s.dead.Store(true)
+	for c := range s.peers {
+		_ = c.Close()
+	}
+	s.peers = nil
 	s.left = leave(s.memory)
 }
 
@@ -213,6 +221,14 @@ func (s *Server) Bury() {
 	s.mu.Unlock()
 	require.NoError(s.t, server.Close(ctx))
 	require.NoError(s.t, <-served)
+}
+
+// LoseDisk replaces the disk of a server that is stopped or crashed by an empty one.
+func (s *Server) LoseDisk() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.memory = simdisk.New()
+	s.cfg.Disk = s.memory
 }
 
 // Simulated is the server's disk, nil where that is another one.
