@@ -116,7 +116,7 @@ func (u *unsettledCheck) namesOf() error {
 			u.problem("unsettled name %q in %v: %v", name, dir, err)
 		case e != row.entry:
 			u.problem("%q in %v stands for %v, by %v for %v", name, dir, e.Fid, row.update, row.entry.Fid)
-		case !u.knows(row.update):
+		case !u.knows(row.update) && !slices.ContainsFunc(row.also, func(r reason) bool { return u.knows(r.update) || u.knows(r.removal) }) && !u.knows(row.removal):
 			u.problem("%q in %v was changed by %v, which is of no batch", name, dir, row.update)
 		case !u.of[dir] && !row.derived:
 			u.problem("%q in %v is unsettled, and the directory is not", name, dir)

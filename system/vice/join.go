@@ -43,7 +43,7 @@ type derivation struct {
 // update stands for the derivation in the digest of its directory: it is the same on all replicas.
 func (d derivation) update() coda.StoreID {
 	b := append(appendFid([]byte("derived "), d.at.dir), d.at.name...)
-	sum := sha256.Sum256(append(b, d.row.encode()...))
+	sum := sha256.Sum256(append(b, d.row.shown()...))
 	return coda.StoreID{Client: coda.ClientID(sum[:16]), Number: binary.BigEndian.Uint64(sum[16:])}
 }
 

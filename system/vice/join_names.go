@@ -1,6 +1,7 @@
 package vice
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -85,7 +86,7 @@ func (j *join) noteDerived(p location, row nameRow) error {
 		return nil
 	}
 	before, ok, err := getName(j.base, p)
-	if err != nil || (ok && before == row) {
+	if err != nil || (ok && bytes.Equal(before.shown(), row.shown())) {
 		return err
 	}
 	for i, d := range j.derivations[p.dir] {
@@ -188,7 +189,12 @@ func addClaim(claims []claim, row nameRow) []claim {
 	if row.entry.Fid.IsZero() {
 		return claims
 	}
-	return append(claims, claim{row.update, row.removal, coda.Entry{Fid: row.entry.Fid, Kind: row.entry.Kind}})
+	entry := coda.Entry{Fid: row.entry.Fid, Kind: row.entry.Kind}
+	claims = append(claims, claim{row.update, row.removal, entry})
+	for _, a := range row.also {
+		claims = append(claims, claim{a.update, a.removal, entry})
+	}
+	return claims
 }
 
 // joinName joins the claims on a name: those that both have, and those of one that the other one has not seen. A claim that a replica has seen and
@@ -270,24 +276,28 @@ func (j *join) showNothing(p location, mine, theirs nameRow, unsettled, told boo
 // show gives the name to the object of the first of the claims, in an order without meaning, and aliases to the others.
 func (j *join) show(p location, claims []claim) error {
 	slices.SortFunc(claims, claim.compare)
-	kept := map[coda.Fid]claim{}
-	var order []claim
-	for _, c := range claims {
-		if _, ok := kept[c.entry.Fid]; !ok {
-			kept[c.entry.Fid] = c
-			order = append(order, c)
+	rows := map[coda.Fid]*nameRow{}
+	var order []*nameRow
+	for _, c := range slices.Compact(claims) {
+		if row := rows[c.entry.Fid]; row != nil {
+			row.also = append(row.also, reason{c.update, c.removal})
+			continue
 		}
+		row := &nameRow{update: c.update, removal: c.removal, derived: !c.removal.IsZero(), entry: c.entry}
+		rows[c.entry.Fid] = row
+		order = append(order, row)
 	}
-	delete(kept, order[0].entry.Fid)
-	if err := j.hideAliases(p, kept); err != nil {
+	delete(rows, order[0].entry.Fid)
+	if err := j.hideAliases(p, rows); err != nil {
 		return err
 	}
 	row, ok, err := j.row(p)
 	if err != nil {
 		return err
 	}
-	winner := nameRow{update: order[0].update, removal: order[0].removal, derived: !order[0].removal.IsZero(), entry: order[0].entry}
-	if !ok || row.update != winner.update || row.removal != winner.removal || row.entry.Fid != winner.entry.Fid || !row.originDir.IsZero() {
+	winner := *order[0]
+	winner.entry.Name = p.name
+	if !ok || !row.same(winner) {
 		if err := j.makeRoom(p, row); err != nil {
 			return err
 		}
@@ -295,8 +305,8 @@ func (j *join) show(p location, claims []claim) error {
 			return err
 		}
 	}
-	for _, c := range order[1:] {
-		if err := j.showAlias(p, c); err != nil {
+	for _, row := range order[1:] {
+		if err := j.showAlias(p, *row); err != nil {
 			return err
 		}
 	}
@@ -315,22 +325,22 @@ func (j *join) makeRoom(p location, row nameRow) error {
 }
 
 // showAlias gives an object a name beside the one that it had to leave, if it has none yet.
-func (j *join) showAlias(p location, c claim) error {
+func (j *join) showAlias(p location, row nameRow) error {
+	row.derived, row.originDir, row.originName = true, p.dir, p.name
 	for _, a := range slices.SortedFunc(maps.Keys(j.aliases[p]), location.compare) {
-		row, _, err := j.row(a)
+		there, _, err := j.row(a)
 		if err != nil {
 			return err
 		}
-		if row.entry.Fid == c.entry.Fid && row.originDir == p.dir && row.originName == p.name {
-			return nil
+		if there.entry.Fid == row.entry.Fid && there.originDir == p.dir && there.originName == p.name {
+			return j.set(a, row)
 		}
 	}
-	row := nameRow{update: c.update, removal: c.removal, entry: c.entry, originDir: p.dir, originName: p.name}
-	return j.put(location{p.dir, alias(p.name, c.entry.Fid)}, row)
+	return j.put(location{p.dir, alias(p.name, row.entry.Fid)}, row)
 }
 
 // hideAliases takes back the aliases of a name, but those of some objects.
-func (j *join) hideAliases(p location, but map[coda.Fid]claim) error {
+func (j *join) hideAliases(p location, but map[coda.Fid]*nameRow) error {
 	for _, a := range slices.SortedFunc(maps.Keys(j.aliases[p]), location.compare) {
 		row, _, err := j.row(a)
 		if err != nil {

@@ -61,6 +61,7 @@ func (j *join) joinFile(now *vnode, theirs peerObject) error {
 		j.takeData(now, *theirs.status)
 	}
 	s.Inconsistent = s.Inconsistent || theirs.status.Inconsistent || len(heads) > 1
+	j.heads[s.Fid] = nil
 	if len(heads) > 1 {
 		j.heads[s.Fid] = heads
 	}
@@ -138,9 +139,7 @@ func (j *join) attributesAfter(f coda.Fid, mine coda.StoreID) coda.StoreID {
 // make makes an object of the other replica that this one does not have.
 func (j *join) make(s coda.Status) *vnode {
 	v := &vnode{status: s, content: j.contentFor(s)}
-	if heads := j.remote.objects[s.Fid].heads; len(heads) > 0 {
-		j.heads[s.Fid] = heads
-	}
+	j.heads[s.Fid] = j.remote.objects[s.Fid].heads
 	v.status.Version.Slots = [coda.VersionSlots]uint64{}
 	v.status.Links = 0
 	v.status.Parent = coda.Fid{}

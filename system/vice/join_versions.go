@@ -74,9 +74,9 @@ func (j *join) finishObject(f coda.Fid, mine, theirs []coda.StoreID, touched boo
 	if !touched {
 		return nil
 	}
-	next := unsettledRow{heads: j.heads[f]}
-	if _, seen := j.remote.objects[f]; !seen {
-		next.heads = row.heads
+	next := unsettledRow{heads: row.heads}
+	if heads, joined := j.heads[f]; joined {
+		next.heads = heads
 	}
 	if f.IsDirectory() {
 		next.attributes = j.attributesAfter(f, row.attributes)
@@ -174,7 +174,7 @@ func (j *join) finishDirectory(o *object, mine, theirs []coda.StoreID) {
 		s.Digest = s.Digest.After(u)
 	}
 	for _, d := range j.derivations[s.Fid] {
-		if theirs, ok := j.remote.names[d.at]; based || !ok || theirs != d.row {
+		if theirs, ok := j.remote.names[d.at]; based || !ok || !bytes.Equal(theirs.shown(), d.row.shown()) {
 			s.Digest = s.Digest.After(d.update())
 		}
 	}

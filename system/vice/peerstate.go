@@ -278,6 +278,9 @@ func nameToProto(p location, row nameRow) *peerpb.Name {
 	if !row.entry.Fid.IsZero() {
 		n.Kind = wire.KindToProto(row.entry.Kind)
 	}
+	for _, a := range row.also {
+		n.Also = append(n.Also, &peerpb.Reason{Update: wire.StoreToProto(a.update), Removal: wire.StoreToProto(a.removal)})
+	}
 	if !row.originDir.IsZero() {
 		n.OriginName = []byte(row.originName)
 	}
@@ -306,6 +309,17 @@ func (s *peerState) addName(n *peerpb.Name, volume uint32) error {
 			return err
 		}
 		row.entry = coda.Entry{Name: p.name, Fid: f, Kind: kind}
+	}
+	for _, p := range n.Also {
+		update, err := wire.StoreFromProto(p.GetUpdate())
+		if err != nil {
+			return err
+		}
+		removal, err := wire.StoreFromProto(p.GetRemoval())
+		if err != nil {
+			return err
+		}
+		row.also = append(row.also, reason{update, removal})
 	}
 	if n.OriginDir != nil {
 		origin, err := placeFromProto(n.OriginDir, n.OriginName, volume)

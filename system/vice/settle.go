@@ -154,6 +154,11 @@ func (a *amendment) dropNames(left *knowledge) error {
 		if left.find(row.update) != nil || left.find(row.removal) != nil {
 			return nil
 		}
+		for _, also := range row.also {
+			if left.find(also.update) != nil || left.find(also.removal) != nil {
+				return nil
+			}
+		}
 		return a.batch.Delete(renamedKey(p.dir, p.name), nil)
 	})
 }

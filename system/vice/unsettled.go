@@ -1,6 +1,7 @@
 package vice
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 
@@ -56,10 +57,25 @@ type nameRow struct {
 	entry   coda.Entry   // what the name stands for; without a fid for nothing
 	derived bool         // resolution has changed what the update did: of two rows of one update, this one knows more
 	removal coda.StoreID // of a name that an object has got back: the removal that had not seen the update; otherwise zero
+	also    []reason     // for which the object has the name as well: updates that did not see each other and did the same
 
 	// Of a name that resolution gave an object because another one kept the object's own name.
 	originDir  coda.Fid
 	originName string
+}
+
+// reason is why an object has a name: an update, and, of a name that the object has got back, the removal that had not seen the update.
+type reason struct {
+	update, removal coda.StoreID
+}
+
+// same reports whether two rows are.
+func (n nameRow) same(m nameRow) bool { return bytes.Equal(n.encode(), m.encode()) }
+
+// shown is what of a row can be seen from outside, as bytes.
+func (n nameRow) shown() []byte {
+	n.also = nil
+	return n.encode()
 }
 
 // touch is what a transaction did to an object.

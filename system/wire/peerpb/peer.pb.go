@@ -73,7 +73,7 @@ func (x SettleReply_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SettleReply_State.Descriptor instead.
 func (SettleReply_State) EnumDescriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{12, 0}
+	return file_peer_proto_rawDescGZIP(), []int{13, 0}
 }
 
 type UnsettledRequest struct {
@@ -451,6 +451,7 @@ type Name struct {
 	Kind          vicepb.ObjectKind      `protobuf:"varint,5,opt,name=kind,proto3,enum=coda.vice.v1.ObjectKind" json:"kind,omitempty"`
 	Derived       bool                   `protobuf:"varint,6,opt,name=derived,proto3" json:"derived,omitempty"`                     // resolution has changed what the update did
 	Removal       *vicepb.StoreId        `protobuf:"bytes,9,opt,name=removal,proto3" json:"removal,omitempty"`                      // of a name that an object got back: the removal that had not seen the update
+	Also          []*Reason              `protobuf:"bytes,10,rep,name=also,proto3" json:"also,omitempty"`                           // updates that did the same without seeing the first
 	OriginDir     *vicepb.Fid            `protobuf:"bytes,7,opt,name=origin_dir,json=originDir,proto3" json:"origin_dir,omitempty"` // of a name that resolution gave: where the object's own name was
 	OriginName    []byte                 `protobuf:"bytes,8,opt,name=origin_name,json=originName,proto3" json:"origin_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -536,6 +537,13 @@ func (x *Name) GetRemoval() *vicepb.StoreId {
 	return nil
 }
 
+func (x *Name) GetAlso() []*Reason {
+	if x != nil {
+		return x.Also
+	}
+	return nil
+}
+
 func (x *Name) GetOriginDir() *vicepb.Fid {
 	if x != nil {
 		return x.OriginDir
@@ -546,6 +554,59 @@ func (x *Name) GetOriginDir() *vicepb.Fid {
 func (x *Name) GetOriginName() []byte {
 	if x != nil {
 		return x.OriginName
+	}
+	return nil
+}
+
+// A Reason is why an object has a name.
+type Reason struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Update        *vicepb.StoreId        `protobuf:"bytes,1,opt,name=update,proto3" json:"update,omitempty"`
+	Removal       *vicepb.StoreId        `protobuf:"bytes,2,opt,name=removal,proto3" json:"removal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reason) Reset() {
+	*x = Reason{}
+	mi := &file_peer_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reason) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reason) ProtoMessage() {}
+
+func (x *Reason) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reason.ProtoReflect.Descriptor instead.
+func (*Reason) Descriptor() ([]byte, []int) {
+	return file_peer_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Reason) GetUpdate() *vicepb.StoreId {
+	if x != nil {
+		return x.Update
+	}
+	return nil
+}
+
+func (x *Reason) GetRemoval() *vicepb.StoreId {
+	if x != nil {
+		return x.Removal
 	}
 	return nil
 }
@@ -564,7 +625,7 @@ type Object struct {
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_peer_proto_msgTypes[6]
+	mi := &file_peer_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -576,7 +637,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[6]
+	mi := &file_peer_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -589,7 +650,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{6}
+	return file_peer_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Object) GetFid() *vicepb.Fid {
@@ -639,7 +700,7 @@ type Tombstone struct {
 
 func (x *Tombstone) Reset() {
 	*x = Tombstone{}
-	mi := &file_peer_proto_msgTypes[7]
+	mi := &file_peer_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -651,7 +712,7 @@ func (x *Tombstone) String() string {
 func (*Tombstone) ProtoMessage() {}
 
 func (x *Tombstone) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[7]
+	mi := &file_peer_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -664,7 +725,7 @@ func (x *Tombstone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tombstone.ProtoReflect.Descriptor instead.
 func (*Tombstone) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{7}
+	return file_peer_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Tombstone) GetVersion() *vicepb.VersionVector {
@@ -706,7 +767,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_peer_proto_msgTypes[8]
+	mi := &file_peer_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -718,7 +779,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[8]
+	mi := &file_peer_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -731,7 +792,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{8}
+	return file_peer_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *JoinRequest) GetVolume() uint32 {
@@ -763,7 +824,7 @@ type JoinReply struct {
 
 func (x *JoinReply) Reset() {
 	*x = JoinReply{}
-	mi := &file_peer_proto_msgTypes[9]
+	mi := &file_peer_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -775,7 +836,7 @@ func (x *JoinReply) String() string {
 func (*JoinReply) ProtoMessage() {}
 
 func (x *JoinReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[9]
+	mi := &file_peer_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -788,7 +849,7 @@ func (x *JoinReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinReply.ProtoReflect.Descriptor instead.
 func (*JoinReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{9}
+	return file_peer_proto_rawDescGZIP(), []int{10}
 }
 
 type SettleRequest struct {
@@ -801,7 +862,7 @@ type SettleRequest struct {
 
 func (x *SettleRequest) Reset() {
 	*x = SettleRequest{}
-	mi := &file_peer_proto_msgTypes[10]
+	mi := &file_peer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -813,7 +874,7 @@ func (x *SettleRequest) String() string {
 func (*SettleRequest) ProtoMessage() {}
 
 func (x *SettleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[10]
+	mi := &file_peer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -826,7 +887,7 @@ func (x *SettleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleRequest.ProtoReflect.Descriptor instead.
 func (*SettleRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{10}
+	return file_peer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SettleRequest) GetVolume() uint32 {
@@ -855,7 +916,7 @@ type SettleBatch struct {
 
 func (x *SettleBatch) Reset() {
 	*x = SettleBatch{}
-	mi := &file_peer_proto_msgTypes[11]
+	mi := &file_peer_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -867,7 +928,7 @@ func (x *SettleBatch) String() string {
 func (*SettleBatch) ProtoMessage() {}
 
 func (x *SettleBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[11]
+	mi := &file_peer_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -880,7 +941,7 @@ func (x *SettleBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleBatch.ProtoReflect.Descriptor instead.
 func (*SettleBatch) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{11}
+	return file_peer_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SettleBatch) GetClient() []byte {
@@ -920,7 +981,7 @@ type SettleReply struct {
 
 func (x *SettleReply) Reset() {
 	*x = SettleReply{}
-	mi := &file_peer_proto_msgTypes[12]
+	mi := &file_peer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -932,7 +993,7 @@ func (x *SettleReply) String() string {
 func (*SettleReply) ProtoMessage() {}
 
 func (x *SettleReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[12]
+	mi := &file_peer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -945,7 +1006,7 @@ func (x *SettleReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleReply.ProtoReflect.Descriptor instead.
 func (*SettleReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{12}
+	return file_peer_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SettleReply) GetStates() []SettleReply_State {
@@ -988,7 +1049,7 @@ const file_peer_proto_rawDesc = "" +
 	"\x06Update\x12#\n" +
 	"\x03fid\x18\x01 \x01(\v2\x11.coda.vice.v1.FidR\x03fid\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x04R\x05count\x12\x18\n" +
-	"\anumbers\x18\x03 \x03(\x04R\anumbers\"\xdf\x02\n" +
+	"\anumbers\x18\x03 \x03(\x04R\anumbers\"\x89\x03\n" +
 	"\x04Name\x12#\n" +
 	"\x03dir\x18\x01 \x01(\v2\x11.coda.vice.v1.FidR\x03dir\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\fR\x04name\x12-\n" +
@@ -996,11 +1057,16 @@ const file_peer_proto_rawDesc = "" +
 	"\x03fid\x18\x04 \x01(\v2\x11.coda.vice.v1.FidR\x03fid\x12,\n" +
 	"\x04kind\x18\x05 \x01(\x0e2\x18.coda.vice.v1.ObjectKindR\x04kind\x12\x18\n" +
 	"\aderived\x18\x06 \x01(\bR\aderived\x12/\n" +
-	"\aremoval\x18\t \x01(\v2\x15.coda.vice.v1.StoreIdR\aremoval\x120\n" +
+	"\aremoval\x18\t \x01(\v2\x15.coda.vice.v1.StoreIdR\aremoval\x12(\n" +
+	"\x04also\x18\n" +
+	" \x03(\v2\x14.coda.peer.v1.ReasonR\x04also\x120\n" +
 	"\n" +
 	"origin_dir\x18\a \x01(\v2\x11.coda.vice.v1.FidR\toriginDir\x12\x1f\n" +
 	"\vorigin_name\x18\b \x01(\fR\n" +
-	"originName\"\xf2\x01\n" +
+	"originName\"h\n" +
+	"\x06Reason\x12-\n" +
+	"\x06update\x18\x01 \x01(\v2\x15.coda.vice.v1.StoreIdR\x06update\x12/\n" +
+	"\aremoval\x18\x02 \x01(\v2\x15.coda.vice.v1.StoreIdR\aremoval\"\xf2\x01\n" +
 	"\x06Object\x12#\n" +
 	"\x03fid\x18\x01 \x01(\v2\x11.coda.vice.v1.FidR\x03fid\x12,\n" +
 	"\x06status\x18\x02 \x01(\v2\x14.coda.vice.v1.StatusR\x06status\x125\n" +
@@ -1053,7 +1119,7 @@ func file_peer_proto_rawDescGZIP() []byte {
 }
 
 var file_peer_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_peer_proto_goTypes = []any{
 	(SettleReply_State)(0),       // 0: coda.peer.v1.SettleReply.State
 	(*UnsettledRequest)(nil),     // 1: coda.peer.v1.UnsettledRequest
@@ -1062,55 +1128,59 @@ var file_peer_proto_goTypes = []any{
 	(*Batch)(nil),                // 4: coda.peer.v1.Batch
 	(*Update)(nil),               // 5: coda.peer.v1.Update
 	(*Name)(nil),                 // 6: coda.peer.v1.Name
-	(*Object)(nil),               // 7: coda.peer.v1.Object
-	(*Tombstone)(nil),            // 8: coda.peer.v1.Tombstone
-	(*JoinRequest)(nil),          // 9: coda.peer.v1.JoinRequest
-	(*JoinReply)(nil),            // 10: coda.peer.v1.JoinReply
-	(*SettleRequest)(nil),        // 11: coda.peer.v1.SettleRequest
-	(*SettleBatch)(nil),          // 12: coda.peer.v1.SettleBatch
-	(*SettleReply)(nil),          // 13: coda.peer.v1.SettleReply
-	(*vicepb.Fid)(nil),           // 14: coda.vice.v1.Fid
-	(*vicepb.StoreId)(nil),       // 15: coda.vice.v1.StoreId
-	(vicepb.ObjectKind)(0),       // 16: coda.vice.v1.ObjectKind
-	(*vicepb.Status)(nil),        // 17: coda.vice.v1.Status
-	(*vicepb.VersionVector)(nil), // 18: coda.vice.v1.VersionVector
+	(*Reason)(nil),               // 7: coda.peer.v1.Reason
+	(*Object)(nil),               // 8: coda.peer.v1.Object
+	(*Tombstone)(nil),            // 9: coda.peer.v1.Tombstone
+	(*JoinRequest)(nil),          // 10: coda.peer.v1.JoinRequest
+	(*JoinReply)(nil),            // 11: coda.peer.v1.JoinReply
+	(*SettleRequest)(nil),        // 12: coda.peer.v1.SettleRequest
+	(*SettleBatch)(nil),          // 13: coda.peer.v1.SettleBatch
+	(*SettleReply)(nil),          // 14: coda.peer.v1.SettleReply
+	(*vicepb.Fid)(nil),           // 15: coda.vice.v1.Fid
+	(*vicepb.StoreId)(nil),       // 16: coda.vice.v1.StoreId
+	(vicepb.ObjectKind)(0),       // 17: coda.vice.v1.ObjectKind
+	(*vicepb.Status)(nil),        // 18: coda.vice.v1.Status
+	(*vicepb.VersionVector)(nil), // 19: coda.vice.v1.VersionVector
 }
 var file_peer_proto_depIdxs = []int32{
-	14, // 0: coda.peer.v1.UnsettledRequest.also:type_name -> coda.vice.v1.Fid
+	15, // 0: coda.peer.v1.UnsettledRequest.also:type_name -> coda.vice.v1.Fid
 	3,  // 1: coda.peer.v1.UnsettledReply.head:type_name -> coda.peer.v1.Head
 	4,  // 2: coda.peer.v1.UnsettledReply.batch:type_name -> coda.peer.v1.Batch
 	6,  // 3: coda.peer.v1.UnsettledReply.name:type_name -> coda.peer.v1.Name
-	7,  // 4: coda.peer.v1.UnsettledReply.object:type_name -> coda.peer.v1.Object
+	8,  // 4: coda.peer.v1.UnsettledReply.object:type_name -> coda.peer.v1.Object
 	5,  // 5: coda.peer.v1.Batch.updates:type_name -> coda.peer.v1.Update
-	14, // 6: coda.peer.v1.Update.fid:type_name -> coda.vice.v1.Fid
-	14, // 7: coda.peer.v1.Name.dir:type_name -> coda.vice.v1.Fid
-	15, // 8: coda.peer.v1.Name.update:type_name -> coda.vice.v1.StoreId
-	14, // 9: coda.peer.v1.Name.fid:type_name -> coda.vice.v1.Fid
-	16, // 10: coda.peer.v1.Name.kind:type_name -> coda.vice.v1.ObjectKind
-	15, // 11: coda.peer.v1.Name.removal:type_name -> coda.vice.v1.StoreId
-	14, // 12: coda.peer.v1.Name.origin_dir:type_name -> coda.vice.v1.Fid
-	14, // 13: coda.peer.v1.Object.fid:type_name -> coda.vice.v1.Fid
-	17, // 14: coda.peer.v1.Object.status:type_name -> coda.vice.v1.Status
-	15, // 15: coda.peer.v1.Object.attributes:type_name -> coda.vice.v1.StoreId
-	8,  // 16: coda.peer.v1.Object.removed:type_name -> coda.peer.v1.Tombstone
-	15, // 17: coda.peer.v1.Object.heads:type_name -> coda.vice.v1.StoreId
-	18, // 18: coda.peer.v1.Tombstone.version:type_name -> coda.vice.v1.VersionVector
-	15, // 19: coda.peer.v1.Tombstone.update:type_name -> coda.vice.v1.StoreId
-	14, // 20: coda.peer.v1.Tombstone.dir:type_name -> coda.vice.v1.Fid
-	14, // 21: coda.peer.v1.JoinRequest.also:type_name -> coda.vice.v1.Fid
-	12, // 22: coda.peer.v1.SettleRequest.batches:type_name -> coda.peer.v1.SettleBatch
-	0,  // 23: coda.peer.v1.SettleReply.states:type_name -> coda.peer.v1.SettleReply.State
-	1,  // 24: coda.peer.v1.Peer.Unsettled:input_type -> coda.peer.v1.UnsettledRequest
-	9,  // 25: coda.peer.v1.Peer.Join:input_type -> coda.peer.v1.JoinRequest
-	11, // 26: coda.peer.v1.Peer.Settle:input_type -> coda.peer.v1.SettleRequest
-	2,  // 27: coda.peer.v1.Peer.Unsettled:output_type -> coda.peer.v1.UnsettledReply
-	10, // 28: coda.peer.v1.Peer.Join:output_type -> coda.peer.v1.JoinReply
-	13, // 29: coda.peer.v1.Peer.Settle:output_type -> coda.peer.v1.SettleReply
-	27, // [27:30] is the sub-list for method output_type
-	24, // [24:27] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	15, // 6: coda.peer.v1.Update.fid:type_name -> coda.vice.v1.Fid
+	15, // 7: coda.peer.v1.Name.dir:type_name -> coda.vice.v1.Fid
+	16, // 8: coda.peer.v1.Name.update:type_name -> coda.vice.v1.StoreId
+	15, // 9: coda.peer.v1.Name.fid:type_name -> coda.vice.v1.Fid
+	17, // 10: coda.peer.v1.Name.kind:type_name -> coda.vice.v1.ObjectKind
+	16, // 11: coda.peer.v1.Name.removal:type_name -> coda.vice.v1.StoreId
+	7,  // 12: coda.peer.v1.Name.also:type_name -> coda.peer.v1.Reason
+	15, // 13: coda.peer.v1.Name.origin_dir:type_name -> coda.vice.v1.Fid
+	16, // 14: coda.peer.v1.Reason.update:type_name -> coda.vice.v1.StoreId
+	16, // 15: coda.peer.v1.Reason.removal:type_name -> coda.vice.v1.StoreId
+	15, // 16: coda.peer.v1.Object.fid:type_name -> coda.vice.v1.Fid
+	18, // 17: coda.peer.v1.Object.status:type_name -> coda.vice.v1.Status
+	16, // 18: coda.peer.v1.Object.attributes:type_name -> coda.vice.v1.StoreId
+	9,  // 19: coda.peer.v1.Object.removed:type_name -> coda.peer.v1.Tombstone
+	16, // 20: coda.peer.v1.Object.heads:type_name -> coda.vice.v1.StoreId
+	19, // 21: coda.peer.v1.Tombstone.version:type_name -> coda.vice.v1.VersionVector
+	16, // 22: coda.peer.v1.Tombstone.update:type_name -> coda.vice.v1.StoreId
+	15, // 23: coda.peer.v1.Tombstone.dir:type_name -> coda.vice.v1.Fid
+	15, // 24: coda.peer.v1.JoinRequest.also:type_name -> coda.vice.v1.Fid
+	13, // 25: coda.peer.v1.SettleRequest.batches:type_name -> coda.peer.v1.SettleBatch
+	0,  // 26: coda.peer.v1.SettleReply.states:type_name -> coda.peer.v1.SettleReply.State
+	1,  // 27: coda.peer.v1.Peer.Unsettled:input_type -> coda.peer.v1.UnsettledRequest
+	10, // 28: coda.peer.v1.Peer.Join:input_type -> coda.peer.v1.JoinRequest
+	12, // 29: coda.peer.v1.Peer.Settle:input_type -> coda.peer.v1.SettleRequest
+	2,  // 30: coda.peer.v1.Peer.Unsettled:output_type -> coda.peer.v1.UnsettledReply
+	11, // 31: coda.peer.v1.Peer.Join:output_type -> coda.peer.v1.JoinReply
+	14, // 32: coda.peer.v1.Peer.Settle:output_type -> coda.peer.v1.SettleReply
+	30, // [30:33] is the sub-list for method output_type
+	27, // [27:30] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_peer_proto_init() }
@@ -1130,7 +1200,7 @@ func file_peer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_peer_proto_rawDesc), len(file_peer_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
