@@ -1,6 +1,7 @@
 package vice
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -78,3 +79,23 @@ func (s *Server) Settle(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Rows of what is unsettled, by kind, for Damage.
+const (
+	BatchRows     = batchPrefix
+	UnsettledRows = unsettledPrefix
+	NameRows      = renamedPrefix
+	FillingRows   = fillingPrefix
+)
+
+// Rows gives the keys and values of all rows of a kind, in order.
+func (s *Server) Rows(kind byte) (keys, values [][]byte) {
+	_ = scan(s.store.db, []byte{kind}, func(key, value []byte) error {
+		keys, values = append(keys, bytes.Clone(key)), append(values, bytes.Clone(value))
+		return nil
+	})
+	return keys, values
+}
+
+// UnsettledKey is the key of what is unsettled of an object.
+func UnsettledKey(f coda.Fid) []byte { return unsettledKey(f) }

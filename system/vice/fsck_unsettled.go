@@ -9,7 +9,7 @@ import (
 // unsettled checks what the server of a replicated volume keeps about batches that other replicas may not have.
 func (f *fsck) unsettled() error {
 	u := &unsettledCheck{fsck: f, touched: map[coda.Fid]bool{}, of: map[coda.Fid]bool{}}
-	for _, step := range []func() error{u.batches, u.objects, u.namesOf} {
+	for _, step := range []func() error{u.filling, u.batches, u.objects, u.namesOf} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -28,6 +28,13 @@ type unsettledCheck struct {
 // knows reports whether an update is one of the batches that are kept.
 func (u *unsettledCheck) knows(s coda.StoreID) bool {
 	return slices.ContainsFunc(u.known, func(b *heldBatch) bool { return b.has(s) })
+}
+
+func (u *unsettledCheck) filling() error {
+	if _, _, err := getFilling(u.view); err != nil {
+		u.problem("whether the replica has to be filled: %v", err)
+	}
+	return nil
 }
 
 func (u *unsettledCheck) batches() error {

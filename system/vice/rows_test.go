@@ -4,9 +4,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/wire"
+	"github.com/codastress/codastress/system/wire/peerpb"
+	"github.com/codastress/codastress/system/wire/vicepb"
 )
 
 func drawVersion(t *rapid.T) (v coda.VersionVector) {
@@ -109,6 +113,61 @@ func FuzzRows(f *testing.F) {
 		}
 		_, _ = decodeEntry(coda.RootFid(7), "x", b)
 		_, _ = decodeServer(b)
+		_, _ = decodeFilling(b)
 		_, _ = decodeVolume(b)
+	})
+}
+
+// What another server sends is either refused or understood: what is understood is sent on as it came.
+func FuzzPeerState(f *testing.F) {
+	dir := coda.RootFid(7)
+	file := coda.NewFid(7, 2, coda.File)
+	update := coda.StoreID{Client: coda.ClientID{1}, Number: 3}
+	seeds := []*peerpb.UnsettledReply{
+		{Part: &peerpb.UnsettledReply_Batch{Batch: batchToProto(&heldBatch{
+			batchID{coda.ClientID{1}, 2, 9}, batchRow{refused: []uint64{5}, objects: []batchObject{{fid: dir, count: 2, numbers: []uint64{3, 4}}}},
+		})}},
+		{Part: &peerpb.UnsettledReply_Name{Name: nameToProto(location{dir, "x"}, nameRow{
+			update: update, entry: coda.Entry{Name: "x", Fid: file, Kind: coda.File}, originDir: dir, originName: "y", also: []reason{{update: update}},
+		})}},
+		{Part: &peerpb.UnsettledReply_Object{Object: &peerpb.Object{
+			Fid: wire.FidToProto(file), Heads: []*vicepb.StoreId{wire.StoreToProto(update)},
+			Removed: &peerpb.Tombstone{Update: wire.StoreToProto(update), Dir: wire.FidToProto(dir), Name: []byte("x")},
+		}}},
+	}
+	for _, p := range seeds {
+		b, err := proto.Marshal(p)
+		require.NoError(f, err)
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var reply peerpb.UnsettledReply
+		if proto.Unmarshal(b, &reply) != nil {
+			return
+		}
+		if p := reply.GetBatch(); p != nil {
+			if held, err := batchFromProto(p, 7); err == nil {
+				again, err := batchFromProto(batchToProto(held), 7)
+				require.NoError(t, err)
+				require.Equal(t, held, again)
+				row, err := decodeBatch(7, held.encode())
+				require.NoError(t, err)
+				require.Equal(t, held.encode(), row.encode())
+			}
+		}
+		s := &peerState{names: map[location]nameRow{}, objects: map[coda.Fid]peerObject{}}
+		if p := reply.GetName(); p != nil && s.addName(p, 7) == nil {
+			for at, row := range s.names {
+				again := &peerState{names: map[location]nameRow{}}
+				require.NoError(t, again.addName(nameToProto(at, row), 7))
+				require.Equal(t, s.names, again.names)
+				kept, err := decodeName(at.dir, at.name, row.encode())
+				require.NoError(t, err)
+				require.Equal(t, row, kept)
+			}
+		}
+		if p := reply.GetObject(); p != nil {
+			_ = s.addObject(p, 7)
+		}
 	})
 }
