@@ -16,17 +16,14 @@ func (j *join) joinObjects() error {
 		if err != nil {
 			return err
 		}
-		if mine == nil || theirs.status == nil {
+		if mine == nil || (theirs.status == nil && theirs.removed == nil) {
 			continue
 		}
 		now := new(*mine)
-		switch now.status.Kind {
-		case coda.Directory:
+		if f.IsDirectory() {
 			err = j.joinAttributes(now, theirs)
-		case coda.File:
-			err = j.joinFile(now, theirs)
-		default:
-			j.joinSymlink(now, *theirs.status)
+		} else {
+			err = j.joinData(now, theirs)
 		}
 		if err != nil {
 			return err
@@ -36,52 +33,73 @@ func (j *join) joinObjects() error {
 	return nil
 }
 
-// joinFile joins the contents of a file. Each replica knows the last updates of the file; two that did not see each other are a conflict, in which
-// a replica keeps the contents that it has.
-func (j *join) joinFile(now *vnode, theirs peerObject) error {
+// joinData joins the contents and attributes of a file, or the attributes of a symlink. Each replica knows the last updates. Two that did not see each
+// other are a conflict of a file, in which a replica keeps the contents that it has; of a symlink, the one that is later in an order without
+// meaning is taken.
+func (j *join) joinData(now *vnode, theirs peerObject) error {
 	s := &now.status
 	row, _, err := getUnsettled(j.base, s.Fid)
 	if err != nil {
 		return err
 	}
-	mine, others := headsOf(*s, row.heads), headsOf(*theirs.status, theirs.heads)
+	heads := j.joinHeads(headsOf(s.Version.Store, row.heads), theirs.lastUpdates())
+	if s.Kind != coda.File && len(heads) > 1 {
+		heads = heads[len(heads)-1:]
+	}
+	if other := theirs.status; other != nil {
+		if !slices.Contains(heads, s.Version.Store) && slices.Contains(heads, other.Version.Store) {
+			j.takeData(now, *other)
+		}
+		s.Inconsistent = s.Inconsistent || other.Inconsistent
+	}
+	s.Inconsistent = s.Inconsistent || len(heads) > 1
+	j.noteHeads(*s, heads)
+	return nil
+}
+
+// joinHeads joins the last updates of which two replicas know: those of both, and those of one that the other one has not seen.
+func (j *join) joinHeads(mine, theirs []coda.StoreID) []coda.StoreID {
 	var heads []coda.StoreID
 	for _, h := range mine {
-		if slices.Contains(others, h) || !j.known(h) {
+		if slices.Contains(theirs, h) || !j.known(h) {
 			heads = append(heads, h)
 		}
 	}
-	for _, h := range others {
+	for _, h := range theirs {
 		if !slices.Contains(mine, h) && j.news(h) {
 			heads = append(heads, h)
 		}
 	}
 	slices.SortFunc(heads, compareUpdates)
-	if !slices.Contains(heads, s.Version.Store) && slices.Contains(heads, theirs.status.Version.Store) {
-		j.takeData(now, *theirs.status)
-	}
-	s.Inconsistent = s.Inconsistent || theirs.status.Inconsistent || len(heads) > 1
-	j.heads[s.Fid] = nil
-	if len(heads) > 1 {
-		j.heads[s.Fid] = heads
-	}
-	return nil
+	return heads
 }
 
-// headsOf are the last updates of a file.
-func headsOf(s coda.Status, heads []coda.StoreID) []coda.StoreID {
+// noteHeads keeps the last updates of an object where they are not simply the one that its contents are of: in a conflict, and where the replica from
+// which this one knows of the last update had removed the object and so could not give the contents.
+func (j *join) noteHeads(s coda.Status, heads []coda.StoreID) {
+	j.heads[s.Fid] = nil
+	if len(heads) > 1 || (len(heads) == 1 && heads[0] != s.Version.Store) {
+		j.heads[s.Fid] = heads
+	}
+}
+
+// headsOf are the last updates of a file or symlink.
+func headsOf(last coda.StoreID, heads []coda.StoreID) []coda.StoreID {
 	if len(heads) > 0 {
 		return heads
 	}
-	return []coda.StoreID{s.Version.Store}
+	return []coda.StoreID{last}
 }
 
-// joinSymlink joins the attributes of a symlink, which are all of it that can change. Of two updates that did not see each other the one that is later
-// in an order without meaning is taken.
-func (j *join) joinSymlink(now *vnode, theirs coda.Status) {
-	mine := now.status.Version.Store
-	if j.news(theirs.Version.Store) && (j.known(mine) || compareUpdates(theirs.Version.Store, mine) > 0) {
-		j.takeData(now, theirs)
+// lastUpdates are the last updates of a file or symlink, also of one that was removed.
+func (o peerObject) lastUpdates() []coda.StoreID {
+	switch {
+	case o.status != nil:
+		return headsOf(o.status.Version.Store, o.heads)
+	case o.removed != nil:
+		return headsOf(o.removed.version.Store, o.heads)
+	default:
+		return nil
 	}
 }
 
@@ -116,13 +134,22 @@ func (j *join) joinAttributes(now *vnode, theirs peerObject) error {
 		return err
 	}
 	s := &now.status
-	s.Modified = max(s.Modified, theirs.status.Modified)
-	take := j.news(theirs.attributes) && (j.known(row.attributes) || compareUpdates(theirs.attributes, row.attributes) > 0)
-	if j.remote.everything && theirs.attributes.IsZero() && row.attributes.IsZero() {
-		take = true
+	after := j.attributesAfter(s.Fid, row.attributes)
+	j.heads[s.Fid] = nil
+	if theirs.status == nil {
+		if after != row.attributes || len(row.heads) > 0 {
+			j.heads[s.Fid] = []coda.StoreID{after} // and the attributes are still to be had
+		}
+		return nil
 	}
-	if take {
+	s.Modified = max(s.Modified, theirs.status.Modified)
+	missing := after != row.attributes || len(row.heads) > 0
+	given := after == theirs.attributes && len(theirs.heads) == 0
+	switch {
+	case missing && given, j.remote.everything && theirs.attributes.IsZero() && row.attributes.IsZero():
 		s.Mode, s.Owner = theirs.status.Mode, theirs.status.Owner
+	case missing:
+		j.heads[s.Fid] = []coda.StoreID{after}
 	}
 	return nil
 }
@@ -137,9 +164,12 @@ func (j *join) attributesAfter(f coda.Fid, mine coda.StoreID) coda.StoreID {
 }
 
 // make makes an object of the other replica that this one does not have.
-func (j *join) make(s coda.Status) *vnode {
+func (j *join) make(s coda.Status) (*vnode, error) {
+	row, _, err := getUnsettled(j.base, s.Fid)
+	if err != nil {
+		return nil, err
+	}
 	v := &vnode{status: s, content: j.contentFor(s)}
-	j.heads[s.Fid] = j.remote.objects[s.Fid].heads
 	v.status.Version.Slots = [coda.VersionSlots]uint64{}
 	v.status.Links = 0
 	v.status.Parent = coda.Fid{}
@@ -147,5 +177,14 @@ func (j *join) make(s coda.Status) *vnode {
 		v.status.Length = 0
 	}
 	j.vnodes[s.Fid].now = v
-	return v
+	theirs := j.remote.objects[s.Fid]
+	switch {
+	case s.Kind == coda.Directory:
+		j.heads[s.Fid] = theirs.heads
+	case row.removed != nil:
+		j.noteHeads(s, j.joinHeads(headsOf(row.removed.version.Store, row.heads), theirs.lastUpdates()))
+	default:
+		j.noteHeads(s, theirs.lastUpdates())
+	}
+	return v, nil
 }

@@ -41,7 +41,9 @@ func (j *join) settlePlace(f coda.Fid) (bool, error) {
 		if theirs == nil {
 			return false, coda.Errorf("join", coda.Invalid, "%v has a name, and the other replica has not described it", f)
 		}
-		j.make(*theirs)
+		if _, err := j.make(*theirs); err != nil {
+			return false, err
+		}
 	}
 	if len(parents) > 1 || (links > 1 && f.IsDirectory()) {
 		if err := j.choosePlace(f, parents); err != nil {
@@ -194,7 +196,8 @@ func (j *join) lengthOf(f coda.Fid) int {
 	return length
 }
 
-// unseen reports whether a file or symlink without a name has an update that one of the replicas has not seen, which then did not mean to remove it.
+// unseen reports whether a file or symlink without a name has an update that one of the replicas has not seen, which then did not mean to remove it, or
+// was removed by none.
 func (j *join) unseen(f coda.Fid) (bool, error) {
 	v, err := j.lookup(f)
 	if err != nil {
@@ -211,6 +214,8 @@ func (j *join) unseen(f coda.Fid) (bool, error) {
 	case v != nil && v.status.Inconsistent:
 		return true, nil
 	case v != nil && !j.known(v.status.Version.Store):
+		return true, nil
+	case v != nil && theirs.status != nil: // each has taken one name and left another one
 		return true, nil
 	default:
 		return theirs.status != nil && (j.news(theirs.status.Version.Store) || theirs.status.Inconsistent), nil
@@ -232,14 +237,16 @@ func (j *join) restore(f coda.Fid, nameless map[coda.Fid]bool) error {
 		if theirs.status == nil {
 			return coda.Errorf("join", coda.Invalid, "%v has to come back, and the other replica has not described it", f)
 		}
-		j.make(*theirs.status)
+		if _, err := j.make(*theirs.status); err != nil {
+			return err
+		}
 	}
 	v = j.writable(f)
 	at, back, err := j.wayBack(f, row.removed, theirs.removed)
 	if err != nil {
 		return err
 	}
-	if v.status.Kind == coda.File {
+	if v.status.Kind == coda.File && (row.removed != nil || theirs.removed != nil) {
 		v.status.Inconsistent = true
 	}
 	_, _, claims, err := j.claimsHere(at)
@@ -324,14 +331,20 @@ func (j *join) lastPlace(f coda.Fid, tombstones ...*tombstone) (at location, upd
 	if !update.IsZero() {
 		return at, update, nil
 	}
-	for _, p := range slices.SortedFunc(maps.Keys(j.moves[f]), location.compare) {
-		row, ok, err := j.row(p)
-		if err != nil {
-			return location{}, coda.StoreID{}, err
-		}
-		if ok && (update.IsZero() || compareUpdates(row.update, update) < 0) {
+	look := func(p location, row nameRow) {
+		if row.lost == f && row.entry.Fid.IsZero() && (update.IsZero() || compareUpdates(row.update, update) < 0) {
 			at, update = p, row.update
 		}
+	}
+	for p, row := range j.remote.names {
+		look(p, row)
+	}
+	err = scanNames(j.base, func(p location, row nameRow) error {
+		look(p, row)
+		return nil
+	})
+	if err != nil {
+		return at, update, err
 	}
 	if update.IsZero() {
 		return at, update, coda.Errorf("join", coda.Invalid, "%v has to come back, and nothing says where it was", f)

@@ -273,7 +273,7 @@ func rising(numbers []uint64) bool {
 func nameToProto(p location, row nameRow) *peerpb.Name {
 	n := &peerpb.Name{
 		Dir: wire.FidToProto(p.dir), Name: []byte(p.name), Update: wire.StoreToProto(row.update), Fid: wire.FidToProto(row.entry.Fid),
-		Derived: row.derived, Removal: wire.StoreToProto(row.removal), OriginDir: wire.FidToProto(row.originDir),
+		Derived: row.derived, Removal: wire.StoreToProto(row.removal), Lost: wire.FidToProto(row.lost), OriginDir: wire.FidToProto(row.originDir),
 	}
 	if !row.entry.Fid.IsZero() {
 		n.Kind = wire.KindToProto(row.entry.Kind)
@@ -309,6 +309,11 @@ func (s *peerState) addName(n *peerpb.Name, volume uint32) error {
 			return err
 		}
 		row.entry = coda.Entry{Name: p.name, Fid: f, Kind: kind}
+	}
+	if n.Lost != nil {
+		if row.lost, err = fidFromProto(n.Lost, volume); err != nil {
+			return err
+		}
 	}
 	for _, p := range n.Also {
 		update, err := wire.StoreFromProto(p.GetUpdate())

@@ -68,7 +68,7 @@ func TestRowsComeBack(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, u, gotUnsettled)
 
-		n := nameRow{update: store, entry: e, derived: true, removal: store, also: []reason{{update: store}}, originDir: coda.RootFid(7), originName: "y"}
+		n := nameRow{update: store, entry: e, derived: true, removal: store, lost: f, also: []reason{{update: store}}, originDir: coda.RootFid(7), originName: "y"}
 		gotName, err := decodeName(coda.RootFid(7), "x", n.encode())
 		require.NoError(t, err)
 		require.Equal(t, n, gotName)

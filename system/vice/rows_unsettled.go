@@ -109,7 +109,8 @@ func decodeUnsettled(volume uint32, b []byte) (unsettledRow, error) {
 func (n nameRow) encode() []byte {
 	b := appendObject(append(appendStore(newRow(), n.update), byte(n.entry.Kind)), n.entry.Fid)
 	b = appendObject(appendStore(appendFlag(b, n.derived), n.removal), n.originDir)
-	b = binary.AppendUvarint(appendString(b, n.originName), uint64(len(n.also)))
+	b = appendObject(appendString(b, n.originName), n.lost)
+	b = binary.AppendUvarint(b, uint64(len(n.also)))
 	for _, a := range n.also {
 		b = appendStore(appendStore(b, a.update), a.removal)
 	}
@@ -120,6 +121,7 @@ func decodeName(dir coda.Fid, name string, b []byte) (nameRow, error) {
 	r := readRow(b)
 	n := nameRow{update: r.store(), entry: coda.Entry{Kind: coda.ObjectKind(r.byte()), Fid: r.object(dir.Volume)}}
 	n.derived, n.removal, n.originDir, n.originName = r.flag(), r.store(), r.object(dir.Volume), r.string()
+	n.lost = r.object(dir.Volume)
 	for count := r.number(); count > 0 && r.err == nil; count-- {
 		n.also = append(n.also, reason{r.store(), r.store()})
 	}

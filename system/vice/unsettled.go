@@ -40,7 +40,7 @@ type batchObject struct {
 type unsettledRow struct {
 	attributes coda.StoreID   // of a directory: the update that set its attributes; zero for a settled one
 	removed    *tombstone     // of an object that was removed
-	heads      []coda.StoreID // of a file whose replicas were changed without seeing each other: the last updates, in the order of compareUpdates
+	heads      []coda.StoreID // the last updates, where they are not simply the one that the object is of: of a conflict, or of what is still to be had
 }
 
 // tombstone is what is left of an object.
@@ -58,6 +58,8 @@ type nameRow struct {
 	derived bool         // resolution has changed what the update did: of two rows of one update, this one knows more
 	removal coda.StoreID // of a name that an object has got back: the removal that had not seen the update; otherwise zero
 	also    []reason     // for which the object has the name as well: updates that did not see each other and did the same
+
+	lost coda.Fid // the object from which the update has taken the name; zero for none
 
 	// Of a name that resolution gave an object because another one kept the object's own name.
 	originDir  coda.Fid
@@ -145,6 +147,9 @@ func (t *transaction) writeUnsettled(b *pebble.Batch) error {
 			row.attributes = coda.StoreID{Client: t.client, Number: c.attributes}
 		}
 		row.removed = c.removed
+		if o := t.vnodes[f]; o.now != nil && (f.IsDirectory() && c.attributes != 0 || !f.IsDirectory() && o.now.status.Version.Store != o.before.version().Store) {
+			row.heads = nil
+		}
 		errs = append(errs, b.Set(unsettledKey(f), row.encode(), nil))
 	}
 	for dir, names := range t.entries {
@@ -152,7 +157,7 @@ func (t *transaction) writeUnsettled(b *pebble.Batch) error {
 			if n.number == 0 || !t.replicated() {
 				continue
 			}
-			row := nameRow{update: coda.StoreID{Client: t.client, Number: n.number}, entry: n.now}
+			row := nameRow{update: coda.StoreID{Client: t.client, Number: n.number}, entry: n.now, lost: n.before.Fid}
 			errs = append(errs, b.Set(renamedKey(dir, name), row.encode(), nil))
 		}
 	}

@@ -452,6 +452,7 @@ type Name struct {
 	Derived       bool                   `protobuf:"varint,6,opt,name=derived,proto3" json:"derived,omitempty"`                     // resolution has changed what the update did
 	Removal       *vicepb.StoreId        `protobuf:"bytes,9,opt,name=removal,proto3" json:"removal,omitempty"`                      // of a name that an object got back: the removal that had not seen the update
 	Also          []*Reason              `protobuf:"bytes,10,rep,name=also,proto3" json:"also,omitempty"`                           // updates that did the same without seeing the first
+	Lost          *vicepb.Fid            `protobuf:"bytes,11,opt,name=lost,proto3" json:"lost,omitempty"`                           // the object from which the update has taken the name
 	OriginDir     *vicepb.Fid            `protobuf:"bytes,7,opt,name=origin_dir,json=originDir,proto3" json:"origin_dir,omitempty"` // of a name that resolution gave: where the object's own name was
 	OriginName    []byte                 `protobuf:"bytes,8,opt,name=origin_name,json=originName,proto3" json:"origin_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -540,6 +541,13 @@ func (x *Name) GetRemoval() *vicepb.StoreId {
 func (x *Name) GetAlso() []*Reason {
 	if x != nil {
 		return x.Also
+	}
+	return nil
+}
+
+func (x *Name) GetLost() *vicepb.Fid {
+	if x != nil {
+		return x.Lost
 	}
 	return nil
 }
@@ -1049,7 +1057,7 @@ const file_peer_proto_rawDesc = "" +
 	"\x06Update\x12#\n" +
 	"\x03fid\x18\x01 \x01(\v2\x11.coda.vice.v1.FidR\x03fid\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x04R\x05count\x12\x18\n" +
-	"\anumbers\x18\x03 \x03(\x04R\anumbers\"\x89\x03\n" +
+	"\anumbers\x18\x03 \x03(\x04R\anumbers\"\xb0\x03\n" +
 	"\x04Name\x12#\n" +
 	"\x03dir\x18\x01 \x01(\v2\x11.coda.vice.v1.FidR\x03dir\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\fR\x04name\x12-\n" +
@@ -1059,7 +1067,8 @@ const file_peer_proto_rawDesc = "" +
 	"\aderived\x18\x06 \x01(\bR\aderived\x12/\n" +
 	"\aremoval\x18\t \x01(\v2\x15.coda.vice.v1.StoreIdR\aremoval\x12(\n" +
 	"\x04also\x18\n" +
-	" \x03(\v2\x14.coda.peer.v1.ReasonR\x04also\x120\n" +
+	" \x03(\v2\x14.coda.peer.v1.ReasonR\x04also\x12%\n" +
+	"\x04lost\x18\v \x01(\v2\x11.coda.vice.v1.FidR\x04lost\x120\n" +
 	"\n" +
 	"origin_dir\x18\a \x01(\v2\x11.coda.vice.v1.FidR\toriginDir\x12\x1f\n" +
 	"\vorigin_name\x18\b \x01(\fR\n" +
@@ -1156,31 +1165,32 @@ var file_peer_proto_depIdxs = []int32{
 	17, // 10: coda.peer.v1.Name.kind:type_name -> coda.vice.v1.ObjectKind
 	16, // 11: coda.peer.v1.Name.removal:type_name -> coda.vice.v1.StoreId
 	7,  // 12: coda.peer.v1.Name.also:type_name -> coda.peer.v1.Reason
-	15, // 13: coda.peer.v1.Name.origin_dir:type_name -> coda.vice.v1.Fid
-	16, // 14: coda.peer.v1.Reason.update:type_name -> coda.vice.v1.StoreId
-	16, // 15: coda.peer.v1.Reason.removal:type_name -> coda.vice.v1.StoreId
-	15, // 16: coda.peer.v1.Object.fid:type_name -> coda.vice.v1.Fid
-	18, // 17: coda.peer.v1.Object.status:type_name -> coda.vice.v1.Status
-	16, // 18: coda.peer.v1.Object.attributes:type_name -> coda.vice.v1.StoreId
-	9,  // 19: coda.peer.v1.Object.removed:type_name -> coda.peer.v1.Tombstone
-	16, // 20: coda.peer.v1.Object.heads:type_name -> coda.vice.v1.StoreId
-	19, // 21: coda.peer.v1.Tombstone.version:type_name -> coda.vice.v1.VersionVector
-	16, // 22: coda.peer.v1.Tombstone.update:type_name -> coda.vice.v1.StoreId
-	15, // 23: coda.peer.v1.Tombstone.dir:type_name -> coda.vice.v1.Fid
-	15, // 24: coda.peer.v1.JoinRequest.also:type_name -> coda.vice.v1.Fid
-	13, // 25: coda.peer.v1.SettleRequest.batches:type_name -> coda.peer.v1.SettleBatch
-	0,  // 26: coda.peer.v1.SettleReply.states:type_name -> coda.peer.v1.SettleReply.State
-	1,  // 27: coda.peer.v1.Peer.Unsettled:input_type -> coda.peer.v1.UnsettledRequest
-	10, // 28: coda.peer.v1.Peer.Join:input_type -> coda.peer.v1.JoinRequest
-	12, // 29: coda.peer.v1.Peer.Settle:input_type -> coda.peer.v1.SettleRequest
-	2,  // 30: coda.peer.v1.Peer.Unsettled:output_type -> coda.peer.v1.UnsettledReply
-	11, // 31: coda.peer.v1.Peer.Join:output_type -> coda.peer.v1.JoinReply
-	14, // 32: coda.peer.v1.Peer.Settle:output_type -> coda.peer.v1.SettleReply
-	30, // [30:33] is the sub-list for method output_type
-	27, // [27:30] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	15, // 13: coda.peer.v1.Name.lost:type_name -> coda.vice.v1.Fid
+	15, // 14: coda.peer.v1.Name.origin_dir:type_name -> coda.vice.v1.Fid
+	16, // 15: coda.peer.v1.Reason.update:type_name -> coda.vice.v1.StoreId
+	16, // 16: coda.peer.v1.Reason.removal:type_name -> coda.vice.v1.StoreId
+	15, // 17: coda.peer.v1.Object.fid:type_name -> coda.vice.v1.Fid
+	18, // 18: coda.peer.v1.Object.status:type_name -> coda.vice.v1.Status
+	16, // 19: coda.peer.v1.Object.attributes:type_name -> coda.vice.v1.StoreId
+	9,  // 20: coda.peer.v1.Object.removed:type_name -> coda.peer.v1.Tombstone
+	16, // 21: coda.peer.v1.Object.heads:type_name -> coda.vice.v1.StoreId
+	19, // 22: coda.peer.v1.Tombstone.version:type_name -> coda.vice.v1.VersionVector
+	16, // 23: coda.peer.v1.Tombstone.update:type_name -> coda.vice.v1.StoreId
+	15, // 24: coda.peer.v1.Tombstone.dir:type_name -> coda.vice.v1.Fid
+	15, // 25: coda.peer.v1.JoinRequest.also:type_name -> coda.vice.v1.Fid
+	13, // 26: coda.peer.v1.SettleRequest.batches:type_name -> coda.peer.v1.SettleBatch
+	0,  // 27: coda.peer.v1.SettleReply.states:type_name -> coda.peer.v1.SettleReply.State
+	1,  // 28: coda.peer.v1.Peer.Unsettled:input_type -> coda.peer.v1.UnsettledRequest
+	10, // 29: coda.peer.v1.Peer.Join:input_type -> coda.peer.v1.JoinRequest
+	12, // 30: coda.peer.v1.Peer.Settle:input_type -> coda.peer.v1.SettleRequest
+	2,  // 31: coda.peer.v1.Peer.Unsettled:output_type -> coda.peer.v1.UnsettledReply
+	11, // 32: coda.peer.v1.Peer.Join:output_type -> coda.peer.v1.JoinReply
+	14, // 33: coda.peer.v1.Peer.Settle:output_type -> coda.peer.v1.SettleReply
+	31, // [31:34] is the sub-list for method output_type
+	28, // [28:31] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_peer_proto_init() }
