@@ -378,5 +378,8 @@ func (d *divergence) run() {
 	}
 	d.converge()
 	d.check()
+	before := treeOf(d.servers[0])
+	d.converge()
+	require.Equal(d.t, before, treeOf(d.servers[0]), "what is equal stays as it is")
 	d.settle()
 }

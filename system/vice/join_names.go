@@ -82,21 +82,16 @@ func (j *join) set(p location, row nameRow) error {
 
 // noteDerived notes a row that resolution has derived, if it is new here.
 func (j *join) noteDerived(p location, row nameRow) error {
+	list := slices.DeleteFunc(j.derivations[p.dir], func(d derivation) bool { return d.at == p })
+	j.derivations[p.dir] = list
 	if !row.derived {
 		return nil
 	}
 	before, ok, err := getName(j.base, p)
-	if err != nil || (ok && bytes.Equal(before.shown(), row.shown())) {
-		return err
+	if err == nil && (!ok || !bytes.Equal(before.shown(), row.shown())) {
+		j.derivations[p.dir] = append(list, derivation{p, row})
 	}
-	for i, d := range j.derivations[p.dir] {
-		if d.at == p {
-			j.derivations[p.dir][i].row = row
-			return nil
-		}
-	}
-	j.derivations[p.dir] = append(j.derivations[p.dir], derivation{p, row})
-	return nil
+	return err
 }
 
 func (j *join) move(f coda.Fid, p location, by int) {
@@ -333,10 +328,35 @@ func (j *join) showAlias(p location, row nameRow) error {
 			return err
 		}
 		if there.entry.Fid == row.entry.Fid && there.originDir == p.dir && there.originName == p.name {
-			return j.set(a, row)
+			return j.moveAlias(p, a, row)
 		}
 	}
 	return j.put(location{p.dir, alias(p.name, row.entry.Fid)}, row)
+}
+
+// moveAlias renews the alias that an object has, and moves it to where the other replica has it when that comes first: all have to end with the same.
+func (j *join) moveAlias(of, from location, row nameRow) error {
+	to := from
+	for a := range j.theirAliases[of] {
+		if j.remote.names[a].entry.Fid != row.entry.Fid || a.compare(to) >= 0 {
+			continue
+		}
+		free, err := j.freeFor(a, row)
+		if err != nil {
+			return err
+		}
+		if free {
+			to = a
+		}
+	}
+	if to != from {
+		old := row
+		old.entry = coda.Entry{}
+		if err := j.set(from, old); err != nil {
+			return err
+		}
+	}
+	return j.set(to, row)
 }
 
 // hideAliases takes back the aliases of a name, but those of some objects.
@@ -361,15 +381,25 @@ func (j *join) hideAliases(p location, but map[coda.Fid]*nameRow) error {
 func (j *join) put(p location, row nameRow) error {
 	row.derived = true
 	for {
-		now, err := j.name(p.dir, p.name)
+		free, err := j.freeFor(p, row)
 		if err != nil {
 			return err
 		}
-		if now.Fid.IsZero() || now.Fid == row.entry.Fid {
+		if free {
 			return j.set(p, row)
 		}
 		p.name = alias(p.name, row.entry.Fid)
 	}
+}
+
+// freeFor reports whether an alias can be at a place: nothing else has the name, and nothing is to be remembered of it.
+func (j *join) freeFor(p location, row nameRow) (bool, error) {
+	now, err := j.name(p.dir, p.name)
+	if err != nil || (!now.Fid.IsZero() && now.Fid != row.entry.Fid) {
+		return false, err
+	}
+	there, ok, err := j.row(p)
+	return !ok || !there.originDir.IsZero(), err
 }
 
 // alias is the name that an object gets beside another one that keeps the name.
