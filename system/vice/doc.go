@@ -29,4 +29,10 @@
 // others did is refused and the rest is applied, and since a record that depends on a refused one fails its own certification, it is
 // refused as well. The last answered record number of each client and the answer are part of the transaction, so a batch that is sent
 // again, after a lost reply or a crash, is answered as it was the first time and not applied again.
+//
+// # Replicas
+//
+// A server of a replicated volume keeps, beside the objects, what it cannot know that all replicas have: batches, and what they did to objects
+// and names (unsettled.go). A server makes its state the join of its own and that of another one, in one transaction and without locks across
+// servers (join.go and the files beside it); when all know that all have a batch, the rows about it go (settle.go). docs/replication.md has the rules.
 package vice
