@@ -309,7 +309,7 @@ func divergences(t *testing.T) int {
 		require.NoError(t, err)
 		return n
 	}
-	return 150
+	return 100
 }
 
 // Whatever replicas have done without seeing each other, and in whatever order they are joined, all end with the same, and nothing is lost.

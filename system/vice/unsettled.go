@@ -139,6 +139,9 @@ func (t *transaction) buryAt(f coda.Fid, dir coda.Fid, name string) {
 
 // writeUnsettled puts into a batch of the store what the transaction did to objects and to names.
 func (t *transaction) writeUnsettled(b *pebble.Batch) error {
+	if !t.replicated() {
+		return nil
+	}
 	var errs []error
 	for f, c := range t.touched {
 		row, _, err := getUnsettled(t.base, f)
@@ -154,7 +157,7 @@ func (t *transaction) writeUnsettled(b *pebble.Batch) error {
 	}
 	for dir, names := range t.entries {
 		for name, n := range names {
-			if n.number == 0 || !t.replicated() {
+			if n.number == 0 {
 				continue
 			}
 			row := nameRow{update: coda.StoreID{Client: t.client, Number: n.number}, entry: n.now, lost: n.before.Fid}
