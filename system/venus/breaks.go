@@ -151,10 +151,20 @@ func (v *Venus) setBase(t *tx, o *object, s coda.Status) bool {
 			o.names.at = s.Version // the names are the same
 		}
 	}
+	if o.word.marked != s.Inconsistent {
+		v.noticeName(o)
+	}
 	o.word, o.gone = wordOf(s), false
 	o.replay(v.id.Client)
 	v.saveObject(t, o)
 	return true
+}
+
+// noticeName has the front end look at the name of an object again, which is about to stand for something else.
+func (v *Venus) noticeName(o *object) {
+	if dir, name, ok := v.nameOf(o.fid); ok {
+		v.notices.entry(dir, name)
+	}
 }
 
 // goBack forgets the server's word on an object when the server, asked about just that version, has an older one: it was restored from a

@@ -54,13 +54,30 @@ const (
 // entry finds what a name stands for in the local view, or the conflict that has taken its place.
 func (v *Venus) entry(c *call, d *object, name string) (coda.Entry, bool) {
 	e, ok := d.lookup(name)
-	if len(v.conflicts.all) == 0 || c.repairs || d.madeUp {
+	if c.repairs || d.madeUp {
 		return e, ok
 	}
-	if k := v.shown(place{d.fid, name}, e); k != nil {
-		return k.entry(name), true
+	if len(v.conflicts.all) > 0 {
+		if k := v.shown(place{d.fid, name}, e); k != nil {
+			return k.entry(name), true
+		}
+	}
+	if ok && v.inconsistent(e.Fid) {
+		return linkFor(e), true
 	}
 	return e, ok
+}
+
+// inconsistent reports whether the servers have marked an object because its replicas were changed without seeing each other. The root is shown as it is:
+// it cannot be a link.
+func (v *Venus) inconsistent(f coda.Fid) bool {
+	o := v.objects[f]
+	return o != nil && o.word.marked && f != v.volume.Root
+}
+
+// linkFor is the link that is shown in the place of an entry for something in conflict.
+func linkFor(e coda.Entry) coda.Entry {
+	return coda.Entry{Name: e.Name, Fid: shadow(roleLink, e.Fid), Kind: coda.Symlink}
 }
 
 // shown finds the conflict that shows at a name that stands for e otherwise, nil for none.
@@ -83,16 +100,27 @@ func (c *conflict) entry(name string) coda.Entry {
 	if c.expanded {
 		return coda.Entry{Name: name, Fid: shadow(roleExpanded, c.fid), Kind: coda.Directory}
 	}
-	return coda.Entry{Name: name, Fid: shadow(roleLink, c.fid), Kind: coda.Symlink}
+	return linkFor(coda.Entry{Name: name, Fid: c.fid})
 }
 
 // entriesOf gives the names in a directory, in order, with the conflicts that show there.
 func (v *Venus) entriesOf(d *object) []coda.Entry {
 	list := d.list()
-	if len(v.conflicts.all) == 0 || d.madeUp {
+	if d.madeUp {
+		return list
+	}
+	if v.group.replicated() {
+		for i, e := range list {
+			if v.inconsistent(e.Fid) {
+				list[i] = linkFor(e)
+			}
+		}
+	}
+	if len(v.conflicts.all) == 0 {
 		return list
 	}
 	for i, e := range list {
+		_, e.Fid = unshadow(e.Fid)
 		if k := v.shown(place{d.fid, e.Name}, e); k != nil {
 			list[i] = k.entry(e.Name)
 		}
@@ -126,6 +154,9 @@ func (v *Venus) untouchable(c *call, o *object) error {
 	}
 	if k := v.conflicts.all[o.fid]; k != nil && !k.named() && !c.repairs {
 		return c.fail(coda.Conflict, "%v is in conflict, which has to be repaired", o.fid)
+	}
+	if v.inconsistent(o.fid) && !c.repairs {
+		return c.fail(coda.Conflict, "the replicas of %v are inconsistent, and have to be repaired", o.fid)
 	}
 	return nil
 }
@@ -163,6 +194,9 @@ func (v *Venus) imagined(f coda.Fid) *object {
 		return nil
 	}
 	k := v.conflicts.all[of]
+	if k == nil && role == roleLink && v.inconsistent(of) {
+		return v.imagineInconsistent(v.objects[of])
+	}
 	if k == nil || k.expanded != (role == roleExpanded) {
 		return nil
 	}
@@ -211,6 +245,17 @@ func (v *Venus) imagineAs(k *conflict, s coda.Status, entries []coda.Entry) *obj
 		o.setBaseEntries(entries)
 	}
 	return o
+}
+
+// imagineInconsistent gives the link that stands for what the servers have marked.
+func (v *Venus) imagineInconsistent(o *object) *object {
+	was := o.base()
+	s := coda.Status{
+		Fid: shadow(roleLink, o.fid), Kind: coda.Symlink, Mode: coda.ModeMask, Links: 1, Modified: was.Modified, Owner: was.Owner,
+		Target: coda.ConflictTarget(o.fid), Parent: was.Parent, Version: was.Version,
+	}
+	s.Length = uint64(len(s.Target))
+	return &object{fid: s.Fid, word: wordOf(s), work: &work{local: s, exists: true}, names: &listing{complete: true}, madeUp: true}
 }
 
 // globalEntry is the server's version in an expanded conflict, zero where there is none.

@@ -80,6 +80,7 @@ func (v *Venus) FlushCache() (objects, bytes uint64, err error) { return v.flush
 type ServerState struct {
 	Address   string
 	Up        bool
+	State     string // starting, reachable, reconnecting, unreachable
 	LastError string
 }
 
@@ -87,9 +88,13 @@ type ServerState struct {
 func (v *Venus) Servers() []ServerState {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	return v.servers()
+}
+
+func (v *Venus) servers() []ServerState {
 	list := make([]ServerState, len(v.group.all))
 	for i, r := range v.group.all {
-		list[i] = ServerState{Address: r.server.Address, Up: r.state == linkUp}
+		list[i] = ServerState{Address: r.server.Address, Up: r.state == linkUp, State: r.state.String()}
 		if r.lastErr != nil {
 			list[i].LastError = r.lastErr.Error()
 		}
@@ -107,6 +112,7 @@ type VolumeState struct {
 	CachedObjects uint64
 	CachedBytes   uint64
 	Conflicts     uint64
+	Replicas      []ServerState // in the order of their slots
 }
 
 // Volume describes the volume and its cache.
@@ -116,6 +122,7 @@ func (v *Venus) Volume() VolumeState {
 	s := VolumeState{
 		Name: v.cfg.Volume, ID: v.volume.ID, State: "unreachable", LogRecords: uint64(v.log.count),
 		CachedObjects: uint64(len(v.objects)), CachedBytes: uint64(max(v.cacheBytes, 0)), Conflicts: uint64(v.conflicts.records),
+		Replicas: v.servers(),
 	}
 	if v.group.state == linkUp {
 		s.State = "reachable"

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -88,10 +90,16 @@ func (p *paths) meets(slots ...int) {
 	}, time.Minute, time.Millisecond)
 }
 
-// equal checks that all servers have the same volume, versions included.
-func (s replicas) equal(t testing.TB) {
-	t.Helper()
-	first := s[0].Tree()
+// equal waits until all servers have the same volume, versions included. What they do about what they have heard of each other takes some seconds.
+func (s replicas) equal(t require.TestingT) {
+	var first map[string]coda.Status
+	for range 60 {
+		first = s[0].Tree()
+		if !slices.ContainsFunc(s[1:], func(server *vicetest.Server) bool { return !maps.Equal(first, server.Tree()) }) {
+			return
+		}
+		time.Sleep(time.Second)
+	}
 	for slot, server := range s[1:] {
 		require.Equal(t, first, server.Tree(), "of the server in slot %d", slot+1)
 	}
@@ -111,12 +119,12 @@ func TestReplicasAreWrittenToTogether(t *testing.T) {
 				b.write("d/x", "two")
 				b.write("d/y", "")
 				b.settle()
-				time.Sleep(time.Second)
+				synctest.Wait()
 				require.Equal(t, "two", a.read("d/x"))
 				a.rename("d/x", "z")
 				a.remove("d/y")
 				a.settle()
-				time.Sleep(time.Second)
+				synctest.Wait()
 				_, err := b.at("d/x")
 				require.ErrorIs(t, err, coda.NotFound)
 				require.Equal(t, "two", b.read("z"))

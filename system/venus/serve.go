@@ -38,11 +38,15 @@ type controlService struct {
 
 // CheckServers says which servers are there.
 func (s *controlService) CheckServers(context.Context, *controlpb.CheckServersRequest) (*controlpb.CheckServersReply, error) {
-	reply := &controlpb.CheckServersReply{}
-	for _, state := range s.v.Servers() {
-		reply.Servers = append(reply.Servers, &controlpb.Server{Address: state.Address, Up: state.Up, LastError: printable(state.LastError)})
+	return &controlpb.CheckServersReply{Servers: servers(s.v.Servers())}, nil
+}
+
+func servers(list []ServerState) []*controlpb.Server {
+	var p []*controlpb.Server
+	for _, s := range list {
+		p = append(p, &controlpb.Server{Address: s.Address, Up: s.Up, State: s.State, LastError: printable(s.LastError)})
 	}
-	return reply, nil
+	return p
 }
 
 // ListVolumes describes the volume.
@@ -53,7 +57,7 @@ func (s *controlService) ListVolumes(context.Context, *controlpb.ListVolumesRequ
 		Workers: uint32(q.Workers), Made: uint32(q.Made), Busy: uint32(q.Busy), Length: uint64(q.Length), Oldest: int64(q.Oldest),
 	}, Volumes: []*controlpb.Volume{{
 		Name: v.Name, Volume: v.ID, State: v.State, LogRecords: v.LogRecords, LogBytes: v.LogBytes,
-		CachedObjects: v.CachedObjects, CachedBytes: v.CachedBytes, Conflicts: v.Conflicts,
+		CachedObjects: v.CachedObjects, CachedBytes: v.CachedBytes, Conflicts: v.Conflicts, Replicas: servers(v.Replicas),
 	}}}, nil
 }
 

@@ -80,8 +80,12 @@ func (v *Venus) describeLinks(b *strings.Builder) {
 		if r.lastErr != nil {
 			fmt.Fprintf(b, ", last error: %v", r.lastErr)
 		}
-		fmt.Fprintf(b, "\nsession %d of server epoch %d: %d breaks, the lease of %v ends in %v\n",
+		fmt.Fprintf(b, "\nsession %d of server epoch %d: %d breaks, the lease of %v ends in %v",
 			r.id, r.epoch, r.breaks, r.lease, time.Until(r.until).Round(time.Millisecond))
+		if v.group.replicated() {
+			fmt.Fprintf(b, "; %d second phases to tell it of, %d directories with objects that it does not have", len(r.owed), len(r.presumed))
+		}
+		b.WriteByte('\n')
 	}
 }
 

@@ -130,6 +130,11 @@ func ListVolumes(ctx context.Context, venus controlpb.VenusControlClient, out io
 		w := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
 		fmt.Fprintf(w, "  Volume:\t%x named %q\n", v.Volume, v.Name)
 		fmt.Fprintf(w, "  Connection State:\t%s\n", capital(v.State))
+		if len(v.Replicas) > 1 {
+			for slot, r := range v.Replicas {
+				fmt.Fprintf(w, "  Replica %d:\t%s, %s\n", slot, r.Address, r.State)
+			}
+		}
 		fmt.Fprintf(w, "  Conflicts:\t%d\n", v.Conflicts)
 		fmt.Fprintf(w, "  CML:\t%d entries, %d bytes to send\n", v.LogRecords, v.LogBytes)
 		fmt.Fprintf(w, "  Cache:\t%d objects, %d bytes\n", v.CachedObjects, v.CachedBytes)

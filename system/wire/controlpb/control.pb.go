@@ -736,6 +736,7 @@ type Server struct {
 	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
 	Up            bool                   `protobuf:"varint,2,opt,name=up,proto3" json:"up,omitempty"`
 	LastError     string                 `protobuf:"bytes,3,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
+	State         string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"` // starting, reachable, reconnecting, unreachable
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -787,6 +788,13 @@ func (x *Server) GetUp() bool {
 func (x *Server) GetLastError() string {
 	if x != nil {
 		return x.LastError
+	}
+	return ""
+}
+
+func (x *Server) GetState() string {
+	if x != nil {
+		return x.State
 	}
 	return ""
 }
@@ -974,6 +982,7 @@ type Volume struct {
 	CachedObjects uint64                 `protobuf:"varint,6,opt,name=cached_objects,json=cachedObjects,proto3" json:"cached_objects,omitempty"`
 	CachedBytes   uint64                 `protobuf:"varint,7,opt,name=cached_bytes,json=cachedBytes,proto3" json:"cached_bytes,omitempty"`
 	Conflicts     uint64                 `protobuf:"varint,8,opt,name=conflicts,proto3" json:"conflicts,omitempty"` // local versions kept
+	Replicas      []*Server              `protobuf:"bytes,9,rep,name=replicas,proto3" json:"replicas,omitempty"`    // that hold it, in the order of their slots
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1062,6 +1071,13 @@ func (x *Volume) GetConflicts() uint64 {
 		return x.Conflicts
 	}
 	return 0
+}
+
+func (x *Volume) GetReplicas() []*Server {
+	if x != nil {
+		return x.Replicas
+	}
+	return nil
 }
 
 type ForceReintegrateRequest struct {
@@ -3316,12 +3332,13 @@ const file_control_proto_rawDesc = "" +
 	"\x05valid\x18\x05 \x01(\bR\x05valid\"\x15\n" +
 	"\x13CheckServersRequest\"F\n" +
 	"\x11CheckServersReply\x121\n" +
-	"\aservers\x18\x01 \x03(\v2\x17.coda.control.v1.ServerR\aservers\"Q\n" +
+	"\aservers\x18\x01 \x03(\v2\x17.coda.control.v1.ServerR\aservers\"g\n" +
 	"\x06Server\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x0e\n" +
 	"\x02up\x18\x02 \x01(\bR\x02up\x12\x1d\n" +
 	"\n" +
-	"last_error\x18\x03 \x01(\tR\tlastError\"\x14\n" +
+	"last_error\x18\x03 \x01(\tR\tlastError\x12\x14\n" +
+	"\x05state\x18\x04 \x01(\tR\x05state\"\x14\n" +
 	"\x12ListVolumesRequest\"\x8d\x01\n" +
 	"\x10ListVolumesReply\x121\n" +
 	"\avolumes\x18\x01 \x03(\v2\x17.coda.control.v1.VolumeR\avolumes\x12,\n" +
@@ -3332,7 +3349,7 @@ const file_control_proto_rawDesc = "" +
 	"\x04made\x18\x02 \x01(\rR\x04made\x12\x12\n" +
 	"\x04busy\x18\x03 \x01(\rR\x04busy\x12\x16\n" +
 	"\x06length\x18\x04 \x01(\x04R\x06length\x12\x16\n" +
-	"\x06oldest\x18\x05 \x01(\x03R\x06oldest\"\xf0\x01\n" +
+	"\x06oldest\x18\x05 \x01(\x03R\x06oldest\"\xa5\x02\n" +
 	"\x06Volume\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06volume\x18\x02 \x01(\rR\x06volume\x12\x14\n" +
@@ -3342,7 +3359,8 @@ const file_control_proto_rawDesc = "" +
 	"\tlog_bytes\x18\x05 \x01(\x04R\blogBytes\x12%\n" +
 	"\x0ecached_objects\x18\x06 \x01(\x04R\rcachedObjects\x12!\n" +
 	"\fcached_bytes\x18\a \x01(\x04R\vcachedBytes\x12\x1c\n" +
-	"\tconflicts\x18\b \x01(\x04R\tconflicts\"\x19\n" +
+	"\tconflicts\x18\b \x01(\x04R\tconflicts\x123\n" +
+	"\breplicas\x18\t \x03(\v2\x17.coda.control.v1.ServerR\breplicas\"\x19\n" +
 	"\x17ForceReintegrateRequest\"5\n" +
 	"\x15ForceReintegrateReply\x12\x1c\n" +
 	"\tremaining\x18\x01 \x01(\x04R\tremaining\"\x13\n" +
@@ -3604,96 +3622,97 @@ var file_control_proto_depIdxs = []int32{
 	14, // 3: coda.control.v1.CheckServersReply.servers:type_name -> coda.control.v1.Server
 	18, // 4: coda.control.v1.ListVolumesReply.volumes:type_name -> coda.control.v1.Volume
 	17, // 5: coda.control.v1.ListVolumesReply.queue:type_name -> coda.control.v1.Queue
-	29, // 6: coda.control.v1.ListConflictsReply.conflicts:type_name -> coda.control.v1.Conflict
-	30, // 7: coda.control.v1.ListLocalReply.records:type_name -> coda.control.v1.LocalRecord
-	30, // 8: coda.control.v1.CheckLocalReply.refused:type_name -> coda.control.v1.LocalRecord
-	0,  // 9: coda.control.v1.RepairRequest.keep:type_name -> coda.control.v1.Keep
-	39, // 10: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
-	61, // 11: coda.control.v1.HeadRequest.fid:type_name -> coda.vice.v1.Fid
-	62, // 12: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
-	62, // 13: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
-	63, // 14: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
-	62, // 15: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
-	53, // 16: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
-	55, // 17: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
-	56, // 18: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
-	48, // 19: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
-	62, // 20: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
-	12, // 21: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
-	15, // 22: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
-	19, // 23: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
-	21, // 24: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
-	23, // 25: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
-	25, // 26: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
-	27, // 27: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
-	31, // 28: coda.control.v1.VenusControl.ListLocal:input_type -> coda.control.v1.ListLocalRequest
-	33, // 29: coda.control.v1.VenusControl.CheckLocal:input_type -> coda.control.v1.CheckLocalRequest
-	46, // 30: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
-	46, // 31: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
-	35, // 32: coda.control.v1.VenusControl.Repair:input_type -> coda.control.v1.RepairRequest
-	37, // 33: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
-	2,  // 34: coda.control.v1.VenusControl.HoardAdd:input_type -> coda.control.v1.HoardAddRequest
-	46, // 35: coda.control.v1.VenusControl.HoardDelete:input_type -> coda.control.v1.PathRequest
-	4,  // 36: coda.control.v1.VenusControl.HoardClear:input_type -> coda.control.v1.HoardClearRequest
-	6,  // 37: coda.control.v1.VenusControl.HoardList:input_type -> coda.control.v1.HoardListRequest
-	8,  // 38: coda.control.v1.VenusControl.HoardWalk:input_type -> coda.control.v1.HoardWalkRequest
-	46, // 39: coda.control.v1.VenusControl.HoardVerify:input_type -> coda.control.v1.PathRequest
-	40, // 40: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
-	44, // 41: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
-	42, // 42: coda.control.v1.CodasrvControl.Head:input_type -> coda.control.v1.HeadRequest
-	37, // 43: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
-	46, // 44: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
-	46, // 45: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
-	46, // 46: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
-	52, // 47: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
-	54, // 48: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
-	58, // 49: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
-	59, // 50: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
-	60, // 51: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
-	47, // 52: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
-	47, // 53: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
-	46, // 54: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
-	46, // 55: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
-	13, // 56: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
-	16, // 57: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
-	20, // 58: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
-	22, // 59: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
-	24, // 60: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
-	26, // 61: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
-	28, // 62: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
-	32, // 63: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
-	34, // 64: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
-	48, // 65: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
-	48, // 66: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
-	36, // 67: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
-	38, // 68: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
-	3,  // 69: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
-	48, // 70: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
-	5,  // 71: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
-	7,  // 72: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
-	9,  // 73: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
-	10, // 74: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
-	41, // 75: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
-	45, // 76: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
-	43, // 77: coda.control.v1.CodasrvControl.Head:output_type -> coda.control.v1.HeadReply
-	38, // 78: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
-	49, // 79: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
-	50, // 80: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
-	51, // 81: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
-	49, // 82: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
-	57, // 83: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
-	49, // 84: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
-	49, // 85: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
-	49, // 86: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
-	49, // 87: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
-	48, // 88: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
-	48, // 89: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
-	48, // 90: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
-	56, // [56:91] is the sub-list for method output_type
-	21, // [21:56] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	14, // 6: coda.control.v1.Volume.replicas:type_name -> coda.control.v1.Server
+	29, // 7: coda.control.v1.ListConflictsReply.conflicts:type_name -> coda.control.v1.Conflict
+	30, // 8: coda.control.v1.ListLocalReply.records:type_name -> coda.control.v1.LocalRecord
+	30, // 9: coda.control.v1.CheckLocalReply.refused:type_name -> coda.control.v1.LocalRecord
+	0,  // 10: coda.control.v1.RepairRequest.keep:type_name -> coda.control.v1.Keep
+	39, // 11: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
+	61, // 12: coda.control.v1.HeadRequest.fid:type_name -> coda.vice.v1.Fid
+	62, // 13: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
+	62, // 14: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
+	63, // 15: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
+	62, // 16: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
+	53, // 17: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
+	55, // 18: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
+	56, // 19: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
+	48, // 20: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
+	62, // 21: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
+	12, // 22: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
+	15, // 23: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
+	19, // 24: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
+	21, // 25: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
+	23, // 26: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
+	25, // 27: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
+	27, // 28: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
+	31, // 29: coda.control.v1.VenusControl.ListLocal:input_type -> coda.control.v1.ListLocalRequest
+	33, // 30: coda.control.v1.VenusControl.CheckLocal:input_type -> coda.control.v1.CheckLocalRequest
+	46, // 31: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
+	46, // 32: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
+	35, // 33: coda.control.v1.VenusControl.Repair:input_type -> coda.control.v1.RepairRequest
+	37, // 34: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
+	2,  // 35: coda.control.v1.VenusControl.HoardAdd:input_type -> coda.control.v1.HoardAddRequest
+	46, // 36: coda.control.v1.VenusControl.HoardDelete:input_type -> coda.control.v1.PathRequest
+	4,  // 37: coda.control.v1.VenusControl.HoardClear:input_type -> coda.control.v1.HoardClearRequest
+	6,  // 38: coda.control.v1.VenusControl.HoardList:input_type -> coda.control.v1.HoardListRequest
+	8,  // 39: coda.control.v1.VenusControl.HoardWalk:input_type -> coda.control.v1.HoardWalkRequest
+	46, // 40: coda.control.v1.VenusControl.HoardVerify:input_type -> coda.control.v1.PathRequest
+	40, // 41: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
+	44, // 42: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
+	42, // 43: coda.control.v1.CodasrvControl.Head:input_type -> coda.control.v1.HeadRequest
+	37, // 44: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
+	46, // 45: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
+	46, // 46: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
+	46, // 47: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
+	52, // 48: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
+	54, // 49: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
+	58, // 50: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
+	59, // 51: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
+	60, // 52: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
+	47, // 53: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
+	47, // 54: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
+	46, // 55: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
+	46, // 56: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
+	13, // 57: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
+	16, // 58: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
+	20, // 59: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
+	22, // 60: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
+	24, // 61: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
+	26, // 62: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
+	28, // 63: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
+	32, // 64: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
+	34, // 65: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
+	48, // 66: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
+	48, // 67: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
+	36, // 68: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
+	38, // 69: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
+	3,  // 70: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
+	48, // 71: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
+	5,  // 72: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
+	7,  // 73: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
+	9,  // 74: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
+	10, // 75: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
+	41, // 76: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
+	45, // 77: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
+	43, // 78: coda.control.v1.CodasrvControl.Head:output_type -> coda.control.v1.HeadReply
+	38, // 79: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
+	49, // 80: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
+	50, // 81: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
+	51, // 82: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
+	49, // 83: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
+	57, // 84: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
+	49, // 85: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
+	49, // 86: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
+	49, // 87: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
+	49, // 88: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
+	48, // 89: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
+	48, // 90: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
+	48, // 91: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
+	57, // [57:92] is the sub-list for method output_type
+	22, // [22:57] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
