@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/codastress/codastress/harness/scenario"
+	"github.com/codastress/codastress/system/coda"
 )
 
 // scenarioFlags change a scenario that is loaded.
@@ -53,8 +54,8 @@ func (f *scenarioFlags) load(cmd *cobra.Command, name string) (scenario.Scenario
 	if err := sc.LookUp(known); err != nil {
 		return sc, usageError{err}
 	}
-	if sc.Servers != 1 {
-		return sc, usageError{fmt.Errorf("servers: %d: volumes are not replicated yet, so a cluster has 1 server", sc.Servers)}
+	if sc.Servers > 1 && coda.Profile(sc.Profile).Historical() {
+		return sc, usageError{fmt.Errorf("profile: %s has no replicated volumes yet: take %s, or one server", sc.Profile, coda.Modern)}
 	}
 	return sc, nil
 }

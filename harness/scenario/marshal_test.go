@@ -117,7 +117,7 @@ func anyScenario() *rapid.Generator[scenario.Scenario] {
 			Name:      name.Draw(t, "name"),
 			Doc:       rapid.StringMatching(`([!-~]([ -~\n]{0,20}[!-~])?)?`).Draw(t, "doc"),
 			Clients:   rapid.IntRange(1, 100).Draw(t, "clients"),
-			Servers:   rapid.IntRange(1, 100).Draw(t, "servers"),
+			Servers:   rapid.IntRange(1, 8).Draw(t, "servers"),
 			Profile:   name.Draw(t, "profile"),
 			TimeScale: rapid.Float64Range(0.001, 1000).Draw(t, "scale"),
 			Load:      load,

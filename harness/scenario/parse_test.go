@@ -92,7 +92,7 @@ func TestErrorsHaveAPlaceAndAWayOut(t *testing.T) {
 		{"a workload without a name", "name: mine\nworkload:\n  rate: 5\n", "f.yaml:2:1: workload.name: is missing: `codastress list workloads` shows what there is"},
 		{"a name that is no folder", "name: ../mine\n" + sound[11:], `f.yaml:1:7: name: "../mine" cannot name a run directory: use a-z, 0-9 and -, and at most 100 of them`},
 		{"no clients", sound + "clients: 0\n", "f.yaml:4:10: clients: 0 is not possible: from 1 to 100 clients can be run"},
-		{"no servers", sound + "servers: -1\n", "f.yaml:4:10: servers: -1 is not possible: from 1 to 100 servers can be run"},
+		{"no servers", sound + "servers: -1\n", "f.yaml:4:10: servers: -1 is not possible: from 1 to 8 servers can hold a volume"},
 		{"clients that are no number", sound + "clients: many\n", `f.yaml:4:10: clients: "many" is no whole number`},
 		{"clients that are a list", sound + "clients: [3]\n", `f.yaml:4:10: clients: a list stands here: want a single value`},
 		{"a mistyped profile", sound + "profile: coda-6.2\n", `f.yaml:4:10: profile: unknown profile "coda-6.2": did you mean "coda-6.1"?`},

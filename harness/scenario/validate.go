@@ -14,6 +14,7 @@ import (
 // The most that a scenario may ask for: a slip of the finger should not start a thousand nodes or a run of a year.
 const (
 	maxNodes  = 100
+	maxSlots  = 8 // of a version vector, each for one server
 	maxTime   = 7 * 24 * time.Hour
 	maxScale  = 1000
 	maxWeight = 1000
@@ -31,8 +32,8 @@ func (s Scenario) Validate() error {
 		return wrong("name", "%q cannot name a run directory: use a-z, 0-9 and -, and at most 100 of them", s.Name)
 	case s.Clients < 1 || s.Clients > maxNodes:
 		return wrong("clients", "%d is not possible: from 1 to %d clients can be run", s.Clients, maxNodes)
-	case s.Servers < 1 || s.Servers > maxNodes:
-		return wrong("servers", "%d is not possible: from 1 to %d servers can be run", s.Servers, maxNodes)
+	case s.Servers < 1 || s.Servers > maxSlots:
+		return wrong("servers", "%d is not possible: from 1 to %d servers can hold a volume", s.Servers, maxSlots)
 	case !(s.TimeScale >= 1/float64(maxScale) && s.TimeScale <= maxScale) || math.IsNaN(s.TimeScale):
 		return wrong("time_scale", "%v is not possible: it divides time constants, by 0.001 to %d", s.TimeScale, maxScale)
 	case s.Profile == "":

@@ -91,6 +91,7 @@ func Dial(address string, cfg ClientConfig, more ...grpc.DialOption) (*grpc.Clie
 			MinConnectTimeout: cfg.ConnectTime,
 		}),
 		grpc.WithIdleTimeout(0),
+		grpc.WithStatsHandler(patientRetries{}),
 		grpc.WithChainUnaryInterceptor(unaryClientErrors),
 		grpc.WithChainStreamInterceptor(streamClientErrors),
 	)

@@ -156,3 +156,48 @@ func TestSilentServerIsFound(t *testing.T) {
 		require.LessOrEqual(t, time.Since(start), 6*time.Second+time.Millisecond)
 	})
 }
+
+// brokenConn can be read and not be written to any more when it is told to.
+type brokenConn struct {
+	net.Conn
+	broken *atomic.Bool
+}
+
+func (c brokenConn) Write(p []byte) (int, error) {
+	if c.broken.Load() {
+		return 0, io.ErrClosedPipe
+	}
+	return c.Conn.Write(p)
+}
+
+// Time passes in the bubble only when every goroutine waits: a call that tries again and again without waiting would never end.
+func TestRetriesWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		listener := bufconn.Listen(1 << 16)
+		server := grpc.NewServer(wire.ServerOptions(nil, wire.DefaultLiveness())...)
+		vicepb.RegisterViceServer(server, vice{volume: func(context.Context) error { return nil }})
+		served := make(chan error, 1)
+		go func() { served <- server.Serve(listener) }()
+		var broken atomic.Bool
+		cfg := wire.DefaultClientConfig()
+		cfg.Dialer = func(ctx context.Context, _ string) (net.Conn, error) {
+			c, err := listener.DialContext(ctx)
+			return brokenConn{c, &broken}, err
+		}
+		conn, err := wire.Dial("server", cfg)
+		require.NoError(t, err)
+		client := vicepb.NewViceClient(conn)
+		_, err = client.Volume(t.Context(), &vicepb.VolumeRequest{})
+		require.NoError(t, err)
+		broken.Store(true)
+		for range 2 { // with the first, the writer finds out; with the second, the reader does not know yet
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			_, err = client.Volume(ctx, &vicepb.VolumeRequest{})
+			require.ErrorIs(t, err, coda.TimedOut)
+			cancel()
+		}
+		require.NoError(t, conn.Close())
+		server.Stop()
+		require.NoError(t, <-served)
+	})
+}
