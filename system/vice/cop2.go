@@ -105,6 +105,7 @@ func (a *amendment) count(id batchID, applied slots) error {
 		if err := a.add(o.fid, o.owed&applied, o.count); err != nil {
 			return err
 		}
+		row.behind |= o.owed &^ applied // they may have it all the same, and their answers were lost
 		o.owed = 0
 		changed = true
 	}

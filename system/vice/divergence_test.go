@@ -290,7 +290,7 @@ func (d *divergence) nothingLost(held map[coda.StoreID]bool, exists map[coda.Fid
 
 // settle has the servers forget what is settled.
 func (d *divergence) settle() {
-	for range 3 {
+	for range 5 {
 		for _, s := range d.servers {
 			ctx, cancel := context.WithTimeout(context.Background(), callTime)
 			require.NoError(d.t, s.Vice().Settle(ctx))

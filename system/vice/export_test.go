@@ -58,6 +58,11 @@ func (s *Server) Unsettled() int {
 			return nil
 		})
 	}
+	for _, p := range s.peers {
+		p.mu.Lock()
+		n += len(p.check)
+		p.mu.Unlock()
+	}
 	return n
 }
 

@@ -211,25 +211,46 @@ func (j *join) tombstoneOf(f coda.Fid, row unsettledRow, version coda.VersionVec
 	return &tombstone{version: version, update: update, dir: at.dir, name: at.name}, nil
 }
 
-// countTaken notes of batches that both replicas have, what of the other replicas' updates is counted now. The other replica's own updates are. Of
-// those of a third one that were raised nobody can say whether this batch is among them: to count too few only costs another join, to count too
-// many would hide an update.
+// countTaken notes what of the other replicas' updates is counted now. The other replica's own updates are. Where its count of a third one's was taken
+// over because it was larger, nobody can say which batches are in it: neither may a late COP2 count again what is, nor is certain that what was counted
+// before still is. That third replica has to be joined. To count too few only costs that, to count too many would hide an update.
 func (j *join) countTaken() {
-	other := slots(1) << j.remote.slot
+	other, own := slots(1)<<j.remote.slot, slots(1)<<j.slot
+	for id, mine := range j.local.batches {
+		var third slots
+		for _, o := range mine.objects {
+			third |= j.out.raised[o.fid] &^ (other | own)
+		}
+		if _, both := j.batches[id]; both {
+			continue
+		}
+		behind := mine.behind | third
+		if mine.everywhere { // the other replica has forgotten it, and counts it
+			behind &^= other
+		}
+		if behind != mine.behind {
+			row := &heldBatch{id, mine.batchRow}
+			row.behind = behind
+			j.batches[id] = row
+		}
+	}
 	for id, b := range j.batches {
 		if j.local.batches[id] == nil {
 			for i := range b.objects {
 				b.objects[i].owed = 0
 			}
-			b.behind = (slots(1)<<j.replicas - 1) &^ (other | 1<<j.slot)
+			b.behind = (slots(1)<<j.replicas - 1) &^ (other | own)
+			continue
+		}
+		if j.remote.known.batches[id] == nil {
 			continue
 		}
 		b.behind &^= other
 		for i := range b.objects {
 			o := &b.objects[i]
-			o.owed &^= other
-			b.behind |= o.owed & j.out.raised[o.fid]
-			o.owed &^= j.out.raised[o.fid]
+			third := j.out.raised[o.fid] &^ (other | own)
+			b.behind |= third
+			o.owed &^= other | third
 		}
 	}
 }

@@ -212,7 +212,7 @@ func TestBatchThatCameFromAnotherReplica(t *testing.T) {
 	for _, c := range clients {
 		log.At(c).COP2(0, 1)
 	}
-	for range 3 {
+	for range 5 {
 		for _, s := range servers {
 			require.NoError(t, s.Vice().Settle(t.Context()))
 		}

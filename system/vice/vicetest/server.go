@@ -126,6 +126,9 @@ func (s *Server) between(peer *Server, c net.Conn) net.Conn {
 			end.peers = map[net.Conn]bool{}
 		}
 		end.peers[c] = true
+		if end.cut.Load() || s.dead.Load() { // since the connection was asked for
+			_ = c.Close()
+		}
 		end.mu.Unlock()
 	}
 	return c
