@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/history"
@@ -102,16 +101,9 @@ func (n *node) begin(name string) (*daemon, Life, error) {
 	}, nil
 }
 
-const (
-	// killTime is how long a killing waits for its moment.
-	killTime = 300 * time.Millisecond
-	// powerTime is how long a loss of power waits for a moment when there is something to lose.
-	powerTime = 3 * time.Second
-)
-
 // KillDaemon implements cluster.Agent. It strikes at a moment that is worth it, soon.
 func (n *node) KillDaemon(ctx context.Context, name string) error {
-	return n.strike(ctx, name, Disk.Crash, blow{wait: killTime})
+	return n.strike(ctx, name, Disk.Crash, blow{})
 }
 
 // LosePower implements cluster.Mains: it takes the power from the machine while a daemon runs, and gives it back. It waits for a moment when something is
@@ -122,7 +114,7 @@ func (n *node) LosePower(ctx context.Context, name string) (cluster.DiskLoss, er
 		n.boot++
 		left, loss = disk.LosePower(n.machine.Random)
 		return left
-	}, blow{wait: powerTime, worth: func() bool { return n.disk.Unsynced() }})
+	}, blow{worth: func() bool { return n.disk.Unsynced() }})
 	return loss, err
 }
 
@@ -196,7 +188,7 @@ func (n *node) endLifeLeaving(d *daemon, life int, what string, expected bool, d
 		return false
 	}
 	process := d.process
-	d.state, d.process, d.aim = cluster.StateExited, nil, nil
+	d.state, d.process = cluster.StateExited, nil
 	close(d.dead)
 	d.stack.Kill()
 	if keeps(d.name) {

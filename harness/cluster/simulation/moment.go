@@ -22,8 +22,7 @@ const (
 // A blow is what a fault does to a daemon when its moment has come.
 type blow struct {
 	strike func()
-	worth  func() bool   // whether it takes anything at the moment; nil for always
-	wait   time.Duration // how long it waits for its moment until it strikes without
+	worth  func() bool // whether it takes anything at the moment; nil for always
 }
 
 // An aim is a blow that waits for its moment.
@@ -39,8 +38,14 @@ func (a *aim) takes(moment Moment) bool {
 	return (a.moment == "" || a.moment == moment) && (a.worth == nil || a.worth())
 }
 
-// aimMost is how many moments of its kind a fault lets pass at most.
-const aimMost = 60
+const (
+	// aimTime is how long a fault waits for its moment until it strikes without.
+	aimTime = 300 * time.Millisecond
+	// worthTime is how long it waits then for a moment when it takes something.
+	worthTime = 3 * time.Second
+	// aimMost is how many moments of its kind a fault lets pass at most.
+	aimMost = 60
+)
 
 // draw aims at a moment, or at none: one time in four a fault strikes when it was planned, or as soon as it takes something.
 func draw(random *rand.Rand, b blow) (aimed *aim, now bool) {
@@ -77,19 +82,34 @@ func (n *node) at(d *daemon, life int, moment Moment) {
 func (n *node) whenWorthIt(ctx context.Context, d *daemon, b blow) {
 	n.mu.Lock()
 	aimed, now := draw(n.machine.Random, b)
+	if !now {
+		d.aim = aimed
+	}
+	n.mu.Unlock()
 	if now {
-		n.mu.Unlock()
 		b.strike()
 		return
 	}
-	d.aim = aimed
+	if n.waitFor(ctx, d, aimed, aimTime) {
+		return
+	}
+	n.mu.Lock()
+	aimed = &aim{blow: b, hit: make(chan struct{})}
+	if now = aimed.takes(""); !now {
+		d.aim = aimed
+	}
 	n.mu.Unlock()
-	timer := time.NewTimer(b.wait)
+	if now || !n.waitFor(ctx, d, aimed, worthTime) {
+		b.strike()
+	}
+}
+
+// waitFor waits until an aim has struck, and says whether it did. If not it will not any more.
+func (n *node) waitFor(ctx context.Context, d *daemon, aimed *aim, long time.Duration) bool {
+	timer := time.NewTimer(long)
 	defer timer.Stop()
 	select {
 	case <-aimed.hit:
-		n.machine.Log.Debug("a fault struck", "daemon", d.name, "moment", aimed.moment)
-		return
 	case <-timer.C:
 	case <-ctx.Done():
 	}
@@ -100,8 +120,9 @@ func (n *node) whenWorthIt(ctx context.Context, d *daemon, b blow) {
 	}
 	n.mu.Unlock()
 	if missed {
-		b.strike()
-		return
+		return false
 	}
-	<-aimed.hit // it is striking
+	<-aimed.hit // at the latest when it has struck
+	n.machine.Log.Debug("a fault struck", "daemon", d.name, "moment", aimed.moment)
+	return true
 }
