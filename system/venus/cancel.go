@@ -226,8 +226,8 @@ func (v *Venus) cancelLife(t *tx, o *object, parent coda.Fid, name string) (heir
 		if op.Replaced == o.fid || !heir.fid.IsZero() || op.ToParent != parent || op.ToName != name {
 			return inheritance{}, false
 		}
-		if replaced := v.objects[op.Replaced]; replaced != nil && replaced.exists() {
-			return inheritance{}, false // it has another name: what was done to it since builds on it having lost this one
+		if replaced := v.objects[op.Replaced]; replaced != nil && (replaced.exists() || replaced.changedAfter(r)) {
+			return inheritance{}, false // it has or had another name: what was done to it since builds on it having lost this one
 		}
 		heir = inheritance{op.Replaced, op.ReplacedBase}
 	}
@@ -235,6 +235,11 @@ func (v *Venus) cancelLife(t *tx, o *object, parent coda.Fid, name string) (heir
 		v.cancel(t, o.pending()[len(o.pending())-1])
 	}
 	return heir, true
+}
+
+// changedAfter says whether the log has something that was done to an object after a record.
+func (o *object) changedAfter(r *record) bool {
+	return slices.ContainsFunc(o.pending(), func(later *record) bool { return later.Number > r.Number })
 }
 
 // makeUp applies the rules to the records of a batch that the server has rejected, as they would have been if these had not been under way.
