@@ -38,6 +38,8 @@ type bug struct {
 	Quick    bool     `yaml:"quick"`    // it is shown each time the tests run
 	Simulate searched `yaml:"simulate"` // a search among seeds, or
 	Test     tested   `yaml:"test"`     // a test
+
+	Unsearched string `yaml:"unsearched"` // why no search among seeds shows a bug that a test does
 }
 
 // searched is a search for a seed that shows a bug. A seed takes another course in each version of the program, so there are several, of which one
@@ -80,6 +82,7 @@ func readBugs(t *testing.T) (bugs []bug) {
 		require.NotEmpty(t, b.Mended, "%s", file)
 		require.NotEqual(t, b.Simulate.Seeds == "", b.Test.Run == "", "%s: a search or a test, and not both", file)
 		require.Equal(t, b.Simulate.Seeds == "", b.scenario == nil, "%s: a search has a scenario", file)
+		require.Equal(t, b.Simulate.Seeds == "", b.Unsearched != "", "%s: why is there no search?", file)
 		bugs = append(bugs, b)
 	}
 	return bugs
@@ -154,7 +157,7 @@ func TestTrackRecord(t *testing.T) {
 	var want bytes.Buffer
 	fmt.Fprintf(&want, "%s\n| bug | what was wrong | how it was found | what shows it without the mend | the commit that mended it |\n|---|---|---|---|---|\n", head)
 	for _, b := range readBugs(t) {
-		shows := fmt.Sprintf("`%s` of `%s`", b.Test.Run, b.Test.Package)
+		shows := fmt.Sprintf("`%s` of `%s`. %s", b.Test.Run, b.Test.Package, b.Unsearched)
 		if b.Test.Run == "" {
 			shows = fmt.Sprintf("%s, in seeds %s of its scenario", b.Simulate.Check, b.Simulate.Seeds)
 		}
