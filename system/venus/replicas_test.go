@@ -94,15 +94,29 @@ func (p *paths) meets(slots ...int) {
 func (s replicas) equal(t require.TestingT) {
 	var first map[string]coda.Status
 	for range 60 {
-		first = s[0].Tree()
-		if !slices.ContainsFunc(s[1:], func(server *vicetest.Server) bool { return !maps.Equal(first, server.Tree()) }) {
+		first = alike(s[0].Tree())
+		if !slices.ContainsFunc(s[1:], func(server *vicetest.Server) bool { return !maps.Equal(first, alike(server.Tree())) }) {
 			return
 		}
 		time.Sleep(time.Second)
 	}
 	for slot, server := range s[1:] {
-		require.Equal(t, first, server.Tree(), "of the server in slot %d", slot+1)
+		require.Equal(t, first, alike(server.Tree()), "of the server in slot %d", slot+1)
 	}
+}
+
+// alike leaves out what may differ: all of what is inconsistent but the mark, and which update of a directory was the last.
+func alike(tree map[string]coda.Status) map[string]coda.Status {
+	for path, s := range tree {
+		switch {
+		case s.Inconsistent:
+			s = coda.Status{Fid: s.Fid, Inconsistent: true}
+		case s.Kind == coda.Directory:
+			s.Version.Store = coda.StoreID{}
+		}
+		tree[path] = s
+	}
+	return tree
 }
 
 // What a client writes is on all servers, with equal versions, and others see it.
@@ -225,5 +239,89 @@ func TestAllReplicasAreGone(t *testing.T) {
 		a.mend(0)
 		a.meets(0, 1)
 		require.Equal(t, "new", a.read("x"))
+	})
+}
+
+// Two clients on both sides of a split go on without each other. When it is over everybody sees what both have done; what both have done to the same
+// file is a conflict for all, and blocks nothing else.
+func TestASplitVolume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := replicas(vicetest.StartReplicas(t, 2))
+		a, b := s.client(t), s.client(t)
+		a.mkdir("d")
+		a.write("d/both", "old")
+		a.write("d/one", "old")
+		a.settle()
+		require.Equal(t, a.tree(), b.tree())
+		time.Sleep(90 * time.Second)
+		s[0].CutOff(true)
+		a.cut(1)
+		b.cut(0)
+		a.meets(0)
+		b.meets(1)
+		for name, p := range map[string]*paths{"a": a, "b": b} {
+			p.write("d/"+name, "made by "+name)
+			p.write("d/both", "written by "+name)
+			p.settle()
+			require.Equal(t, "written by "+name, p.read("d/both"))
+		}
+		a.write("d/one", "written by a")
+		a.settle()
+		require.Equal(t, "old", b.read("d/one"))
+
+		s[0].CutOff(false)
+		a.mend(1)
+		b.mend(0)
+		a.meets(0, 1)
+		b.meets(0, 1)
+		time.Sleep(time.Minute)
+		s.equal(t)
+		one := "written by a"
+		for _, p := range []*paths{a, b, s.client(t)} {
+			require.Equal(t, "made by a", p.read("d/a"))
+			require.Equal(t, "made by b", p.read("d/b"))
+			require.Equal(t, one, p.read("d/one"))
+			link, err := p.at("d/both")
+			require.NoError(t, err)
+			require.Equal(t, coda.Symlink, link.Kind)
+			require.True(t, coda.IsConflictTarget(link.Target), link.Target)
+			one = "written after " + one
+			p.write("d/one", one)
+			p.settle()
+			synctest.Wait() // the others have the break
+		}
+	})
+}
+
+// A client that sees both sides of a split between servers waits for nobody without a bound, and what differs is an error rather than one side's version.
+func TestServersThatDoNotSeeEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := replicas(vicetest.StartReplicas(t, 2))
+		a, b, c := s.client(t), s.client(t), s.client(t)
+		a.write("x", "old")
+		a.write("y", "same")
+		a.settle()
+		require.Equal(t, "same", c.read("y"))
+		time.Sleep(90 * time.Second)
+		s[0].CutOff(true)
+		a.cut(1)
+		b.cut(0)
+		a.meets(0)
+		b.meets(1)
+		a.write("x", "written by a")
+		b.write("x", "written by b")
+		a.settle()
+		b.settle()
+		synctest.Wait()
+		begin := time.Now()
+		_, err := c.tryRead("x")
+		require.ErrorIs(t, err, coda.TimedOut)
+		require.Less(t, time.Since(begin), 30*time.Second)
+		require.Equal(t, "same", c.read("y"))
+		s[0].CutOff(false)
+		time.Sleep(30 * time.Second)
+		link, err := c.at("x")
+		require.NoError(t, err)
+		require.True(t, coda.IsConflictTarget(link.Target), link.Target)
 	})
 }
