@@ -99,8 +99,10 @@ func (t *transaction) change(f coda.Fid) *vnode {
 		o.now = new(*o.before)
 	}
 	o.now.status.Version.Slots[t.slot]++
-	t.touch(f)
-	t.addToDigest(o.now)
+	if t.replicated() {
+		t.touch(f)
+		t.addToDigest(o.now)
+	}
 	return o.now
 }
 
@@ -116,8 +118,10 @@ func (t *transaction) add(number uint64, s coda.Status) {
 	s.Version = coda.VersionVector{Store: coda.StoreID{Client: t.client, Number: number}}
 	s.Version.Slots[t.slot] = 1
 	t.vnodes[s.Fid].now = &vnode{status: s}
-	t.touch(s.Fid)
-	t.addToDigest(t.vnodes[s.Fid].now)
+	if t.replicated() {
+		t.touch(s.Fid)
+		t.addToDigest(t.vnodes[s.Fid].now)
+	}
 }
 
 // drop removes an object that was looked up and loses its last name.

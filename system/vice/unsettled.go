@@ -93,9 +93,6 @@ func (t *transaction) replicated() bool { return t.replicas > 1 }
 
 // touch counts that the present record has updated an object.
 func (t *transaction) touch(f coda.Fid) *touch {
-	if !t.replicated() {
-		return &touch{}
-	}
 	c := t.touched[f]
 	if c == nil {
 		c = &touch{}
@@ -110,7 +107,7 @@ func (t *transaction) touch(f coda.Fid) *touch {
 
 // addToDigest notes in a directory's digest that it has seen the present record. A record that changes two of its names counts once.
 func (t *transaction) addToDigest(v *vnode) {
-	if !t.replicated() || v.status.Kind != coda.Directory {
+	if v.status.Kind != coda.Directory {
 		return
 	}
 	c := t.touched[v.status.Fid]
