@@ -203,9 +203,23 @@ func (j *join) joinName(p location) error {
 	if !unsettled && len(here) == 0 {
 		return j.joinUntouched(p, theirs, told, there)
 	}
+	now, err := j.name(p.dir, p.name)
+	if err != nil {
+		return err
+	}
+	_, anyRow, err := j.row(p)
+	if err != nil {
+		return err
+	}
+	if !anyRow && !now.Fid.IsZero() { // what keeps the name is settled, and only an alias beside it is not
+		here = append(here, claim{entry: coda.Entry{Fid: now.Fid, Kind: now.Kind}})
+	}
+	superseded := told && j.news(theirs.update)
 	var joined []claim
 	for _, c := range here {
-		if slices.Contains(there, c) || !j.claimKnown(c) {
+		// Of a claim that is settled the other replica may have forgotten the row. Only an update of the name itself has superseded it then.
+		forgotten := j.remote.known.find(c.update) == nil && (!superseded || c.entry.Fid != now.Fid)
+		if slices.Contains(there, c) || !j.claimKnown(c) || forgotten {
 			joined = append(joined, c)
 		}
 	}
