@@ -41,13 +41,37 @@ type slots uint32
 // has reports whether a replica is in the set.
 func (s slots) has(slot int) bool { return s>>slot&1 == 1 }
 
-// slotShift is where the slot stands in the numbers that a server of a replicated volume grants, so that servers that are cut off from each other
-// never grant the same one.
-const slotShift = 56
+// The numbers that a server of a replicated volume grants have its slot in their highest byte, so that servers that are cut off from each other never
+// grant the same one. Below it stands the life of its store: a server that lost its disk does not know what it had granted, and clients may make objects
+// of that yet. A volume that is not replicated has slot 0 and life 0.
+const (
+	slotShift = 56
+	lifeShift = 32
+	lifeBytes = (slotShift - lifeShift) / 8
+	mostCount = 1<<lifeShift - 1
+)
 
-// grantedBy gives the slot of the server that has granted a number, and what counts its grants.
-func grantedBy(number uint64) (slot int, count uint64) {
-	return int(number >> slotShift), number & (1<<slotShift - 1)
+// grant is a number taken apart.
+type grant struct {
+	slot  int
+	life  uint64
+	count uint64 // rises from grant to grant
+}
+
+func grantOf(number uint64) grant {
+	return grant{slot: int(number >> slotShift), life: number >> lifeShift & (1<<(slotShift-lifeShift) - 1), count: number & mostCount}
+}
+
+// firstNumber is the first one that a server can grant whose store is new. The id of the store was drawn, and tells it from those before.
+func (r Replication) firstNumber(store coda.ClientID) uint64 {
+	if !r.replicated() {
+		return coda.RootNumber + 1
+	}
+	life := uint64(0)
+	for _, b := range store[:lifeBytes] {
+		life = life<<8 | uint64(b)
+	}
+	return uint64(r.Slot)<<slotShift | life<<lifeShift | (coda.RootNumber + 1)
 }
 
 // rootStore is the store id that the root of a replicated volume has when it is made: the same on all replicas.

@@ -193,6 +193,40 @@ func TestReplicaThatLostItsDisk(t *testing.T) {
 	requireEqual(t, servers)
 }
 
+// A server that has lost its disk does not know any more which numbers it had granted. It grants none of them again, and takes what clients make of them.
+func TestNumbersOfAServerThatLostItsDisk(t *testing.T) {
+	servers := vicetest.StartReplicas(t, 2, smallLimits, func(c *vice.Config) { c.Timing.COP2 = 200 * time.Millisecond })
+	clients := clientsOf(servers, 1)
+	both := func(log *vicetest.Log) {
+		for _, c := range clients {
+			log.At(c).Apply()
+			log.At(c).COP2(0, 1)
+		}
+	}
+	log := clients[1].Log()
+	log.Create(clients[1].Root, "before")
+	both(log)
+	given := clients[1].NewFid(coda.File)
+	servers[1].Kill()
+	servers[1].LoseDisk()
+	servers[1].Start()
+	clients[1].Reconnect()
+	require.Eventually(t, func() bool { return len(servers[1].Tree()) == 2 }, callTime, 10*time.Millisecond)
+	log = clients[1].Log()
+	log.Add(coda.Create{Parent: clients[1].Root, Name: "given before", Fid: given})
+	both(log)
+	granted := map[coda.Fid]bool{given: true}
+	for _, status := range servers[0].Tree() {
+		granted[status.Fid] = true
+	}
+	anew := servers[1].Client(2)
+	for range 100 {
+		f := anew.NewFid(coda.File)
+		require.False(t, granted[f], "%v is granted again", f)
+	}
+	requireEqual(t, servers)
+}
+
 // A batch that another replica has brought is not applied again when the client sends it after all.
 func TestBatchThatCameFromAnotherReplica(t *testing.T) {
 	servers := vicetest.StartReplicas(t, 2, unhurried)

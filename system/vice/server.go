@@ -135,7 +135,7 @@ const onlyVolume = 1
 
 func (s *Server) recoverVolume(b *pebble.Batch) error {
 	r := s.cfg.Replication
-	row := volumeRow{id: onlyVolume, next: uint64(r.Slot)<<slotShift | (coda.RootNumber + 1), slot: r.Slot, replicas: r.replicas()}
+	row := volumeRow{id: onlyVolume, next: r.firstNumber(s.row.id), slot: r.Slot, replicas: r.replicas()}
 	found, err := get(s.store.db, volumeKey(s.cfg.Volume), func(b []byte) (err error) {
 		row, err = decodeVolume(b)
 		return err

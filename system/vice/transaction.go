@@ -39,10 +39,13 @@ func (s *Server) ground() ground {
 	return ground{volume: s.volume.id, next: s.volume.next.Load(), slot: r.Slot, replicas: r.replicas()}
 }
 
-// granted reports whether a server has granted a number, as far as this one can know: it knows its own grants only.
+// granted reports whether a server has granted a number, as far as this one can know: it knows its own grants only, since its store was made.
 func (g ground) granted(number uint64) bool {
-	slot, count := grantedBy(number)
-	return count > coda.RootNumber && slot < g.replicas && (slot != g.slot || number < g.next)
+	if g.replicas == 1 {
+		return number > coda.RootNumber && number < g.next
+	}
+	given, own := grantOf(number), grantOf(g.next)
+	return given.count > coda.RootNumber && given.slot < g.replicas && (given.slot != own.slot || given.life != own.life || number < g.next)
 }
 
 // object is a vnode before the batch and now. Nil stands for no such object.

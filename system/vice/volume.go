@@ -48,6 +48,9 @@ func (s *Server) AllocateVnodes(ctx context.Context, request *vicepb.AllocateVno
 	}
 	defer v.granting.give()
 	first := v.next.Load()
+	if s.cfg.Replication.replicated() && grantOf(first).count+uint64(request.Count) > mostCount {
+		return nil, coda.Errorf("allocate vnodes", coda.NoSpace, "the server has granted all of its numbers")
+	}
 	row := volumeRow{id: v.id, next: first + uint64(request.Count), slot: s.cfg.Replication.Slot, replicas: s.cfg.Replication.replicas()}
 	b := s.store.db.NewBatch()
 	defer b.Close()
