@@ -128,6 +128,16 @@ func BenchmarkReintegrate(b *testing.B) {
 func BenchmarkOpenClose(b *testing.B) {
 	s := vicetest.Start(b)
 	c := start(b, s)
+	openAndClose(b, c)
+}
+
+// BenchmarkOpenCloseReplicated is the same where three servers hold the volume.
+func BenchmarkOpenCloseReplicated(b *testing.B) {
+	onDisk := func(c *venus.Config) { c.Disk, c.Dir = nil, b.TempDir() }
+	openAndClose(b, replicas(vicetest.StartReplicas(b, 3)).client(b, onDisk).client)
+}
+
+func openAndClose(b *testing.B, c *client) {
 	c.write("x", strings.Repeat("x", 4096))
 	c.settle()
 	at, err := c.at("x")

@@ -325,3 +325,38 @@ func TestServersThatDoNotSeeEachOther(t *testing.T) {
 		require.True(t, coda.IsConflictTarget(link.Target), link.Target)
 	})
 }
+
+// A client that ends while a batch has reached some of the replicas sends it to all of them again, and each applies it once.
+func TestABatchIsSentAgainToAllReplicas(t *testing.T) {
+	for _, cutoff := range []time.Duration{0, 100 * time.Millisecond, 3 * time.Second, 10 * time.Second} {
+		t.Run(cutoff.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := replicas(vicetest.StartReplicas(t, 3))
+				a, b := s.client(t), s.client(t)
+				a.mkdir("d")
+				a.write("d/x", "old")
+				a.settle()
+				require.Equal(t, "old", b.read("d/x"))
+				time.Sleep(time.Minute + 300*time.Millisecond)
+				a.nets[1].hold()
+				a.write("d/x", "new")
+				a.write("d/y", "made")
+				a.remove("d/y")
+				a.rename("d/x", "d/z")
+				time.Sleep(cutoff)
+				a.client = a.restart()
+				a.nets[1].release()
+				a.meets(0, 1, 2)
+				a.settle()
+				synctest.Wait()
+				for _, p := range []*paths{a, b} {
+					require.Equal(t, "new", p.read("d/z"))
+					_, err := p.at("d/x")
+					require.ErrorIs(t, err, coda.NotFound)
+					require.Empty(t, must(p.Conflicts()))
+				}
+				s.equal(t)
+			})
+		})
+	}
+}
