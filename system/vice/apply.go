@@ -29,6 +29,7 @@ func (t *transaction) apply(r coda.Record, contents map[uint64]upload) (*coda.Re
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		return &coda.Refusal{Number: r.Number, Kind: refused.kind, Why: refused.why[:min(len(refused.why), maxWhy)]}, nil
 	}
+	t.applied = t.applied || err == nil
 	return nil, err
 }
 

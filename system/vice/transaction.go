@@ -22,6 +22,7 @@ type transaction struct {
 	touched map[coda.Fid]*touch // of a replicated volume
 	batch   batchID
 	refused []coda.Refusal // of the batch
+	applied bool           // a record, at least
 	adopted *batchRow      // of a batch that came from another replica before
 }
 

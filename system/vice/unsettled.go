@@ -169,7 +169,7 @@ func (t *transaction) writePending(b *pebble.Batch) error {
 	if t.adopted != nil {
 		return b.Set(batchKey(t.volume, t.batch), t.adopted.encode(), nil)
 	}
-	if len(t.touched) == 0 {
+	if !t.replicated() || !t.applied { // a batch that has changed nothing here may have changed something elsewhere
 		return nil
 	}
 	row := batchRow{}
