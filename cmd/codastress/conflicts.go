@@ -11,6 +11,7 @@ import (
 
 	"github.com/codastress/codastress/harness/agent/observe"
 	"github.com/codastress/codastress/harness/history"
+	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/venus"
 	"github.com/codastress/codastress/workloads"
 )
@@ -34,7 +35,9 @@ const expandedWithin = 5 * time.Second
 // not there. It gives the objects that were found, and an error where something cannot be read. Only what is owed must be there: of a
 // conflict about a name or about attributes the local contents may never have been on this client.
 func readVersions(ctx context.Context, view volumeView, tree observe.Tree, at string, owed bool) (objects []history.Object, err error) {
-	if err := view.expand(ctx, at); err != nil {
+	if err := view.expand(ctx, at); coda.KindOf(err) == coda.Unsupported {
+		return nil, nil // the servers' versions differ, which they are asked for themselves
+	} else if err != nil {
 		return nil, fmt.Errorf("expanding the conflict: %w", err)
 	}
 	defer func() {

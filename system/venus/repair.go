@@ -101,7 +101,10 @@ func (v *Venus) conflictAt(ctx context.Context, c *call, path string) (*conflict
 		defer v.mu.Unlock()
 		e, _ := v.entry(c, d, name)
 		if role, f := unshadow(e.Fid); role == roleLink || role == roleExpanded {
-			return v.conflicts.all[f], nil
+			if k := v.conflicts.all[f]; k != nil {
+				return k, nil
+			}
+			return nil, c.fail(coda.Unsupported, "the servers have different versions of %q: they cannot be expanded or repaired yet", path)
 		}
 	} else {
 		v.mu.Lock()
