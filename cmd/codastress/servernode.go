@@ -99,6 +99,9 @@ func observeServer(ctx context.Context, store volumeStore, replicated bool) (his
 				observation.Conflicts = append(observation.Conflicts, history.Conflict{Path: path, Operation: history.Inconsistent})
 			}
 			if replicated {
+				if status.Kind == coda.Directory { // the last of the same updates differs between replicas that applied them in another order
+					status.Version.Store = coda.StoreID{}
+				}
 				object.Version = status.Version.String()
 			}
 			observation.Objects = append(observation.Objects, object)

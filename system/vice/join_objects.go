@@ -57,11 +57,14 @@ func (j *join) joinData(now *vnode, theirs peerObject) error {
 	return nil
 }
 
-// joinHeads joins the last updates of which two replicas know: those of both, and those of one that the other one has not seen.
+// joinHeads joins the last updates of which two replicas know: those of both, and those of one that the other one has not seen. An update that only this
+// replica still counts among the last is superseded where the other one has one that this one has not; otherwise the other one has forgotten it, as
+// it is settled, while the conflict goes on.
 func (j *join) joinHeads(mine, theirs []coda.StoreID) []coda.StoreID {
 	var heads []coda.StoreID
+	later := slices.ContainsFunc(theirs, func(h coda.StoreID) bool { return !slices.Contains(mine, h) })
 	for _, h := range mine {
-		if slices.Contains(theirs, h) || !j.known(h) {
+		if slices.Contains(theirs, h) || !later || !j.known(h) {
 			heads = append(heads, h)
 		}
 	}

@@ -140,6 +140,38 @@ func TestUpdatesThatDidNotSeeEachOther(t *testing.T) {
 	require.Contains(t, a, "same")
 }
 
+// A conflict outlives what the servers keep of its updates: one that has forgotten them has not superseded the other's version.
+func TestConflictOutlivesItsSettlement(t *testing.T) {
+	for range 5 {
+		servers := vicetest.StartReplicas(t, 2, func(c *vice.Config) { c.Timing.COP2 = 100 * time.Millisecond })
+		mine, yours := clientsOf(servers, 1), clientsOf(servers, 2)
+		first := mine[0].Log()
+		f, version := first.Create(mine[0].Root, "file")
+		for _, c := range mine {
+			first.At(c).Apply()
+			first.At(c).COP2(0, 1)
+		}
+		for i, c := range []*vicetest.Client{mine[0], yours[1]} {
+			log := c.Log()
+			log.Store(f, version, data(byte(i), 100))
+			log.Apply()
+		}
+		settled := func() bool {
+			return servers[0].Vice().Unsettled() == 0 && servers[1].Vice().Unsettled() == 0 && mine[0].Status(f).Inconsistent && mine[1].Status(f).Inconsistent
+		}
+		require.Eventually(t, settled, callTime, 5*time.Millisecond)
+		for i, c := range []*vicetest.Client{mine[0], yours[1]} {
+			got, err := c.Fetch(f)
+			require.NoError(t, err)
+			require.Equal(t, data(byte(i), 100), got.Data, "each keeps its own")
+		}
+		for _, s := range servers {
+			s.CheckSound()
+			s.Stop()
+		}
+	}
+}
+
 // Servers settle by themselves what is unsettled, and then keep nothing of it.
 func TestServersSettleByThemselves(t *testing.T) {
 	servers := vicetest.StartReplicas(t, 3, func(c *vice.Config) { c.Timing.COP2 = 200 * time.Millisecond })
