@@ -127,7 +127,7 @@ func (l *lostData) finalNames() {
 		if known {
 			objects[path] = int32(i + 1)
 		}
-		if (!known || len(l.mutations.of(path)) == 0) && object.Kind != "directory" && !l.groups.below(object.Path) {
+		if (!known || len(l.mutations.of(path)) == 0) && object.Kind != "directory" && !l.groups.below(object.Path) && !l.isAlias(object.Path) {
 			l.fail(history.Evidence{Text: fmt.Sprintf("%s is on %s, and nobody made it", object.Path, l.final.Node)})
 		}
 	}
@@ -149,6 +149,13 @@ func (l *lostData) finalNames() {
 		}
 		l.name(path, state)
 	}
+}
+
+// isAlias says whether replicas can have made a name beside one that somebody made.
+func (l *lostData) isAlias(name string) bool {
+	beside, ok := aliasOf(l.run, name)
+	path, known := l.operations.FindPath(beside)
+	return ok && known && len(l.mutations.of(path)) > 0
 }
 
 // linkedNames holds the names against each other that links join and nothing ever parted: they are one file.

@@ -92,5 +92,8 @@ func (l *lostData) couldMove(content, path uint32) bool {
 
 func (l *lostData) couldMoveTo(content uint32, path string) bool {
 	write := l.contents.write(content)
+	if beside, ok := aliasOf(l.run, path); ok && write != nil && l.groups.reaches(write.Path, beside) {
+		return true
+	}
 	return write != nil && l.groups.reaches(write.Path, path)
 }
