@@ -27,6 +27,9 @@ const rough = "testdata/rough.yaml"
 // operators is the same with everything that operators do, and the network parted in every way.
 const operators = "testdata/operators.yaml"
 
+// replicated has two servers that hold the volume.
+const replicated = "testdata/replicated.yaml"
+
 // skewed has clocks that are wrong.
 const skewed = "testdata/skewed.yaml"
 
@@ -49,7 +52,7 @@ func TestSimulatedRunsPass(t *testing.T) {
 	for _, one := range []struct {
 		scenario string
 		seeds    int
-	}{{simulatedScenario, 200}, {dark, 100}, {rough, 10}, {operators, 20}, {skewed, 30}} {
+	}{{simulatedScenario, 200}, {dark, 100}, {rough, 10}, {operators, 20}, {replicated, 30}, {skewed, 30}} {
 		t.Run(filepath.Base(one.scenario), func(t *testing.T) {
 			searched := codastress(t, exitPass, clean(t), "simulate", one.scenario, "--seeds", fmt.Sprint("1..", one.seeds), "--dir", ground(t))
 			require.Equal(t, one.seeds, seedsOf(t, searched.stdout.String()))
