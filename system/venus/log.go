@@ -178,7 +178,6 @@ func (v *Venus) nextNumber(t *tx) uint64 {
 	if v.log.next >= v.log.limit {
 		v.log.limit = v.log.next + numberBlock
 		t.meta(metaNumbers, numbers{Limit: v.log.limit})
-		v.limitsMoved = true
 	}
 	n := v.log.next
 	v.log.next++

@@ -60,7 +60,6 @@ func (v *Venus) newFid(t *tx, kind coda.ObjectKind) (f coda.Fid, ok bool) {
 	}
 	if moved {
 		t.meta(metaGrants, v.grants)
-		v.limitsMoved = true
 	}
 	if v.grants.left() < grantLow {
 		wake(v.wakeGrant)
@@ -113,7 +112,6 @@ func (v *Venus) askGrant(ctx context.Context, volume uint32) error {
 	v.mu.Lock()
 	v.grants.Ranges = append(v.grants.Ranges, grant{First: reply.First, End: reply.First + uint64(reply.Count)})
 	t.meta(metaGrants, v.grants)
-	v.limitsMoved = true
 	t.enqueue()
 	close(v.granted)
 	v.granted = make(chan struct{})

@@ -367,7 +367,6 @@ func (v *Venus) skipNumbers(t *tx) {
 	t.meta(metaNumbers, numbers{Limit: v.log.limit})
 	v.grants.skip()
 	t.meta(metaGrants, v.grants)
-	v.limitsMoved = true
 }
 
 // doomOrphans has the containers removed that nothing refers to: they belong to write sessions and fetches that the crash ended, or were left over.

@@ -122,17 +122,15 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 		}
 		return wait, nil
 	}
-	deliveries, sync := v.address(), v.limitsMoved
-	v.limitsMoved = false
+	deliveries := v.address()
 	defer v.delivered(deliveries) // when this returns v.mu is free
 	if err := v.done(t); err != nil {
 		return 0, err
 	}
-	if sync {
-		// The numbers in the batch must never be used again, even if the power fails now.
-		if err := v.store.sync(); err != nil {
-			return 0, err
-		}
+	// The server must not know of records that a loss of power takes from this log: what comes after that would conflict with the client's own work. And
+	// the numbers in the batch must never be used again.
+	if err := v.store.sync(); err != nil {
+		return 0, err
 	}
 	v.deliver(ctx, batch, deliveries)
 	answered, err := answersOf(deliveries)

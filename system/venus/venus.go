@@ -27,28 +27,27 @@ type Venus struct {
 	stop       context.CancelFunc
 	daemons    sync.WaitGroup
 
-	mu          sync.Mutex
-	closed      bool
-	id          identity
-	volume      volumeInfo // zero until the server was reached once
-	objects     map[coda.Fid]*object
-	log         modifyLog
-	frozen      frozen
-	wholeLog    bool // nothing is taken out of the log because of what is logged later: Coda's LogOpts=0, for tests
-	doubtful    bool // the batch under way may have been applied: an attempt to send it has ended without a word of the server
-	grants      grants
-	granted     chan struct{} // closed and replaced when vnode numbers arrive
-	limitsMoved bool          // a limit of numbers or grants has been written and not synced
-	conflicts   conflicts
-	hoard       hoard
-	clock       uint64
-	cacheBytes  int64
-	diskFull    bool          // the disk has less than half of its reserve left
-	doomed      []*container  // their files can go
-	empty       *container    // shared by all files without contents
-	settled     chan struct{} // closed and replaced when records have been answered
-	answered    uint64        // the number of the last record that was answered
-	group       storageGroup
+	mu         sync.Mutex
+	closed     bool
+	id         identity
+	volume     volumeInfo // zero until the server was reached once
+	objects    map[coda.Fid]*object
+	log        modifyLog
+	frozen     frozen
+	wholeLog   bool // nothing is taken out of the log because of what is logged later: Coda's LogOpts=0, for tests
+	doubtful   bool // the batch under way may have been applied: an attempt to send it has ended without a word of the server
+	grants     grants
+	granted    chan struct{} // closed and replaced when vnode numbers arrive
+	conflicts  conflicts
+	hoard      hoard
+	clock      uint64
+	cacheBytes int64
+	diskFull   bool          // the disk has less than half of its reserve left
+	doomed     []*container  // their files can go
+	empty      *container    // shared by all files without contents
+	settled    chan struct{} // closed and replaced when records have been answered
+	answered   uint64        // the number of the last record that was answered
+	group      storageGroup
 
 	wakeLog   chan struct{} // has a token when the reintegrator should look at the log
 	wakeEvict chan struct{}
