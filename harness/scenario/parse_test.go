@@ -196,7 +196,10 @@ func TestLibrary(t *testing.T) {
 		require.NotEmpty(t, sc.Doc)
 		require.LessOrEqual(t, len(strings.Split(sc.Doc, "\n")[0]), 100, "the first line of %s is a summary", sc.Name)
 	}
-	require.Equal(t, []string{"bulk-overwrite", "concurrent-readers", "conflicting-edits", "hoard-and-travel", "mass-delete", "web-hosting-2007"}, found)
+	require.Equal(t, []string{
+		"bulk-overwrite", "concurrent-readers", "conflicting-edits", "hoard-and-travel", "mass-delete", "replica-loss", "rolling-restart", "skewed-readers",
+		"split-brain", "web-hosting-2007",
+	}, found)
 }
 
 func TestMassDeleteHasWhatTheIncidentHad(t *testing.T) {
