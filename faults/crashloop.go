@@ -52,7 +52,7 @@ func (c CrashLoop) Prepare(handles Handles, step history.Step) (*Injection, erro
 // crashes is one series of deaths of one daemon.
 type crashes struct {
 	killing
-	stop func() // ends the series and waits for it; nil before inject
+	series
 
 	mu    sync.Mutex
 	count int   // deaths so far
@@ -65,18 +65,7 @@ func (c *crashes) inject(ctx context.Context) error {
 		return err
 	}
 	c.note(c.died(ctx))
-	series, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		for series.Err() == nil {
-			c.note(c.round(series))
-		}
-	}()
-	c.stop = func() {
-		cancel()
-		<-over
-	}
+	c.begin(ctx, func(ctx context.Context) { c.note(c.round(ctx)) })
 	return nil
 }
 
@@ -133,8 +122,6 @@ func (c *crashes) prove(context.Context) (string, error) {
 }
 
 func (c *crashes) recover(ctx context.Context) error {
-	if c.stop != nil {
-		c.stop()
-	}
+	c.end()
 	return c.killing.recover(ctx)
 }

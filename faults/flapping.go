@@ -47,7 +47,7 @@ const openTime = 200 * time.Millisecond
 // flaps is one series of partitions of one link.
 type flaps struct {
 	once cut
-	stop func() // ends the series and waits for it; nil before inject
+	series
 
 	mu     sync.Mutex
 	cuts   int   // that were proven
@@ -60,18 +60,7 @@ func (f *flaps) inject(ctx context.Context) error {
 	if err := f.once.inject(ctx); err != nil {
 		return err
 	}
-	series, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		for series.Err() == nil {
-			f.flap(series)
-		}
-	}()
-	f.stop = func() {
-		cancel()
-		<-over
-	}
+	f.begin(ctx, f.flap)
 	return nil
 }
 
@@ -115,9 +104,7 @@ func (f *flaps) prove(context.Context) (string, error) {
 }
 
 func (f *flaps) recover(ctx context.Context) error {
-	if f.stop != nil {
-		f.stop()
-	}
+	f.end()
 	return f.once.recover(ctx)
 }
 

@@ -46,7 +46,7 @@ func (r Reset) Prepare(handles Handles, step history.Step) (*Injection, error) {
 type resets struct {
 	node Node
 	link Link
-	stop func() // ends the series and waits for it; nil before inject
+	series
 
 	mu    sync.Mutex
 	count int   // resets so far
@@ -59,23 +59,13 @@ func (r *resets) inject(ctx context.Context) error {
 	if err := r.once(ctx); err != nil {
 		return err
 	}
-	series, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		for {
-			select {
-			case <-series.Done():
-				return
-			case <-time.After(resetPause):
-				_ = r.once(series) // prove tells what went wrong
-			}
+	r.begin(ctx, func(ctx context.Context) {
+		select {
+		case <-ctx.Done():
+		case <-time.After(resetPause):
+			_ = r.once(ctx) // prove tells what went wrong
 		}
-	}()
-	r.stop = func() {
-		cancel()
-		<-over
-	}
+	})
 	return nil
 }
 
@@ -121,9 +111,7 @@ func (r *resets) prove(context.Context) (string, error) {
 }
 
 func (r *resets) recover(context.Context) error {
-	if r.stop != nil {
-		r.stop()
-	}
+	r.end()
 	return nil
 }
 
