@@ -71,10 +71,11 @@ func (j *join) work() error {
 	return nil
 }
 
-// news reports whether an update of the other replica is one that this one has not seen.
+// news reports whether an update of the other replica is one that this one has not seen. What all have, this one has forgotten; but a replica that is
+// being filled, and asks for everything, may have lost it.
 func (j *join) news(s coda.StoreID) bool {
 	b := j.remote.known.find(s)
-	return b != nil && !b.everywhere && j.local.find(s) == nil
+	return b != nil && (!b.everywhere || j.remote.everything) && j.local.find(s) == nil
 }
 
 // known reports whether the other replica has seen an update of this one.
@@ -91,7 +92,7 @@ func (j *join) joinBatches() error {
 	for id, theirs := range j.remote.known.batches {
 		mine := j.local.batches[id]
 		if mine == nil {
-			if theirs.everywhere {
+			if theirs.everywhere && !j.remote.everything {
 				continue // this replica had it, and has forgotten it since all know that it is settled
 			}
 			row := heldBatch{id, theirs.batchRow}
