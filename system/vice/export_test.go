@@ -52,16 +52,11 @@ func (s *Server) Unsettled() int {
 	n := 0
 	v, _, _ := s.promises.read(0)
 	defer v.release()
-	for _, prefix := range []byte{batchPrefix, unsettledPrefix, renamedPrefix, fillingPrefix} {
+	for _, prefix := range []byte{batchPrefix, unsettledPrefix, renamedPrefix, comparePrefix, fillingPrefix} {
 		_ = scan(v, []byte{prefix}, func(_, _ []byte) error {
 			n++
 			return nil
 		})
-	}
-	for _, p := range s.peers {
-		p.mu.Lock()
-		n += len(p.check)
-		p.mu.Unlock()
 	}
 	return n
 }
@@ -104,3 +99,6 @@ func (s *Server) Rows(kind byte) (keys, values [][]byte) {
 
 // UnsettledKey is the key of what is unsettled of an object.
 func UnsettledKey(f coda.Fid) []byte { return unsettledKey(f) }
+
+// CompareKey is the key of with whom the version of an object is to be compared.
+func CompareKey(f coda.Fid) []byte { return compareKey(f) }

@@ -9,7 +9,7 @@ import (
 // unsettled checks what the server of a replicated volume keeps about batches that other replicas may not have.
 func (f *fsck) unsettled() error {
 	u := &unsettledCheck{fsck: f, touched: map[coda.Fid]bool{}, of: map[coda.Fid]bool{}}
-	for _, step := range []func() error{u.filling, u.batches, u.objects, u.namesOf} {
+	for _, step := range []func() error{u.filling, u.batches, u.objects, u.namesOf, u.comparisons} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -28,6 +28,22 @@ type unsettledCheck struct {
 // knows reports whether an update is one of the batches that are kept.
 func (u *unsettledCheck) knows(s coda.StoreID) bool {
 	return slices.ContainsFunc(u.known, func(b *heldBatch) bool { return b.has(s) })
+}
+
+func (u *unsettledCheck) comparisons() error {
+	return scan(u.view, []byte{comparePrefix}, func(key, value []byte) error {
+		f, err := fidOf(key)
+		if err != nil {
+			u.problem("comparison: %v", err)
+			return nil
+		}
+		row, err := decodeCompare(value)
+		others := u.s.cfg.Replication.all() &^ (1 << u.s.cfg.Replication.Slot)
+		if err != nil || row.with == 0 || row.with&^others != 0 {
+			u.problem("the version of %v is to be compared with %b: %v", f, row.with, err)
+		}
+		return nil
+	})
 }
 
 func (u *unsettledCheck) filling() error {

@@ -54,6 +54,15 @@ func TestFsckFindsDamagedUnsettledRows(t *testing.T) {
 		{"damaged batch", "damaged", func(s *vice.Server, b *pebble.Batch, _, _ coda.Fid) error { return spoil(s, b, vice.BatchRows) }},
 		{"damaged object", "damaged", func(s *vice.Server, b *pebble.Batch, _, _ coda.Fid) error { return spoil(s, b, vice.UnsettledRows) }},
 		{"damaged name", "damaged", func(s *vice.Server, b *pebble.Batch, _, _ coda.Fid) error { return spoil(s, b, vice.NameRows) }},
+		{"comparison with nobody", "is to be compared with 0", func(_ *vice.Server, b *pebble.Batch, _, there coda.Fid) error {
+			return b.Set(vice.CompareKey(there), []byte{1, 0, 1}, nil)
+		}},
+		{"comparison with itself", "is to be compared with 1", func(_ *vice.Server, b *pebble.Batch, _, there coda.Fid) error {
+			return b.Set(vice.CompareKey(there), []byte{1, 1, 1}, nil)
+		}},
+		{"damaged comparison", "damaged", func(_ *vice.Server, b *pebble.Batch, _, there coda.Fid) error {
+			return b.Set(vice.CompareKey(there), []byte{1, 0xff}, nil)
+		}},
 		{"damaged filling", "damaged", func(_ *vice.Server, b *pebble.Batch, _, _ coda.Fid) error {
 			return b.Set([]byte{vice.FillingRows}, []byte{1, 0xff}, nil)
 		}},

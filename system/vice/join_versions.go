@@ -268,6 +268,7 @@ func (j *join) writeRows(b *pebble.Batch) error {
 		errs = append(errs, setChanged(j.base, b, renamedKey(p.dir, p.name), row.encode()))
 	}
 	for id, row := range j.batches {
+		row.joined = true
 		errs = append(errs, setChanged(j.base, b, batchKey(j.volume, id), row.encode()))
 	}
 	return errors.Join(errs...)

@@ -20,6 +20,7 @@ const (
 	batchPrefix     = 'B' // volume, client, first, last -> batchRow
 	unsettledPrefix = 'U' // fid -> unsettledRow
 	renamedPrefix   = 'M' // fid of the directory, name -> nameRow
+	comparePrefix   = 'C' // fid -> compareRow
 	fillingPrefix   = 'F' // -> fillingRow, while there is something to fill
 )
 
@@ -94,6 +95,8 @@ func batchOf(key []byte) (b batchID, err error) {
 func fillingKey() []byte { return []byte{fillingPrefix} }
 
 func unsettledKey(f coda.Fid) []byte { return appendFid([]byte{unsettledPrefix}, f) }
+
+func compareKey(f coda.Fid) []byte { return appendFid([]byte{comparePrefix}, f) }
 
 func renamedKey(dir coda.Fid, name string) []byte { return append(renamedsKey(dir), name...) }
 

@@ -29,10 +29,9 @@ type replica struct {
 	joining *turn // whoever reads its state and joins it
 
 	mu     sync.Mutex
-	knows  map[batchID]bool  // batches that it has said to have
-	agrees map[batchID]bool  // and of which it knows that all have them
-	check  map[coda.Fid]bool // objects whose versions are to be compared
-	joined map[batchID]bool  // that it has joined since this server counted them late
+	knows  map[batchID]bool // batches that it has said to have
+	agrees map[batchID]bool // and of which it knows that all have them
+	joined map[batchID]bool // that it has joined since this server counted them late
 }
 
 // connectPeers makes the connections to the other servers. They are used, and tried, only when there is something to say.
@@ -50,7 +49,7 @@ func (s *Server) connectPeers() error {
 		}
 		s.peers = append(s.peers, &replica{
 			slot: slot, conn: conn, service: peerpb.NewPeerClient(conn), vice: vicepb.NewViceClient(conn),
-			joining: newTurn(fmt.Sprintf("joining of slot %d", slot)), knows: map[batchID]bool{}, agrees: map[batchID]bool{}, joined: map[batchID]bool{}, check: map[coda.Fid]bool{},
+			joining: newTurn(fmt.Sprintf("joining of slot %d", slot)), knows: map[batchID]bool{}, agrees: map[batchID]bool{}, joined: map[batchID]bool{},
 		})
 	}
 	return nil

@@ -114,7 +114,6 @@ func (s *Server) commitJoin(ctx context.Context, remote *peerState, pool *fetche
 		return nil
 	}
 	s.store.commit(b)
-	s.settling.doubtful(j.batches)
 	s.made(j.transaction, 0, &wire.Answer{}, up, taken, garbage)
 	pool.hand(taken)
 	return nil

@@ -56,7 +56,7 @@ func TestRowsComeBack(t *testing.T) {
 
 		store := coda.StoreID{Client: coda.ClientID{7}, Number: rapid.Uint64Min(1).Draw(t, "store")}
 		b := batchRow{
-			everywhere: rapid.Bool().Draw(t, "everywhere"), behind: 5, refused: []uint64{3, 9},
+			everywhere: rapid.Bool().Draw(t, "everywhere"), joined: rapid.Bool().Draw(t, "joined"), behind: 5, refused: []uint64{3, 9},
 			objects: []batchObject{{fid: f, owed: 6, count: 3, numbers: []uint64{1, 2, 8}}},
 		}
 		gotBatch, err := decodeBatch(7, b.encode())
@@ -67,6 +67,11 @@ func TestRowsComeBack(t *testing.T) {
 		gotUnsettled, err := decodeUnsettled(7, u.encode())
 		require.NoError(t, err)
 		require.Equal(t, u, gotUnsettled)
+
+		c := compareRow{with: 5, times: rapid.Uint64().Draw(t, "times")}
+		gotCompare, err := decodeCompare(c.encode())
+		require.NoError(t, err)
+		require.Equal(t, c, gotCompare)
 
 		n := nameRow{update: store, entry: e, derived: true, removal: store, lost: f, also: []reason{{update: store}}, originDir: coda.RootFid(7), originName: "y"}
 		gotName, err := decodeName(coda.RootFid(7), "x", n.encode())
@@ -81,6 +86,7 @@ func FuzzRows(f *testing.F) {
 	f.Add(replayRow{last: 1, first: 1, refusals: []coda.Refusal{{Number: 1, Kind: 1}}, changed: make([]replayChanged, 1)}.encode())
 	f.Add(batchRow{refused: []uint64{1, 2}, objects: []batchObject{{fid: coda.RootFid(7), owed: 2, count: 1, numbers: []uint64{3}}}}.encode())
 	f.Add(unsettledRow{removed: &tombstone{dir: coda.RootFid(7), name: "x"}}.encode())
+	f.Add(compareRow{with: 2, times: 3}.encode())
 	f.Add(nameRow{originDir: coda.RootFid(7), originName: "y"}.encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, kind := range []coda.ObjectKind{coda.File, coda.Directory, coda.Symlink} {
@@ -103,6 +109,11 @@ func FuzzRows(f *testing.F) {
 		}
 		if r, err := decodeUnsettled(7, b); err == nil {
 			again, err := decodeUnsettled(7, r.encode())
+			require.NoError(t, err)
+			require.Equal(t, r, again)
+		}
+		if r, err := decodeCompare(b); err == nil {
+			again, err := decodeCompare(r.encode())
 			require.NoError(t, err)
 			require.Equal(t, r, again)
 		}

@@ -62,7 +62,7 @@ func (r *row) numbers() (list []uint64) {
 }
 
 func (p batchRow) encode() []byte {
-	b := binary.AppendUvarint(appendFlag(newRow(), p.everywhere), uint64(p.behind))
+	b := binary.AppendUvarint(appendFlag(appendFlag(newRow(), p.everywhere), p.joined), uint64(p.behind))
 	b = appendNumbers(b, p.refused)
 	b = binary.AppendUvarint(b, uint64(len(p.objects)))
 	for _, o := range p.objects {
@@ -74,11 +74,21 @@ func (p batchRow) encode() []byte {
 
 func decodeBatch(volume uint32, b []byte) (batchRow, error) {
 	r := readRow(b)
-	p := batchRow{everywhere: r.flag(), behind: slots(r.number32()), refused: r.numbers()}
+	p := batchRow{everywhere: r.flag(), joined: r.flag(), behind: slots(r.number32()), refused: r.numbers()}
 	for n := r.number(); n > 0 && r.err == nil; n-- {
 		p.objects = append(p.objects, batchObject{fid: r.object(volume), owed: slots(r.number32()), count: r.number(), numbers: r.numbers()})
 	}
 	return p, r.end()
+}
+
+func (c compareRow) encode() []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(newRow(), uint64(c.with)), c.times)
+}
+
+func decodeCompare(b []byte) (compareRow, error) {
+	r := readRow(b)
+	c := compareRow{with: slots(r.number32()), times: r.number()}
+	return c, r.end()
 }
 
 func (u unsettledRow) encode() []byte {

@@ -107,7 +107,7 @@ func (s *Server) forget(ctx context.Context, ids []batchID) error {
 				left = append(left, b)
 			}
 		}
-		return a.drop(newKnowledge(gone), newKnowledge(left))
+		return errors.Join(a.drop(newKnowledge(gone), newKnowledge(left)), a.compareLater(gone))
 	})
 }
 
@@ -167,38 +167,11 @@ func (a *amendment) dropNames(left *knowledge) error {
 type settling struct {
 	mu    sync.Mutex
 	since map[batchID]time.Time // when a batch was seen first
-	doubt map[batchID]bool      // batches that were joined: counts of their updates may have been lost
-}
-
-// doubtful notes batches that were joined.
-func (s *settling) doubtful(batches map[batchID]*heldBatch) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id := range batches {
-		s.doubt[id] = true
-	}
-}
-
-// check lists the objects of batches that were joined and are settled now. Their versions are compared with those of the other servers once more.
-func (s *settling) check(list []*heldBatch, settled map[batchID]bool) []coda.Fid {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var fids []coda.Fid
-	for _, b := range list {
-		if !settled[b.batchID] || !s.doubt[b.batchID] {
-			continue
-		}
-		delete(s.doubt, b.batchID)
-		for _, o := range b.objects {
-			fids = append(fids, o.fid)
-		}
-	}
-	return fids
 }
 
 // startSettling starts, for each other server of the volume, who talks with it about what is unsettled.
 func (s *Server) startSettling() {
-	s.settling = &settling{since: map[batchID]time.Time{}, doubt: map[batchID]bool{}}
+	s.settling = &settling{since: map[batchID]time.Time{}}
 	for _, p := range s.peers {
 		s.background(func() { s.attendPeer(p) })
 	}
@@ -239,7 +212,7 @@ func (s *Server) settleWith(ctx context.Context, p *replica) error {
 			return err
 		}
 	}
-	if err := s.checkVersions(ctx, p); err != nil {
+	if err := s.compareVersions(ctx, p); err != nil {
 		return err
 	}
 	list, err := s.waitingBatches()
@@ -264,29 +237,6 @@ func (s *Server) settleWith(ctx context.Context, p *replica) error {
 		}
 	}
 	return s.conclude(ctx, list)
-}
-
-// checkVersions compares the versions of objects that were joined and are settled with those of another server. What was raised from a count that
-// did not have everything may be too low; nothing but another join would ever tell.
-func (s *Server) checkVersions(ctx context.Context, p *replica) error {
-	p.mu.Lock()
-	var fids []coda.Fid
-	for f := range p.check {
-		fids = append(fids, f)
-	}
-	p.mu.Unlock()
-	slices.SortFunc(fids, coda.Fid.Compare)
-	for part := range slices.Chunk(fids, maxAlso) {
-		if err := s.join(ctx, p, part); err != nil {
-			return err
-		}
-		p.mu.Lock()
-		for _, f := range part {
-			delete(p.check, f)
-		}
-		p.mu.Unlock()
-	}
-	return nil
 }
 
 func (s *Server) waitingBatches() ([]*heldBatch, error) {
@@ -417,16 +367,8 @@ func (s *Server) conclude(ctx context.Context, list []*heldBatch) error {
 	if err := s.forget(ctx, settled); err != nil {
 		return err
 	}
-	gone := map[batchID]bool{}
-	for _, id := range settled {
-		gone[id] = true
-	}
-	check := s.settling.check(list, gone)
 	for _, p := range s.peers {
 		p.mu.Lock()
-		for _, f := range check {
-			p.check[f] = true
-		}
 		for _, id := range settled {
 			delete(p.knows, id)
 			delete(p.agrees, id)

@@ -23,6 +23,7 @@ type batchID struct {
 // batchRow is what the server knows of a batch that it has.
 type batchRow struct {
 	everywhere bool     // all replicas have the batch
+	joined     bool     // a join has written the row: counts of its updates may have been lost
 	behind     slots    // replicas whose updates may be missing in the versions of the objects, and are found only by joining them; this one: the others lack its own
 	refused    []uint64 // records that this replica does not have, because it has refused them, in order
 	objects    []batchObject
@@ -41,6 +42,12 @@ type unsettledRow struct {
 	attributes coda.StoreID   // of a directory: the update that set its attributes; zero for a settled one
 	removed    *tombstone     // of an object that was removed
 	heads      []coda.StoreID // the last updates, where they are not simply the one that the object is of: of a conflict, or of what is still to be had
+}
+
+// compareRow says with which replicas the version of an object is to be compared once more, now that the batches that were joined are settled.
+type compareRow struct {
+	with  slots
+	times uint64 // how often the row was written: who has compared knows by it whether another batch was settled meanwhile
 }
 
 // tombstone is what is left of an object.
