@@ -77,7 +77,15 @@ const maxResolve = 1000
 func (v *Venus) resolve(ctx context.Context, fids []coda.Fid) error {
 	v.mu.Lock()
 	vice := v.group.preferred().remote.vice
+	v.resolving++
+	v.review()
 	v.mu.Unlock()
+	defer func() {
+		v.mu.Lock()
+		v.resolving--
+		v.review()
+		v.mu.Unlock()
+	}()
 	ctx, cancel := context.WithTimeout(ctx, v.cfg.Timing.Idle)
 	defer cancel()
 	request := &vicepb.ResolveRequest{}

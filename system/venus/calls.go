@@ -28,9 +28,10 @@ type call struct {
 	name     string // of an entry in fid, "" for none
 	mode     mode
 	start    time.Time
-	admitted admission // that let it in, nil for none
-	repairs  bool      // it works on what is in conflict, and sees the server's version of it
-	waits    string    // what it waits for; guarded by calls.mu
+	admitted admission   // that let it in, nil for none
+	entered  transitions // of the volume that it is in, nil for none
+	repairs  bool        // it works on what is in conflict, and sees the server's version of it
+	waits    string      // what it waits for; guarded by calls.mu
 }
 
 func newCalls() *calls { return &calls{all: map[*call]struct{}{}} }
@@ -45,6 +46,9 @@ func (v *Venus) enter(op string, f coda.Fid, name string) *call {
 }
 
 func (c *call) leave() {
+	if c.entered != nil {
+		c.entered.exit()
+	}
 	if c.admitted != nil {
 		c.admitted.end(c)
 	}

@@ -55,6 +55,7 @@ func TestAClockThatIsSetHoldsNothingUp(t *testing.T) {
 					c.write("file", "again")
 					clock.set(-ahead)
 					c = c.restart()
+					c.ShowToken()
 					time.Sleep(within)
 					require.Zero(t, c.Volume().LogRecords, "%s, %v, after a restart", profile, jump)
 				}

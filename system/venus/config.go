@@ -67,6 +67,7 @@ type Timing struct {
 	LogBusy time.Duration // the same when the log was to be sent (20 s)
 	Again   time.Duration // all attempts to be answered together (15 s)
 	Trickle time.Duration // between two looks at the log (10 s)
+	Zone    time.Duration // for which a change waits while there is little room for it (1 s)
 
 	Reintegrate time.Duration // longest wait for the answer to a batch after its last byte was sent (30 s)
 }
@@ -132,6 +133,7 @@ func (t Timing) historical(p coda.Profile) Timing {
 		{&t.LogBusy, 20 * time.Second},
 		{&t.Again, 15 * time.Second},
 		{&t.Trickle, 10 * time.Second},
+		{&t.Zone, time.Second},
 	} {
 		if *f.field <= 0 {
 			*f.field = f.value
@@ -144,7 +146,7 @@ func (t Timing) historical(p coda.Profile) Timing {
 func (t Timing) Scaled(scale float64) Timing {
 	for _, f := range []*time.Duration{
 		&t.Call, &t.Idle, &t.Ping, &t.Dead, &t.Silence, &t.Connect, &t.Grace, &t.Retry, &t.Age, &t.Snapshot, &t.Hoard, &t.Reintegrate,
-		&t.Busy, &t.LogBusy, &t.Again, &t.Trickle,
+		&t.Busy, &t.LogBusy, &t.Again, &t.Trickle, &t.Zone,
 	} {
 		if *f > modernAge && *f < never {
 			*f = max(time.Millisecond, time.Duration(float64(*f)/scale))

@@ -17,6 +17,8 @@ func (v *Venus) ForceReintegrate(ctx context.Context) (remaining uint64, err err
 		*last = v.log.tail.Number
 	}
 	v.forced[last] = struct{}{}
+	v.policies.tokens.loggedIn() // there is no other way to
+	v.review()
 	v.mu.Unlock()
 	defer func() {
 		v.mu.Lock()
@@ -28,7 +30,7 @@ func (v *Venus) ForceReintegrate(ctx context.Context) (remaining uint64, err err
 		v.mu.Lock()
 		remaining = v.log.upTo(*last)
 		settled, changed, state, closed := v.settled, v.group.changed, v.group.state, v.closed
-		lastErr, batchErr := v.group.lastErr, v.batchErr
+		lastErr, batchErr := v.group.why(), v.batchErr
 		v.mu.Unlock()
 		switch {
 		case remaining == 0:
@@ -106,7 +108,7 @@ func (v *Venus) servers() []ServerState {
 type VolumeState struct {
 	Name          string
 	ID            uint32 // 0 until the server was reached once
-	State         string // reachable, unreachable
+	State         string // reachable, unreachable or resolving; with coda-6.1 hoarding, emulating, logging or resolving
 	LogRecords    uint64
 	LogBytes      uint64 // of contents that are still to be sent
 	CachedObjects uint64
@@ -120,17 +122,10 @@ func (v *Venus) Volume() VolumeState {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	s := VolumeState{
-		Name: v.cfg.Volume, ID: v.volume.ID, State: "unreachable", LogRecords: uint64(v.log.count),
+		Name: v.cfg.Volume, ID: v.volume.ID, State: v.policies.transitions.state().of(v.cfg.Profile), LogRecords: uint64(v.log.count),
 		CachedObjects: uint64(len(v.objects)), CachedBytes: uint64(max(v.cacheBytes, 0)), Conflicts: uint64(v.conflicts.records),
 		Replicas: v.servers(),
 	}
-	if v.group.state == linkUp {
-		s.State = "reachable"
-	}
-	for r := v.log.head; r != nil; r = r.next {
-		if op, ok := r.Operation.(coda.Store); ok {
-			s.LogBytes += op.Length
-		}
-	}
+	s.LogBytes = v.log.dirty()
 	return s
 }

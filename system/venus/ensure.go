@@ -66,7 +66,7 @@ func (v *Venus) ensure(ctx context.Context, c *call, f coda.Fid, n need, hint si
 			return o, nil
 		case outOfReach:
 			v.tidy(o)
-			err := v.group.lastErr
+			err := v.group.why()
 			v.mu.Unlock()
 			return nil, c.fail(coda.TimedOut, "it is not cached and the server is out of reach: %w", orUnknown(err))
 		case awaitLink:

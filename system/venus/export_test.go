@@ -20,3 +20,25 @@ func (v *Venus) Frozen() (list []coda.Record) {
 	}
 	return list
 }
+
+// ShowToken has the user log in.
+func (v *Venus) ShowToken() {
+	v.mu.Lock()
+	v.policies.tokens.loggedIn()
+	v.review()
+	v.mu.Unlock()
+	v.wakeReintegrator()
+}
+
+// Unreachable is a state for Lead.
+const Unreachable = volumeUnreachable
+
+// Lead has the volume go to a state that follows from nothing.
+func (v *Venus) Lead(to volumeState) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.policies.transitions.lead(to)
+}
+
+// Words names a state as the profile does.
+func (v *Venus) Words(s volumeState) string { return s.of(v.cfg.Profile) }

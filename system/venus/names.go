@@ -106,6 +106,7 @@ func (v *Venus) awaitPlace(ctx context.Context, c *call) error {
 
 // done enqueues a change, lets go of the mutex and waits until the change survives a crash.
 func (v *Venus) done(t *tx) error {
+	v.review()
 	t.enqueue()
 	v.mu.Unlock()
 	return t.wait()

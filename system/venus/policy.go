@@ -11,6 +11,9 @@ import (
 // describes them.
 type policies struct {
 	admission   admission
+	zones       zones
+	transitions transitions
+	tokens      tokens
 	updates     updates
 	directories directories
 	batching    batching
@@ -21,13 +24,17 @@ type policies struct {
 func policiesOf(life context.Context, v *Venus) policies {
 	cfg := v.cfg
 	modern := policies{
-		admission: immediate{}, updates: logged{v}, directories: updated{}, batching: streamed{v}, retrying: soon{cfg.Timing.Retry},
+		admission: immediate{}, zones: boundless{}, transitions: following{new(volumeState)}, tokens: tokensOf(v),
+		updates: logged{v}, directories: updated{}, batching: streamed{v}, retrying: soon{cfg.Timing.Retry},
 	}
 	if !cfg.Profile.Historical() {
 		return modern
 	}
 	historical := policies{
 		admission:   &workers{limit: cfg.Limits.Workers, log: cfg.Log, life: life},
+		zones:       &zoned{v: v, life: life},
+		transitions: newEmptying(life, v),
+		tokens:      tokensOf(v),
 		updates:     logged{v},
 		directories: fetchedAgain{},
 		batching:    &trickled{v: v},
@@ -92,5 +99,17 @@ func (v *Venus) upcall(ctx context.Context, op string, f coda.Fid, name string, 
 		return ctx, nil, err
 	}
 	c.admitted = v.policies.admission
+	// Who waits for the volume can be interrupted although he has a worker.
+	if m == mutating {
+		err = v.policies.zones.wait(ctx, c)
+	}
+	if err == nil {
+		err = v.policies.transitions.enter(ctx, c)
+	}
+	if err != nil {
+		c.leave()
+		return ctx, nil, err
+	}
+	c.entered = v.policies.transitions
 	return inner, c, nil
 }

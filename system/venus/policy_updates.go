@@ -86,6 +86,7 @@ func (u connected) await(ctx context.Context, c *call, r *record) error {
 		leave := !answered && v.group.state != linkUp
 		if leave {
 			r.connected = false // it is an entry of the log like others now
+			v.review()
 		}
 		v.mu.Unlock()
 		switch {
@@ -104,15 +105,7 @@ func (u connected) await(ctx context.Context, c *call, r *record) error {
 
 // hoarding reports whether a record goes to the server at once: it is there, and nothing else is in the log but what others wait for. v.mu is held.
 func (v *Venus) hoarding(next *record) bool {
-	if v.group.state != linkUp {
-		return false
-	}
-	for r := v.log.head; r != nil; r = r.next {
-		if r != next && !r.connected && r.session == nil {
-			return false
-		}
-	}
-	return true
+	return v.group.state == linkUp && v.policies.transitions.state() == volumeReachable && !v.leftOver(next)
 }
 
 // lock locks what a record concerns, so that those who need it wait. v.mu is held, but not when the lock is given back by the function that it returns.

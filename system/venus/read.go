@@ -24,7 +24,7 @@ func (v *Venus) Root(ctx context.Context) (coda.Status, error) {
 func (v *Venus) root(ctx context.Context, c *call) (coda.Fid, error) {
 	for {
 		v.mu.Lock()
-		root, state, changed, closed, err := v.volume.Root, v.group.state, v.group.changed, v.closed, v.group.lastErr
+		root, state, changed, closed, err := v.volume.Root, v.group.state, v.group.changed, v.closed, v.group.why()
 		v.mu.Unlock()
 		switch {
 		case closed:

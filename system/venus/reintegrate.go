@@ -92,7 +92,12 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 		return 0, err
 	}
 	v.mu.Lock()
-	if v.group.state != linkUp || v.log.head == nil || v.volume.ID == 0 {
+	if !v.policies.transitions.visit(v.awaited()) {
+		v.mu.Unlock()
+		return forever, nil // until the volume has been emptied
+	}
+	defer v.policies.transitions.exit()
+	if v.group.state != linkUp || v.log.head == nil || v.volume.ID == 0 || !v.policies.tokens.send() {
 		v.policies.batching.rest()
 		v.mu.Unlock()
 		return forever, nil

@@ -67,6 +67,7 @@ type storageGroup struct {
 	vouching  replicas      // those whose promises count: the available ones, or, as long as there are none, the last that there were
 	until     time.Time     // the promises of all of these hold until then
 	lastErr   error         // why the last one that was asked could not be reached
+	forced    bool          // the volume is to be disconnected, whether one is there or not
 }
 
 func newStorageGroup(cfg Config) (storageGroup, error) {
@@ -109,6 +110,8 @@ func (g *storageGroup) recount() {
 		}
 	}
 	switch {
+	case g.forced:
+		g.state = linkDown
 	case states[linkUp]:
 		g.state = linkUp
 	case states[linkStarting]:
@@ -122,6 +125,21 @@ func (g *storageGroup) recount() {
 		g.vouching = g.available
 	}
 	g.renew()
+}
+
+// force disconnects the volume from servers that are there, or ends that.
+func (g *storageGroup) force(disconnected bool) {
+	g.forced = disconnected
+	g.recount()
+	g.notice()
+}
+
+// why says why the volume is disconnected, where that is known.
+func (g *storageGroup) why() error {
+	if g.forced {
+		return errNoToken
+	}
+	return g.lastErr
 }
 
 // renew works out until when the promises of those hold that count.

@@ -47,6 +47,7 @@ func (v *Venus) setLink(r *replica, s linkState, err error) {
 	r.state, r.since = s, time.Now()
 	v.group.recount()
 	v.group.notice()
+	v.review()
 }
 
 // keepSessions keeps a session open with each replica, and tells it of second phases, until the context ends.

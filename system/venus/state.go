@@ -72,6 +72,14 @@ func lockWithin(mu *sync.Mutex, bound time.Duration) bool {
 }
 
 func (v *Venus) describeLinks(b *strings.Builder) {
+	fmt.Fprintf(b, "volume: %s", v.policies.transitions.state().of(v.cfg.Profile))
+	if v.group.forced {
+		fmt.Fprintf(b, ", because %v", errNoToken)
+	}
+	if s := v.policies.transitions.describe(); s != "" {
+		b.WriteString(", " + s)
+	}
+	b.WriteByte('\n')
 	for _, r := range v.group.all {
 		fmt.Fprintf(b, "server %s: %v for %v", r.server.Address, r.state, time.Since(r.since).Round(time.Millisecond))
 		if r.remote.isGated() {

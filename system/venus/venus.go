@@ -48,6 +48,7 @@ type Venus struct {
 	settled    chan struct{} // closed and replaced when records have been answered
 	answered   uint64        // the number of the last record that was answered
 	group      storageGroup
+	resolving  int // requests to resolve something that are under way
 
 	wakeLog   chan struct{} // has a token when the reintegrator should look at the log
 	wakeEvict chan struct{}
@@ -97,6 +98,9 @@ func (v *Venus) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	v.life, v.stop = ctx, cancel
 	v.policies = policiesOf(ctx, v)
+	v.mu.Lock()
+	v.review()
+	v.mu.Unlock()
 	for _, daemon := range []func(context.Context){
 		v.sweeper, v.notices.run, v.keepSessions, v.reintegrate, v.evict, v.keepGrants, v.revalidate, v.watchDisk, v.hoardWalks,
 	} {
