@@ -143,25 +143,28 @@ func (c *placed) prepare(ctx context.Context, driver Driver) (err error) {
 // startNodes starts all nodes at the same time and connects to their agents; the others' are reached through the proxy's where the site says so.
 func (c *placed) startNodes(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
-	linked := make(chan struct{})
+	var proxy error // why the proxy reaches nobody; written before ready is closed
+	ready := make(chan struct{})
 	all.Go(func() error {
-		if err := c.startNode(ctx, c.relay, nil); err != nil {
-			return err
+		defer close(ready)
+		if proxy = c.startNode(ctx, c.relay, nil); proxy == nil {
+			proxy = c.addLinks(ctx)
 		}
-		if err := c.addLinks(ctx); err != nil {
-			return err
-		}
-		close(linked)
-		return nil
+		return proxy
 	})
+	reachable := func() error {
+		<-ready
+		return proxy
+	}
 	for _, node := range c.SystemNodes() {
-		all.Go(func() error { return c.startNode(ctx, node, linked) })
+		all.Go(func() error { return c.startNode(ctx, node, reachable) })
 	}
 	return all.Wait()
 }
 
-// startNode starts a node, and when reachable is closed connects to its agent and follows it.
-func (c *placed) startNode(ctx context.Context, node *Node, reachable <-chan struct{}) error {
+// startNode starts a node, waits until it is reachable, where that needs the proxy, and connects to its agent and follows it. Where the proxy has failed
+// that is the error: one that only tells who waited for it would hide the cause.
+func (c *placed) startNode(ctx context.Context, node *Node, reachable func() error) error {
 	config, err := c.nodeConfig(node)
 	if err != nil {
 		return err
@@ -179,10 +182,8 @@ func (c *placed) startNode(ctx context.Context, node *Node, reachable <-chan str
 	}
 	c.watch(node)
 	if reachable != nil {
-		select {
-		case <-reachable:
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for the proxy to reach %s: %w", node.Name(), context.Cause(ctx))
+		if err := reachable(); err != nil {
+			return err
 		}
 	}
 	if err := c.meet(ctx, node); err != nil {
