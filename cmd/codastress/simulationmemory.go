@@ -16,6 +16,7 @@ const (
 	collectSoonest = 5 * time.Millisecond   // between two looks at the heap while it grows
 	collectLatest  = 100 * time.Millisecond // between two while it does not
 	collectGrowth  = 20 << 20               // bytes that the heap may grow by until it is collected
+	collectFloor   = 100 << 20              // below which it is not collected: it will be that large anyway
 )
 
 // courseFile is in the run directory of a simulated run. It has a digest of how the memory grew, look by look, which is equal for runs that took the same
@@ -43,7 +44,7 @@ func collect(ctx context.Context) (course string) {
 		case <-timer.C:
 		}
 		now := size()
-		if now > live+collectGrowth {
+		if now > max(live+collectGrowth, collectFloor) {
 			runtime.GC()
 			live = size()
 			now = live
