@@ -28,6 +28,7 @@ func noLostData(run *history.Run) history.Verdict {
 	l.conflicts = newConflicts(run)
 	l.power = newPowerLosses(run)
 	l.placings = newPlacings(l.contents)
+	l.halves = newHalves(l.operations)
 	l.finalContents()
 	l.lostContents()
 	l.finalNames()
@@ -52,6 +53,7 @@ type lostData struct {
 	conflicts  *conflicts
 	power      *powerLosses
 	placings   *placings
+	halves     *halves
 	accounted  []bool // by content: see versions
 	final      *history.Observation
 	digests    map[string]history.Nonce // the contents of digests, as clients saw them
@@ -98,6 +100,7 @@ func (l *lostData) finalContents() {
 			case object.Digest == "":
 				l.doubt("%s on %s could not be read: %s", object.Path, o.Node, object.Problem)
 			case history.IsMisplaced(object.Problem) && l.couldMoveTo(content, object.Path):
+			case !history.IsMisplaced(object.Problem) && l.isHalf(content, path, o.Time):
 			default:
 				l.failAt(path, fmt.Sprintf("%s on %s is damaged: %s", object.Path, o.Node, object.Problem), l.rowOf(content))
 			}

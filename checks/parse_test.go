@@ -26,7 +26,7 @@ import (
 //	load STEP NODE done=N [missed=N] [wanted=N]
 //	event NODE DAEMON WHAT TIME [unexpected] [detail=...]
 //	stall NODE KIND PATH INVOKED seen=TIME [file=...]
-//	NODE/WORKER FROM..TO KIND PATH [TARGET] [CONTENT] [parents=A,B] [failed=ERRNO|unknown] [abandoned=TIME] [problem=...] [empty] [synced]
+//	NODE/WORKER FROM..TO KIND PATH [TARGET] [CONTENT] [parents=A,B] [failed=ERRNO|unknown|unknown=ERRNO] [abandoned=TIME] [problem=...] [empty] [synced]
 //	  [mode=...] of a stat: file, directory or symlink; [entries=A,B] of a list
 //	observe NODE mount|server TIME [pending=N] [state=...] [error=...] [hung=CALL after=TIME] [problem=...]
 //	  PATH file CONTENT [problem=...] [mode=...] [links=...] | PATH file empty | PATH directory | PATH symlink TEXT
@@ -258,6 +258,9 @@ func (p *parser) operation() {
 	}
 	if name := p.option("failed"); name != "" {
 		op.Outcome, op.Errno = history.Failed, errno(p.t, name)
+	}
+	if name := p.option("unknown"); name != "" {
+		op.Outcome, op.Errno = history.Indeterminate, errno(p.t, name)
 	}
 	if unknown || op.Completed == 0 {
 		op.Outcome = history.Indeterminate

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/codastress/codastress/harness/history"
 )
@@ -20,7 +21,11 @@ func (l *lostData) seenContents() {
 			l.emptyRead(i, row)
 			continue
 		}
-		if problem := l.operations.Problem(row); problem != "" && (!history.IsMisplaced(problem) || !l.couldMove(row.Content, row.Path)) {
+		problem := l.operations.Problem(row)
+		if problem != "" && !history.IsMisplaced(problem) && l.isHalf(row.Content, row.Path, row.Completed) {
+			continue
+		}
+		if problem != "" && (!history.IsMisplaced(problem) || !l.couldMove(row.Content, row.Path)) {
 			op := l.operations.At(i)
 			l.failReads(i, row, fmt.Sprintf("%s saw a damaged content: %s", describe(&op), problem))
 			continue
@@ -38,6 +43,13 @@ func (l *lostData) editedContent(i int, row *history.Row) {
 	if history.IsEmpty(problem) || len(parents) == 0 && problem == "" {
 		return
 	}
+	was := uint32(0)
+	if len(parents) > 0 {
+		was = parents[0]
+	}
+	if problem != "" && !history.IsMisplaced(problem) && l.isHalf(was, row.Path, readBy(row)) {
+		return
+	}
 	why := ""
 	if len(parents) > 0 {
 		why = l.unexplained(parents[0], row.Path)
@@ -51,15 +63,32 @@ func (l *lostData) editedContent(i int, row *history.Row) {
 	}
 }
 
-// emptyRead judges a file that was seen without any content. A file is there, and empty, from its creation until its first content arrives.
+// isHalf says whether what is wrong with a content that was seen can be the work of a write that was refused.
+func (l *lostData) isHalf(content, path uint32, seen history.Time) bool {
+	return l.halves.damages(content, seen, append(l.groups.connected(path), path)...)
+}
+
+// emptyRead judges a file that was seen without any content. A file is there, and empty, from its creation until its first content arrives, which may never
+// happen; and its directory may have got another name meanwhile.
 func (l *lostData) emptyRead(i int, row *history.Row) {
-	for _, at := range l.mutations.of(row.Path) {
-		if m := l.operations.Row(int(at)); m.Invoked < row.Completed && m.Kind != history.Remove {
+	if l.madeBefore(row.Path, row.Completed) || l.groups.all(row.Path) == nil {
+		return
+	}
+	for _, other := range l.groups.connected(row.Path) {
+		if l.madeBefore(other, row.Completed) {
 			return
 		}
 	}
 	op := l.operations.At(i)
 	l.failReads(i, row, describe(&op)+" saw an empty file that nobody had made")
+}
+
+// madeBefore says whether a name may have been made before some moment.
+func (l *lostData) madeBefore(path uint32, moment history.Time) bool {
+	return slices.ContainsFunc(l.mutations.of(path), func(at uint32) bool {
+		m := l.operations.Row(int(at))
+		return m.Invoked < moment && m.Kind != history.Remove
+	})
 }
 
 func (l *lostData) failReads(i int, row *history.Row, text string) {

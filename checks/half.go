@@ -1,0 +1,75 @@
+package checks
+
+import (
+	"syscall"
+
+	"github.com/codastress/codastress/harness/history"
+)
+
+// halves are the contents of which a write can have left a half. One that is refused in the middle, by a disk that is full or fails, tells its application
+// so and leaves what it had written, in a file of its own or in the one that it was editing, as write(2) does on any file system. What was edited in
+// place after that keeps the damage.
+type halves struct {
+	contents map[uint32]bool
+	paths    map[uint32]history.Time // where a file can have been left that does not say what it is, and since when
+}
+
+// newHalves looks for writes that were refused.
+func newHalves(operations *history.Packed) *halves {
+	h := &halves{contents: map[uint32]bool{}, paths: map[uint32]history.Time{}}
+	for _, row := range operations.Rows() {
+		if !row.Kind.Writes() || !refused(row) {
+			continue
+		}
+		h.contents[row.Content] = true
+		if row.Kind != history.Write { // the header may be that of before
+			for _, parent := range operations.Parents(row) {
+				h.contents[parent] = true
+			}
+		}
+		if since, known := h.paths[row.Path]; !known || row.Invoked < since {
+			h.paths[row.Path] = row.Invoked
+		}
+	}
+	delete(h.contents, 0)
+	for grown := len(h.contents) > 0; grown; {
+		grown = false
+		for _, row := range operations.Rows() {
+			if row.Kind != history.Append && row.Kind != history.Edit || row.Content == 0 || h.contents[row.Content] {
+				continue
+			}
+			for _, parent := range operations.Parents(row) {
+				if h.contents[parent] {
+					h.contents[row.Content], grown = true, true
+				}
+			}
+		}
+	}
+	return h
+}
+
+// refused says whether a disk kept an operation from its end. A close that is refused comes after everything was written, and cannot be told apart.
+func refused(row *history.Row) bool {
+	if row.Outcome != history.Indeterminate {
+		return false
+	}
+	switch syscall.Errno(row.Errno) {
+	case syscall.EIO, syscall.ENOSPC, syscall.EDQUOT:
+		return true
+	}
+	return false
+}
+
+// damages says whether what is wrong with a content that was seen at a path can be the work of a write that was refused. What has no header has no
+// number.
+func (h *halves) damages(content uint32, seen history.Time, paths ...uint32) bool {
+	if content != 0 {
+		return h.contents[content]
+	}
+	for _, path := range paths {
+		if since, known := h.paths[path]; known && since < seen {
+			return true
+		}
+	}
+	return false
+}
