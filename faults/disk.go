@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/codastress/codastress/harness/cluster"
@@ -71,23 +72,76 @@ func (d Disk) Prepare(handles Handles, step history.Step) (*Injection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing %s: %w", d.Name(), err)
 	}
-	return newInjection(d, step, &illness{victim: victim, ailment: d.Ailment, state: d.state(step.Seed)}), nil
+	state, err := d.state(step)
+	if err != nil {
+		return nil, fmt.Errorf("preparing %s: %w", d.Name(), err)
+	}
+	return newInjection(d, step, &illness{victim: victim, ailment: d.Ailment, state: state}), nil
 }
 
 // slowest is the longest that a call of a slow disk takes: what a disk needs that is busy with other things.
 const slowest = 30 * time.Millisecond
 
-// state draws how bad the disk is.
-func (d Disk) state(seed uint64) cluster.DiskState {
-	random := rand.New(rand.NewPCG(seed, 1))
-	state := cluster.DiskState{Seed: seed, Stalled: d.Ailment == Stalled, Full: d.Ailment == Full}
+// parameters implements parametric.
+func (d Disk) parameters() []Parameter {
+	switch d.Ailment {
+	case Slow:
+		return []Parameter{{"slowest", "drawn, 3ms to 30ms", "how long a call takes at most; how long is drawn"}}
+	case Failing:
+		return []Parameter{
+			{"share", "drawn, 0.02 to 0.32", "of the calls that fail, unless one is chosen"},
+			{"operation", "any read, write or sync", "the calls that can fail: " + strings.Join(cluster.DiskOperations(), ", ")},
+			{"call", "", "chooses calls: 1 is the first of the operation that the daemon makes from the injection on, and none before it fails"},
+			{"count", "1", "how many calls fail, from the chosen one on"},
+			{"error", cluster.DiskFails, "what they fail with: " + cluster.DiskFails + " or " + cluster.DiskHasNoSpace},
+		}
+	}
+	return nil
+}
+
+// checkArguments implements parametric.
+func (d Disk) checkArguments(args map[string]string) error {
+	_, err := d.state(history.Step{Args: args})
+	return err
+}
+
+// mostCalls is the most of what counts calls of a disk.
+const mostCalls = 1_000_000_000
+
+// state says how bad the disk is: as the step says, or else as its seed draws.
+func (d Disk) state(step history.Step) (cluster.DiskState, error) {
+	random := rand.New(rand.NewPCG(step.Seed, 1))
+	state := cluster.DiskState{Seed: step.Seed, Stalled: d.Ailment == Stalled, Full: d.Ailment == Full}
+	args := arguments{of: d.Name(), given: step.Args}
 	switch d.Ailment {
 	case Slow:
 		state.Slowest = slowest/10 + time.Duration(random.Int64N(int64(slowest*9/10)))
+		args.duration("slowest", &state.Slowest, time.Microsecond, time.Hour)
 	case Failing:
 		state.Failing = 0.02 + 0.3*random.Float64()*random.Float64() // a little is more of a trap than much
+		args.number("share", &state.Failing, 0, 1)
+		args.word("operation", &state.Operation, cluster.DiskOperations()...)
+		args.word("error", &state.Error, cluster.DiskFails, cluster.DiskHasNoSpace)
+		d.choose(&args, &state)
 	}
-	return state
+	return state, args.err
+}
+
+// choose reads which calls are to fail, where that is not to be drawn.
+func (d Disk) choose(args *arguments, state *cluster.DiskState) {
+	_, share := args.given["share"]
+	_, call := args.given["call"]
+	_, count := args.given["count"]
+	switch {
+	case call && share:
+		args.fail("share of %s does not go with call, which chooses", d.Name())
+	case count && !call:
+		args.fail("count of %s is of nothing without call, which chooses the first", d.Name())
+	case call:
+		state.Failing, state.Count = 0, 1
+		args.whole("call", &state.Call, 1, mostCalls)
+		args.whole("count", &state.Count, 1, mostCalls)
+	}
 }
 
 // illness is one disk that works badly for a while.

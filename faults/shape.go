@@ -53,22 +53,72 @@ func (Latency) Cuts(history.Step) []history.Cut { return nil }
 // Cuts implements Fault. A narrow link carries everything.
 func (Bandwidth) Cuts(history.Step) []history.Cut { return nil }
 
+// parameters implements parametric.
+func (Latency) parameters() []Parameter {
+	return []Parameter{
+		{"latency", "drawn, 50ms to 100ms", "how much longer bytes take, in each direction"},
+		{"jitter", "20ms", "how much longer than that at most; how much is drawn"},
+	}
+}
+
+// parameters implements parametric.
+func (Bandwidth) parameters() []Parameter {
+	return []Parameter{{"rate", "drawn, 20000 to 200000", "bytes a second in each direction"}}
+}
+
+// The most that a link can be told.
+const (
+	longestLatency = time.Minute
+	widestLink     = 1 << 30 // bytes a second
+)
+
+func (l Latency) shape(step history.Step) (cluster.LinkShape, error) {
+	random := rand.New(rand.NewPCG(step.Seed, 2))
+	shape := cluster.LinkShape{
+		Latency: 50*time.Millisecond + time.Duration(random.Int64N(int64(50*time.Millisecond))), Jitter: 20 * time.Millisecond, Seed: step.Seed,
+	}
+	args := arguments{of: l.Name(), given: step.Args}
+	args.duration("latency", &shape.Latency, time.Millisecond, longestLatency)
+	args.duration("jitter", &shape.Jitter, 0, longestLatency)
+	return shape, args.err
+}
+
+func (b Bandwidth) shape(step history.Step) (cluster.LinkShape, error) {
+	random := rand.New(rand.NewPCG(step.Seed, 2))
+	shape := cluster.LinkShape{Bandwidth: 20_000 + random.IntN(180_000)}
+	args := arguments{of: b.Name(), given: step.Args}
+	args.whole("rate", &shape.Bandwidth, 1, widestLink)
+	return shape, args.err
+}
+
+// checkArguments implements parametric.
+func (l Latency) checkArguments(args map[string]string) error {
+	_, err := l.shape(history.Step{Args: args})
+	return err
+}
+
+// checkArguments implements parametric.
+func (b Bandwidth) checkArguments(args map[string]string) error {
+	_, err := b.shape(history.Step{Args: args})
+	return err
+}
+
 // Prepare implements Fault.
 func (l Latency) Prepare(handles Handles, step history.Step) (*Injection, error) {
-	random := rand.New(rand.NewPCG(step.Seed, 2))
-	return prepareShape(l, handles, step, cluster.LinkShape{
-		Latency: 50*time.Millisecond + time.Duration(random.Int64N(int64(50*time.Millisecond))), Jitter: 20 * time.Millisecond, Seed: step.Seed,
-	})
+	return prepareShape(l, handles, step, l.shape)
 }
 
 // Prepare implements Fault.
 func (b Bandwidth) Prepare(handles Handles, step history.Step) (*Injection, error) {
-	random := rand.New(rand.NewPCG(step.Seed, 2))
-	return prepareShape(b, handles, step, cluster.LinkShape{Bandwidth: 20_000 + random.IntN(180_000)})
+	return prepareShape(b, handles, step, b.shape)
 }
 
-func prepareShape(fault Fault, handles Handles, step history.Step, shape cluster.LinkShape) (*Injection, error) {
+func prepareShape(fault Fault, handles Handles, step history.Step, shapeOf func(history.Step) (cluster.LinkShape, error)) (*Injection, error) {
 	node, link, err := linkOf(handles, step)
+	if err != nil {
+		return nil, fmt.Errorf("preparing %s: %w", fault.Name(), err)
+	}
+	shape, err := shapeOf(step)
 	if err != nil {
 		return nil, fmt.Errorf("preparing %s: %w", fault.Name(), err)
 	}

@@ -28,7 +28,7 @@ type Workload struct {
 	Parameters []Parameter
 }
 
-// A Parameter is something about a workload that a scenario can set.
+// A Parameter is something about a workload or a fault that a scenario can set.
 type Parameter struct {
 	Name    string
 	Default string
@@ -58,7 +58,10 @@ type Fault struct {
 	Name string
 	Doc  string
 	// Simulated says that it can be injected in a simulation only.
-	Simulated bool
+	Simulated  bool
+	Parameters []Parameter // that a fixed step can set
+	// CheckArguments says what is wrong with the arguments of a step; nil where nothing is.
+	CheckArguments func(map[string]string) error
 	// Hits says why the fault cannot hit some nodes of a cluster; nil where it can.
 	Hits func(servers, clients, nodes []string) error
 	// Prepare makes the injection of one planned step on a cluster.

@@ -78,6 +78,9 @@ func fixedFaults(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.
 		if err := fault.Hits(cluster.ServerNames(sc.Servers), cluster.ClientNames(sc.Clients), fixed.Nodes); err != nil {
 			return nil, fmt.Errorf("step %d of the faults: %w", i+1, err)
 		}
+		if err := fault.CheckArguments(fixed.Args); err != nil {
+			return nil, fmt.Errorf("step %d of the faults: %w", i+1, err)
+		}
 		steps = append(steps, history.Step{
 			Phase: phaseFault, Kind: "fault", Name: fixed.Name, Nodes: fixed.Nodes,
 			Start: fixed.Start, Length: fixed.Length, Args: fixed.Args, Seed: derive(seed, fmt.Sprint("fault ", i)),

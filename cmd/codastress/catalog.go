@@ -29,22 +29,26 @@ func catalog() harness.Catalog {
 
 // names are the catalog's as a scenario can use them.
 func names(known harness.Catalog) scenario.Names {
-	names := scenario.Names{Workloads: map[string][]string{}}
+	names := scenario.Names{Workloads: map[string][]string{}, Faults: map[string][]string{}}
 	for _, workload := range known.Workloads {
-		var parameters []string
-		for _, parameter := range workload.Parameters {
-			parameters = append(parameters, parameter.Name)
-		}
-		names.Workloads[workload.Name] = parameters
+		names.Workloads[workload.Name] = parameterNames(workload.Parameters)
 	}
 	for _, fault := range known.Faults {
-		names.Faults = append(names.Faults, fault.Name)
+		names.Faults[fault.Name] = parameterNames(fault.Parameters)
 	}
 	for _, profile := range coda.Profiles() {
 		names.Profiles = append(names.Profiles, string(profile))
 	}
 	for _, check := range known.Checks {
 		names.Checks = append(names.Checks, check.Name)
+	}
+	return names
+}
+
+func parameterNames(parameters []harness.Parameter) []string {
+	var names []string
+	for _, parameter := range parameters {
+		names = append(names, parameter.Name)
 	}
 	return names
 }
@@ -73,8 +77,13 @@ func schedule(request harness.ScheduleRequest) ([]history.Step, error) {
 
 // injected is the harness's view of a fault.
 func injected(fault faults.Fault) harness.Fault {
+	var parameters []harness.Parameter
+	for _, p := range faults.Parameters(fault) {
+		parameters = append(parameters, harness.Parameter(p))
+	}
 	return harness.Fault{
-		Name: fault.Name(), Doc: fault.Doc(), Simulated: faults.OnlySimulated(fault),
+		Name: fault.Name(), Doc: fault.Doc(), Simulated: faults.OnlySimulated(fault), Parameters: parameters,
+		CheckArguments: func(args map[string]string) error { return faults.CheckArguments(fault, args) },
 		Hits: func(servers, clients, nodes []string) error {
 			return faults.Hits(fault, faults.Topology{Servers: servers, Clients: clients}, nodes)
 		},

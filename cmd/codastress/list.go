@@ -119,7 +119,7 @@ func parts() ([]part, error) {
 		all = append(all, part{kind: "workload", name: w.Name, doc: w.Doc, details: parameters(w.Parameters)})
 	}
 	for _, f := range known.Faults {
-		all = append(all, part{kind: "fault", name: f.Name, doc: f.Doc})
+		all = append(all, part{kind: "fault", name: f.Name, doc: f.Doc, details: drawnParameters(f.Parameters)})
 	}
 	for _, c := range known.Checks {
 		all = append(all, part{kind: "check", name: c.Name, doc: c.Doc})
@@ -131,6 +131,15 @@ func parameters(of []harness.Parameter) [][2]string {
 	var details [][2]string
 	for _, p := range of {
 		details = append(details, [2]string{p.Name + "=" + p.Default, p.Doc})
+	}
+	return details
+}
+
+// drawnParameters are those of a fault: most of them have no value that could be written down.
+func drawnParameters(of []harness.Parameter) [][2]string {
+	var details [][2]string
+	for _, p := range of {
+		details = append(details, [2]string{p.Name, withDefault(p)})
 	}
 	return details
 }

@@ -28,17 +28,20 @@ func schemaCommand() *cobra.Command {
 
 // schema is the JSON Schema of the scenarios that can be made of a catalog.
 func schema(known harness.Catalog) ([]byte, error) {
-	var workloads []scenario.WorkloadTerm
+	var workloads, faults []scenario.ParametricTerm
 	for _, workload := range known.Workloads {
-		term := scenario.WorkloadTerm{Term: scenario.Term{Name: workload.Name, Doc: workload.Doc}}
+		term := scenario.ParametricTerm{Term: scenario.Term{Name: workload.Name, Doc: workload.Doc}}
 		for _, p := range workload.Parameters {
 			term.Parameters = append(term.Parameters, scenario.ParameterTerm{Term: scenario.Term{Name: p.Name, Doc: p.Doc}, Default: p.Default})
 		}
 		workloads = append(workloads, term)
 	}
-	var faults []scenario.Term
 	for _, fault := range known.Faults {
-		faults = append(faults, scenario.Term{Name: fault.Name, Doc: fault.Doc})
+		term := scenario.ParametricTerm{Term: scenario.Term{Name: fault.Name, Doc: fault.Doc}}
+		for _, p := range fault.Parameters {
+			term.Parameters = append(term.Parameters, scenario.ParameterTerm{Term: scenario.Term{Name: p.Name, Doc: withDefault(p)}})
+		}
+		faults = append(faults, term)
 	}
 	var profiles []scenario.Term
 	for _, profile := range coda.Profiles() {
@@ -49,4 +52,12 @@ func schema(known harness.Catalog) ([]byte, error) {
 		checks = append(checks, scenario.Term{Name: check.Name, Doc: check.Doc})
 	}
 	return scenario.Schema(workloads, faults, profiles, checks)
+}
+
+// withDefault says what a fault does where a step does not say it, which often is no value but drawn.
+func withDefault(p harness.Parameter) string {
+	if p.Default == "" {
+		return p.Doc
+	}
+	return p.Doc + " (default: " + p.Default + ")"
 }

@@ -51,6 +51,7 @@ func TestSchemaFindsMistakes(t *testing.T) {
 		"unknown fault":                      "{name: a, workload: {name: mass-delete}, faults: {must: [partitoin]}}",
 		"weight of nothing":                  "{name: a, workload: {name: mass-delete}, faults: {mix: {partition: 0}}}",
 		"time without a unit":                "{name: a, workload: {name: mass-delete}, load: 15}",
+		"parameter of another fault":         "{name: a, workload: {name: mass-delete}, faults: {steps: [{name: partition, nodes: [client1, server1], start: 1s, length: 1s, args: {latency: 1s}}]}}",
 		"step that does not say where it is": "{name: a, workload: {name: mass-delete}, faults: {steps: [{name: partition, start: 1s, length: 1s}]}}",
 	} {
 		require.Error(t, compiled.Validate(decoded(t, text)), name)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"github.com/codastress/codastress/harness/agent/web"
 	"github.com/codastress/codastress/harness/cluster"
@@ -74,7 +75,15 @@ func (d simulatedDisk) LosePower(random *mathrand.Rand) (simulation.Disk, cluste
 
 // Set implements simulation.Disk.
 func (d simulatedDisk) Set(state cluster.DiskState, random *mathrand.Rand) {
-	d.SetHealth(simdisk.Health{Slowest: state.Slowest, Stalled: state.Stalled, Full: state.Full, Failing: state.Failing, Random: random})
+	health := simdisk.Health{Slowest: state.Slowest, Stalled: state.Stalled, Full: state.Full, Failing: state.Failing, Random: random}
+	if state.Operation != "" {
+		health.Refused = []simdisk.Operation{simdisk.Operation(state.Operation)}
+	}
+	health.Call, health.Count = state.Call, state.Count
+	if state.Error == cluster.DiskHasNoSpace {
+		health.Err = unix.ENOSPC
+	}
+	d.SetHealth(health)
 }
 
 // Harm implements simulation.Disk.

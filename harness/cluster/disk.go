@@ -11,8 +11,24 @@ type DiskState struct {
 	Slowest time.Duration // each call takes a time that is drawn, up to this
 	Stalled bool          // no call returns
 	Full    bool          // there is no space left
-	Failing float64       // the share of reads, writes and syncs that fail with EIO
 	Seed    uint64        // of what is drawn
+
+	Failing   float64 // the share of the calls that fail
+	Call      int     // the first of the calls that fail, counted from 1 and from when the state was set; 0 where the share decides
+	Count     int     // how many fail from that one on
+	Operation string  // the calls that are meant, one of DiskOperations; "" for every read, write and sync
+	Error     string  // what they fail with, DiskFails or DiskHasNoSpace; "" for the former
+}
+
+// What a call of a disk fails with.
+const (
+	DiskFails      = "EIO"
+	DiskHasNoSpace = "ENOSPC"
+)
+
+// DiskOperations are the kinds of calls of a disk that can be made to fail. Sync is of a file, syncdir of a directory.
+func DiskOperations() []string {
+	return []string{"read", "write", "sync", "syncdir", "create", "open", "rename", "link", "remove", "truncate", "allocate", "copy", "list"}
 }
 
 // DiskHarm is what the state of a node's disk has done to the calls of the daemon that keeps its data there, since the state was set.

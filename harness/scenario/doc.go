@@ -26,11 +26,11 @@
 //
 //	faults:
 //	  steps:
-//	    - name: partition
+//	    - name: latency
 //	      nodes: [client2, server1]
 //	      start: 3s              # after the start of the load
 //	      length: 2s
-//	      args: {mode: reset}
+//	      args: {latency: 300ms} # what is not to be drawn: `codastress explain latency`
 //
 // What is expected can be symptoms instead: checks that must fail, all or with some profiles. The run passes when all of them show up and every other
 // check passes, and fails when one does not show up:

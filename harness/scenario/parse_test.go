@@ -12,7 +12,7 @@ import (
 
 var names = scenario.Names{
 	Workloads: map[string][]string{"mass-delete": {"files", "rate"}, "bulk-overwrite": nil},
-	Faults:    []string{"partition", "kill-venus", "kill-codasrv"},
+	Faults:    map[string][]string{"partition": nil, "kill-venus": nil, "kill-codasrv": {"how"}},
 	Profiles:  []string{"coda-6.1", "modern"},
 }
 
@@ -119,6 +119,14 @@ func TestErrorsHaveAPlaceAndAWayOut(t *testing.T) {
 		{"an unknown workload", "name: mine\nworkload:\n  name: mass-delet\n", `f.yaml:3:9: workload.name: unknown workload "mass-delet": did you mean "mass-delete"?`},
 		{"an unknown argument", sound + "  filse: 5\n", `f.yaml:4:3: workload.filse: unknown parameter of mass-delete "filse": did you mean "files"?`},
 		{"an unknown fault", sound + "faults:\n  must:\n    - partition\n    - kil-venus\n", `f.yaml:7:7: faults.must[1]: unknown fault "kil-venus": did you mean "kill-venus"?`},
+		{
+			"an unknown parameter of a fault", sound + "faults:\n  steps:\n    - {name: kill-codasrv, nodes: [server1], length: 1s, args: {hwo: x}}\n",
+			`f.yaml:6:65: faults.steps[0].args.hwo: unknown parameter of kill-codasrv "hwo": did you mean "how"?`,
+		},
+		{
+			"a parameter of a fault that has none", sound + "faults:\n  steps:\n    - {name: kill-venus, nodes: [client1], length: 1s, args: {how: x}}\n",
+			`f.yaml:6:63: faults.steps[0].args.how: unknown parameter of kill-venus "how": there is none`,
+		},
 		{
 			"an unknown fault in a step", sound + "faults:\n  steps:\n    - {name: kil-venus, nodes: [client1], length: 1s}\n",
 			`f.yaml:6:14: faults.steps[0].name: unknown fault "kil-venus": did you mean "kill-venus"?`,

@@ -73,7 +73,7 @@ type Step struct {
 // Names are the names that a scenario can use. With them at hand, an unknown name is an error at its place in the file.
 type Names struct {
 	Workloads map[string][]string // with their parameters
-	Faults    []string
+	Faults    map[string][]string // with theirs
 	Profiles  []string
 	Checks    []string
 }

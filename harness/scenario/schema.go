@@ -12,16 +12,16 @@ type Term struct {
 	Doc  string // the first line is a summary
 }
 
-// A WorkloadTerm is a workload with its parameters.
-type WorkloadTerm struct {
+// A ParametricTerm is a workload or a fault with its parameters.
+type ParametricTerm struct {
 	Term
 	Parameters []ParameterTerm
 }
 
-// A ParameterTerm is a parameter of a workload.
+// A ParameterTerm is a parameter of a workload or a fault.
 type ParameterTerm struct {
 	Term
-	Default string
+	Default string // "" where it is no value
 }
 
 // object is a part of a JSON Schema.
@@ -29,13 +29,13 @@ type object map[string]any
 
 // Schema is the JSON Schema (draft 2020-12) of scenario files that use these workloads, faults, profiles and checks. It is what an editor completes and explains fields
 // with; [Parse] is stricter, since it looks at values too.
-func Schema(workloads []WorkloadTerm, faults, profiles, checks []Term) ([]byte, error) {
+func Schema(workloads, faults []ParametricTerm, profiles, checks []Term) ([]byte, error) {
 	initial := defaults()
 	weights := object{}
 	for _, fault := range faults {
 		weights[fault.Name] = object{"type": "integer", "minimum": 1, "maximum": maxWeight, "description": fault.Doc}
 	}
-	kind := object{"oneOf": terms(faults)}
+	kind := object{"oneOf": terms(bare(faults))}
 	properties := object{
 		"name":       object{"type": "string", "pattern": validName.String(), "description": "Names the run directory."},
 		"doc":        object{"type": "string", "description": "What the scenario is for. The first line is what `codastress list` shows."},
@@ -46,16 +46,10 @@ func Schema(workloads []WorkloadTerm, faults, profiles, checks []Term) ([]byte, 
 		"load":       span(initial.Load.String(), "How long the workload and the faults go on."),
 		"workload":   workloadSchema(workloads),
 		"faults": closed("What harm is done: faults that the seed places, or fixed steps, or both.", object{
-			"must": object{"type": "array", "items": kind, "description": "Each is placed at least once, as often as it is named."},
-			"mix":  closed("Weights of the faults that fill what time is left.", weights),
-			"gap":  span(initial.Faults.Gap.String(), "The least time from the healing of a placed fault to the next one."),
-			"steps": object{"type": "array", "description": "Faults at fixed times.", "items": closed("A fault at a fixed time.", object{
-				"name":   kind,
-				"nodes":  object{"type": "array", "minItems": 1, "items": object{"type": "string"}, "description": "Where; of a link, the node that connects comes first."},
-				"start":  span("", "After the start of the load."),
-				"length": span("", "Until it is healed."),
-				"args":   object{"type": "object", "additionalProperties": scalarSchema(), "description": "Arguments of the fault."},
-			}, "name", "nodes", "start", "length")},
+			"must":  object{"type": "array", "items": kind, "description": "Each is placed at least once, as often as it is named."},
+			"mix":   closed("Weights of the faults that fill what time is left.", weights),
+			"gap":   span(initial.Faults.Gap.String(), "The least time from the healing of a placed fault to the next one."),
+			"steps": object{"type": "array", "description": "Faults at fixed times.", "items": stepSchema(kind, faults)},
 		}),
 		"limits": closed("What the checks hold the run against.", object{
 			"hang":     span(initial.Limits.Hang.String(), "The longest that a call may take."),
@@ -83,18 +77,61 @@ func Schema(workloads []WorkloadTerm, faults, profiles, checks []Term) ([]byte, 
 }
 
 // workloadSchema allows with each name the parameters of that workload, and no others.
-func workloadSchema(workloads []WorkloadTerm) object {
+func workloadSchema(workloads []ParametricTerm) object {
 	var each []object
 	for _, workload := range workloads {
 		properties := object{"name": object{"const": workload.Name, "description": workload.Doc}}
-		for _, parameter := range workload.Parameters {
-			property := scalarSchema()
-			property["description"], property["default"] = parameter.Doc, parameter.Default
-			properties[parameter.Name] = property
+		for name, property := range parameterSchemas(workload) {
+			properties[name] = property
 		}
 		each = append(each, closed(summary(workload.Doc), properties, "name"))
 	}
 	return object{"oneOf": each, "description": "What is done to the file system: the name of a workload, and the parameters that are not to have their defaults."}
+}
+
+// stepSchema is a fault at a fixed time, which can have the arguments of the fault with its name, and no others.
+func stepSchema(kind object, faults []ParametricTerm) object {
+	step := closed("A fault at a fixed time.", object{
+		"name":   kind,
+		"nodes":  object{"type": "array", "minItems": 1, "items": object{"type": "string"}, "description": "Where; of a link, the node that connects comes first."},
+		"start":  span("", "After the start of the load."),
+		"length": span("", "Until it is healed."),
+		"args":   object{"type": "object", "description": "Parameters of the fault that are not to be drawn."},
+	}, "name", "nodes", "start", "length")
+	var each []object
+	for _, fault := range faults {
+		each = append(each, object{
+			"if":   object{"properties": object{"name": object{"const": fault.Name}}, "required": []string{"name"}},
+			"then": object{"properties": object{"args": closed("Parameters of "+fault.Name+".", parameterSchemas(fault))}},
+		})
+	}
+	if len(each) > 0 {
+		step["allOf"] = each
+	}
+	return step
+}
+
+// parameterSchemas are the parameters of a workload or a fault, by their names.
+func parameterSchemas(of ParametricTerm) object {
+	properties := object{}
+	for _, parameter := range of.Parameters {
+		property := scalarSchema()
+		property["description"] = parameter.Doc
+		if parameter.Default != "" {
+			property["default"] = parameter.Default
+		}
+		properties[parameter.Name] = property
+	}
+	return properties
+}
+
+// bare are terms without their parameters.
+func bare(all []ParametricTerm) []Term {
+	var each []Term
+	for _, term := range all {
+		each = append(each, term.Term)
+	}
+	return each
 }
 
 // closed is a group of fields that has no others, with the names of those that must be there.

@@ -121,21 +121,40 @@ func (s Scenario) LookUp(n Names) error {
 		}
 	}
 	for i, name := range s.Faults.Must {
-		if !slices.Contains(n.Faults, name) {
-			return wrong(item("faults.must", i), "%s", nearest.Unknown("fault", name, n.Faults))
+		if err := n.lookUpFault(item("faults.must", i), name); err != nil {
+			return err
 		}
 	}
 	for _, name := range keys(s.Faults.Mix) {
-		if !slices.Contains(n.Faults, name) {
-			return wrong("faults.mix."+name, "%s", nearest.Unknown("fault", name, n.Faults))
+		if err := n.lookUpFault("faults.mix."+name, name); err != nil {
+			return err
 		}
 	}
 	for i, step := range s.Faults.Steps {
-		if !slices.Contains(n.Faults, step.Name) {
-			return wrong(item("faults.steps", i)+".name", "%s", nearest.Unknown("fault", step.Name, n.Faults))
+		if err := n.lookUpStep(item("faults.steps", i), step); err != nil {
+			return err
 		}
 	}
 	return s.lookUpSymptoms(n)
+}
+
+func (n Names) lookUpFault(field, name string) error {
+	if _, ok := n.Faults[name]; !ok {
+		return wrong(field, "%s", nearest.Unknown("fault", name, keys(n.Faults)))
+	}
+	return nil
+}
+
+func (n Names) lookUpStep(field string, step Step) error {
+	if err := n.lookUpFault(field+".name", step.Name); err != nil {
+		return err
+	}
+	for _, name := range keys(step.Args) {
+		if parameters := n.Faults[step.Name]; !slices.Contains(parameters, name) {
+			return wrong(field+".args."+name, "%s", nearest.Unknown("parameter of "+step.Name, name, parameters))
+		}
+	}
+	return nil
 }
 
 func (s Scenario) lookUpSymptoms(n Names) error {

@@ -68,7 +68,7 @@ func (d *Disk) LosePower(random *rand.Rand) *Disk {
 // successor gives a disk with the properties of this one and nothing on it, and ends the generation of this one.
 func (d *Disk) successor() *Disk {
 	c := New()
-	c.changes, c.last, c.clock, c.latency, c.capacity, c.faults, c.health, c.harm = d.changes, d.last, d.clock, d.latency, d.capacity, d.faults, d.health, d.harm
+	c.changes, c.last, c.clock, c.latency, c.capacity, c.faults, c.health, c.harm, c.met = d.changes, d.last, d.clock, d.latency, d.capacity, d.faults, d.health, d.harm, d.met
 	if d.stalled != nil {
 		c.stalled = make(chan struct{})
 	}

@@ -27,6 +27,7 @@ type Disk struct {
 	stalled  chan struct{} // closed when the disk works again; nil while it does
 	health   Health
 	harm     Harm // that the health has done
+	met      int  // calls of the kinds that the health refuses
 	loss     Loss // of which this disk is left
 	latency  Latency
 	capacity int64

@@ -205,3 +205,29 @@ func TestHarm(t *testing.T) {
 		require.Zero(t, d.Harm())
 	})
 }
+
+// TestChosenCallsFail refuses the calls that were chosen, among those of their kind, and no others.
+func TestChosenCallsFail(t *testing.T) {
+	d := simdisk.New()
+	f := open(t, d, "f", os.O_RDWR|os.O_CREATE)
+	outcomes := func(f disk.File, rounds int) (failed []string) {
+		for i := range rounds {
+			if _, err := f.WriteAt([]byte("x"), 0); err != nil {
+				failed = append(failed, fmt.Sprint(i, " ", err))
+			}
+			if err := f.Sync(); err != nil {
+				failed = append(failed, fmt.Sprint(i, " ", err))
+			}
+		}
+		return failed
+	}
+	d.SetHealth(simdisk.Health{Call: 3, Count: 2, Refused: []simdisk.Operation{simdisk.Sync}, Err: unix.ENOSPC})
+	require.Equal(t, []string{"2 sync f: no space left on device", "3 sync f: no space left on device"}, outcomes(f, 6))
+	require.Equal(t, simdisk.Harm{Calls: 12, Refused: 2, First: "sync f"}, d.Harm())
+	d.SetHealth(simdisk.Health{Call: 3, Count: 2}) // of all reads, writes and syncs
+	require.Equal(t, []string{"1 write f: input/output error", "1 sync f: input/output error"}, outcomes(f, 4))
+	d.SetHealth(simdisk.Health{Call: 5, Count: 1, Refused: []simdisk.Operation{simdisk.Write}})
+	require.Empty(t, outcomes(f, 3))
+	g := open(t, d.Crash(), "f", os.O_RDWR)
+	require.Equal(t, []string{"1 write f: input/output error"}, outcomes(g, 3), "what a crash leaves counts on")
+}

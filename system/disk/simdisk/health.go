@@ -2,6 +2,7 @@ package simdisk
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,8 +13,13 @@ type Health struct {
 	Slowest time.Duration // every call but Usage and Close takes a time that is drawn, up to this, on top of the latency
 	Stalled bool          // no call returns
 	Full    bool          // there is no space but what is taken already
-	Failing float64       // the share of reads, writes and syncs that fail with EIO
 	Random  *rand.Rand    // draws; needed where Slowest or Failing is not zero. Nobody else may use it
+
+	Failing float64     // the share of the calls of the Refused kinds that fail
+	Call    int         // the first of them that fails, counted from 1 since the health was set; 0 where the share decides. What a crash leaves counts on
+	Count   int         // how many fail from that one on
+	Refused []Operation // empty for reads, writes and syncs
+	Err     unix.Errno  // that they fail with; 0 for EIO
 }
 
 // A Harm is what the health of a disk has done to the calls that came to it since it was set. What a crash or a loss of power leaves counts on.
@@ -45,7 +51,7 @@ func (d *Disk) hit(count *int, op Operation, path string) {
 func (d *Disk) SetHealth(h Health) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.health, d.harm, d.capacity = h, Harm{}, 0
+	d.health, d.harm, d.met, d.capacity = h, Harm{}, 0, 0
 	if h.Full {
 		d.capacity = max(d.used, 1) // 0 is no limit
 	}
@@ -66,16 +72,33 @@ func (d *Disk) slowness(op Operation) time.Duration {
 	return time.Duration(d.health.Random.Int64N(int64(d.health.Slowest)) + 1)
 }
 
-// ailment draws whether a call fails. d.mu is held.
+// ailment says whether a call fails, as was chosen or is drawn. d.mu is held.
 func (d *Disk) ailment(op Operation, path string) error {
+	h := &d.health
+	if h.Failing == 0 && h.Call == 0 || !h.refuses(op) {
+		return nil
+	}
+	d.met++
+	if h.Call > 0 && (d.met < h.Call || d.met >= h.Call+h.Count) || h.Call == 0 && h.Random.Float64() >= h.Failing {
+		return nil
+	}
+	d.hit(&d.harm.Refused, op, path)
+	if h.Err == 0 {
+		return unix.EIO
+	}
+	return h.Err
+}
+
+// refuses says whether calls of a kind can fail.
+func (h *Health) refuses(op Operation) bool {
+	if len(h.Refused) > 0 {
+		return slices.Contains(h.Refused, op)
+	}
 	switch op {
 	case Read, Write, Copy, Sync, SyncDirectory:
-		if d.health.Failing > 0 && d.health.Random.Float64() < d.health.Failing {
-			d.hit(&d.harm.Refused, op, path)
-			return unix.EIO
-		}
+		return true
 	}
-	return nil
+	return false
 }
 
 // noSpace is the error of a call for which there is no space. d.mu is held.
