@@ -159,7 +159,12 @@ func (v *Venus) hold(t *tx, r *record, refusal coda.Refusal) {
 	was, exists, current := v.here(v.object(r.Operation.Target()))
 	h := &refused{record: *r, kind: refusal.Kind, why: refusal.Why, path: v.pathOfRecord(r), was: was, place: v.placeOf(r)}
 	h.prev, h.next, h.frozen, h.session = nil, nil, false, nil
-	if !exists {
+	switch {
+	case exists:
+	case v.stands(was.Fid):
+		// The server has taken other names of it than this client has: what is to be had by a name was not removed here.
+		exists, h.was.Links = true, 1
+	default:
 		h.was.Links = 0
 	}
 	if _, isStore := r.Operation.(coda.Store); !isStore && exists {
@@ -412,6 +417,21 @@ func (v *Venus) nameOf(f coda.Fid) (parent coda.Fid, name string, ok bool) {
 	}
 	at := o.place()
 	return at.dir, at.name, at.name != ""
+}
+
+// stands reports whether a name stands for an object in the local view. One that is counted as gone may have one: what other clients have taken from it is
+// counted together with what this one has.
+func (v *Venus) stands(f coda.Fid) bool {
+	dir, name, ok := v.nameOf(f)
+	if !ok {
+		return false
+	}
+	d := v.objects[dir]
+	if d == nil {
+		return false
+	}
+	e, ok := d.lookup(name)
+	return ok && e.Fid == f
 }
 
 // nameOf finds a name that stands for f.

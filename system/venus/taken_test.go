@@ -83,6 +83,36 @@ func TestANameThatStandsForWhatIsGoneIsSettled(t *testing.T) {
 	})
 }
 
+// What was written to a file by a name that the server refuses is kept and shows, although this client and another one have taken all names that the
+// server knows of it.
+func TestWhatWasWrittenToAFileThatIsGoneShows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := vicetest.Start(t)
+		slow := func(c *venus.Config) { c.Timing.Age = time.Minute } // so that its log waits
+		a, b := start(t, s, of(coda.Modern), slow), start(t, s, of(coda.Modern))
+		b.write("first", "file")
+		at := must(b.at("first"))
+		dir, _ := b.parent("first")
+		must(b.Link(t.Context(), dir, "second", at.Fid))
+		b.settle()
+		require.Equal(t, "file", a.read("second"))
+		a.rename("second", "third")
+		a.write("third", "mine")
+		a.remove("first")
+		b.remove("second")
+		b.settle()
+		time.Sleep(2 * time.Minute)
+		require.Zero(t, a.Volume().LogRecords)
+		require.NotEmpty(t, must(a.Conflicts()))
+		require.NoError(t, a.Expand(t.Context(), "third"))
+		require.Equal(t, "mine", a.read("third/local"))
+		require.NoError(t, a.Collapse(t.Context(), "third"))
+		must(a.Repair(t.Context(), "third", venus.KeepLocal))
+		a.settle()
+		require.Equal(t, "mine", b.read("third"))
+	})
+}
+
 // What a client had moved into a directory that the server refused to make may be gone by now. The name in the local version leads nowhere then, and
 // nothing will ever settle it: nobody asks the server again and again.
 func TestANameInARefusedDirectoryCanLeadNowhere(t *testing.T) {
