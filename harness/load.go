@@ -69,7 +69,7 @@ func (r *running) task(ctx context.Context, step history.Step) error {
 
 // append adds a chunk of operations to the history.
 func (r *running) append(chunk []byte) {
-	r.note(r.writer.Append(chunk))
+	r.note(errors.Join(r.writer.Append(chunk), r.triggers.see(chunk)))
 	r.progress.Chunk(chunk)
 }
 

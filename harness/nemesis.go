@@ -14,26 +14,37 @@ const healingTime = 20 * time.Second
 
 // nemesis carries out the planned faults, each in a goroutine of its own, and returns when all are healed. A fault waits for those
 // before it that share a node with it, where their healing takes longer than planned. Those that are planned to overlap do.
+// A fault that is triggered waits for those that are at its nodes, whatever was planned, and they wait for it. loaded is closed when the load is over.
 // A fault that did not take effect is a problem in the record, not an error of the run: the check of what was proven weighs it.
-func (r *running) nemesis(ctx context.Context, start time.Time) error {
+func (r *running) nemesis(ctx context.Context, start time.Time, loaded <-chan struct{}) error {
 	steps := stepsOf(r.plan, phaseFault)
+	nodes := newOccupation()
 	healed := make([]chan struct{}, len(steps))
 	for i := range healed {
 		healed[i] = make(chan struct{})
 	}
 	return each(steps, func(i int, step history.Step) error {
 		defer close(healed[i])
-		if !sleepUntil(ctx, start.Add(step.Start)) {
+		from := start
+		if step.When != nil {
+			if problem := r.triggers.await(ctx, step, loaded); problem != "" {
+				r.note(r.writer.Fault(history.Fault{Step: step.Number, Name: step.Name, Nodes: step.Nodes, Problem: problem}))
+				return nil
+			}
+			from = time.Now()
+		}
+		if !sleepUntil(ctx, from.Add(step.Start)) {
 			return nil
 		}
 		for j, before := range steps[:i] {
-			if shareNode(before, step) && before.Start+before.Length <= step.Start {
+			if before.When == nil && step.When == nil && shareNode(before, step) && before.Start+before.Length <= step.Start {
 				<-healed[j]
 			}
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || !nodes.enter(ctx, step) {
 			return nil
 		}
+		defer nodes.leave(step)
 		return r.harm(ctx, step)
 	})
 }

@@ -78,12 +78,15 @@ func fixedFaults(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.
 		if err := fault.Hits(cluster.ServerNames(sc.Servers), cluster.ClientNames(sc.Clients), fixed.Nodes); err != nil {
 			return nil, fmt.Errorf("step %d of the faults: %w", i+1, err)
 		}
+		if when := fixed.When; when != nil && when.Node != "" && !slices.Contains(cluster.ClientNames(sc.Clients), when.Node) {
+			return nil, fmt.Errorf("step %d of the faults: %s does nothing that could be waited for: there are %d clients", i+1, when.Node, sc.Clients)
+		}
 		if err := fault.CheckArguments(fixed.Args); err != nil {
 			return nil, fmt.Errorf("step %d of the faults: %w", i+1, err)
 		}
 		steps = append(steps, history.Step{
 			Phase: phaseFault, Kind: "fault", Name: fixed.Name, Nodes: fixed.Nodes,
-			Start: fixed.Start, Length: fixed.Length, Args: fixed.Args, Seed: derive(seed, fmt.Sprint("fault ", i)),
+			Start: fixed.Start, When: fixed.When, Length: fixed.Length, Args: fixed.Args, Seed: derive(seed, fmt.Sprint("fault ", i)),
 		})
 	}
 	return steps, nil

@@ -30,6 +30,11 @@ func planCatalog(seeds map[string]uint64) Catalog {
 				return errors.New("it hits servers")
 			}
 			return nil
+		}, CheckArguments: func(args map[string]string) error {
+			if len(args) > 0 {
+				return errors.New("it has no parameters")
+			}
+			return nil
 		}}},
 		Schedule: func(request ScheduleRequest) ([]history.Step, error) {
 			seeds["faults"] = request.Seed
@@ -91,4 +96,12 @@ func TestPlanRefusesFixedFaultsThatHitNothing(t *testing.T) {
 	sc.Faults.Steps = append(sc.Faults.Steps, scenario.Step{Name: "cut", Nodes: []string{"client1"}})
 	_, err = Plan(sc, 1, planCatalog(map[string]uint64{}))
 	require.ErrorContains(t, err, "step 2 of the faults: it hits servers")
+
+	sc.Faults.Steps[1] = scenario.Step{Name: "cut", Nodes: []string{"server1"}, Args: map[string]string{"mode": "hard"}}
+	_, err = Plan(sc, 1, planCatalog(map[string]uint64{}))
+	require.ErrorContains(t, err, "step 2 of the faults: it has no parameters")
+
+	sc.Faults.Steps[1] = scenario.Step{Name: "cut", Nodes: []string{"server1"}, When: &history.Trigger{Operation: history.Read, Count: 1, Node: "server1"}}
+	_, err = Plan(sc, 1, planCatalog(map[string]uint64{}))
+	require.ErrorContains(t, err, "step 2 of the faults: server1 does nothing that could be waited for")
 }

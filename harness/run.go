@@ -63,6 +63,7 @@ type running struct {
 	progress   Progress
 	cluster    *cluster.Cluster
 	writer     *history.Writer
+	triggers   *triggers               // of the load; nil before
 	giveUp     context.CancelCauseFunc // ends the work
 	unrecorded atomic.Pointer[error]   // why something could not be written first
 }
@@ -204,9 +205,15 @@ func (r *running) phases(ctx context.Context) error {
 		return fmt.Errorf("preparing: %w", err)
 	}
 	r.progress.Phase("loading")
-	start := time.Now()
-	parts := []func(context.Context, time.Time) error{r.load, r.nemesis}
-	err := each(parts, func(_ int, part func(context.Context, time.Time) error) error { return part(ctx, start) })
+	r.triggers = newTriggers(r.plan)
+	start, loaded := time.Now(), make(chan struct{})
+	err := each([]func() error{
+		func() error {
+			defer close(loaded)
+			return r.load(ctx, start)
+		},
+		func() error { return r.nemesis(ctx, start, loaded) },
+	}, func(_ int, part func() error) error { return part() })
 	if ctx.Err() != nil || err != nil && !errors.Is(err, ErrTask) {
 		return errors.Join(err, ctx.Err())
 	}

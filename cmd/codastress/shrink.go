@@ -134,7 +134,7 @@ func fixed(sc scenario.Scenario, plan []history.Step) scenario.Scenario {
 	sc.Faults.Must, sc.Faults.Mix, sc.Faults.Steps = nil, nil, nil
 	for _, step := range plan {
 		if step.Kind == "fault" {
-			sc.Faults.Steps = append(sc.Faults.Steps, scenario.Step{Name: step.Name, Nodes: step.Nodes, Start: step.Start, Length: step.Length, Args: step.Args})
+			sc.Faults.Steps = append(sc.Faults.Steps, scenario.Step{Name: step.Name, Nodes: step.Nodes, Start: step.Start, When: step.When, Length: step.Length, Args: step.Args})
 		}
 	}
 	slices.SortStableFunc(sc.Faults.Steps, func(a, b scenario.Step) int { return cmp.Compare(a.Start, b.Start) })

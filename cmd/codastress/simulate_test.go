@@ -72,6 +72,46 @@ func TestADiskThatHarmsNoCallDecidesNothing(t *testing.T) {
 	require.Contains(t, said.stdout.String(), "the full disk of server1 had no effect: of 0 calls of codasrv 0 were refused")
 }
 
+// TestFaultsWaitForOperations looks when faults came that had waited for something.
+func TestFaultsWaitForOperations(t *testing.T) {
+	dir := filepath.Join(ground(t), "triggered")
+	codastress(t, exitPass, clean(t), "run", "testdata/triggered.yaml", "--runtime", "simulation", "--seed", "1", "--dir", dir)
+	run, err := history.ReadRun(dir)
+	require.NoError(t, err)
+	require.Len(t, run.Faults, 2)
+	for _, fault := range run.Faults {
+		step := run.Plan[fault.Step-1]
+		var done, before int
+		var last history.Time
+		for op := range run.Operations.All() {
+			if op.Outcome == history.OK && op.Kind == step.When.Operation && (step.When.Node == "" || step.When.Node == op.Node) {
+				if done++; op.Completed < fault.Injecting {
+					before++
+				}
+				if done == step.When.Count {
+					last = op.Completed
+				}
+			}
+		}
+		require.GreaterOrEqual(t, before, step.When.Count, "%s", fault.Name)
+		require.Less(t, before, done, "%s came before all was over", fault.Name)
+		require.Less(t, time.Duration(fault.Injecting-last), step.Start+300*time.Millisecond, "%s", fault.Name)
+	}
+	again := filepath.Join(ground(t), "again")
+	said := codastress(t, exitPass, clean(t), "replay", dir, "--dir", again)
+	require.Contains(t, said.stderr.String(), "It took the same course as ")
+}
+
+// TestAFaultThatWaitsInVainDecidesNothing waits for more than there is.
+func TestAFaultThatWaitsInVainDecidesNothing(t *testing.T) {
+	scenario := strings.Replace(read(t, "testdata", "triggered.yaml"), "count: 30", "count: 61", 1)
+	ground := ground(t)
+	file, dir := filepath.Join(ground, "vain.yaml"), filepath.Join(ground, "vain")
+	require.NoError(t, os.WriteFile(file, []byte(scenario), 0o600))
+	said := codastress(t, exitUndecided, clean(t), "run", file, "--runtime", "simulation", "--seed", "1", "--dir", dir)
+	require.Contains(t, said.stdout.String(), "kill-venus: it waited for 61 remove, and the load was over after 60")
+}
+
 // TestASimulatedRunRepeatsItself compares the whole records of two runs with one seed, and of a replay, and how their memory grew. The machine has more
 // processes each time, and the names of the directories have other lengths.
 func TestASimulatedRunRepeatsItself(t *testing.T) {

@@ -1,6 +1,9 @@
 package history
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // A Step is one numbered line of a run's plan: a task of a workload or a fault. The plan is on disk before anything starts.
 type Step struct {
@@ -10,10 +13,27 @@ type Step struct {
 	Name   string            `yaml:"name" json:"name"`                         // of the workload or fault in the catalog
 	Task   string            `yaml:"task,omitempty" json:"task,omitempty"`     // what the workload does here
 	Nodes  []string          `yaml:"nodes" json:"nodes"`                       // where; of a partition, both ends
-	Start  time.Duration     `yaml:"start" json:"start"`                       // after the start of the load
+	Start  time.Duration     `yaml:"start" json:"start"`                       // after the start of the load, or after When
+	When   *Trigger          `yaml:"when,omitempty" json:"when,omitempty"`     // what a fault waits for; nil for nothing but its time
 	Length time.Duration     `yaml:"length,omitempty" json:"length,omitempty"` // until a fault is healed or a task ends by itself
 	Seed   uint64            `yaml:"seed" json:"seed"`                         // of everything random in the step
 	Args   map[string]string `yaml:"args,omitempty" json:"args,omitempty"`
+}
+
+// A Trigger is the moment of the load at which so many operations have been done. Only those count that succeeded.
+type Trigger struct {
+	Operation Kind   `yaml:"operation" json:"operation"`
+	Count     int    `yaml:"count" json:"count"`
+	Node      string `yaml:"node,omitempty" json:"node,omitempty"` // the client that does them; "" for all together
+}
+
+// String says what is waited for.
+func (t Trigger) String() string {
+	text := fmt.Sprintf("%d %s", t.Count, t.Operation)
+	if t.Node != "" {
+		text += " on " + t.Node
+	}
+	return text
 }
 
 // A Fault is the record of one injected fault. Times that never came are zero.

@@ -16,6 +16,17 @@ func kindNames() []string {
 	}
 }
 
+// Kinds are all kinds of operations.
+func Kinds() []Kind {
+	var all []Kind
+	for i := range kindNames() {
+		if i > 0 {
+			all = append(all, Kind(i))
+		}
+	}
+	return all
+}
+
 func outcomeNames() []string { return []string{"", "ok", "failed", "indeterminate"} }
 
 func resultNames() []string { return []string{"pass", "undecided", "fail"} }

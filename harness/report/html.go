@@ -114,7 +114,7 @@ func (f *findings) page() page {
 		p.Events = append(p.Events, pageEvent{moment(f.at(event.Time)), event.Node, event.Daemon, event.What, event.Detail, event.What == "exited" && !event.Expected})
 	}
 	for _, step := range f.Run.Plan {
-		line := pageStep{Number: step.Number, Phase: step.Phase, Name: step.Name, Task: step.Task, Nodes: step.Nodes, Start: moment(step.Start)}
+		line := pageStep{Number: step.Number, Phase: step.Phase, Name: step.Name, Task: step.Task, Nodes: step.Nodes, Start: begins(step)}
 		if step.Length > 0 {
 			line.Length = length(step.Length)
 		}

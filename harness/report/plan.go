@@ -27,9 +27,20 @@ func when(step history.Step) string {
 	if step.Phase == "prepare" || step.Phase == "repair" {
 		return ""
 	}
-	text := "\tat " + moment(step.Start)
+	text := "\tat " + begins(step)
 	if step.Length > 0 {
 		text += " for " + length(step.Length)
 	}
 	return text
+}
+
+// begins says when a step begins.
+func begins(step history.Step) string {
+	switch {
+	case step.When == nil:
+		return moment(step.Start)
+	case step.Start == 0:
+		return step.When.String()
+	}
+	return moment(step.Start) + " after " + step.When.String()
 }

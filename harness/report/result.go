@@ -53,7 +53,7 @@ func word(verdict history.Verdict) string {
 func (f *findings) loadStart() history.Time {
 	var start history.Time
 	for _, fault := range f.Run.Faults {
-		if step, ok := f.step(fault.Step); ok && fault.Injecting != 0 {
+		if step, ok := f.step(fault.Step); ok && fault.Injecting != 0 && step.When == nil {
 			if began := fault.Injecting - history.Time(step.Start); start == 0 || began < start {
 				start = began
 			}

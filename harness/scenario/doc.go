@@ -31,6 +31,12 @@
 //	      start: 3s              # after the start of the load
 //	      length: 2s
 //	      args: {latency: 300ms} # what is not to be drawn: `codastress explain latency`
+//	    - name: kill-venus
+//	      nodes: [client3]
+//	      when: {operation: remove, count: 300, node: client3}   # instead of a time; without a node, of all clients
+//	      length: 2s
+//
+// A fault that waits for operations begins at most a tenth of a second after the last of them. If the load is over before, the run proves nothing.
 //
 // What is expected can be symptoms instead: checks that must fail, all or with some profiles. The run passes when all of them show up and every other
 // check passes, and fails when one does not show up:

@@ -46,6 +46,14 @@ func (s Scenario) Marshal() ([]byte, error) {
 		line("    - name: %s", plain(step.Name))
 		line("      nodes: %s", flow(step.Nodes))
 		line("      start: %v", step.Start)
+		if when := step.When; when != nil {
+			line("      when:")
+			line("        operation: %v", when.Operation)
+			line("        count: %d", when.Count)
+			if when.Node != "" {
+				line("        node: %s", plain(when.Node))
+			}
+		}
 		line("      length: %v", step.Length)
 		if len(step.Args) > 0 {
 			line("      args:")

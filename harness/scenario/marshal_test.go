@@ -97,8 +97,14 @@ func anyScenario() *rapid.Generator[scenario.Scenario] {
 		})
 		load := duration(time.Second, time.Hour).Draw(t, "load")
 		step := rapid.Custom(func(t *rapid.T) scenario.Step {
+			var when *history.Trigger
+			if rapid.Bool().Draw(t, "triggered") {
+				when = &history.Trigger{
+					Operation: rapid.SampledFrom(history.Kinds()).Draw(t, "operation"), Count: rapid.IntRange(1, 1000).Draw(t, "count"), Node: rapid.SampledFrom([]string{"", "client1", "no"}).Draw(t, "node"),
+				}
+			}
 			return scenario.Step{
-				Name: name.Draw(t, "fault"), Nodes: rapid.SliceOfN(text, 1, 3).Draw(t, "nodes"), Start: duration(0, load-1).Draw(t, "start"),
+				When: when, Name: name.Draw(t, "fault"), Nodes: rapid.SliceOfN(text, 1, 3).Draw(t, "nodes"), Start: duration(0, load-1).Draw(t, "start"),
 				Length: duration(1, time.Hour).Draw(t, "length"), Args: args.Draw(t, "args"),
 			}
 		})

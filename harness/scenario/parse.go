@@ -5,6 +5,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/codastress/codastress/harness/history"
+	"github.com/codastress/codastress/harness/nearest"
 )
 
 // Parse reads a scenario. The file only names it in errors, which are of the type [*Error]. With Names, unknown names are errors too.
@@ -148,6 +151,7 @@ func (d *decoder) step(path string, node ast.Node) (Step, error) {
 		{"name", d.text(&s.Name)},
 		{"nodes", d.texts(&s.Nodes)},
 		{"start", d.duration(&s.Start)},
+		{"when", func(path string, node ast.Node) error { return d.trigger(path, node, &s.When) }},
 		{"length", d.duration(&s.Length)},
 		{"args", func(path string, node ast.Node) error {
 			return d.each(path, node, func(path, key string, value ast.Node) error {
@@ -159,4 +163,32 @@ func (d *decoder) step(path string, node ast.Node) (Step, error) {
 		}},
 	})
 	return s, err
+}
+
+// trigger takes what a step waits for.
+func (d *decoder) trigger(path string, node ast.Node, when **history.Trigger) error {
+	t := &history.Trigger{Count: 1}
+	*when = t
+	var operation string
+	err := d.mapping(path, node, []field{
+		{"operation", d.text(&operation)},
+		{"count", d.integer(&t.Count)},
+		{"node", d.text(&t.Node)},
+	})
+	if err != nil || operation == "" {
+		return err
+	}
+	if t.Operation.UnmarshalText([]byte(operation)) != nil {
+		return wrong(path+".operation", "%s", nearest.Unknown("operation", operation, kindNames()))
+	}
+	return nil
+}
+
+// kindNames are the operations that can be waited for.
+func kindNames() []string {
+	var names []string
+	for _, kind := range history.Kinds() {
+		names = append(names, kind.String())
+	}
+	return names
 }

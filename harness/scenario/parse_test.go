@@ -120,6 +120,18 @@ func TestErrorsHaveAPlaceAndAWayOut(t *testing.T) {
 		{"an unknown argument", sound + "  filse: 5\n", `f.yaml:4:3: workload.filse: unknown parameter of mass-delete "filse": did you mean "files"?`},
 		{"an unknown fault", sound + "faults:\n  must:\n    - partition\n    - kil-venus\n", `f.yaml:7:7: faults.must[1]: unknown fault "kil-venus": did you mean "kill-venus"?`},
 		{
+			"a step that waits for an unknown operation", sound + "faults:\n  steps:\n    - {name: kill-venus, nodes: [client1], length: 1s, when: {operation: remvoe, count: 3}}\n",
+			`f.yaml:6:74: faults.steps[0].when.operation: unknown operation "remvoe": did you mean "remove"?`,
+		},
+		{
+			"a step that waits for nothing", sound + "faults:\n  steps:\n    - {name: kill-venus, nodes: [client1], length: 1s, when: {count: 3}}\n",
+			`f.yaml:6:56: faults.steps[0].when.operation: is missing: say what is to be counted, as in remove`,
+		},
+		{
+			"a step that waits for no operation", sound + "faults:\n  steps:\n    - {name: kill-venus, nodes: [client1], length: 1s, when: {operation: remove, count: 0}}\n",
+			`f.yaml:6:89: faults.steps[0].when.count: 0 is not possible: it must be from 1 to 1000000000`,
+		},
+		{
 			"an unknown parameter of a fault", sound + "faults:\n  steps:\n    - {name: kill-codasrv, nodes: [server1], length: 1s, args: {hwo: x}}\n",
 			`f.yaml:6:65: faults.steps[0].args.hwo: unknown parameter of kill-codasrv "hwo": did you mean "how"?`,
 		},

@@ -61,11 +61,12 @@ type Faults struct {
 	Steps []Step         // fixed ones
 }
 
-// A Step is a fault at a fixed time, in the words of a plan.
+// A Step is a fault at a fixed time, or when something has happened, in the words of a plan.
 type Step struct {
 	Name   string            // of the fault
 	Nodes  []string          // where; of a partition, both ends
-	Start  time.Duration     // after the start of the load
+	Start  time.Duration     // after the start of the load, or after When
+	When   *history.Trigger  // what the fault waits for; nil for nothing but its time
 	Length time.Duration     // until it is healed
 	Args   map[string]string // nil where there are none
 }

@@ -92,12 +92,17 @@ func workloadSchema(workloads []ParametricTerm) object {
 // stepSchema is a fault at a fixed time, which can have the arguments of the fault with its name, and no others.
 func stepSchema(kind object, faults []ParametricTerm) object {
 	step := closed("A fault at a fixed time.", object{
-		"name":   kind,
-		"nodes":  object{"type": "array", "minItems": 1, "items": object{"type": "string"}, "description": "Where; of a link, the node that connects comes first."},
-		"start":  span("", "After the start of the load."),
+		"name":  kind,
+		"nodes": object{"type": "array", "minItems": 1, "items": object{"type": "string"}, "description": "Where; of a link, the node that connects comes first."},
+		"start": span("0s", "After the start of the load, or after what the fault waits for."),
+		"when": closed("What the fault waits for: so many operations of the load that succeeded.", object{
+			"operation": object{"enum": kindNames(), "description": "The kind of operation."},
+			"count":     object{"type": "integer", "minimum": 1, "maximum": maxCount, "default": 1, "description": "How many."},
+			"node":      object{"type": "string", "description": "The client that does them; without it, all clients together."},
+		}, "operation"),
 		"length": span("", "Until it is healed."),
 		"args":   object{"type": "object", "description": "Parameters of the fault that are not to be drawn."},
-	}, "name", "nodes", "start", "length")
+	}, "name", "nodes", "length")
 	var each []object
 	for _, fault := range faults {
 		each = append(each, object{

@@ -18,6 +18,7 @@ const (
 	maxTime   = 7 * 24 * time.Hour
 	maxScale  = 1000
 	maxWeight = 1000
+	maxCount  = 1_000_000_000 // of operations
 )
 
 // validName keeps the name of a scenario fit for the name of a folder.
@@ -98,6 +99,10 @@ func (s Step) validate(field string, load time.Duration) error {
 		return wrong(field+".name", "is missing: `codastress list faults` shows what there is")
 	case len(s.Nodes) == 0:
 		return wrong(field+".nodes", "is missing: say where, as in [client1]")
+	case s.When != nil && s.When.Operation == 0:
+		return wrong(field+".when.operation", "is missing: say what is to be counted, as in remove")
+	case s.When != nil && (s.When.Count < 1 || s.When.Count > maxCount):
+		return wrong(field+".when.count", "%d is not possible: it must be from 1 to %d", s.When.Count, maxCount)
 	case s.Start < 0 || s.Start >= load:
 		return wrong(field+".start", "%v is not within the load, which lasts %v", s.Start, load)
 	case s.Length <= 0 || s.Length > maxTime:
