@@ -16,9 +16,10 @@ var rules = []struct {
 	allow    []string // likewise; "." is the package's own folder
 }{
 	{"system/coda", nil},
+	{"system/auth", []string{"system/coda"}},
 	{"system/disk", []string{"system/disk"}},
 	{"system/wire", []string{"system/wire", "system/coda"}},
-	{"system/vice", []string{"system/vice", "system/wire", "system/disk", "system/coda"}},
+	{"system/vice", []string{"system/vice", "system/auth", "system/wire", "system/disk", "system/coda"}},
 	{"system/venusfs", []string{"system/venusfs", "system/venus", "system/coda"}},
 	{"system/venus", []string{"system/venus", "system/wire", "system/disk", "system/coda"}},
 	{"harness/history", nil},

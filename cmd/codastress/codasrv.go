@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/codastress/codastress/system/auth"
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/vice"
 	"github.com/codastress/codastress/system/wire"
@@ -25,6 +27,7 @@ type codasrvFlags struct {
 	slot         int
 	replicas     []string
 	replicaNames []string
+	rootACL      string
 }
 
 func codasrvCommand() *cobra.Command {
@@ -41,6 +44,7 @@ func codasrvCommand() *cobra.Command {
 	cmd.Flags().StringVar(&flags.listen, "listen", "127.0.0.1:2432", "address to answer clients on")
 	cmd.Flags().StringArrayVar(&flags.replicas, "replica", nil, "address of a codasrv that holds the volume, this one included; once for each, in the order of their slots")
 	cmd.Flags().StringArrayVar(&flags.replicaNames, "replica-name", nil, "the name in the certificate of a codasrv; once for each --replica")
+	cmd.Flags().StringVar(&flags.rootACL, "root-acl", "", "who may do what in a volume that is made, as names and rights in turn, such as \"System:Administrators all System:AnyUser rl\"; without, everybody may do everything")
 	cmd.Flags().IntVar(&flags.slot, "slot", 0, "which of the replicas this one is, from 0 on")
 	return cmd
 }
@@ -53,6 +57,9 @@ func (f codasrvFlags) replication() (vice.Replication, error) {
 	}
 	for slot, address := range f.replicas {
 		peer := vice.Peer{Address: address, Connection: wire.DefaultClientConfig()}
+		if len(f.replicaNames) > 0 {
+			peer.Name = f.replicaNames[slot]
+		}
 		if !f.files.IsZero() && len(f.replicaNames) > 0 {
 			var err error
 			if peer.Connection.Credentials, err = f.files.ClientCredentials(f.replicaNames[slot]); err != nil {
@@ -81,9 +88,13 @@ func serveVolume(ctx context.Context, flags codasrvFlags) error {
 	if err != nil {
 		return err
 	}
+	rootACL, err := auth.ParseACL(strings.Fields(flags.rootACL))
+	if err != nil {
+		return usageError{fmt.Errorf("--root-acl: %w", err)}
+	}
 	log := flags.logger()
 	server, err := vice.Open(ctx, vice.Config{
-		Replication: replication, Dir: flags.dir, Volume: flags.volume, Log: log, Fatal: diskRefused(log),
+		RootACL: rootACL, Replication: replication, Dir: flags.dir, Volume: flags.volume, Log: log, Fatal: diskRefused(log),
 		Profile: profile, Timing: vice.TimingOf(profile).Scaled(flags.timeScale),
 	})
 	if err != nil {

@@ -29,10 +29,11 @@ const (
 	Busy         ErrorKind = 15 // in use
 	Closed       ErrorKind = 16 // the daemon is stopping
 	Unsupported  ErrorKind = 17 // this file system has no such operation
+	NoToken      ErrorKind = 18 // a token that is not valid, or not any more
 )
 
 // MaxErrorKind is the last of the kinds.
-const MaxErrorKind = Unsupported
+const MaxErrorKind = NoToken
 
 // Error gives the kind in words.
 func (k ErrorKind) Error() string {
@@ -71,6 +72,8 @@ func (k ErrorKind) Error() string {
 		return "closed"
 	case Unsupported:
 		return "not supported"
+	case NoToken:
+		return "no valid token"
 	default:
 		return fmt.Sprintf("error kind %d", uint8(k))
 	}

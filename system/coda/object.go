@@ -100,6 +100,7 @@ type Status struct {
 	Target   string        // of a symlink
 	Digest   Digest        // of a file; of a directory of a replicated volume, of the updates that it has seen; otherwise zero
 
+	ACL          ACL  // of a directory: who may do what in it
 	Inconsistent bool // replicas were changed without seeing each other, and only a person can say what is right
 }
 

@@ -8,10 +8,10 @@ type Record struct {
 	Operation Operation
 }
 
-// Operation is what a record does: Store, Create, MakeDirectory, MakeSymlink, Link, Remove, RemoveDirectory, Rename or SetAttributes (by
+// Operation is what a record does: Store, Create, MakeDirectory, MakeSymlink, Link, Remove, RemoveDirectory, Rename, SetAttributes or SetACL (by
 // value).
 type Operation interface {
-	// String is the operation's name in lower case (store, create, mkdir, symlink, link, remove, rmdir, rename, setattr).
+	// String is the operation's name in lower case (store, create, mkdir, symlink, link, remove, rmdir, rename, setattr, setacl).
 	String() string
 	// Target is the object that is made, changed or removed.
 	Target() Fid
@@ -105,6 +105,13 @@ type SetAttributes struct {
 	Owner    *uint32
 }
 
+// SetACL says who may do what in a directory. It is certified by the ACL that it replaces.
+type SetACL struct {
+	Fid Fid
+	Was ACL // that the client knew
+	ACL ACL
+}
+
 // String names the operation.
 func (o Store) String() string { return "store" }
 
@@ -131,6 +138,9 @@ func (o Rename) String() string { return "rename" }
 
 // String names the operation.
 func (o SetAttributes) String() string { return "setattr" }
+
+// String names the operation.
+func (o SetACL) String() string { return "setacl" }
 
 // Target is the object concerned.
 func (o Store) Target() Fid { return o.Fid }
@@ -159,6 +169,9 @@ func (o Rename) Target() Fid { return o.Fid }
 // Target is the object concerned.
 func (o SetAttributes) Target() Fid { return o.Fid }
 
+// Target is the object concerned.
+func (o SetACL) Target() Fid { return o.Fid }
+
 func (Store) operation()           {}
 func (Create) operation()          {}
 func (MakeDirectory) operation()   {}
@@ -168,3 +181,4 @@ func (Remove) operation()          {}
 func (RemoveDirectory) operation() {}
 func (Rename) operation()          {}
 func (SetAttributes) operation()   {}
+func (SetACL) operation()          {}

@@ -61,6 +61,8 @@ func (t *transaction) perform(r coda.Record, contents map[uint64]upload) error {
 		return t.rename(r, o)
 	case coda.SetAttributes:
 		return t.setAttributes(r, o)
+	case coda.SetACL:
+		return t.setACL(r, o)
 	default:
 		return refuse(coda.Unsupported, "%v", o)
 	}
@@ -132,6 +134,9 @@ func (t *transaction) store(r coda.Record, o coda.Store, c content) error {
 	if v.status.Kind != coda.File {
 		return refuse(coda.Invalid, "%v is a %v", o.Fid, v.status.Kind)
 	}
+	if err := t.permitStore(v); err != nil {
+		return err
+	}
 	if err := certify(v, o.Base); err != nil {
 		return err
 	}
@@ -147,6 +152,9 @@ func (t *transaction) store(r coda.Record, o coda.Store, c content) error {
 func (t *transaction) create(r coda.Record, dir coda.Fid, name string, s coda.Status) error {
 	if !t.granted(s.Fid.Number()) {
 		return refuse(coda.Invalid, "%v was not granted", s.Fid)
+	}
+	if err := t.permit(dir, coda.Insert); err != nil {
+		return err
 	}
 	if err := t.free(dir, name); err != nil {
 		return err
@@ -165,6 +173,9 @@ func (t *transaction) create(r coda.Record, dir coda.Fid, name string, s coda.St
 }
 
 func (t *transaction) link(r coda.Record, o coda.Link) error {
+	if err := t.permit(o.Parent, coda.Insert); err != nil {
+		return err
+	}
 	if err := t.free(o.Parent, o.Name); err != nil {
 		return err
 	}
@@ -211,6 +222,9 @@ func (t *transaction) unname(v *vnode, dir coda.Fid, name string) {
 }
 
 func (t *transaction) remove(r coda.Record, o coda.Remove) error {
+	if err := t.permit(o.Parent, coda.Delete); err != nil {
+		return err
+	}
 	v, err := t.bound(o.Parent, o.Name, o.Fid)
 	if err != nil {
 		return err
@@ -227,6 +241,9 @@ func (t *transaction) remove(r coda.Record, o coda.Remove) error {
 }
 
 func (t *transaction) removeDirectory(r coda.Record, o coda.RemoveDirectory) error {
+	if err := t.permit(o.Parent, coda.Delete); err != nil {
+		return err
+	}
 	v, err := t.bound(o.Parent, o.Name, o.Fid)
 	if err != nil {
 		return err
@@ -245,6 +262,9 @@ func (t *transaction) removeDirectory(r coda.Record, o coda.RemoveDirectory) err
 func (t *transaction) setAttributes(r coda.Record, o coda.SetAttributes) error {
 	v, err := t.existing(o.Fid)
 	if err != nil {
+		return err
+	}
+	if err := t.permitAttributes(v, o); err != nil {
 		return err
 	}
 	if v.status.Kind == coda.File {

@@ -51,7 +51,7 @@ func (s *Server) newSession() *session {
 	session.ended, session.end = context.WithCancelCause(s.stopping)
 	session.push(&vicepb.CallbackEvent{Part: &vicepb.CallbackEvent_Welcome{Welcome: &vicepb.Welcome{
 		Session: session.id, Lease: int64(s.cfg.Timing.Lease), ServerEpoch: s.row.epoch,
-		Acknowledge: s.policies.breaking.acknowledged(),
+		Acknowledge: s.policies.breaking.acknowledged(), Protection: s.protection.version(), Restricted: s.restricted.Load(),
 	}}}, 1)
 	return session
 }

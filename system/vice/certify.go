@@ -11,6 +11,10 @@ import (
 
 // Certify applies records to a view of the volume that nobody else sees, and says which of them were refused.
 func (s *Server) Certify(ctx context.Context, request *vicepb.CertifyRequest) (*vicepb.CertifyReply, error) {
+	who, err := s.caller(ctx)
+	if err != nil {
+		return nil, err
+	}
 	client, err := wire.ClientIDFromProto(request.Client)
 	if err != nil {
 		return nil, err
@@ -24,7 +28,7 @@ func (s *Server) Certify(ctx context.Context, request *vicepb.CertifyRequest) (*
 	}
 	view, _, _ := s.promises.read(0)
 	defer view.release()
-	t := newTransaction(view, s.ground(), client)
+	t := newTransaction(view, s.ground(), client, who)
 	var refusals []coda.Refusal
 	last := uint64(0)
 	for _, p := range request.Records {

@@ -24,7 +24,11 @@ func (s *Server) commit(ctx context.Context, batch wire.Batch, records []coda.Re
 	if err != nil {
 		return wire.Answer{}, err
 	}
-	t := newTransaction(base, s.ground(), batch.Client)
+	who, err := s.caller(ctx)
+	if err != nil {
+		return wire.Answer{}, err
+	}
+	t := newTransaction(base, s.ground(), batch.Client, who)
 	unknown := row.forget(batch, records)
 	if batch.Last <= row.last {
 		return s.replay(t, row, batch, unknown)
@@ -98,7 +102,12 @@ func (s *Server) made(t *transaction, session uint64, answer *wire.Answer, up *u
 	for _, g := range garbage {
 		s.store.containers.move(g.fid, g.content.id)
 	}
-	s.promises.publish(s.newView(), t, session, answer)
+	changed := t.rightsChanged()
+	opened := changed && s.restricted.CompareAndSwap(false, true)
+	s.promises.publish(s.newView(), t, session, answer, changed)
+	if opened { // clients were told that there is nothing to ask for
+		s.promises.dismiss("the volume has got its first ACL")
+	}
 	up.hand(taken)
 	for _, g := range garbage {
 		if err := s.store.containers.remove(g.fid, g.content.id); err != nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/codastress/codastress/system/auth"
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/disk"
 	"github.com/codastress/codastress/system/wire"
@@ -21,13 +22,15 @@ type Config struct {
 	Entropy io.Reader    // names the server when its store is made; nil for crypto/rand
 	Profile coda.Profile // default coda.Modern
 
+	RootACL coda.ACL // of a volume that is made: of all replicas the same. The zero value lets everybody do everything
+
 	Replication Replication // the other servers of the volume; zero for none
 
 	Timing Timing // zero fields have the profile's
 	Limits Limits // zero fields have their defaults
 
-	// Clock is the wall clock of the machine, which can be wrong and be set; nil for time.Now. Nothing that the server decides or keeps depends on it:
-	// the times of objects come from the clients, durations are measured otherwise. It is shown to who looks (State).
+	// Clock is the wall clock of the machine, which can be wrong and be set; nil for time.Now. Nothing that the server decides or keeps depends on it but when
+	// tokens end: the times of objects come from the clients, durations are measured otherwise. It is shown to who looks (State).
 	Clock func() time.Time
 
 	// Fatal is called when the disk refuses a write that the store depends on, before anybody is told that it succeeded. It must end the process: a
@@ -43,6 +46,9 @@ type Timing struct {
 	Death    time.Duration // of a historical profile: how long the acknowledgement of a break is waited for; default 30 s
 	Request  time.Duration // the longest a request may take, the transfer of its data included; default 2 min
 	Liveness wire.Liveness // how dead connections are found
+
+	Token   time.Duration // how long a token is valid; default 25 h
+	Renewal time.Duration // how long one can be renewed before the password has to be given again; default 7 days
 
 	COP2 time.Duration // of a replicated volume: how long a batch waits for its COP2 before the servers settle it themselves; default 10 s
 }
@@ -67,13 +73,15 @@ func (t Timing) withDefaults(p coda.Profile) Timing {
 	t.Silence = orDefault(t.Silence, 2*t.Lease)
 	t.Request = orDefault(t.Request, 2*time.Minute)
 	t.Liveness = orDefault(t.Liveness, wire.DefaultLiveness())
+	t.Token = orDefault(t.Token, 25*time.Hour)
+	t.Renewal = orDefault(t.Renewal, 7*24*time.Hour)
 	t.COP2 = orDefault(t.COP2, 10*time.Second)
 	return t
 }
 
 // Scaled divides the durations of a server by scale: a scenario's time_scale.
 func (t Timing) Scaled(scale float64) Timing {
-	for _, d := range []*time.Duration{&t.Lease, &t.Silence, &t.Death, &t.Request, &t.COP2} {
+	for _, d := range []*time.Duration{&t.Lease, &t.Silence, &t.Death, &t.Request, &t.COP2, &t.Token, &t.Renewal} {
 		if *d < never {
 			*d = time.Duration(float64(*d) / scale)
 		}
@@ -86,17 +94,18 @@ func (t Timing) Scaled(scale float64) Timing {
 
 // Limits bound what one client can ask of a server.
 type Limits struct {
-	Records     int    // in one batch; default 8192
-	Inline      int    // bytes of contents up to which a file is kept in the store, not in a container; default 32 KiB
-	InlineBatch int    // bytes of such contents in one batch, beyond which containers are used; default 16 MiB
-	FileLength  uint64 // bytes of one file; default 64 GiB
-	Queue       int    // events that wait for one session, names in directory changes counted one by one; default 65536
-	Sessions    int    // at once; default 1000
-	Promises    int    // of one session; default 1,000,000
-	Transfers   int    // batches whose data are being received at once; default 32
-	Free        uint64 // bytes of the disk that must stay free for a batch to be accepted; default 64 MiB
-	WriteBuffer int    // bytes of each of the store's two write buffers; default 64 MiB, twice the largest batch, which is an ordinary write then
-	Cache       int    // bytes of what was read from the disk that the store keeps in memory; default 32 MiB
+	Records     int       // in one batch; default 8192
+	Inline      int       // bytes of contents up to which a file is kept in the store, not in a container; default 32 KiB
+	InlineBatch int       // bytes of such contents in one batch, beyond which containers are used; default 16 MiB
+	FileLength  uint64    // bytes of one file; default 64 GiB
+	Queue       int       // events that wait for one session, names in directory changes counted one by one; default 65536
+	Sessions    int       // at once; default 1000
+	Promises    int       // of one session; default 1,000,000
+	Transfers   int       // batches whose data are being received at once; default 32
+	Free        uint64    // bytes of the disk that must stay free for a batch to be accepted; default 64 MiB
+	WriteBuffer int       // bytes of each of the store's two write buffers; default 64 MiB, twice the largest batch, which is an ordinary write then
+	Password    auth.Cost // of hashing a password; default auth.DefaultCost
+	Cache       int       // bytes of what was read from the disk that the store keeps in memory; default 32 MiB
 }
 
 // withDefaults fills in what is not set.
@@ -145,6 +154,7 @@ func (l Limits) withDefaults() Limits {
 	l.Transfers = orDefault(l.Transfers, 32)
 	l.Free = orDefault(l.Free, 64<<20)
 	l.WriteBuffer = orDefault(l.WriteBuffer, 64<<20)
+	l.Password = orDefault(l.Password, auth.DefaultCost())
 	l.Cache = orDefault(l.Cache, 32<<20)
 	return l
 }

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/codastress/codastress/system/auth"
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/wire"
 	"github.com/codastress/codastress/system/wire/controlpb"
@@ -110,4 +111,55 @@ func walk(ctx context.Context, v *view, path string, f coda.Fid, each func(strin
 	return scanEntries(v, f, func(e coda.Entry) error {
 		return walk(ctx, v, strings.TrimPrefix(path+"/"+e.Name, "/"), e.Fid, each)
 	})
+}
+
+// Protection changes the users and groups, or lists them.
+func (c *control) Protection(ctx context.Context, request *controlpb.ProtectionRequest) (*controlpb.ProtectionReply, error) {
+	change, err := c.s.protectionChange(request)
+	if err == nil && change != nil {
+		err = c.s.ChangeProtection(ctx, change)
+	}
+	if err != nil {
+		return nil, err
+	}
+	db := c.s.protection.current.Load()
+	if db == nil {
+		db = auth.Empty()
+	}
+	reply := &controlpb.ProtectionReply{Version: c.s.protection.version()}
+	for _, u := range db.Users() {
+		reply.Principals = append(reply.Principals, &controlpb.Principal{Number: int32(u.Number), Name: u.Name, Password: !u.Password.IsZero()})
+	}
+	for _, g := range db.Groups() {
+		p := &controlpb.Principal{Number: int32(g.Number), Name: g.Name}
+		for _, m := range g.Members {
+			p.Members = append(p.Members, db.Name(m))
+		}
+		reply.Principals = append(reply.Principals, p)
+	}
+	return reply, nil
+}
+
+// protectionChange is the change that a request asks for, nil for none.
+func (s *Server) protectionChange(r *controlpb.ProtectionRequest) (func(*auth.Database) (*auth.Database, error), error) {
+	switch r.Change {
+	case controlpb.ProtectionChange_PROTECTION_CHANGE_UNSPECIFIED:
+		return nil, nil
+	case controlpb.ProtectionChange_PROTECTION_CHANGE_NEW_USER:
+		return func(db *auth.Database) (*auth.Database, error) { return db.NewUser(r.Name) }, nil
+	case controlpb.ProtectionChange_PROTECTION_CHANGE_NEW_GROUP:
+		return func(db *auth.Database) (*auth.Database, error) { return db.NewGroup(r.Name) }, nil
+	case controlpb.ProtectionChange_PROTECTION_CHANGE_DELETE:
+		return func(db *auth.Database) (*auth.Database, error) { return db.Delete(r.Name) }, nil
+	case controlpb.ProtectionChange_PROTECTION_CHANGE_ADD:
+		return func(db *auth.Database) (*auth.Database, error) { return db.Add(r.Name, r.Member) }, nil
+	case controlpb.ProtectionChange_PROTECTION_CHANGE_REMOVE:
+		return func(db *auth.Database) (*auth.Database, error) { return db.Remove(r.Name, r.Member) }, nil
+	case controlpb.ProtectionChange_PROTECTION_CHANGE_PASSWORD:
+		return s.password(r.Name, r.Password), nil
+	case controlpb.ProtectionChange_PROTECTION_CHANGE_KEY:
+		return func(db *auth.Database) (*auth.Database, error) { return db.NewKey(s.cfg.Entropy) }, nil
+	default:
+		return nil, coda.Errorf("change users and groups", coda.Invalid, "change %d", r.Change)
+	}
 }

@@ -53,6 +53,12 @@ func TestFsckFindsDamage(t *testing.T) {
 		{"parent", "its name is in", func(w *world, s *vice.Server, b *pebble.Batch) error {
 			return b.Set(vice.VnodeKey(w.file.Fid), s.ChangeVnode(w.file.Fid, func(st *coda.Status) { st.Parent = w.dir }), nil)
 		}},
+		{"damaged ACL", "decode an ACL", func(w *world, s *vice.Server, b *pebble.Batch) error {
+			return b.Set(vice.VnodeKey(w.full), s.ChangeVnode(w.full, func(st *coda.Status) { st.ACL = "\x01\x02" }), nil)
+		}},
+		{"damaged users and groups", "users and groups", func(_ *world, _ *vice.Server, b *pebble.Batch) error {
+			return b.Set([]byte{'P'}, []byte("{}"), nil)
+		}},
 		{"number of entries", "a length of 77", func(w *world, s *vice.Server, b *pebble.Batch) error {
 			return b.Set(vice.VnodeKey(w.full), s.ChangeVnode(w.full, func(st *coda.Status) { st.Length = 77 }), nil)
 		}},

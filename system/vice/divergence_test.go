@@ -95,7 +95,14 @@ func (d *divergence) update() {
 			there = s
 		}
 	}
-	switch choice := d.random.IntN(10); {
+	switch choice := d.random.IntN(11); {
+	case choice == 10:
+		acl, err := coda.MakeACL([]coda.ACLEntry{
+			{Who: coda.AnyUser, Grants: coda.AllRights},
+			{Who: coda.Principal(1000 + d.random.IntN(3)), Grants: coda.Rights(d.random.IntN(128)), Denies: coda.Rights(d.random.IntN(128))},
+		})
+		require.NoError(d.t, err)
+		log.Add(coda.SetACL{Fid: dir.Fid, Was: dir.ACL, ACL: acl})
 	case choice < 2 || target.Fid.IsZero():
 		f := clients[d.random.IntN(len(clients))].NewFid(coda.File)
 		v := log.Add(coda.Create{Parent: dir.Fid, Name: name, Fid: f, Mode: 0o644})

@@ -102,3 +102,14 @@ func UnsettledKey(f coda.Fid) []byte { return unsettledKey(f) }
 
 // CompareKey is the key of with whom the version of an object is to be compared.
 func CompareKey(f coda.Fid) []byte { return compareKey(f) }
+
+// AskProtection asks all other servers for users and groups.
+func (s *Server) AskProtection(ctx context.Context) error {
+	var failed error
+	for _, p := range s.peers {
+		if err := s.askProtection(ctx, p); err != nil {
+			failed = err
+		}
+	}
+	return failed
+}

@@ -29,12 +29,22 @@ type fetch struct {
 	view      *view
 	vnode     *vnode
 	head      *vicepb.FetchHead
+	who       *coda.Identity // for whom it is; nil for who may do everything
 	unchanged bool
 	data      io.ReadCloser // of a file whose contents are sent
 }
 
 // Fetch sends an object's status and, where asked for, its contents, all of one version.
 func (s *Server) Fetch(request *vicepb.FetchRequest, stream grpc.ServerStreamingServer[vicepb.FetchReply]) error {
+	who, err := s.caller(stream.Context())
+	if err != nil {
+		return err
+	}
+	return s.fetch(request, stream, who)
+}
+
+// fetch serves a request for an object, made for somebody; nil is another server.
+func (s *Server) fetch(request *vicepb.FetchRequest, stream grpc.ServerStreamingServer[vicepb.FetchReply], who *coda.Identity) error {
 	fid, err := wire.FidFromProto(request.Fid)
 	if err != nil {
 		return err
@@ -47,7 +57,7 @@ func (s *Server) Fetch(request *vicepb.FetchRequest, stream grpc.ServerStreaming
 	if n := len(request.HaveDigest); n != 0 && n != sha256.Size {
 		return coda.Errorf("fetch", coda.Invalid, "a digest of %d bytes", n)
 	}
-	f := &fetch{fid: fid, session: request.Session, contents: request.Contents, have: have, digest: request.HaveDigest}
+	f := &fetch{fid: fid, session: request.Session, contents: request.Contents, have: have, digest: request.HaveDigest, who: who}
 	unlock, err := s.policies.locking.read(stream.Context(), fid)
 	if err != nil {
 		return err
@@ -89,6 +99,9 @@ func (s *Server) locate(ctx context.Context, f *fetch) error {
 }
 
 func (s *Server) locateOnce(f *fetch) error {
+	if err := s.allowed(f); err != nil {
+		return err
+	}
 	v, breaks, promised := s.promises.read(f.session, f.fid)
 	f.view = v
 	var err error
@@ -101,6 +114,11 @@ func (s *Server) locateOnce(f *fetch) error {
 		s.promises.retract(f.session, f.fid)
 		return coda.Errorf("fetch", coda.NotFound, "%v", f.fid)
 	}
+	if err := s.inquestFor(f.who, v).mayRead(f.vnode, f.contents); err != nil {
+		f.close()
+		s.promises.takeBack(f.session, f.fid)
+		return err
+	}
 	f.unchanged = f.contents && f.current()
 	f.head = &vicepb.FetchHead{
 		Status: wire.StatusToProto(f.vnode.status), Promised: promised[0], Breaks: breaks, Unchanged: f.unchanged,
@@ -112,6 +130,20 @@ func (s *Server) locateOnce(f *fetch) error {
 		f.close()
 	}
 	return err
+}
+
+// allowed refuses an object to somebody who may not see it, before anything is promised about it: the client may have a promise for somebody who may.
+func (s *Server) allowed(f *fetch) error {
+	if !s.restricted.Load() || f.who == nil {
+		return nil
+	}
+	v, _, _ := s.promises.read(0)
+	defer v.release()
+	found, err := getVnode(v, f.fid)
+	if err != nil || found == nil {
+		return err
+	}
+	return s.inquestFor(f.who, v).mayRead(found, f.contents)
 }
 
 // current reports whether the contents that the client has are those of the object.

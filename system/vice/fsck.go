@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/codastress/codastress/system/auth"
 	"github.com/codastress/codastress/system/coda"
 )
 
@@ -52,7 +53,7 @@ func (s *Server) Fsck(ctx context.Context) (FsckResult, error) {
 	f.moving = s.store.containers.inMotion()
 	f.view, _, _ = s.promises.read(0)
 	defer f.view.release()
-	for _, step := range []func() error{f.entries, f.vnodes, f.reachability, f.inline, f.orphans, f.replay, f.unsettled} {
+	for _, step := range []func() error{f.entries, f.vnodes, f.reachability, f.inline, f.orphans, f.replay, f.protection, f.unsettled} {
 		if err := step(); err != nil {
 			return FsckResult{}, fmt.Errorf("check the store: %w", err)
 		}
@@ -130,6 +131,9 @@ func (f *fsck) vnodes() error {
 		}
 		switch s.Kind {
 		case coda.Directory:
+			if _, err := coda.DecodeACL([]byte(s.ACL)); err != nil {
+				f.problem("%v: %v", s.Fid, err)
+			}
 			if f.children[s.Fid] != s.Length {
 				f.problem("%v has %d entries and a length of %d", s.Fid, f.children[s.Fid], s.Length)
 			}
@@ -254,6 +258,16 @@ func (f *fsck) replay() error {
 			if r.Number < row.first || r.Number > row.last {
 				f.problem("replay row %x refuses record %d, it is about %d to %d", key, r.Number, row.first, row.last)
 			}
+		}
+		return nil
+	})
+}
+
+// protection checks the users and groups. What an ACL says of somebody who is gone is no problem: numbers are not used again.
+func (f *fsck) protection() error {
+	return scan(f.view, []byte{protectionPrefix}, func(_, value []byte) error {
+		if _, err := auth.Decode(value); err != nil {
+			f.problem("users and groups: %v", err)
 		}
 		return nil
 	})

@@ -104,6 +104,15 @@ func (u *unsettledCheck) objects() error {
 			u.problem("unsettled %v: %v", fid, err)
 		case object != nil && row.removed != nil:
 			u.problem("%v was removed by %v and is there", fid, row.removed.update)
+		case object != nil && len(row.acls) > 0 && object.status.ACL != aclOf(row.acls):
+			u.problem("%v does not have the ACL that %d changes leave", fid, len(row.acls))
+		case len(row.acls) > 0 && !fid.IsDirectory():
+			u.problem("%v has an ACL", fid)
+		}
+		for i, a := range row.acls {
+			if _, err := coda.DecodeACL([]byte(a.acl)); err != nil || a.acl == "" || a.update.IsZero() || i > 0 && compareUpdates(row.acls[i-1].update, a.update) >= 0 {
+				u.problem("the ACL of %v was changed by %v: %v", fid, a.update, err)
+			}
 		}
 		if !u.touched[fid] {
 			u.problem("%v is unsettled, no batch has changed it", fid)

@@ -47,6 +47,10 @@ func TestFsckFindsDamagedUnsettledRows(t *testing.T) {
 			}
 			return nil
 		}},
+		{"ACL of no change", "does not have the ACL", func(s *vice.Server, b *pebble.Batch, _, _ coda.Fid) error {
+			root := coda.RootFid(1)
+			return b.Set(vice.VnodeKey(root), s.ChangeVnode(root, func(st *coda.Status) { st.ACL = "\x01" }), nil)
+		}},
 		{"name for something else", "stands for", func(s *vice.Server, b *pebble.Batch, _, _ coda.Fid) error {
 			keys, values := s.Rows(vice.NameRows)
 			return b.Set(keys[0], values[1], nil)
@@ -73,6 +77,7 @@ func TestFsckFindsDamagedUnsettledRows(t *testing.T) {
 			c := servers[0].Client(1)
 			log := c.Log()
 			there, _ := log.Create(c.Root, "there")
+			log.Add(coda.SetACL{Fid: c.Root, ACL: everybody(t)})
 			gone, v := log.Create(c.Root, "gone")
 			log.Apply()
 			remove := c.Log()

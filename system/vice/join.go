@@ -54,7 +54,7 @@ func newJoin(base pebble.Reader, g ground, remote *peerState, contents map[coda.
 		return nil, err
 	}
 	return &join{
-		transaction: newTransaction(base, g, coda.ClientID{}), local: newKnowledge(batches), remote: remote,
+		transaction: newTransaction(base, g, coda.ClientID{}, nil), local: newKnowledge(batches), remote: remote,
 		batches: map[batchID]*heldBatch{}, names: map[location]nameRow{},
 		moves: map[coda.Fid]map[location]int{}, length: map[coda.Fid]int{}, heads: map[coda.Fid][]coda.StoreID{}, derivations: map[coda.Fid][]derivation{}, aliases: map[location]map[location]bool{}, theirAliases: map[location]map[location]bool{}, after: map[coda.Fid]bool{},
 		contents: contents, wanted: map[coda.Fid]coda.Status{},

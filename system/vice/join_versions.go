@@ -68,13 +68,15 @@ func (j *join) finishObject(f coda.Fid, mine, theirs []coda.StoreID, touched boo
 	}
 	o := j.vnodes[f]
 	version := j.largest(f, row)
+	acls := j.joinACLs(row.acls, j.remote.objects[f].acls)
 	if o.now != nil {
+		j.takeACL(f, acls)
 		j.finishVersion(o, version, mine, theirs)
 	}
 	if !touched {
 		return nil
 	}
-	next := unsettledRow{heads: row.heads}
+	next := unsettledRow{heads: row.heads, acls: acls}
 	if heads, joined := j.heads[f]; joined {
 		next.heads = heads
 	}

@@ -16,6 +16,8 @@ const (
 	dataPrefix   = 'D' // content id -> contents of a small file
 	replayPrefix = 'R' // volume, client -> replayRow
 
+	protectionPrefix = 'P' // -> the users and groups (package auth), as soon as there are any
+
 	// Of replicated volumes.
 	batchPrefix     = 'B' // volume, client, first, last -> batchRow
 	unsettledPrefix = 'U' // fid -> unsettledRow
@@ -91,6 +93,8 @@ func batchOf(key []byte) (b batchID, err error) {
 	b.first, b.last = binary.BigEndian.Uint64(key), binary.BigEndian.Uint64(key[8:])
 	return b, nil
 }
+
+func protectionKey() []byte { return []byte{protectionPrefix} }
 
 func fillingKey() []byte { return []byte{fillingPrefix} }
 

@@ -25,7 +25,6 @@ type replica struct {
 	slot    int
 	conn    *grpc.ClientConn
 	service peerpb.PeerClient
-	vice    vicepb.ViceClient
 	joining *turn // whoever reads its state and joins it
 
 	mu     sync.Mutex
@@ -48,7 +47,7 @@ func (s *Server) connectPeers() error {
 			return fmt.Errorf("connect to the server in slot %d: %w", slot, err)
 		}
 		s.peers = append(s.peers, &replica{
-			slot: slot, conn: conn, service: peerpb.NewPeerClient(conn), vice: vicepb.NewViceClient(conn),
+			slot: slot, conn: conn, service: peerpb.NewPeerClient(conn),
 			joining: newTurn(fmt.Sprintf("joining of slot %d", slot)), knows: map[batchID]bool{}, agrees: map[batchID]bool{}, joined: map[batchID]bool{},
 		})
 	}
@@ -71,6 +70,11 @@ func (s *Server) peerAt(slot int) (*replica, error) {
 		}
 	}
 	return nil, coda.Errorf("find a server of the volume", coda.Invalid, "slot %d", slot)
+}
+
+// Fetch sends an object to another server.
+func (p *peerService) Fetch(request *vicepb.FetchRequest, stream grpc.ServerStreamingServer[vicepb.FetchReply]) error {
+	return p.s.fetch(request, stream, nil)
 }
 
 // Join has this server read the state of the one that asks.

@@ -44,6 +44,7 @@ type peerObject struct {
 	attributes coda.StoreID
 	removed    *tombstone
 	heads      []coda.StoreID
+	acls       []aclUpdate
 }
 
 // maxAlso is the largest number of settled objects that can be asked for.
@@ -160,6 +161,13 @@ func (d *description) sendObject(f coda.Fid) error {
 	}
 	for _, h := range row.heads {
 		o.Heads = append(o.Heads, wire.StoreToProto(h))
+	}
+	for _, a := range row.acls {
+		p := &peerpb.ACLUpdate{Update: wire.StoreToProto(a.update), Acl: []byte(a.acl)}
+		for _, s := range a.seen {
+			p.Seen = append(p.Seen, wire.StoreToProto(s))
+		}
+		o.Acls = append(o.Acls, p)
 	}
 	if t := row.removed; t != nil {
 		o.Removed = &peerpb.Tombstone{
@@ -363,6 +371,9 @@ func (s *peerState) addObject(p *peerpb.Object, volume uint32) error {
 		}
 		o.heads = append(o.heads, s)
 	}
+	if o.acls, err = aclsFromProto(p.Acls, f); err != nil {
+		return err
+	}
 	if t := p.Removed; t != nil {
 		at, err := placeFromProto(t.Dir, t.Name, volume)
 		if err != nil {
@@ -378,6 +389,34 @@ func (s *peerState) addObject(p *peerpb.Object, volume uint32) error {
 	}
 	s.objects[f] = o
 	return nil
+}
+
+// aclsFromProto decodes changes of the ACL of a directory, which must be in the order of their updates.
+func aclsFromProto(list []*peerpb.ACLUpdate, f coda.Fid) (acls []aclUpdate, err error) {
+	for i, p := range list {
+		var a aclUpdate
+		if a.update, err = wire.StoreFromProto(p.GetUpdate()); err != nil {
+			return nil, err
+		}
+		if a.acl, err = coda.DecodeACL(p.GetAcl()); err != nil {
+			return nil, err
+		}
+		for _, s := range p.GetSeen() {
+			seen, err := wire.StoreFromProto(s)
+			if err != nil {
+				return nil, err
+			}
+			a.seen = append(a.seen, seen)
+		}
+		if !slices.IsSortedFunc(a.seen, compareUpdates) {
+			return nil, coda.Errorf("decode changes of an ACL", coda.Invalid, "%v has seen %v", a.update, a.seen)
+		}
+		if !f.IsDirectory() || a.acl == "" || a.update.IsZero() || i > 0 && compareUpdates(acls[i-1].update, a.update) >= 0 {
+			return nil, coda.Errorf("decode changes of an ACL", coda.Invalid, "%v of %v", a.update, f)
+		}
+		acls = append(acls, a)
+	}
+	return acls, nil
 }
 
 // fidFromProto decodes the fid of an object of the volume.

@@ -1,6 +1,8 @@
 package vice
 
 import (
+	"slices"
+
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/wire"
 	"github.com/codastress/codastress/system/wire/vicepb"
@@ -8,12 +10,12 @@ import (
 
 // publish makes a durable transaction visible: from here on readers see v, and every session that was promised to be told about a changed
 // object has the break in its queue. The session of the client that made the changes is told by the answer instead. It fills in what
-// the answer says about that session.
-func (p *promises) publish(v *view, t *transaction, own uint64, a *wire.Answer) {
+// the answer says about that session. Where rights have changed, nobody goes on being told of names in directories because he could see them before.
+func (p *promises) publish(v *view, t *transaction, own uint64, a *wire.Answer, rightsChanged bool) {
 	changed := t.changed()
 	changes := make([]*vicepb.DirectoryChange, len(changed))
 	for i, o := range changed {
-		if o.before != nil && o.now != nil && o.now.status.Kind == coda.Directory {
+		if o.before != nil && o.now != nil && o.now.status.Kind == coda.Directory && !rightsChanged {
 			changes[i] = t.directoryChange(o)
 		}
 	}
@@ -29,6 +31,9 @@ func (p *promises) publish(v *view, t *transaction, own uint64, a *wire.Answer) 
 			}
 		}
 	}
+	if rightsChanged {
+		p.breakDirectories(author, t)
+	}
 	if author == nil {
 		return
 	}
@@ -41,6 +46,32 @@ func (p *promises) publish(v *view, t *transaction, own uint64, a *wire.Answer) 
 		p.promiseAuthor(author, &a.Changed[i])
 	}
 	a.Breaks = author.breaks
+}
+
+// breakDirectories ends all promises about directories, but not those to the author about what he has changed. The caller holds mu.
+func (p *promises) breakDirectories(author *session, t *transaction) {
+	for _, s := range p.sessions {
+		var directories []coda.Fid
+		for f := range s.promised {
+			if o := t.vnodes[f]; f.IsDirectory() && (s != author || o == nil || o.now == o.before) {
+				directories = append(directories, f)
+			}
+		}
+		slices.SortFunc(directories, coda.Fid.Compare)
+		for _, f := range directories {
+			p.sendBreak(s, f, nil)
+		}
+	}
+}
+
+// dismiss ends all sessions, so that clients learn anew what they may do and validate what they have.
+func (p *promises) dismiss(why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.sessions {
+		p.forget(s)
+		s.end(coda.Errorf("callbacks", coda.Busy, "%s", why))
+	}
 }
 
 // renew promises anew what the answer to a batch says, for a batch that is answered again.

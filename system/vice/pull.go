@@ -168,7 +168,7 @@ func (c *fetchedContents) fetch(ctx context.Context, wanted map[coda.Fid]coda.St
 func (c *fetchedContents) fetchOne(ctx context.Context, up *uploads, number uint64, want coda.Status) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := c.peer.vice.Fetch(ctx, &vicepb.FetchRequest{Fid: wire.FidToProto(want.Fid), Contents: true})
+	stream, err := c.peer.service.Fetch(ctx, &vicepb.FetchRequest{Fid: wire.FidToProto(want.Fid), Contents: true})
 	if err != nil {
 		return fmt.Errorf("fetch %v: %w", want.Fid, err)
 	}

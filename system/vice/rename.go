@@ -3,6 +3,9 @@ package vice
 import "github.com/codastress/codastress/system/coda"
 
 func (t *transaction) rename(r coda.Record, o coda.Rename) error {
+	if err := t.permitRename(o); err != nil {
+		return err
+	}
 	v, err := t.bound(o.FromParent, o.FromName, o.Fid)
 	if err != nil {
 		return err

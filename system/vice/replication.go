@@ -15,6 +15,7 @@ type Replication struct {
 
 // Peer is how another server of the volume is reached. Of this server itself nothing is used.
 type Peer struct {
+	Name       string // in its certificate: only who has such a one is answered as a server; "" where there is no TLS
 	Address    string
 	Connection wire.ClientConfig
 }

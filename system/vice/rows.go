@@ -64,8 +64,11 @@ type replayChanged struct {
 	after  coda.VersionVector
 }
 
-// inconsistentBit is set in the kind of an object that is inconsistent.
-const inconsistentBit = 0x80
+// These are set in the kind of an object that is inconsistent, and of a directory that has an ACL.
+const (
+	inconsistentBit = 0x80
+	aclBit          = 0x40
+)
 
 // rowVersion starts every row; another one is from a newer server.
 const rowVersion = 1
@@ -161,6 +164,9 @@ func (r *row) time() coda.Time {
 
 func (r *row) string() string { return string(r.bytes(r.number())) }
 
+// acl reads an ACL. Whether it is in its one form is up to fsck: rows are read all the time.
+func (r *row) acl() coda.ACL { return coda.ACL(r.bytes(r.number())) }
+
 func (r *row) version() (v coda.VersionVector) {
 	used := r.number()
 	if used > coda.VersionSlots {
@@ -198,6 +204,9 @@ func (v *vnode) encode() []byte {
 	if s.Inconsistent {
 		kind |= inconsistentBit
 	}
+	if s.ACL != "" {
+		kind |= aclBit
+	}
 	b := append(newRow(), kind)
 	b = binary.AppendUvarint(b, uint64(s.Mode))
 	b = binary.AppendUvarint(b, s.Length)
@@ -213,6 +222,9 @@ func (v *vnode) encode() []byte {
 		b = binary.AppendUvarint(b, v.content.id.epoch)
 		b = binary.AppendUvarint(b, v.content.id.sequence)
 	case coda.Directory:
+		if s.ACL != "" {
+			b = appendString(b, string(s.ACL))
+		}
 		if !s.Digest.IsZero() {
 			b = append(b, s.Digest[:]...)
 		}
@@ -228,7 +240,7 @@ func decodeVnode(f coda.Fid, b []byte) (*vnode, error) {
 	s := &v.status
 	s.Fid = f
 	kind := r.byte()
-	s.Kind, s.Inconsistent = coda.ObjectKind(kind&^inconsistentBit), kind&inconsistentBit != 0
+	s.Kind, s.Inconsistent = coda.ObjectKind(kind&^(inconsistentBit|aclBit)), kind&inconsistentBit != 0
 	s.Mode = r.number32()
 	s.Length = r.number()
 	s.Links = r.number32()
@@ -241,13 +253,16 @@ func decodeVnode(f coda.Fid, b []byte) (*vnode, error) {
 		copy(s.Digest[:], r.bytes(uint64(len(s.Digest))))
 		v.content = content{place: place(r.byte()), id: contentID{epoch: r.number(), sequence: r.number()}}
 	case coda.Directory:
+		if kind&aclBit != 0 {
+			s.ACL = r.acl()
+		}
 		if r.err == nil && len(r.b) > 0 {
 			copy(s.Digest[:], r.bytes(uint64(len(s.Digest))))
 		}
 	case coda.Symlink:
 		s.Target = r.string()
 	}
-	if !s.Kind.Matches(f) || v.content.place > inContainer {
+	if !s.Kind.Matches(f) || v.content.place > inContainer || kind&aclBit != 0 && s.ACL == "" {
 		r.err = errRow
 	}
 	return v, r.end()

@@ -37,6 +37,14 @@ func TestRowsComeBack(t *testing.T) {
 		case coda.Symlink:
 			v.status.Target = rapid.String().Draw(t, "target")
 		}
+		acl, err := coda.MakeACL([]coda.ACLEntry{{Who: coda.Principal(rapid.Int32Min(1).Draw(t, "who")), Grants: coda.Read}})
+		require.NoError(t, err)
+		if kind == coda.Directory && rapid.Bool().Draw(t, "acl") {
+			v.status.ACL = acl
+		}
+		if kind == coda.Directory && rapid.Bool().Draw(t, "replicated") {
+			copy(v.status.Digest[:], rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "digest"))
+		}
 		gotVnode, err := decodeVnode(f, v.encode())
 		require.NoError(t, err)
 		require.Equal(t, v, gotVnode)
@@ -64,6 +72,9 @@ func TestRowsComeBack(t *testing.T) {
 		require.Equal(t, b, gotBatch)
 
 		u := unsettledRow{attributes: store, removed: &tombstone{version: drawVersion(t), update: store, dir: coda.RootFid(7), name: "x"}, heads: []coda.StoreID{store}}
+		if rapid.Bool().Draw(t, "acls") {
+			u.acls = []aclUpdate{{store, acl, nil}, {store, acl, []coda.StoreID{store, store}}}
+		}
 		gotUnsettled, err := decodeUnsettled(7, u.encode())
 		require.NoError(t, err)
 		require.Equal(t, u, gotUnsettled)
@@ -142,7 +153,7 @@ func FuzzPeerState(f *testing.F) {
 			update: update, entry: coda.Entry{Name: "x", Fid: file, Kind: coda.File}, originDir: dir, originName: "y", also: []reason{{update: update}},
 		})}},
 		{Part: &peerpb.UnsettledReply_Object{Object: &peerpb.Object{
-			Fid: wire.FidToProto(file), Heads: []*vicepb.StoreId{wire.StoreToProto(update)},
+			Fid: wire.FidToProto(file), Heads: []*vicepb.StoreId{wire.StoreToProto(update)}, Acls: []*peerpb.ACLUpdate{{Update: wire.StoreToProto(update), Acl: []byte{1, 4, 1, 0}}},
 			Removed: &peerpb.Tombstone{Update: wire.StoreToProto(update), Dir: wire.FidToProto(dir), Name: []byte("x")},
 		}}},
 	}

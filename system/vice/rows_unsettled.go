@@ -101,6 +101,16 @@ func (u unsettledRow) encode() []byte {
 	for _, h := range u.heads {
 		b = appendStore(b, h)
 	}
+	if len(u.acls) > 0 {
+		b = binary.AppendUvarint(b, uint64(len(u.acls)))
+		for _, a := range u.acls {
+			b = appendString(appendStore(b, a.update), string(a.acl))
+			b = binary.AppendUvarint(b, uint64(len(a.seen)))
+			for _, s := range a.seen {
+				b = appendStore(b, s)
+			}
+		}
+	}
 	return b
 }
 
@@ -112,6 +122,15 @@ func decodeUnsettled(volume uint32, b []byte) (unsettledRow, error) {
 	}
 	for n := r.number(); n > 0 && r.err == nil; n-- {
 		u.heads = append(u.heads, r.store())
+	}
+	if r.err == nil && len(r.b) > 0 {
+		for n := r.number(); n > 0 && r.err == nil; n-- {
+			a := aclUpdate{update: r.store(), acl: r.acl()}
+			for n := r.number(); n > 0 && r.err == nil; n-- {
+				a.seen = append(a.seen, r.store())
+			}
+			u.acls = append(u.acls, a)
+		}
 	}
 	return u, r.end()
 }

@@ -40,6 +40,9 @@ type Server struct {
 	peers    []*replica    // the other servers of the volume
 	settling *settling
 
+	protection *protection
+	restricted atomic.Bool // some directory has an ACL
+
 	stopping context.Context // done when the server is being closed; sessions end with it
 	stop     context.CancelCauseFunc
 
@@ -71,7 +74,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, store: st, calls: newCalls(cfg.Timing.Request), serving: map[*grpc.Server]bool{},
 		writer: newTurn("writer's turn"), transfer: make(chan struct{}, cfg.Limits.Transfers),
-		volume: volume{name: cfg.Volume, granting: newTurn("granting of numbers")},
+		volume: volume{name: cfg.Volume, granting: newTurn("granting of numbers")}, protection: newProtection(),
 	}
 	s.pieces.New = func() any {
 		b := make([]byte, pieceSize)
@@ -127,6 +130,9 @@ func (s *Server) recover(ctx context.Context) error {
 		return fmt.Errorf("recover volume %s: %w", s.cfg.Volume, err)
 	}
 	s.store.commit(b)
+	if err := s.recoverProtection(); err != nil {
+		return fmt.Errorf("recover users and groups: %w", err)
+	}
 	return s.removeOrphans(ctx)
 }
 
@@ -167,6 +173,7 @@ func (s *Server) recoverVolume(b *pebble.Batch) error {
 		root.status.Version.Store = rootStore(s.cfg.Volume)
 		root.status.Digest = coda.Digest{}.After(root.status.Version.Store)
 	}
+	root.status.ACL = s.cfg.RootACL
 	if r.replicated() {
 		if err := b.Set(fillingKey(), fillingRow(0).encode(), nil); err != nil {
 			return err
@@ -182,6 +189,9 @@ func (s *Server) recoverVolume(b *pebble.Batch) error {
 func (s *Server) removeOrphans(ctx context.Context) error {
 	wanted := map[string]bool{}
 	err := scanVnodes(s.store.db, func(v *vnode) error {
+		if v.status.ACL != "" {
+			s.restricted.Store(true)
+		}
 		if v.content.place == inContainer {
 			wanted[s.store.containers.name(v.status.Fid, v.content.id)] = true
 		}
@@ -211,6 +221,7 @@ func (s *Server) removeOrphans(ctx context.Context) error {
 func (s *Server) Serve(ctx context.Context, listener net.Listener, creds credentials.TransportCredentials) error {
 	return s.serve(ctx, listener, creds, func(g *grpc.Server) {
 		vicepb.RegisterViceServer(g, s)
+		vicepb.RegisterAuthServer(g, &authService{s: s})
 		if s.cfg.Replication.replicated() {
 			peerpb.RegisterPeerServer(g, &peerService{s: s})
 		}
@@ -224,8 +235,8 @@ func (s *Server) ServeControl(ctx context.Context, listener net.Listener) error 
 
 func (s *Server) serve(ctx context.Context, listener net.Listener, creds credentials.TransportCredentials, register func(*grpc.Server)) error {
 	g := grpc.NewServer(append(wire.ServerOptions(creds, s.cfg.Timing.Liveness),
-		grpc.ChainUnaryInterceptor(s.calls.unary),
-		grpc.ChainStreamInterceptor(s.calls.stream),
+		grpc.ChainUnaryInterceptor(s.peersUnary, s.calls.unary),
+		grpc.ChainStreamInterceptor(s.peersStream, s.calls.stream),
 		grpc.WaitForHandlers(true))...)
 	register(g)
 	s.mu.Lock()

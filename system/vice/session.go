@@ -265,6 +265,19 @@ func (p *promises) retract(id uint64, fids ...coda.Fid) {
 	}
 }
 
+// takeBack ends promises of which the client may have been told before, and so has to be told.
+func (p *promises) takeBack(id uint64, fids ...coda.Fid) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.live(id); s != nil {
+		for _, f := range fids {
+			if s.promised[f] {
+				p.sendBreak(s, f, nil)
+			}
+		}
+	}
+}
+
 // sendBreak queues a break. With a change the promise stays. The caller holds mu.
 func (p *promises) sendBreak(s *session, f coda.Fid, change *vicepb.DirectoryChange) {
 	s.breaks++

@@ -186,13 +186,18 @@ func (s *Server) attendPeer(p *replica) {
 	every := max(s.cfg.Timing.COP2/settleTicks, time.Millisecond)
 	timer := time.NewTimer(every)
 	defer timer.Stop()
-	for {
+	for round := 0; ; round++ {
 		select {
 		case <-s.stopping.Done():
 			return
 		case <-timer.C:
 		}
 		ctx, cancel := context.WithTimeout(s.stopping, s.cfg.Timing.Request)
+		if round%settleTicks == 0 {
+			if err := s.askProtection(ctx, p); err != nil && s.stopping.Err() == nil {
+				s.cfg.Log.Debug("ask another server for users and groups", "slot", p.slot, "err", err)
+			}
+		}
 		if err := s.settleWith(ctx, p); err != nil && s.stopping.Err() == nil {
 			s.cfg.Log.Debug("settle with another server", "slot", p.slot, "err", err)
 		}

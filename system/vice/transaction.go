@@ -16,7 +16,8 @@ type transaction struct {
 	ground
 	base    pebble.Reader
 	client  coda.ClientID
-	number  uint64 // of the record that is being applied
+	who     *coda.Identity // for whom the records are applied
+	number  uint64         // of the record that is being applied
 	vnodes  map[coda.Fid]*object
 	entries map[coda.Fid]map[string]*binding
 	touched map[coda.Fid]*touch // of a replicated volume
@@ -32,12 +33,14 @@ type ground struct {
 	next     uint64 // numbers of this server from here on were never granted
 	slot     int    // of this server in version vectors
 	replicas int
+
+	restricted bool // some directory has an ACL
 }
 
 // ground is where the next transaction starts.
 func (s *Server) ground() ground {
 	r := s.cfg.Replication
-	return ground{volume: s.volume.id, next: s.volume.next.Load(), slot: r.Slot, replicas: r.replicas()}
+	return ground{volume: s.volume.id, next: s.volume.next.Load(), slot: r.Slot, replicas: r.replicas(), restricted: s.restricted.Load()}
 }
 
 // granted reports whether a server has granted a number, as far as this one can know: it knows its own grants only, since its store was made.
@@ -60,9 +63,9 @@ type binding struct {
 	number      uint64 // of the last record that changed it; 0 for none
 }
 
-func newTransaction(base pebble.Reader, g ground, client coda.ClientID) *transaction {
+func newTransaction(base pebble.Reader, g ground, client coda.ClientID, who *coda.Identity) *transaction {
 	return &transaction{
-		ground: g, base: base, client: client,
+		ground: g, base: base, client: client, who: who,
 		vnodes: map[coda.Fid]*object{}, entries: map[coda.Fid]map[string]*binding{}, touched: map[coda.Fid]*touch{},
 	}
 }

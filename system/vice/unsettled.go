@@ -41,7 +41,15 @@ type batchObject struct {
 type unsettledRow struct {
 	attributes coda.StoreID   // of a directory: the update that set its attributes; zero for a settled one
 	removed    *tombstone     // of an object that was removed
+	acls       []aclUpdate    // of a directory: changes of its ACL, in the order of their updates
 	heads      []coda.StoreID // the last updates, where they are not simply the one that the object is of: of a conflict, or of what is still to be had
+}
+
+// aclUpdate is a change of an ACL.
+type aclUpdate struct {
+	update coda.StoreID
+	acl    coda.ACL
+	seen   []coda.StoreID // other changes that were there when it was made, on a replica that applied it, in order
 }
 
 // compareRow says with which replicas the version of an object is to be compared once more, now that the batches that were joined are settled.
@@ -89,11 +97,12 @@ func (n nameRow) shown() []byte {
 
 // touch is what a transaction did to an object.
 type touch struct {
-	count      uint64     // updates
-	numbers    []uint64   // of the records, in order
-	digested   uint64     // of a directory: the record that its digest has counted last
-	attributes uint64     // the record that made it or set its attributes last; 0 for none
-	removed    *tombstone // where it is not there any more
+	count      uint64      // updates
+	numbers    []uint64    // of the records, in order
+	digested   uint64      // of a directory: the record that its digest has counted last
+	attributes uint64      // the record that made it or set its attributes last; 0 for none
+	acls       []aclUpdate // of a directory: changes of its ACL, in order
+	removed    *tombstone  // where it is not there any more
 }
 
 func (t *transaction) replicated() bool { return t.replicas > 1 }
@@ -152,6 +161,9 @@ func (t *transaction) writeUnsettled(b *pebble.Batch) error {
 		errs = append(errs, err)
 		if c.attributes != 0 {
 			row.attributes = coda.StoreID{Client: t.client, Number: c.attributes}
+		}
+		for _, a := range c.acls {
+			row.acls = addACL(row.acls, a)
 		}
 		row.removed = c.removed
 		if o := t.vnodes[f]; o.now != nil && (f.IsDirectory() && c.attributes != 0 || !f.IsDirectory() && o.now.status.Version.Store != o.before.version().Store) {

@@ -154,6 +154,9 @@ func StatusToProto(s coda.Status) *vicepb.Status {
 
 		Inconsistent: s.Inconsistent,
 	}
+	if s.ACL != "" {
+		p.Acl = []byte(s.ACL)
+	}
 	if s.Kind == coda.File || !s.Digest.IsZero() {
 		p.Digest = append([]byte(nil), s.Digest[:]...)
 	}
@@ -187,6 +190,9 @@ func StatusFromProto(p *vicepb.Status) (coda.Status, error) {
 	if s.Digest, err = digestFromProto(p.Digest, s.Kind); err != nil {
 		return coda.Status{}, within("status", err)
 	}
+	if s.ACL, err = coda.DecodeACL(p.Acl); err != nil {
+		return coda.Status{}, within("status", err)
+	}
 	return s, checkStatus(s)
 }
 
@@ -203,6 +209,8 @@ func checkStatus(s coda.Status) error {
 		return invalid("status", "%v: only the root has no parent", s.Fid)
 	case !s.Parent.IsZero() && s.Parent.Volume != s.Fid.Volume:
 		return invalid("status", "%v has a parent in another volume", s.Fid)
+	case s.Kind != coda.Directory && s.ACL != "":
+		return invalid("status", "a %v has an ACL", s.Kind)
 	case s.Kind != coda.Symlink && s.Target != "":
 		return invalid("status", "a %v has a target", s.Kind)
 	case s.Kind == coda.Symlink && s.Length != uint64(len(s.Target)):

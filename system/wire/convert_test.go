@@ -59,6 +59,10 @@ func drawStatus(t *rapid.T, kind coda.ObjectKind) coda.Status {
 	switch kind {
 	case coda.File:
 		s.Digest = drawDigest(t)
+	case coda.Directory:
+		if rapid.Bool().Draw(t, "has an ACL") {
+			s.ACL = drawACL(t)
+		}
 	case coda.Symlink:
 		s.Target = drawName(t)
 		s.Length = uint64(len(s.Target))
@@ -66,10 +70,19 @@ func drawStatus(t *rapid.T, kind coda.ObjectKind) coda.Status {
 	return s
 }
 
+func drawACL(t *rapid.T) coda.ACL {
+	a, err := coda.MakeACL([]coda.ACLEntry{
+		{Who: coda.AnyUser, Grants: coda.Rights(rapid.IntRange(0, 127).Draw(t, "grants"))},
+		{Who: coda.Principal(rapid.Int32Min(1).Draw(t, "who")), Denies: coda.Rights(rapid.IntRange(0, 127).Draw(t, "denies"))},
+	})
+	require.NoError(t, err)
+	return a
+}
+
 func drawOperation(t *rapid.T) coda.Operation {
 	dir, name := drawFid(t, coda.Directory), drawName(t)
 	mode, owner := rapid.Uint32Range(0, 0o777).Draw(t, "mode"), rapid.Uint32().Draw(t, "owner")
-	switch rapid.IntRange(0, 8).Draw(t, "operation") {
+	switch rapid.IntRange(0, 9).Draw(t, "operation") {
 	case 0:
 		return coda.Store{Fid: drawFid(t, coda.File), Base: drawVersion(t), Length: rapid.Uint64().Draw(t, "length"), Digest: drawDigest(t)}
 	case 1:
@@ -90,6 +103,8 @@ func drawOperation(t *rapid.T) coda.Operation {
 			r.Replaced, r.ReplacedBase = drawFid(t, drawKind(t)), drawVersion(t)
 		}
 		return r
+	case 8:
+		return coda.SetACL{Fid: dir, Was: rapid.SampledFrom([]coda.ACL{"", drawACL(t)}).Draw(t, "was"), ACL: drawACL(t)}
 	default:
 		o := coda.SetAttributes{Fid: drawFid(t, drawKind(t)), Base: drawVersion(t)}
 		if rapid.Bool().Draw(t, "set mode") {

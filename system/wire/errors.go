@@ -84,6 +84,8 @@ func codeOf(k coda.ErrorKind) codes.Code {
 		return codes.FailedPrecondition
 	case coda.Permission:
 		return codes.PermissionDenied
+	case coda.NoToken:
+		return codes.Unauthenticated
 	case coda.NoSpace:
 		return codes.ResourceExhausted
 	case coda.TimedOut:
@@ -108,8 +110,10 @@ func kindOfCode(c codes.Code) coda.ErrorKind {
 		return coda.NotFound
 	case codes.InvalidArgument:
 		return coda.Invalid
-	case codes.PermissionDenied, codes.Unauthenticated:
+	case codes.PermissionDenied:
 		return coda.Permission
+	case codes.Unauthenticated:
+		return coda.NoToken
 	case codes.Unimplemented:
 		return coda.Unsupported
 	default:

@@ -266,7 +266,7 @@ func ValidityToProto(v Validity) *vicepb.ValidateResult {
 func ValidityFromProto(p *vicepb.ValidateResult, f coda.Fid) (Validity, error) {
 	v := Validity{Answer: p.GetAnswer(), Promised: p.GetPromised()}
 	switch v.Answer {
-	case vicepb.ValidateResult_ANSWER_CURRENT, vicepb.ValidateResult_ANSWER_GONE:
+	case vicepb.ValidateResult_ANSWER_CURRENT, vicepb.ValidateResult_ANSWER_GONE, vicepb.ValidateResult_ANSWER_DENIED:
 		return v, nil
 	case vicepb.ValidateResult_ANSWER_STALE:
 		s, err := StatusFromProto(p.Status)

@@ -46,6 +46,8 @@ func RecordToProto(r coda.Record) *vicepb.Record {
 		p.Operation = &vicepb.Record_SetAttributes{SetAttributes: &vicepb.SetAttributes{
 			Fid: FidToProto(o.Fid), Base: VersionToProto(o.Base), Mode: o.Mode, Modified: (*int64)(o.Modified), Owner: o.Owner,
 		}}
+	case coda.SetACL:
+		p.Operation = &vicepb.Record_SetAcl{SetAcl: &vicepb.SetACL{Fid: FidToProto(o.Fid), Acl: []byte(o.ACL), Was: []byte(o.Was)}}
 	}
 	return p
 }
@@ -98,6 +100,8 @@ func operationFromProto(p *vicepb.Record) (coda.Operation, error) {
 		return renameFromProto(o.Rename)
 	case *vicepb.Record_SetAttributes:
 		return setAttributesFromProto(o.SetAttributes)
+	case *vicepb.Record_SetAcl:
+		return setACLFromProto(o.SetAcl)
 	default:
 		return nil, invalid("operation", "it is missing or of a kind that this version does not know")
 	}
@@ -210,4 +214,23 @@ func setAttributesFromProto(p *vicepb.SetAttributes) (coda.Operation, error) {
 		return nil, invalid("set attributes", "mode %o has more than permission bits", *p.Mode)
 	}
 	return coda.SetAttributes{Fid: f, Base: base, Mode: p.Mode, Modified: (*coda.Time)(p.Modified), Owner: p.Owner}, nil
+}
+
+func setACLFromProto(p *vicepb.SetACL) (coda.Operation, error) {
+	f, err := directoryFidFromProto(p.GetFid())
+	if err != nil {
+		return nil, err
+	}
+	a, err := coda.DecodeACL(p.GetAcl())
+	if err != nil {
+		return nil, within("set an ACL", err)
+	}
+	if n := len(a.Entries()); a == "" || n > coda.MaxACL {
+		return nil, invalid("set an ACL", "%d entries", n)
+	}
+	was, err := coda.DecodeACL(p.GetWas())
+	if err != nil {
+		return nil, within("set an ACL", err)
+	}
+	return coda.SetACL{Fid: f, Was: was, ACL: a}, nil
 }

@@ -21,6 +21,8 @@ import (
 type Client struct {
 	ID      coda.ClientID
 	Vice    vicepb.ViceClient
+	Auth    vicepb.AuthClient
+	Token   []byte // of the user for whom everything is done from the next Reconnect on; nil for none
 	Volume  uint32
 	Root    coda.Fid
 	Session uint64 // sent with every request; 0 before Open
@@ -48,7 +50,35 @@ func (s *Server) Client(number uint64) *Client {
 }
 
 // Reconnect gives the client a new connection. A call on the old one right after the server's crash could still fail.
-func (c *Client) Reconnect() { c.Vice = vicepb.NewViceClient(c.s.Connect()) }
+func (c *Client) Reconnect() {
+	token := c.Token
+	conn := c.s.Connect(
+		grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, request, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+			return invoke(wire.WithToken(ctx, token), method, request, reply, cc, options...)
+		}),
+		grpc.WithChainStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, options ...grpc.CallOption) (grpc.ClientStream, error) {
+			return open(wire.WithToken(ctx, token), desc, cc, method, options...)
+		}))
+	c.Vice, c.Auth = vicepb.NewViceClient(conn), vicepb.NewAuthClient(conn)
+}
+
+// As gives the same client with another user's token.
+func (c *Client) As(token []byte) *Client {
+	other := new(*c)
+	other.Token = token
+	other.Reconnect()
+	return other
+}
+
+// LogIn gives the client as a user who has said his password.
+func (c *Client) LogIn(user, password string) *Client {
+	c.s.t.Helper()
+	ctx, cancel := bounded()
+	defer cancel()
+	reply, err := c.Auth.LogIn(ctx, &vicepb.LogInRequest{User: user, Password: password}, grpc.WaitForReady(true))
+	require.NoError(c.s.t, err)
+	return c.As(reply.Token)
+}
 
 // callTime bounds every call of a Client.
 const callTime = 30 * time.Second

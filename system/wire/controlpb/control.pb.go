@@ -79,6 +79,570 @@ func (Keep) EnumDescriptor() ([]byte, []int) {
 	return file_control_proto_rawDescGZIP(), []int{0}
 }
 
+type ProtectionChange int32
+
+const (
+	ProtectionChange_PROTECTION_CHANGE_UNSPECIFIED ProtectionChange = 0 // none
+	ProtectionChange_PROTECTION_CHANGE_NEW_USER    ProtectionChange = 1
+	ProtectionChange_PROTECTION_CHANGE_NEW_GROUP   ProtectionChange = 2
+	ProtectionChange_PROTECTION_CHANGE_DELETE      ProtectionChange = 3
+	ProtectionChange_PROTECTION_CHANGE_ADD         ProtectionChange = 4 // member to name
+	ProtectionChange_PROTECTION_CHANGE_REMOVE      ProtectionChange = 5 // member from name
+	ProtectionChange_PROTECTION_CHANGE_PASSWORD    ProtectionChange = 6
+	ProtectionChange_PROTECTION_CHANGE_KEY         ProtectionChange = 7 // a new key: all tokens end
+)
+
+// Enum value maps for ProtectionChange.
+var (
+	ProtectionChange_name = map[int32]string{
+		0: "PROTECTION_CHANGE_UNSPECIFIED",
+		1: "PROTECTION_CHANGE_NEW_USER",
+		2: "PROTECTION_CHANGE_NEW_GROUP",
+		3: "PROTECTION_CHANGE_DELETE",
+		4: "PROTECTION_CHANGE_ADD",
+		5: "PROTECTION_CHANGE_REMOVE",
+		6: "PROTECTION_CHANGE_PASSWORD",
+		7: "PROTECTION_CHANGE_KEY",
+	}
+	ProtectionChange_value = map[string]int32{
+		"PROTECTION_CHANGE_UNSPECIFIED": 0,
+		"PROTECTION_CHANGE_NEW_USER":    1,
+		"PROTECTION_CHANGE_NEW_GROUP":   2,
+		"PROTECTION_CHANGE_DELETE":      3,
+		"PROTECTION_CHANGE_ADD":         4,
+		"PROTECTION_CHANGE_REMOVE":      5,
+		"PROTECTION_CHANGE_PASSWORD":    6,
+		"PROTECTION_CHANGE_KEY":         7,
+	}
+)
+
+func (x ProtectionChange) Enum() *ProtectionChange {
+	p := new(ProtectionChange)
+	*p = x
+	return p
+}
+
+func (x ProtectionChange) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ProtectionChange) Descriptor() protoreflect.EnumDescriptor {
+	return file_control_proto_enumTypes[1].Descriptor()
+}
+
+func (ProtectionChange) Type() protoreflect.EnumType {
+	return &file_control_proto_enumTypes[1]
+}
+
+func (x ProtectionChange) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ProtectionChange.Descriptor instead.
+func (ProtectionChange) EnumDescriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{1}
+}
+
+type LogInRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Uid           uint32                 `protobuf:"varint,1,opt,name=uid,proto3" json:"uid,omitempty"` // the local user
+	User          string                 `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	Password      string                 `protobuf:"bytes,3,opt,name=password,proto3" json:"password,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogInRequest) Reset() {
+	*x = LogInRequest{}
+	mi := &file_control_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogInRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogInRequest) ProtoMessage() {}
+
+func (x *LogInRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogInRequest.ProtoReflect.Descriptor instead.
+func (*LogInRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *LogInRequest) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+func (x *LogInRequest) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *LogInRequest) GetPassword() string {
+	if x != nil {
+		return x.Password
+	}
+	return ""
+}
+
+type LogOutRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Uid           uint32                 `protobuf:"varint,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogOutRequest) Reset() {
+	*x = LogOutRequest{}
+	mi := &file_control_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogOutRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogOutRequest) ProtoMessage() {}
+
+func (x *LogOutRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogOutRequest.ProtoReflect.Descriptor instead.
+func (*LogOutRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *LogOutRequest) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+type ListTokensRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTokensRequest) Reset() {
+	*x = ListTokensRequest{}
+	mi := &file_control_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTokensRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTokensRequest) ProtoMessage() {}
+
+func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
+func (*ListTokensRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{2}
+}
+
+type ListTokensReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tokens        []*Token               `protobuf:"bytes,1,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTokensReply) Reset() {
+	*x = ListTokensReply{}
+	mi := &file_control_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTokensReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTokensReply) ProtoMessage() {}
+
+func (x *ListTokensReply) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTokensReply.ProtoReflect.Descriptor instead.
+func (*ListTokensReply) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ListTokensReply) GetTokens() []*Token {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+type Token struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Uid           uint32                 `protobuf:"varint,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	User          string                 `protobuf:"bytes,2,opt,name=user,proto3" json:"user,omitempty"`
+	Number        int32                  `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
+	Expires       int64                  `protobuf:"varint,4,opt,name=expires,proto3" json:"expires,omitempty"` // nanoseconds since 1970
+	Valid         bool                   `protobuf:"varint,5,opt,name=valid,proto3" json:"valid,omitempty"`
+	Waiting       uint64                 `protobuf:"varint,6,opt,name=waiting,proto3" json:"waiting,omitempty"` // records of the modify log that only such a token can send
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Token) Reset() {
+	*x = Token{}
+	mi := &file_control_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Token) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Token) ProtoMessage() {}
+
+func (x *Token) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Token.ProtoReflect.Descriptor instead.
+func (*Token) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Token) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+func (x *Token) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Token) GetNumber() int32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Token) GetExpires() int64 {
+	if x != nil {
+		return x.Expires
+	}
+	return 0
+}
+
+func (x *Token) GetValid() bool {
+	if x != nil {
+		return x.Valid
+	}
+	return false
+}
+
+func (x *Token) GetWaiting() uint64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+type ACLRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Uid           uint32                 `protobuf:"varint,2,opt,name=uid,proto3" json:"uid,omitempty"` // the local user who asks
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ACLRequest) Reset() {
+	*x = ACLRequest{}
+	mi := &file_control_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ACLRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ACLRequest) ProtoMessage() {}
+
+func (x *ACLRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ACLRequest.ProtoReflect.Descriptor instead.
+func (*ACLRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ACLRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *ACLRequest) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+type ACLReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       []*ACLEntry            `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	Unset         bool                   `protobuf:"varint,2,opt,name=unset,proto3" json:"unset,omitempty"` // nobody has said anything: everybody may do everything
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ACLReply) Reset() {
+	*x = ACLReply{}
+	mi := &file_control_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ACLReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ACLReply) ProtoMessage() {}
+
+func (x *ACLReply) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ACLReply.ProtoReflect.Descriptor instead.
+func (*ACLReply) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ACLReply) GetEntries() []*ACLEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *ACLReply) GetUnset() bool {
+	if x != nil {
+		return x.Unset
+	}
+	return false
+}
+
+type ACLEntry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Grants        string                 `protobuf:"bytes,2,opt,name=grants,proto3" json:"grants,omitempty"` // letters, or none
+	Denies        string                 `protobuf:"bytes,3,opt,name=denies,proto3" json:"denies,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ACLEntry) Reset() {
+	*x = ACLEntry{}
+	mi := &file_control_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ACLEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ACLEntry) ProtoMessage() {}
+
+func (x *ACLEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ACLEntry.ProtoReflect.Descriptor instead.
+func (*ACLEntry) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ACLEntry) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ACLEntry) GetGrants() string {
+	if x != nil {
+		return x.Grants
+	}
+	return ""
+}
+
+func (x *ACLEntry) GetDenies() string {
+	if x != nil {
+		return x.Denies
+	}
+	return ""
+}
+
+type SetACLRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Uid           uint32                 `protobuf:"varint,2,opt,name=uid,proto3" json:"uid,omitempty"`
+	Entries       []*ACLEntry            `protobuf:"bytes,3,rep,name=entries,proto3" json:"entries,omitempty"` // that take the place of those about the same users and groups; a field that is empty stays what it was
+	Clear         bool                   `protobuf:"varint,4,opt,name=clear,proto3" json:"clear,omitempty"`    // all other entries go
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetACLRequest) Reset() {
+	*x = SetACLRequest{}
+	mi := &file_control_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetACLRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetACLRequest) ProtoMessage() {}
+
+func (x *SetACLRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetACLRequest.ProtoReflect.Descriptor instead.
+func (*SetACLRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *SetACLRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *SetACLRequest) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+func (x *SetACLRequest) GetEntries() []*ACLEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *SetACLRequest) GetClear() bool {
+	if x != nil {
+		return x.Clear
+	}
+	return false
+}
+
 type Hoarded struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`          // from the root of the volume, which is ""
@@ -90,7 +654,7 @@ type Hoarded struct {
 
 func (x *Hoarded) Reset() {
 	*x = Hoarded{}
-	mi := &file_control_proto_msgTypes[0]
+	mi := &file_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -102,7 +666,7 @@ func (x *Hoarded) String() string {
 func (*Hoarded) ProtoMessage() {}
 
 func (x *Hoarded) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[0]
+	mi := &file_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -115,7 +679,7 @@ func (x *Hoarded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hoarded.ProtoReflect.Descriptor instead.
 func (*Hoarded) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{0}
+	return file_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Hoarded) GetPath() string {
@@ -149,7 +713,7 @@ type HoardAddRequest struct {
 
 func (x *HoardAddRequest) Reset() {
 	*x = HoardAddRequest{}
-	mi := &file_control_proto_msgTypes[1]
+	mi := &file_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -161,7 +725,7 @@ func (x *HoardAddRequest) String() string {
 func (*HoardAddRequest) ProtoMessage() {}
 
 func (x *HoardAddRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[1]
+	mi := &file_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -174,7 +738,7 @@ func (x *HoardAddRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardAddRequest.ProtoReflect.Descriptor instead.
 func (*HoardAddRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{1}
+	return file_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *HoardAddRequest) GetEntry() *Hoarded {
@@ -200,7 +764,7 @@ type HoardAddReply struct {
 
 func (x *HoardAddReply) Reset() {
 	*x = HoardAddReply{}
-	mi := &file_control_proto_msgTypes[2]
+	mi := &file_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -212,7 +776,7 @@ func (x *HoardAddReply) String() string {
 func (*HoardAddReply) ProtoMessage() {}
 
 func (x *HoardAddReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[2]
+	mi := &file_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -225,7 +789,7 @@ func (x *HoardAddReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardAddReply.ProtoReflect.Descriptor instead.
 func (*HoardAddReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{2}
+	return file_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *HoardAddReply) GetEntries() uint64 {
@@ -243,7 +807,7 @@ type HoardClearRequest struct {
 
 func (x *HoardClearRequest) Reset() {
 	*x = HoardClearRequest{}
-	mi := &file_control_proto_msgTypes[3]
+	mi := &file_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -255,7 +819,7 @@ func (x *HoardClearRequest) String() string {
 func (*HoardClearRequest) ProtoMessage() {}
 
 func (x *HoardClearRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[3]
+	mi := &file_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -268,7 +832,7 @@ func (x *HoardClearRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardClearRequest.ProtoReflect.Descriptor instead.
 func (*HoardClearRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{3}
+	return file_control_proto_rawDescGZIP(), []int{12}
 }
 
 type HoardClearReply struct {
@@ -280,7 +844,7 @@ type HoardClearReply struct {
 
 func (x *HoardClearReply) Reset() {
 	*x = HoardClearReply{}
-	mi := &file_control_proto_msgTypes[4]
+	mi := &file_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -292,7 +856,7 @@ func (x *HoardClearReply) String() string {
 func (*HoardClearReply) ProtoMessage() {}
 
 func (x *HoardClearReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[4]
+	mi := &file_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -305,7 +869,7 @@ func (x *HoardClearReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardClearReply.ProtoReflect.Descriptor instead.
 func (*HoardClearReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{4}
+	return file_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *HoardClearReply) GetEntries() uint64 {
@@ -323,7 +887,7 @@ type HoardListRequest struct {
 
 func (x *HoardListRequest) Reset() {
 	*x = HoardListRequest{}
-	mi := &file_control_proto_msgTypes[5]
+	mi := &file_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -335,7 +899,7 @@ func (x *HoardListRequest) String() string {
 func (*HoardListRequest) ProtoMessage() {}
 
 func (x *HoardListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[5]
+	mi := &file_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -348,7 +912,7 @@ func (x *HoardListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardListRequest.ProtoReflect.Descriptor instead.
 func (*HoardListRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{5}
+	return file_control_proto_rawDescGZIP(), []int{14}
 }
 
 type HoardListReply struct {
@@ -360,7 +924,7 @@ type HoardListReply struct {
 
 func (x *HoardListReply) Reset() {
 	*x = HoardListReply{}
-	mi := &file_control_proto_msgTypes[6]
+	mi := &file_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -372,7 +936,7 @@ func (x *HoardListReply) String() string {
 func (*HoardListReply) ProtoMessage() {}
 
 func (x *HoardListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[6]
+	mi := &file_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -385,7 +949,7 @@ func (x *HoardListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardListReply.ProtoReflect.Descriptor instead.
 func (*HoardListReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{6}
+	return file_control_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *HoardListReply) GetEntries() []*Hoarded {
@@ -403,7 +967,7 @@ type HoardWalkRequest struct {
 
 func (x *HoardWalkRequest) Reset() {
 	*x = HoardWalkRequest{}
-	mi := &file_control_proto_msgTypes[7]
+	mi := &file_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -415,7 +979,7 @@ func (x *HoardWalkRequest) String() string {
 func (*HoardWalkRequest) ProtoMessage() {}
 
 func (x *HoardWalkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[7]
+	mi := &file_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -428,7 +992,7 @@ func (x *HoardWalkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardWalkRequest.ProtoReflect.Descriptor instead.
 func (*HoardWalkRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{7}
+	return file_control_proto_rawDescGZIP(), []int{16}
 }
 
 type HoardWalkReply struct {
@@ -447,7 +1011,7 @@ type HoardWalkReply struct {
 
 func (x *HoardWalkReply) Reset() {
 	*x = HoardWalkReply{}
-	mi := &file_control_proto_msgTypes[8]
+	mi := &file_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -459,7 +1023,7 @@ func (x *HoardWalkReply) String() string {
 func (*HoardWalkReply) ProtoMessage() {}
 
 func (x *HoardWalkReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[8]
+	mi := &file_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -472,7 +1036,7 @@ func (x *HoardWalkReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardWalkReply.ProtoReflect.Descriptor instead.
 func (*HoardWalkReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{8}
+	return file_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HoardWalkReply) GetEntries() uint64 {
@@ -540,7 +1104,7 @@ type HoardVerifyReply struct {
 
 func (x *HoardVerifyReply) Reset() {
 	*x = HoardVerifyReply{}
-	mi := &file_control_proto_msgTypes[9]
+	mi := &file_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -552,7 +1116,7 @@ func (x *HoardVerifyReply) String() string {
 func (*HoardVerifyReply) ProtoMessage() {}
 
 func (x *HoardVerifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[9]
+	mi := &file_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -565,7 +1129,7 @@ func (x *HoardVerifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardVerifyReply.ProtoReflect.Descriptor instead.
 func (*HoardVerifyReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{9}
+	return file_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HoardVerifyReply) GetStates() []*HoardState {
@@ -588,7 +1152,7 @@ type HoardState struct {
 
 func (x *HoardState) Reset() {
 	*x = HoardState{}
-	mi := &file_control_proto_msgTypes[10]
+	mi := &file_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -600,7 +1164,7 @@ func (x *HoardState) String() string {
 func (*HoardState) ProtoMessage() {}
 
 func (x *HoardState) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[10]
+	mi := &file_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -613,7 +1177,7 @@ func (x *HoardState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardState.ProtoReflect.Descriptor instead.
 func (*HoardState) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{10}
+	return file_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HoardState) GetPath() string {
@@ -659,7 +1223,7 @@ type CheckServersRequest struct {
 
 func (x *CheckServersRequest) Reset() {
 	*x = CheckServersRequest{}
-	mi := &file_control_proto_msgTypes[11]
+	mi := &file_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -671,7 +1235,7 @@ func (x *CheckServersRequest) String() string {
 func (*CheckServersRequest) ProtoMessage() {}
 
 func (x *CheckServersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[11]
+	mi := &file_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -684,7 +1248,7 @@ func (x *CheckServersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckServersRequest.ProtoReflect.Descriptor instead.
 func (*CheckServersRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{11}
+	return file_control_proto_rawDescGZIP(), []int{20}
 }
 
 type CheckServersReply struct {
@@ -696,7 +1260,7 @@ type CheckServersReply struct {
 
 func (x *CheckServersReply) Reset() {
 	*x = CheckServersReply{}
-	mi := &file_control_proto_msgTypes[12]
+	mi := &file_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -708,7 +1272,7 @@ func (x *CheckServersReply) String() string {
 func (*CheckServersReply) ProtoMessage() {}
 
 func (x *CheckServersReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[12]
+	mi := &file_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -721,7 +1285,7 @@ func (x *CheckServersReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckServersReply.ProtoReflect.Descriptor instead.
 func (*CheckServersReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{12}
+	return file_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CheckServersReply) GetServers() []*Server {
@@ -743,7 +1307,7 @@ type Server struct {
 
 func (x *Server) Reset() {
 	*x = Server{}
-	mi := &file_control_proto_msgTypes[13]
+	mi := &file_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -755,7 +1319,7 @@ func (x *Server) String() string {
 func (*Server) ProtoMessage() {}
 
 func (x *Server) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[13]
+	mi := &file_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -768,7 +1332,7 @@ func (x *Server) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Server.ProtoReflect.Descriptor instead.
 func (*Server) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{13}
+	return file_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Server) GetAddress() string {
@@ -807,7 +1371,7 @@ type ListVolumesRequest struct {
 
 func (x *ListVolumesRequest) Reset() {
 	*x = ListVolumesRequest{}
-	mi := &file_control_proto_msgTypes[14]
+	mi := &file_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -819,7 +1383,7 @@ func (x *ListVolumesRequest) String() string {
 func (*ListVolumesRequest) ProtoMessage() {}
 
 func (x *ListVolumesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[14]
+	mi := &file_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -832,7 +1396,7 @@ func (x *ListVolumesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVolumesRequest.ProtoReflect.Descriptor instead.
 func (*ListVolumesRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{14}
+	return file_control_proto_rawDescGZIP(), []int{23}
 }
 
 type ListVolumesReply struct {
@@ -846,7 +1410,7 @@ type ListVolumesReply struct {
 
 func (x *ListVolumesReply) Reset() {
 	*x = ListVolumesReply{}
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -858,7 +1422,7 @@ func (x *ListVolumesReply) String() string {
 func (*ListVolumesReply) ProtoMessage() {}
 
 func (x *ListVolumesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -871,7 +1435,7 @@ func (x *ListVolumesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVolumesReply.ProtoReflect.Descriptor instead.
 func (*ListVolumesReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{15}
+	return file_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListVolumesReply) GetVolumes() []*Volume {
@@ -909,7 +1473,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -921,7 +1485,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -934,7 +1498,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{16}
+	return file_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Queue) GetWorkers() uint32 {
@@ -983,13 +1547,14 @@ type Volume struct {
 	CachedBytes   uint64                 `protobuf:"varint,7,opt,name=cached_bytes,json=cachedBytes,proto3" json:"cached_bytes,omitempty"`
 	Conflicts     uint64                 `protobuf:"varint,8,opt,name=conflicts,proto3" json:"conflicts,omitempty"` // local versions kept
 	Replicas      []*Server              `protobuf:"bytes,9,rep,name=replicas,proto3" json:"replicas,omitempty"`    // that hold it, in the order of their slots
+	Waits         string                 `protobuf:"bytes,10,opt,name=waits,proto3" json:"waits,omitempty"`         // why the modify log is not sent although it could be, "" for no reason
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Volume) Reset() {
 	*x = Volume{}
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1001,7 +1566,7 @@ func (x *Volume) String() string {
 func (*Volume) ProtoMessage() {}
 
 func (x *Volume) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1014,7 +1579,7 @@ func (x *Volume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Volume.ProtoReflect.Descriptor instead.
 func (*Volume) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{17}
+	return file_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Volume) GetName() string {
@@ -1080,6 +1645,13 @@ func (x *Volume) GetReplicas() []*Server {
 	return nil
 }
 
+func (x *Volume) GetWaits() string {
+	if x != nil {
+		return x.Waits
+	}
+	return ""
+}
+
 type ForceReintegrateRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1088,7 +1660,7 @@ type ForceReintegrateRequest struct {
 
 func (x *ForceReintegrateRequest) Reset() {
 	*x = ForceReintegrateRequest{}
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1100,7 +1672,7 @@ func (x *ForceReintegrateRequest) String() string {
 func (*ForceReintegrateRequest) ProtoMessage() {}
 
 func (x *ForceReintegrateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1113,7 +1685,7 @@ func (x *ForceReintegrateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForceReintegrateRequest.ProtoReflect.Descriptor instead.
 func (*ForceReintegrateRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{18}
+	return file_control_proto_rawDescGZIP(), []int{27}
 }
 
 type ForceReintegrateReply struct {
@@ -1125,7 +1697,7 @@ type ForceReintegrateReply struct {
 
 func (x *ForceReintegrateReply) Reset() {
 	*x = ForceReintegrateReply{}
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1137,7 +1709,7 @@ func (x *ForceReintegrateReply) String() string {
 func (*ForceReintegrateReply) ProtoMessage() {}
 
 func (x *ForceReintegrateReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1150,7 +1722,7 @@ func (x *ForceReintegrateReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForceReintegrateReply.ProtoReflect.Descriptor instead.
 func (*ForceReintegrateReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{19}
+	return file_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ForceReintegrateReply) GetRemaining() uint64 {
@@ -1168,7 +1740,7 @@ type DisconnectRequest struct {
 
 func (x *DisconnectRequest) Reset() {
 	*x = DisconnectRequest{}
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1180,7 +1752,7 @@ func (x *DisconnectRequest) String() string {
 func (*DisconnectRequest) ProtoMessage() {}
 
 func (x *DisconnectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1193,7 +1765,7 @@ func (x *DisconnectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectRequest.ProtoReflect.Descriptor instead.
 func (*DisconnectRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{20}
+	return file_control_proto_rawDescGZIP(), []int{29}
 }
 
 type DisconnectReply struct {
@@ -1204,7 +1776,7 @@ type DisconnectReply struct {
 
 func (x *DisconnectReply) Reset() {
 	*x = DisconnectReply{}
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1216,7 +1788,7 @@ func (x *DisconnectReply) String() string {
 func (*DisconnectReply) ProtoMessage() {}
 
 func (x *DisconnectReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1229,7 +1801,7 @@ func (x *DisconnectReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectReply.ProtoReflect.Descriptor instead.
 func (*DisconnectReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{21}
+	return file_control_proto_rawDescGZIP(), []int{30}
 }
 
 type ReconnectRequest struct {
@@ -1240,7 +1812,7 @@ type ReconnectRequest struct {
 
 func (x *ReconnectRequest) Reset() {
 	*x = ReconnectRequest{}
-	mi := &file_control_proto_msgTypes[22]
+	mi := &file_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1252,7 +1824,7 @@ func (x *ReconnectRequest) String() string {
 func (*ReconnectRequest) ProtoMessage() {}
 
 func (x *ReconnectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[22]
+	mi := &file_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1265,7 +1837,7 @@ func (x *ReconnectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconnectRequest.ProtoReflect.Descriptor instead.
 func (*ReconnectRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{22}
+	return file_control_proto_rawDescGZIP(), []int{31}
 }
 
 type ReconnectReply struct {
@@ -1276,7 +1848,7 @@ type ReconnectReply struct {
 
 func (x *ReconnectReply) Reset() {
 	*x = ReconnectReply{}
-	mi := &file_control_proto_msgTypes[23]
+	mi := &file_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1288,7 +1860,7 @@ func (x *ReconnectReply) String() string {
 func (*ReconnectReply) ProtoMessage() {}
 
 func (x *ReconnectReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[23]
+	mi := &file_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1301,7 +1873,7 @@ func (x *ReconnectReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconnectReply.ProtoReflect.Descriptor instead.
 func (*ReconnectReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{23}
+	return file_control_proto_rawDescGZIP(), []int{32}
 }
 
 type FlushCacheRequest struct {
@@ -1312,7 +1884,7 @@ type FlushCacheRequest struct {
 
 func (x *FlushCacheRequest) Reset() {
 	*x = FlushCacheRequest{}
-	mi := &file_control_proto_msgTypes[24]
+	mi := &file_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1324,7 +1896,7 @@ func (x *FlushCacheRequest) String() string {
 func (*FlushCacheRequest) ProtoMessage() {}
 
 func (x *FlushCacheRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[24]
+	mi := &file_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1337,7 +1909,7 @@ func (x *FlushCacheRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlushCacheRequest.ProtoReflect.Descriptor instead.
 func (*FlushCacheRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{24}
+	return file_control_proto_rawDescGZIP(), []int{33}
 }
 
 type FlushCacheReply struct {
@@ -1350,7 +1922,7 @@ type FlushCacheReply struct {
 
 func (x *FlushCacheReply) Reset() {
 	*x = FlushCacheReply{}
-	mi := &file_control_proto_msgTypes[25]
+	mi := &file_control_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1362,7 +1934,7 @@ func (x *FlushCacheReply) String() string {
 func (*FlushCacheReply) ProtoMessage() {}
 
 func (x *FlushCacheReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[25]
+	mi := &file_control_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1375,7 +1947,7 @@ func (x *FlushCacheReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlushCacheReply.ProtoReflect.Descriptor instead.
 func (*FlushCacheReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{25}
+	return file_control_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *FlushCacheReply) GetObjects() uint64 {
@@ -1400,7 +1972,7 @@ type ListConflictsRequest struct {
 
 func (x *ListConflictsRequest) Reset() {
 	*x = ListConflictsRequest{}
-	mi := &file_control_proto_msgTypes[26]
+	mi := &file_control_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1412,7 +1984,7 @@ func (x *ListConflictsRequest) String() string {
 func (*ListConflictsRequest) ProtoMessage() {}
 
 func (x *ListConflictsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[26]
+	mi := &file_control_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1425,7 +1997,7 @@ func (x *ListConflictsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConflictsRequest.ProtoReflect.Descriptor instead.
 func (*ListConflictsRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{26}
+	return file_control_proto_rawDescGZIP(), []int{35}
 }
 
 type ListConflictsReply struct {
@@ -1437,7 +2009,7 @@ type ListConflictsReply struct {
 
 func (x *ListConflictsReply) Reset() {
 	*x = ListConflictsReply{}
-	mi := &file_control_proto_msgTypes[27]
+	mi := &file_control_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1449,7 +2021,7 @@ func (x *ListConflictsReply) String() string {
 func (*ListConflictsReply) ProtoMessage() {}
 
 func (x *ListConflictsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[27]
+	mi := &file_control_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1462,7 +2034,7 @@ func (x *ListConflictsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConflictsReply.ProtoReflect.Descriptor instead.
 func (*ListConflictsReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{27}
+	return file_control_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListConflictsReply) GetConflicts() []*Conflict {
@@ -1487,7 +2059,7 @@ type Conflict struct {
 
 func (x *Conflict) Reset() {
 	*x = Conflict{}
-	mi := &file_control_proto_msgTypes[28]
+	mi := &file_control_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1499,7 +2071,7 @@ func (x *Conflict) String() string {
 func (*Conflict) ProtoMessage() {}
 
 func (x *Conflict) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[28]
+	mi := &file_control_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1512,7 +2084,7 @@ func (x *Conflict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Conflict.ProtoReflect.Descriptor instead.
 func (*Conflict) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{28}
+	return file_control_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Conflict) GetDependsOn() uint64 {
@@ -1580,7 +2152,7 @@ type LocalRecord struct {
 
 func (x *LocalRecord) Reset() {
 	*x = LocalRecord{}
-	mi := &file_control_proto_msgTypes[29]
+	mi := &file_control_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +2164,7 @@ func (x *LocalRecord) String() string {
 func (*LocalRecord) ProtoMessage() {}
 
 func (x *LocalRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[29]
+	mi := &file_control_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +2177,7 @@ func (x *LocalRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalRecord.ProtoReflect.Descriptor instead.
 func (*LocalRecord) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{29}
+	return file_control_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *LocalRecord) GetRecord() uint64 {
@@ -1666,7 +2238,7 @@ type ListLocalRequest struct {
 
 func (x *ListLocalRequest) Reset() {
 	*x = ListLocalRequest{}
-	mi := &file_control_proto_msgTypes[30]
+	mi := &file_control_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1678,7 +2250,7 @@ func (x *ListLocalRequest) String() string {
 func (*ListLocalRequest) ProtoMessage() {}
 
 func (x *ListLocalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[30]
+	mi := &file_control_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1691,7 +2263,7 @@ func (x *ListLocalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLocalRequest.ProtoReflect.Descriptor instead.
 func (*ListLocalRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{30}
+	return file_control_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListLocalRequest) GetPath() string {
@@ -1710,7 +2282,7 @@ type ListLocalReply struct {
 
 func (x *ListLocalReply) Reset() {
 	*x = ListLocalReply{}
-	mi := &file_control_proto_msgTypes[31]
+	mi := &file_control_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1722,7 +2294,7 @@ func (x *ListLocalReply) String() string {
 func (*ListLocalReply) ProtoMessage() {}
 
 func (x *ListLocalReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[31]
+	mi := &file_control_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1735,7 +2307,7 @@ func (x *ListLocalReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLocalReply.ProtoReflect.Descriptor instead.
 func (*ListLocalReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{31}
+	return file_control_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListLocalReply) GetRecords() []*LocalRecord {
@@ -1754,7 +2326,7 @@ type CheckLocalRequest struct {
 
 func (x *CheckLocalRequest) Reset() {
 	*x = CheckLocalRequest{}
-	mi := &file_control_proto_msgTypes[32]
+	mi := &file_control_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1766,7 +2338,7 @@ func (x *CheckLocalRequest) String() string {
 func (*CheckLocalRequest) ProtoMessage() {}
 
 func (x *CheckLocalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[32]
+	mi := &file_control_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1779,7 +2351,7 @@ func (x *CheckLocalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckLocalRequest.ProtoReflect.Descriptor instead.
 func (*CheckLocalRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{32}
+	return file_control_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CheckLocalRequest) GetPath() string {
@@ -1799,7 +2371,7 @@ type CheckLocalReply struct {
 
 func (x *CheckLocalReply) Reset() {
 	*x = CheckLocalReply{}
-	mi := &file_control_proto_msgTypes[33]
+	mi := &file_control_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1811,7 +2383,7 @@ func (x *CheckLocalReply) String() string {
 func (*CheckLocalReply) ProtoMessage() {}
 
 func (x *CheckLocalReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[33]
+	mi := &file_control_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1824,7 +2396,7 @@ func (x *CheckLocalReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckLocalReply.ProtoReflect.Descriptor instead.
 func (*CheckLocalReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{33}
+	return file_control_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *CheckLocalReply) GetChecked() uint64 {
@@ -1852,7 +2424,7 @@ type RepairRequest struct {
 
 func (x *RepairRequest) Reset() {
 	*x = RepairRequest{}
-	mi := &file_control_proto_msgTypes[34]
+	mi := &file_control_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1864,7 +2436,7 @@ func (x *RepairRequest) String() string {
 func (*RepairRequest) ProtoMessage() {}
 
 func (x *RepairRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[34]
+	mi := &file_control_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1877,7 +2449,7 @@ func (x *RepairRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepairRequest.ProtoReflect.Descriptor instead.
 func (*RepairRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{34}
+	return file_control_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *RepairRequest) GetPath() string {
@@ -1910,7 +2482,7 @@ type RepairReply struct {
 
 func (x *RepairReply) Reset() {
 	*x = RepairReply{}
-	mi := &file_control_proto_msgTypes[35]
+	mi := &file_control_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1922,7 +2494,7 @@ func (x *RepairReply) String() string {
 func (*RepairReply) ProtoMessage() {}
 
 func (x *RepairReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[35]
+	mi := &file_control_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1935,7 +2507,7 @@ func (x *RepairReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepairReply.ProtoReflect.Descriptor instead.
 func (*RepairReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{35}
+	return file_control_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *RepairReply) GetLocal() string {
@@ -1953,7 +2525,7 @@ type StateRequest struct {
 
 func (x *StateRequest) Reset() {
 	*x = StateRequest{}
-	mi := &file_control_proto_msgTypes[36]
+	mi := &file_control_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1965,7 +2537,7 @@ func (x *StateRequest) String() string {
 func (*StateRequest) ProtoMessage() {}
 
 func (x *StateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[36]
+	mi := &file_control_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1978,7 +2550,7 @@ func (x *StateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateRequest.ProtoReflect.Descriptor instead.
 func (*StateRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{36}
+	return file_control_proto_rawDescGZIP(), []int{45}
 }
 
 type StateReply struct {
@@ -1991,7 +2563,7 @@ type StateReply struct {
 
 func (x *StateReply) Reset() {
 	*x = StateReply{}
-	mi := &file_control_proto_msgTypes[37]
+	mi := &file_control_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2003,7 +2575,7 @@ func (x *StateReply) String() string {
 func (*StateReply) ProtoMessage() {}
 
 func (x *StateReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[37]
+	mi := &file_control_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2016,7 +2588,7 @@ func (x *StateReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateReply.ProtoReflect.Descriptor instead.
 func (*StateReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{37}
+	return file_control_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *StateReply) GetText() string {
@@ -2045,7 +2617,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_control_proto_msgTypes[38]
+	mi := &file_control_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2057,7 +2629,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[38]
+	mi := &file_control_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2070,7 +2642,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{38}
+	return file_control_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Call) GetOperation() string {
@@ -2101,6 +2673,194 @@ func (x *Call) GetWaitsFor() string {
 	return ""
 }
 
+type ProtectionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Change        ProtectionChange       `protobuf:"varint,1,opt,name=change,proto3,enum=coda.control.v1.ProtectionChange" json:"change,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`         // of a user or group
+	Member        string                 `protobuf:"bytes,3,opt,name=member,proto3" json:"member,omitempty"`     // of a user or group
+	Password      string                 `protobuf:"bytes,4,opt,name=password,proto3" json:"password,omitempty"` // of a user
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProtectionRequest) Reset() {
+	*x = ProtectionRequest{}
+	mi := &file_control_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProtectionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProtectionRequest) ProtoMessage() {}
+
+func (x *ProtectionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProtectionRequest.ProtoReflect.Descriptor instead.
+func (*ProtectionRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *ProtectionRequest) GetChange() ProtectionChange {
+	if x != nil {
+		return x.Change
+	}
+	return ProtectionChange_PROTECTION_CHANGE_UNSPECIFIED
+}
+
+func (x *ProtectionRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ProtectionRequest) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *ProtectionRequest) GetPassword() string {
+	if x != nil {
+		return x.Password
+	}
+	return ""
+}
+
+type ProtectionReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Principals    []*Principal           `protobuf:"bytes,2,rep,name=principals,proto3" json:"principals,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProtectionReply) Reset() {
+	*x = ProtectionReply{}
+	mi := &file_control_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProtectionReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProtectionReply) ProtoMessage() {}
+
+func (x *ProtectionReply) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProtectionReply.ProtoReflect.Descriptor instead.
+func (*ProtectionReply) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *ProtectionReply) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *ProtectionReply) GetPrincipals() []*Principal {
+	if x != nil {
+		return x.Principals
+	}
+	return nil
+}
+
+type Principal struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        int32                  `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Members       []string               `protobuf:"bytes,3,rep,name=members,proto3" json:"members,omitempty"`    // of a group
+	Password      bool                   `protobuf:"varint,4,opt,name=password,proto3" json:"password,omitempty"` // a user has one
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Principal) Reset() {
+	*x = Principal{}
+	mi := &file_control_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Principal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Principal) ProtoMessage() {}
+
+func (x *Principal) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Principal.ProtoReflect.Descriptor instead.
+func (*Principal) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *Principal) GetNumber() int32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Principal) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Principal) GetMembers() []string {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *Principal) GetPassword() bool {
+	if x != nil {
+		return x.Password
+	}
+	return false
+}
+
 type FsckRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2109,7 +2869,7 @@ type FsckRequest struct {
 
 func (x *FsckRequest) Reset() {
 	*x = FsckRequest{}
-	mi := &file_control_proto_msgTypes[39]
+	mi := &file_control_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2121,7 +2881,7 @@ func (x *FsckRequest) String() string {
 func (*FsckRequest) ProtoMessage() {}
 
 func (x *FsckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[39]
+	mi := &file_control_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2134,7 +2894,7 @@ func (x *FsckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FsckRequest.ProtoReflect.Descriptor instead.
 func (*FsckRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{39}
+	return file_control_proto_rawDescGZIP(), []int{51}
 }
 
 type FsckReply struct {
@@ -2147,7 +2907,7 @@ type FsckReply struct {
 
 func (x *FsckReply) Reset() {
 	*x = FsckReply{}
-	mi := &file_control_proto_msgTypes[40]
+	mi := &file_control_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2159,7 +2919,7 @@ func (x *FsckReply) String() string {
 func (*FsckReply) ProtoMessage() {}
 
 func (x *FsckReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[40]
+	mi := &file_control_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2172,7 +2932,7 @@ func (x *FsckReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FsckReply.ProtoReflect.Descriptor instead.
 func (*FsckReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{40}
+	return file_control_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *FsckReply) GetProblems() []string {
@@ -2198,7 +2958,7 @@ type HeadRequest struct {
 
 func (x *HeadRequest) Reset() {
 	*x = HeadRequest{}
-	mi := &file_control_proto_msgTypes[41]
+	mi := &file_control_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2210,7 +2970,7 @@ func (x *HeadRequest) String() string {
 func (*HeadRequest) ProtoMessage() {}
 
 func (x *HeadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[41]
+	mi := &file_control_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2223,7 +2983,7 @@ func (x *HeadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeadRequest.ProtoReflect.Descriptor instead.
 func (*HeadRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{41}
+	return file_control_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *HeadRequest) GetFid() *vicepb.Fid {
@@ -2242,7 +3002,7 @@ type HeadReply struct {
 
 func (x *HeadReply) Reset() {
 	*x = HeadReply{}
-	mi := &file_control_proto_msgTypes[42]
+	mi := &file_control_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2254,7 +3014,7 @@ func (x *HeadReply) String() string {
 func (*HeadReply) ProtoMessage() {}
 
 func (x *HeadReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[42]
+	mi := &file_control_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2267,7 +3027,7 @@ func (x *HeadReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeadReply.ProtoReflect.Descriptor instead.
 func (*HeadReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{42}
+	return file_control_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *HeadReply) GetHead() []byte {
@@ -2286,7 +3046,7 @@ type TreeRequest struct {
 
 func (x *TreeRequest) Reset() {
 	*x = TreeRequest{}
-	mi := &file_control_proto_msgTypes[43]
+	mi := &file_control_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2298,7 +3058,7 @@ func (x *TreeRequest) String() string {
 func (*TreeRequest) ProtoMessage() {}
 
 func (x *TreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[43]
+	mi := &file_control_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2311,7 +3071,7 @@ func (x *TreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
 func (*TreeRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{43}
+	return file_control_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *TreeRequest) GetVolume() string {
@@ -2332,7 +3092,7 @@ type TreeReply struct {
 
 func (x *TreeReply) Reset() {
 	*x = TreeReply{}
-	mi := &file_control_proto_msgTypes[44]
+	mi := &file_control_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2344,7 +3104,7 @@ func (x *TreeReply) String() string {
 func (*TreeReply) ProtoMessage() {}
 
 func (x *TreeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[44]
+	mi := &file_control_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2357,7 +3117,7 @@ func (x *TreeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeReply.ProtoReflect.Descriptor instead.
 func (*TreeReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{44}
+	return file_control_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *TreeReply) GetPath() string {
@@ -2383,7 +3143,7 @@ type PathRequest struct {
 
 func (x *PathRequest) Reset() {
 	*x = PathRequest{}
-	mi := &file_control_proto_msgTypes[45]
+	mi := &file_control_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2395,7 +3155,7 @@ func (x *PathRequest) String() string {
 func (*PathRequest) ProtoMessage() {}
 
 func (x *PathRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[45]
+	mi := &file_control_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2408,7 +3168,7 @@ func (x *PathRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathRequest.ProtoReflect.Descriptor instead.
 func (*PathRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{45}
+	return file_control_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *PathRequest) GetPath() string {
@@ -2428,7 +3188,7 @@ type TwoPathsRequest struct {
 
 func (x *TwoPathsRequest) Reset() {
 	*x = TwoPathsRequest{}
-	mi := &file_control_proto_msgTypes[46]
+	mi := &file_control_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2440,7 +3200,7 @@ func (x *TwoPathsRequest) String() string {
 func (*TwoPathsRequest) ProtoMessage() {}
 
 func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[46]
+	mi := &file_control_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2453,7 +3213,7 @@ func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TwoPathsRequest.ProtoReflect.Descriptor instead.
 func (*TwoPathsRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{46}
+	return file_control_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *TwoPathsRequest) GetFrom() string {
@@ -2478,7 +3238,7 @@ type EmptyReply struct {
 
 func (x *EmptyReply) Reset() {
 	*x = EmptyReply{}
-	mi := &file_control_proto_msgTypes[47]
+	mi := &file_control_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2490,7 +3250,7 @@ func (x *EmptyReply) String() string {
 func (*EmptyReply) ProtoMessage() {}
 
 func (x *EmptyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[47]
+	mi := &file_control_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2503,7 +3263,7 @@ func (x *EmptyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmptyReply.ProtoReflect.Descriptor instead.
 func (*EmptyReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{47}
+	return file_control_proto_rawDescGZIP(), []int{59}
 }
 
 type StatReply struct {
@@ -2515,7 +3275,7 @@ type StatReply struct {
 
 func (x *StatReply) Reset() {
 	*x = StatReply{}
-	mi := &file_control_proto_msgTypes[48]
+	mi := &file_control_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2527,7 +3287,7 @@ func (x *StatReply) String() string {
 func (*StatReply) ProtoMessage() {}
 
 func (x *StatReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[48]
+	mi := &file_control_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2540,7 +3300,7 @@ func (x *StatReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatReply.ProtoReflect.Descriptor instead.
 func (*StatReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{48}
+	return file_control_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *StatReply) GetStatus() *vicepb.Status {
@@ -2559,7 +3319,7 @@ type ReadDirectoryReply struct {
 
 func (x *ReadDirectoryReply) Reset() {
 	*x = ReadDirectoryReply{}
-	mi := &file_control_proto_msgTypes[49]
+	mi := &file_control_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2571,7 +3331,7 @@ func (x *ReadDirectoryReply) String() string {
 func (*ReadDirectoryReply) ProtoMessage() {}
 
 func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[49]
+	mi := &file_control_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2584,7 +3344,7 @@ func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadDirectoryReply.ProtoReflect.Descriptor instead.
 func (*ReadDirectoryReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{49}
+	return file_control_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ReadDirectoryReply) GetEntries() []*vicepb.Entry {
@@ -2607,7 +3367,7 @@ type ReadFileReply struct {
 
 func (x *ReadFileReply) Reset() {
 	*x = ReadFileReply{}
-	mi := &file_control_proto_msgTypes[50]
+	mi := &file_control_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2619,7 +3379,7 @@ func (x *ReadFileReply) String() string {
 func (*ReadFileReply) ProtoMessage() {}
 
 func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[50]
+	mi := &file_control_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2632,7 +3392,7 @@ func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadFileReply.ProtoReflect.Descriptor instead.
 func (*ReadFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{50}
+	return file_control_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ReadFileReply) GetPart() isReadFileReply_Part {
@@ -2689,7 +3449,7 @@ type WriteFileRequest struct {
 
 func (x *WriteFileRequest) Reset() {
 	*x = WriteFileRequest{}
-	mi := &file_control_proto_msgTypes[51]
+	mi := &file_control_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2701,7 +3461,7 @@ func (x *WriteFileRequest) String() string {
 func (*WriteFileRequest) ProtoMessage() {}
 
 func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[51]
+	mi := &file_control_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2714,7 +3474,7 @@ func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileRequest.ProtoReflect.Descriptor instead.
 func (*WriteFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{51}
+	return file_control_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *WriteFileRequest) GetPart() isWriteFileRequest_Part {
@@ -2771,7 +3531,7 @@ type WriteFileHead struct {
 
 func (x *WriteFileHead) Reset() {
 	*x = WriteFileHead{}
-	mi := &file_control_proto_msgTypes[52]
+	mi := &file_control_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2783,7 +3543,7 @@ func (x *WriteFileHead) String() string {
 func (*WriteFileHead) ProtoMessage() {}
 
 func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[52]
+	mi := &file_control_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2796,7 +3556,7 @@ func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileHead.ProtoReflect.Descriptor instead.
 func (*WriteFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{52}
+	return file_control_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *WriteFileHead) GetPath() string {
@@ -2847,7 +3607,7 @@ type EditFileRequest struct {
 
 func (x *EditFileRequest) Reset() {
 	*x = EditFileRequest{}
-	mi := &file_control_proto_msgTypes[53]
+	mi := &file_control_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2859,7 +3619,7 @@ func (x *EditFileRequest) String() string {
 func (*EditFileRequest) ProtoMessage() {}
 
 func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[53]
+	mi := &file_control_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2872,7 +3632,7 @@ func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileRequest.ProtoReflect.Descriptor instead.
 func (*EditFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{53}
+	return file_control_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *EditFileRequest) GetPart() isEditFileRequest_Part {
@@ -2926,7 +3686,7 @@ type EditFileHead struct {
 
 func (x *EditFileHead) Reset() {
 	*x = EditFileHead{}
-	mi := &file_control_proto_msgTypes[54]
+	mi := &file_control_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2938,7 +3698,7 @@ func (x *EditFileHead) String() string {
 func (*EditFileHead) ProtoMessage() {}
 
 func (x *EditFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[54]
+	mi := &file_control_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2951,7 +3711,7 @@ func (x *EditFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileHead.ProtoReflect.Descriptor instead.
 func (*EditFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{54}
+	return file_control_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *EditFileHead) GetPath() string {
@@ -2979,7 +3739,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_control_proto_msgTypes[55]
+	mi := &file_control_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2991,7 +3751,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[55]
+	mi := &file_control_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3004,7 +3764,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{55}
+	return file_control_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *Change) GetOffset() int64 {
@@ -3042,7 +3802,7 @@ type EditFileReply struct {
 
 func (x *EditFileReply) Reset() {
 	*x = EditFileReply{}
-	mi := &file_control_proto_msgTypes[56]
+	mi := &file_control_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3054,7 +3814,7 @@ func (x *EditFileReply) String() string {
 func (*EditFileReply) ProtoMessage() {}
 
 func (x *EditFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[56]
+	mi := &file_control_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3067,7 +3827,7 @@ func (x *EditFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileReply.ProtoReflect.Descriptor instead.
 func (*EditFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{56}
+	return file_control_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *EditFileReply) GetPart() isEditFileReply_Part {
@@ -3137,7 +3897,7 @@ type SetAttributesRequest struct {
 
 func (x *SetAttributesRequest) Reset() {
 	*x = SetAttributesRequest{}
-	mi := &file_control_proto_msgTypes[57]
+	mi := &file_control_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3149,7 +3909,7 @@ func (x *SetAttributesRequest) String() string {
 func (*SetAttributesRequest) ProtoMessage() {}
 
 func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[57]
+	mi := &file_control_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3162,7 +3922,7 @@ func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAttributesRequest.ProtoReflect.Descriptor instead.
 func (*SetAttributesRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{57}
+	return file_control_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *SetAttributesRequest) GetPath() string {
@@ -3196,7 +3956,7 @@ type MakeDirectoryRequest struct {
 
 func (x *MakeDirectoryRequest) Reset() {
 	*x = MakeDirectoryRequest{}
-	mi := &file_control_proto_msgTypes[58]
+	mi := &file_control_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3208,7 +3968,7 @@ func (x *MakeDirectoryRequest) String() string {
 func (*MakeDirectoryRequest) ProtoMessage() {}
 
 func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[58]
+	mi := &file_control_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3221,7 +3981,7 @@ func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeDirectoryRequest.ProtoReflect.Descriptor instead.
 func (*MakeDirectoryRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{58}
+	return file_control_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *MakeDirectoryRequest) GetPath() string {
@@ -3248,7 +4008,7 @@ type MakeSymlinkRequest struct {
 
 func (x *MakeSymlinkRequest) Reset() {
 	*x = MakeSymlinkRequest{}
-	mi := &file_control_proto_msgTypes[59]
+	mi := &file_control_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3260,7 +4020,7 @@ func (x *MakeSymlinkRequest) String() string {
 func (*MakeSymlinkRequest) ProtoMessage() {}
 
 func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[59]
+	mi := &file_control_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3273,7 +4033,7 @@ func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeSymlinkRequest.ProtoReflect.Descriptor instead.
 func (*MakeSymlinkRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{59}
+	return file_control_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *MakeSymlinkRequest) GetPath() string {
@@ -3295,7 +4055,39 @@ var File_control_proto protoreflect.FileDescriptor
 const file_control_proto_rawDesc = "" +
 	"\n" +
 	"\rcontrol.proto\x12\x0fcoda.control.v1\x1a\n" +
-	"vice.proto\"Q\n" +
+	"vice.proto\"P\n" +
+	"\fLogInRequest\x12\x10\n" +
+	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x1a\n" +
+	"\bpassword\x18\x03 \x01(\tR\bpassword\"!\n" +
+	"\rLogOutRequest\x12\x10\n" +
+	"\x03uid\x18\x01 \x01(\rR\x03uid\"\x13\n" +
+	"\x11ListTokensRequest\"A\n" +
+	"\x0fListTokensReply\x12.\n" +
+	"\x06tokens\x18\x01 \x03(\v2\x16.coda.control.v1.TokenR\x06tokens\"\x8f\x01\n" +
+	"\x05Token\x12\x10\n" +
+	"\x03uid\x18\x01 \x01(\rR\x03uid\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\tR\x04user\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\x05R\x06number\x12\x18\n" +
+	"\aexpires\x18\x04 \x01(\x03R\aexpires\x12\x14\n" +
+	"\x05valid\x18\x05 \x01(\bR\x05valid\x12\x18\n" +
+	"\awaiting\x18\x06 \x01(\x04R\awaiting\"2\n" +
+	"\n" +
+	"ACLRequest\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x10\n" +
+	"\x03uid\x18\x02 \x01(\rR\x03uid\"U\n" +
+	"\bACLReply\x123\n" +
+	"\aentries\x18\x01 \x03(\v2\x19.coda.control.v1.ACLEntryR\aentries\x12\x14\n" +
+	"\x05unset\x18\x02 \x01(\bR\x05unset\"N\n" +
+	"\bACLEntry\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06grants\x18\x02 \x01(\tR\x06grants\x12\x16\n" +
+	"\x06denies\x18\x03 \x01(\tR\x06denies\"\x80\x01\n" +
+	"\rSetACLRequest\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x10\n" +
+	"\x03uid\x18\x02 \x01(\rR\x03uid\x123\n" +
+	"\aentries\x18\x03 \x03(\v2\x19.coda.control.v1.ACLEntryR\aentries\x12\x14\n" +
+	"\x05clear\x18\x04 \x01(\bR\x05clear\"Q\n" +
 	"\aHoarded\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x1a\n" +
 	"\bpriority\x18\x02 \x01(\rR\bpriority\x12\x16\n" +
@@ -3349,7 +4141,7 @@ const file_control_proto_rawDesc = "" +
 	"\x04made\x18\x02 \x01(\rR\x04made\x12\x12\n" +
 	"\x04busy\x18\x03 \x01(\rR\x04busy\x12\x16\n" +
 	"\x06length\x18\x04 \x01(\x04R\x06length\x12\x16\n" +
-	"\x06oldest\x18\x05 \x01(\x03R\x06oldest\"\xa5\x02\n" +
+	"\x06oldest\x18\x05 \x01(\x03R\x06oldest\"\xbb\x02\n" +
 	"\x06Volume\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06volume\x18\x02 \x01(\rR\x06volume\x12\x14\n" +
@@ -3360,7 +4152,9 @@ const file_control_proto_rawDesc = "" +
 	"\x0ecached_objects\x18\x06 \x01(\x04R\rcachedObjects\x12!\n" +
 	"\fcached_bytes\x18\a \x01(\x04R\vcachedBytes\x12\x1c\n" +
 	"\tconflicts\x18\b \x01(\x04R\tconflicts\x123\n" +
-	"\breplicas\x18\t \x03(\v2\x17.coda.control.v1.ServerR\breplicas\"\x19\n" +
+	"\breplicas\x18\t \x03(\v2\x17.coda.control.v1.ServerR\breplicas\x12\x14\n" +
+	"\x05waits\x18\n" +
+	" \x01(\tR\x05waits\"\x19\n" +
 	"\x17ForceReintegrateRequest\"5\n" +
 	"\x15ForceReintegrateReply\x12\x1c\n" +
 	"\tremaining\x18\x01 \x01(\x04R\tremaining\"\x13\n" +
@@ -3417,7 +4211,22 @@ const file_control_proto_rawDesc = "" +
 	"\toperation\x18\x01 \x01(\tR\toperation\x12\x16\n" +
 	"\x06object\x18\x02 \x01(\tR\x06object\x12\x10\n" +
 	"\x03age\x18\x03 \x01(\x03R\x03age\x12\x1b\n" +
-	"\twaits_for\x18\x04 \x01(\tR\bwaitsFor\"\r\n" +
+	"\twaits_for\x18\x04 \x01(\tR\bwaitsFor\"\x96\x01\n" +
+	"\x11ProtectionRequest\x129\n" +
+	"\x06change\x18\x01 \x01(\x0e2!.coda.control.v1.ProtectionChangeR\x06change\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06member\x18\x03 \x01(\tR\x06member\x12\x1a\n" +
+	"\bpassword\x18\x04 \x01(\tR\bpassword\"g\n" +
+	"\x0fProtectionReply\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion\x12:\n" +
+	"\n" +
+	"principals\x18\x02 \x03(\v2\x1a.coda.control.v1.PrincipalR\n" +
+	"principals\"m\n" +
+	"\tPrincipal\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x05R\x06number\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
+	"\amembers\x18\x03 \x03(\tR\amembers\x12\x1a\n" +
+	"\bpassword\x18\x04 \x01(\bR\bpassword\"\r\n" +
 	"\vFsckRequest\"A\n" +
 	"\tFsckReply\x12\x1a\n" +
 	"\bproblems\x18\x01 \x03(\tR\bproblems\x12\x18\n" +
@@ -3490,7 +4299,16 @@ const file_control_proto_rawDesc = "" +
 	"\n" +
 	"KEEP_LOCAL\x10\x02\x12\r\n" +
 	"\tKEEP_BOTH\x10\x03\x12\x11\n" +
-	"\rKEEP_CONTENTS\x10\x042\x97\f\n" +
+	"\rKEEP_CONTENTS\x10\x04*\x88\x02\n" +
+	"\x10ProtectionChange\x12!\n" +
+	"\x1dPROTECTION_CHANGE_UNSPECIFIED\x10\x00\x12\x1e\n" +
+	"\x1aPROTECTION_CHANGE_NEW_USER\x10\x01\x12\x1f\n" +
+	"\x1bPROTECTION_CHANGE_NEW_GROUP\x10\x02\x12\x1c\n" +
+	"\x18PROTECTION_CHANGE_DELETE\x10\x03\x12\x19\n" +
+	"\x15PROTECTION_CHANGE_ADD\x10\x04\x12\x1c\n" +
+	"\x18PROTECTION_CHANGE_REMOVE\x10\x05\x12\x1e\n" +
+	"\x1aPROTECTION_CHANGE_PASSWORD\x10\x06\x12\x19\n" +
+	"\x15PROTECTION_CHANGE_KEY\x10\a2\xfa\x0e\n" +
 	"\fVenusControl\x12X\n" +
 	"\fCheckServers\x12$.coda.control.v1.CheckServersRequest\x1a\".coda.control.v1.CheckServersReply\x12U\n" +
 	"\vListVolumes\x12#.coda.control.v1.ListVolumesRequest\x1a!.coda.control.v1.ListVolumesReply\x12d\n" +
@@ -3507,18 +4325,26 @@ const file_control_proto_rawDesc = "" +
 	"\x06Expand\x12\x1c.coda.control.v1.PathRequest\x1a\x1b.coda.control.v1.EmptyReply\x12E\n" +
 	"\bCollapse\x12\x1c.coda.control.v1.PathRequest\x1a\x1b.coda.control.v1.EmptyReply\x12F\n" +
 	"\x06Repair\x12\x1e.coda.control.v1.RepairRequest\x1a\x1c.coda.control.v1.RepairReply\x12C\n" +
-	"\x05State\x12\x1d.coda.control.v1.StateRequest\x1a\x1b.coda.control.v1.StateReply\x12L\n" +
+	"\x05State\x12\x1d.coda.control.v1.StateRequest\x1a\x1b.coda.control.v1.StateReply\x12>\n" +
+	"\x05LogIn\x12\x1d.coda.control.v1.LogInRequest\x1a\x16.coda.control.v1.Token\x12E\n" +
+	"\x06LogOut\x12\x1e.coda.control.v1.LogOutRequest\x1a\x1b.coda.control.v1.EmptyReply\x12R\n" +
+	"\n" +
+	"ListTokens\x12\".coda.control.v1.ListTokensRequest\x1a .coda.control.v1.ListTokensReply\x12A\n" +
+	"\aListACL\x12\x1b.coda.control.v1.ACLRequest\x1a\x19.coda.control.v1.ACLReply\x12C\n" +
+	"\x06SetACL\x12\x1e.coda.control.v1.SetACLRequest\x1a\x19.coda.control.v1.ACLReply\x12L\n" +
 	"\bHoardAdd\x12 .coda.control.v1.HoardAddRequest\x1a\x1e.coda.control.v1.HoardAddReply\x12H\n" +
 	"\vHoardDelete\x12\x1c.coda.control.v1.PathRequest\x1a\x1b.coda.control.v1.EmptyReply\x12R\n" +
 	"\n" +
 	"HoardClear\x12\".coda.control.v1.HoardClearRequest\x1a .coda.control.v1.HoardClearReply\x12O\n" +
 	"\tHoardList\x12!.coda.control.v1.HoardListRequest\x1a\x1f.coda.control.v1.HoardListReply\x12O\n" +
 	"\tHoardWalk\x12!.coda.control.v1.HoardWalkRequest\x1a\x1f.coda.control.v1.HoardWalkReply\x12N\n" +
-	"\vHoardVerify\x12\x1c.coda.control.v1.PathRequest\x1a!.coda.control.v1.HoardVerifyReply2\x9d\x02\n" +
+	"\vHoardVerify\x12\x1c.coda.control.v1.PathRequest\x1a!.coda.control.v1.HoardVerifyReply2\xf1\x02\n" +
 	"\x0eCodasrvControl\x12@\n" +
 	"\x04Fsck\x12\x1c.coda.control.v1.FsckRequest\x1a\x1a.coda.control.v1.FsckReply\x12B\n" +
 	"\x04Tree\x12\x1c.coda.control.v1.TreeRequest\x1a\x1a.coda.control.v1.TreeReply0\x01\x12@\n" +
-	"\x04Head\x12\x1c.coda.control.v1.HeadRequest\x1a\x1a.coda.control.v1.HeadReply\x12C\n" +
+	"\x04Head\x12\x1c.coda.control.v1.HeadRequest\x1a\x1a.coda.control.v1.HeadReply\x12R\n" +
+	"\n" +
+	"Protection\x12\".coda.control.v1.ProtectionRequest\x1a .coda.control.v1.ProtectionReply\x12C\n" +
 	"\x05State\x12\x1d.coda.control.v1.StateRequest\x1a\x1b.coda.control.v1.StateReply2\xa8\a\n" +
 	"\n" +
 	"VenusFiles\x12@\n" +
@@ -3547,172 +4373,202 @@ func file_control_proto_rawDescGZIP() []byte {
 	return file_control_proto_rawDescData
 }
 
-var file_control_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
+var file_control_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 72)
 var file_control_proto_goTypes = []any{
 	(Keep)(0),                       // 0: coda.control.v1.Keep
-	(*Hoarded)(nil),                 // 1: coda.control.v1.Hoarded
-	(*HoardAddRequest)(nil),         // 2: coda.control.v1.HoardAddRequest
-	(*HoardAddReply)(nil),           // 3: coda.control.v1.HoardAddReply
-	(*HoardClearRequest)(nil),       // 4: coda.control.v1.HoardClearRequest
-	(*HoardClearReply)(nil),         // 5: coda.control.v1.HoardClearReply
-	(*HoardListRequest)(nil),        // 6: coda.control.v1.HoardListRequest
-	(*HoardListReply)(nil),          // 7: coda.control.v1.HoardListReply
-	(*HoardWalkRequest)(nil),        // 8: coda.control.v1.HoardWalkRequest
-	(*HoardWalkReply)(nil),          // 9: coda.control.v1.HoardWalkReply
-	(*HoardVerifyReply)(nil),        // 10: coda.control.v1.HoardVerifyReply
-	(*HoardState)(nil),              // 11: coda.control.v1.HoardState
-	(*CheckServersRequest)(nil),     // 12: coda.control.v1.CheckServersRequest
-	(*CheckServersReply)(nil),       // 13: coda.control.v1.CheckServersReply
-	(*Server)(nil),                  // 14: coda.control.v1.Server
-	(*ListVolumesRequest)(nil),      // 15: coda.control.v1.ListVolumesRequest
-	(*ListVolumesReply)(nil),        // 16: coda.control.v1.ListVolumesReply
-	(*Queue)(nil),                   // 17: coda.control.v1.Queue
-	(*Volume)(nil),                  // 18: coda.control.v1.Volume
-	(*ForceReintegrateRequest)(nil), // 19: coda.control.v1.ForceReintegrateRequest
-	(*ForceReintegrateReply)(nil),   // 20: coda.control.v1.ForceReintegrateReply
-	(*DisconnectRequest)(nil),       // 21: coda.control.v1.DisconnectRequest
-	(*DisconnectReply)(nil),         // 22: coda.control.v1.DisconnectReply
-	(*ReconnectRequest)(nil),        // 23: coda.control.v1.ReconnectRequest
-	(*ReconnectReply)(nil),          // 24: coda.control.v1.ReconnectReply
-	(*FlushCacheRequest)(nil),       // 25: coda.control.v1.FlushCacheRequest
-	(*FlushCacheReply)(nil),         // 26: coda.control.v1.FlushCacheReply
-	(*ListConflictsRequest)(nil),    // 27: coda.control.v1.ListConflictsRequest
-	(*ListConflictsReply)(nil),      // 28: coda.control.v1.ListConflictsReply
-	(*Conflict)(nil),                // 29: coda.control.v1.Conflict
-	(*LocalRecord)(nil),             // 30: coda.control.v1.LocalRecord
-	(*ListLocalRequest)(nil),        // 31: coda.control.v1.ListLocalRequest
-	(*ListLocalReply)(nil),          // 32: coda.control.v1.ListLocalReply
-	(*CheckLocalRequest)(nil),       // 33: coda.control.v1.CheckLocalRequest
-	(*CheckLocalReply)(nil),         // 34: coda.control.v1.CheckLocalReply
-	(*RepairRequest)(nil),           // 35: coda.control.v1.RepairRequest
-	(*RepairReply)(nil),             // 36: coda.control.v1.RepairReply
-	(*StateRequest)(nil),            // 37: coda.control.v1.StateRequest
-	(*StateReply)(nil),              // 38: coda.control.v1.StateReply
-	(*Call)(nil),                    // 39: coda.control.v1.Call
-	(*FsckRequest)(nil),             // 40: coda.control.v1.FsckRequest
-	(*FsckReply)(nil),               // 41: coda.control.v1.FsckReply
-	(*HeadRequest)(nil),             // 42: coda.control.v1.HeadRequest
-	(*HeadReply)(nil),               // 43: coda.control.v1.HeadReply
-	(*TreeRequest)(nil),             // 44: coda.control.v1.TreeRequest
-	(*TreeReply)(nil),               // 45: coda.control.v1.TreeReply
-	(*PathRequest)(nil),             // 46: coda.control.v1.PathRequest
-	(*TwoPathsRequest)(nil),         // 47: coda.control.v1.TwoPathsRequest
-	(*EmptyReply)(nil),              // 48: coda.control.v1.EmptyReply
-	(*StatReply)(nil),               // 49: coda.control.v1.StatReply
-	(*ReadDirectoryReply)(nil),      // 50: coda.control.v1.ReadDirectoryReply
-	(*ReadFileReply)(nil),           // 51: coda.control.v1.ReadFileReply
-	(*WriteFileRequest)(nil),        // 52: coda.control.v1.WriteFileRequest
-	(*WriteFileHead)(nil),           // 53: coda.control.v1.WriteFileHead
-	(*EditFileRequest)(nil),         // 54: coda.control.v1.EditFileRequest
-	(*EditFileHead)(nil),            // 55: coda.control.v1.EditFileHead
-	(*Change)(nil),                  // 56: coda.control.v1.Change
-	(*EditFileReply)(nil),           // 57: coda.control.v1.EditFileReply
-	(*SetAttributesRequest)(nil),    // 58: coda.control.v1.SetAttributesRequest
-	(*MakeDirectoryRequest)(nil),    // 59: coda.control.v1.MakeDirectoryRequest
-	(*MakeSymlinkRequest)(nil),      // 60: coda.control.v1.MakeSymlinkRequest
-	(*vicepb.Fid)(nil),              // 61: coda.vice.v1.Fid
-	(*vicepb.Status)(nil),           // 62: coda.vice.v1.Status
-	(*vicepb.Entry)(nil),            // 63: coda.vice.v1.Entry
+	(ProtectionChange)(0),           // 1: coda.control.v1.ProtectionChange
+	(*LogInRequest)(nil),            // 2: coda.control.v1.LogInRequest
+	(*LogOutRequest)(nil),           // 3: coda.control.v1.LogOutRequest
+	(*ListTokensRequest)(nil),       // 4: coda.control.v1.ListTokensRequest
+	(*ListTokensReply)(nil),         // 5: coda.control.v1.ListTokensReply
+	(*Token)(nil),                   // 6: coda.control.v1.Token
+	(*ACLRequest)(nil),              // 7: coda.control.v1.ACLRequest
+	(*ACLReply)(nil),                // 8: coda.control.v1.ACLReply
+	(*ACLEntry)(nil),                // 9: coda.control.v1.ACLEntry
+	(*SetACLRequest)(nil),           // 10: coda.control.v1.SetACLRequest
+	(*Hoarded)(nil),                 // 11: coda.control.v1.Hoarded
+	(*HoardAddRequest)(nil),         // 12: coda.control.v1.HoardAddRequest
+	(*HoardAddReply)(nil),           // 13: coda.control.v1.HoardAddReply
+	(*HoardClearRequest)(nil),       // 14: coda.control.v1.HoardClearRequest
+	(*HoardClearReply)(nil),         // 15: coda.control.v1.HoardClearReply
+	(*HoardListRequest)(nil),        // 16: coda.control.v1.HoardListRequest
+	(*HoardListReply)(nil),          // 17: coda.control.v1.HoardListReply
+	(*HoardWalkRequest)(nil),        // 18: coda.control.v1.HoardWalkRequest
+	(*HoardWalkReply)(nil),          // 19: coda.control.v1.HoardWalkReply
+	(*HoardVerifyReply)(nil),        // 20: coda.control.v1.HoardVerifyReply
+	(*HoardState)(nil),              // 21: coda.control.v1.HoardState
+	(*CheckServersRequest)(nil),     // 22: coda.control.v1.CheckServersRequest
+	(*CheckServersReply)(nil),       // 23: coda.control.v1.CheckServersReply
+	(*Server)(nil),                  // 24: coda.control.v1.Server
+	(*ListVolumesRequest)(nil),      // 25: coda.control.v1.ListVolumesRequest
+	(*ListVolumesReply)(nil),        // 26: coda.control.v1.ListVolumesReply
+	(*Queue)(nil),                   // 27: coda.control.v1.Queue
+	(*Volume)(nil),                  // 28: coda.control.v1.Volume
+	(*ForceReintegrateRequest)(nil), // 29: coda.control.v1.ForceReintegrateRequest
+	(*ForceReintegrateReply)(nil),   // 30: coda.control.v1.ForceReintegrateReply
+	(*DisconnectRequest)(nil),       // 31: coda.control.v1.DisconnectRequest
+	(*DisconnectReply)(nil),         // 32: coda.control.v1.DisconnectReply
+	(*ReconnectRequest)(nil),        // 33: coda.control.v1.ReconnectRequest
+	(*ReconnectReply)(nil),          // 34: coda.control.v1.ReconnectReply
+	(*FlushCacheRequest)(nil),       // 35: coda.control.v1.FlushCacheRequest
+	(*FlushCacheReply)(nil),         // 36: coda.control.v1.FlushCacheReply
+	(*ListConflictsRequest)(nil),    // 37: coda.control.v1.ListConflictsRequest
+	(*ListConflictsReply)(nil),      // 38: coda.control.v1.ListConflictsReply
+	(*Conflict)(nil),                // 39: coda.control.v1.Conflict
+	(*LocalRecord)(nil),             // 40: coda.control.v1.LocalRecord
+	(*ListLocalRequest)(nil),        // 41: coda.control.v1.ListLocalRequest
+	(*ListLocalReply)(nil),          // 42: coda.control.v1.ListLocalReply
+	(*CheckLocalRequest)(nil),       // 43: coda.control.v1.CheckLocalRequest
+	(*CheckLocalReply)(nil),         // 44: coda.control.v1.CheckLocalReply
+	(*RepairRequest)(nil),           // 45: coda.control.v1.RepairRequest
+	(*RepairReply)(nil),             // 46: coda.control.v1.RepairReply
+	(*StateRequest)(nil),            // 47: coda.control.v1.StateRequest
+	(*StateReply)(nil),              // 48: coda.control.v1.StateReply
+	(*Call)(nil),                    // 49: coda.control.v1.Call
+	(*ProtectionRequest)(nil),       // 50: coda.control.v1.ProtectionRequest
+	(*ProtectionReply)(nil),         // 51: coda.control.v1.ProtectionReply
+	(*Principal)(nil),               // 52: coda.control.v1.Principal
+	(*FsckRequest)(nil),             // 53: coda.control.v1.FsckRequest
+	(*FsckReply)(nil),               // 54: coda.control.v1.FsckReply
+	(*HeadRequest)(nil),             // 55: coda.control.v1.HeadRequest
+	(*HeadReply)(nil),               // 56: coda.control.v1.HeadReply
+	(*TreeRequest)(nil),             // 57: coda.control.v1.TreeRequest
+	(*TreeReply)(nil),               // 58: coda.control.v1.TreeReply
+	(*PathRequest)(nil),             // 59: coda.control.v1.PathRequest
+	(*TwoPathsRequest)(nil),         // 60: coda.control.v1.TwoPathsRequest
+	(*EmptyReply)(nil),              // 61: coda.control.v1.EmptyReply
+	(*StatReply)(nil),               // 62: coda.control.v1.StatReply
+	(*ReadDirectoryReply)(nil),      // 63: coda.control.v1.ReadDirectoryReply
+	(*ReadFileReply)(nil),           // 64: coda.control.v1.ReadFileReply
+	(*WriteFileRequest)(nil),        // 65: coda.control.v1.WriteFileRequest
+	(*WriteFileHead)(nil),           // 66: coda.control.v1.WriteFileHead
+	(*EditFileRequest)(nil),         // 67: coda.control.v1.EditFileRequest
+	(*EditFileHead)(nil),            // 68: coda.control.v1.EditFileHead
+	(*Change)(nil),                  // 69: coda.control.v1.Change
+	(*EditFileReply)(nil),           // 70: coda.control.v1.EditFileReply
+	(*SetAttributesRequest)(nil),    // 71: coda.control.v1.SetAttributesRequest
+	(*MakeDirectoryRequest)(nil),    // 72: coda.control.v1.MakeDirectoryRequest
+	(*MakeSymlinkRequest)(nil),      // 73: coda.control.v1.MakeSymlinkRequest
+	(*vicepb.Fid)(nil),              // 74: coda.vice.v1.Fid
+	(*vicepb.Status)(nil),           // 75: coda.vice.v1.Status
+	(*vicepb.Entry)(nil),            // 76: coda.vice.v1.Entry
 }
 var file_control_proto_depIdxs = []int32{
-	1,  // 0: coda.control.v1.HoardAddRequest.entry:type_name -> coda.control.v1.Hoarded
-	1,  // 1: coda.control.v1.HoardListReply.entries:type_name -> coda.control.v1.Hoarded
-	11, // 2: coda.control.v1.HoardVerifyReply.states:type_name -> coda.control.v1.HoardState
-	14, // 3: coda.control.v1.CheckServersReply.servers:type_name -> coda.control.v1.Server
-	18, // 4: coda.control.v1.ListVolumesReply.volumes:type_name -> coda.control.v1.Volume
-	17, // 5: coda.control.v1.ListVolumesReply.queue:type_name -> coda.control.v1.Queue
-	14, // 6: coda.control.v1.Volume.replicas:type_name -> coda.control.v1.Server
-	29, // 7: coda.control.v1.ListConflictsReply.conflicts:type_name -> coda.control.v1.Conflict
-	30, // 8: coda.control.v1.ListLocalReply.records:type_name -> coda.control.v1.LocalRecord
-	30, // 9: coda.control.v1.CheckLocalReply.refused:type_name -> coda.control.v1.LocalRecord
-	0,  // 10: coda.control.v1.RepairRequest.keep:type_name -> coda.control.v1.Keep
-	39, // 11: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
-	61, // 12: coda.control.v1.HeadRequest.fid:type_name -> coda.vice.v1.Fid
-	62, // 13: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
-	62, // 14: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
-	63, // 15: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
-	62, // 16: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
-	53, // 17: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
-	55, // 18: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
-	56, // 19: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
-	48, // 20: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
-	62, // 21: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
-	12, // 22: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
-	15, // 23: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
-	19, // 24: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
-	21, // 25: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
-	23, // 26: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
-	25, // 27: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
-	27, // 28: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
-	31, // 29: coda.control.v1.VenusControl.ListLocal:input_type -> coda.control.v1.ListLocalRequest
-	33, // 30: coda.control.v1.VenusControl.CheckLocal:input_type -> coda.control.v1.CheckLocalRequest
-	46, // 31: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
-	46, // 32: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
-	35, // 33: coda.control.v1.VenusControl.Repair:input_type -> coda.control.v1.RepairRequest
-	37, // 34: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
-	2,  // 35: coda.control.v1.VenusControl.HoardAdd:input_type -> coda.control.v1.HoardAddRequest
-	46, // 36: coda.control.v1.VenusControl.HoardDelete:input_type -> coda.control.v1.PathRequest
-	4,  // 37: coda.control.v1.VenusControl.HoardClear:input_type -> coda.control.v1.HoardClearRequest
-	6,  // 38: coda.control.v1.VenusControl.HoardList:input_type -> coda.control.v1.HoardListRequest
-	8,  // 39: coda.control.v1.VenusControl.HoardWalk:input_type -> coda.control.v1.HoardWalkRequest
-	46, // 40: coda.control.v1.VenusControl.HoardVerify:input_type -> coda.control.v1.PathRequest
-	40, // 41: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
-	44, // 42: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
-	42, // 43: coda.control.v1.CodasrvControl.Head:input_type -> coda.control.v1.HeadRequest
-	37, // 44: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
-	46, // 45: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
-	46, // 46: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
-	46, // 47: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
-	52, // 48: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
-	54, // 49: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
-	58, // 50: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
-	59, // 51: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
-	60, // 52: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
-	47, // 53: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
-	47, // 54: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
-	46, // 55: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
-	46, // 56: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
-	13, // 57: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
-	16, // 58: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
-	20, // 59: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
-	22, // 60: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
-	24, // 61: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
-	26, // 62: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
-	28, // 63: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
-	32, // 64: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
-	34, // 65: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
-	48, // 66: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
-	48, // 67: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
-	36, // 68: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
-	38, // 69: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
-	3,  // 70: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
-	48, // 71: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
-	5,  // 72: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
-	7,  // 73: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
-	9,  // 74: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
-	10, // 75: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
-	41, // 76: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
-	45, // 77: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
-	43, // 78: coda.control.v1.CodasrvControl.Head:output_type -> coda.control.v1.HeadReply
-	38, // 79: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
-	49, // 80: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
-	50, // 81: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
-	51, // 82: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
-	49, // 83: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
-	57, // 84: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
-	49, // 85: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
-	49, // 86: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
-	49, // 87: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
-	49, // 88: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
-	48, // 89: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
-	48, // 90: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
-	48, // 91: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
-	57, // [57:92] is the sub-list for method output_type
-	22, // [22:57] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	6,  // 0: coda.control.v1.ListTokensReply.tokens:type_name -> coda.control.v1.Token
+	9,  // 1: coda.control.v1.ACLReply.entries:type_name -> coda.control.v1.ACLEntry
+	9,  // 2: coda.control.v1.SetACLRequest.entries:type_name -> coda.control.v1.ACLEntry
+	11, // 3: coda.control.v1.HoardAddRequest.entry:type_name -> coda.control.v1.Hoarded
+	11, // 4: coda.control.v1.HoardListReply.entries:type_name -> coda.control.v1.Hoarded
+	21, // 5: coda.control.v1.HoardVerifyReply.states:type_name -> coda.control.v1.HoardState
+	24, // 6: coda.control.v1.CheckServersReply.servers:type_name -> coda.control.v1.Server
+	28, // 7: coda.control.v1.ListVolumesReply.volumes:type_name -> coda.control.v1.Volume
+	27, // 8: coda.control.v1.ListVolumesReply.queue:type_name -> coda.control.v1.Queue
+	24, // 9: coda.control.v1.Volume.replicas:type_name -> coda.control.v1.Server
+	39, // 10: coda.control.v1.ListConflictsReply.conflicts:type_name -> coda.control.v1.Conflict
+	40, // 11: coda.control.v1.ListLocalReply.records:type_name -> coda.control.v1.LocalRecord
+	40, // 12: coda.control.v1.CheckLocalReply.refused:type_name -> coda.control.v1.LocalRecord
+	0,  // 13: coda.control.v1.RepairRequest.keep:type_name -> coda.control.v1.Keep
+	49, // 14: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
+	1,  // 15: coda.control.v1.ProtectionRequest.change:type_name -> coda.control.v1.ProtectionChange
+	52, // 16: coda.control.v1.ProtectionReply.principals:type_name -> coda.control.v1.Principal
+	74, // 17: coda.control.v1.HeadRequest.fid:type_name -> coda.vice.v1.Fid
+	75, // 18: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
+	75, // 19: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
+	76, // 20: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
+	75, // 21: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
+	66, // 22: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
+	68, // 23: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
+	69, // 24: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
+	61, // 25: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
+	75, // 26: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
+	22, // 27: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
+	25, // 28: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
+	29, // 29: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
+	31, // 30: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
+	33, // 31: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
+	35, // 32: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
+	37, // 33: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
+	41, // 34: coda.control.v1.VenusControl.ListLocal:input_type -> coda.control.v1.ListLocalRequest
+	43, // 35: coda.control.v1.VenusControl.CheckLocal:input_type -> coda.control.v1.CheckLocalRequest
+	59, // 36: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
+	59, // 37: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
+	45, // 38: coda.control.v1.VenusControl.Repair:input_type -> coda.control.v1.RepairRequest
+	47, // 39: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
+	2,  // 40: coda.control.v1.VenusControl.LogIn:input_type -> coda.control.v1.LogInRequest
+	3,  // 41: coda.control.v1.VenusControl.LogOut:input_type -> coda.control.v1.LogOutRequest
+	4,  // 42: coda.control.v1.VenusControl.ListTokens:input_type -> coda.control.v1.ListTokensRequest
+	7,  // 43: coda.control.v1.VenusControl.ListACL:input_type -> coda.control.v1.ACLRequest
+	10, // 44: coda.control.v1.VenusControl.SetACL:input_type -> coda.control.v1.SetACLRequest
+	12, // 45: coda.control.v1.VenusControl.HoardAdd:input_type -> coda.control.v1.HoardAddRequest
+	59, // 46: coda.control.v1.VenusControl.HoardDelete:input_type -> coda.control.v1.PathRequest
+	14, // 47: coda.control.v1.VenusControl.HoardClear:input_type -> coda.control.v1.HoardClearRequest
+	16, // 48: coda.control.v1.VenusControl.HoardList:input_type -> coda.control.v1.HoardListRequest
+	18, // 49: coda.control.v1.VenusControl.HoardWalk:input_type -> coda.control.v1.HoardWalkRequest
+	59, // 50: coda.control.v1.VenusControl.HoardVerify:input_type -> coda.control.v1.PathRequest
+	53, // 51: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
+	57, // 52: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
+	55, // 53: coda.control.v1.CodasrvControl.Head:input_type -> coda.control.v1.HeadRequest
+	50, // 54: coda.control.v1.CodasrvControl.Protection:input_type -> coda.control.v1.ProtectionRequest
+	47, // 55: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
+	59, // 56: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
+	59, // 57: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
+	59, // 58: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
+	65, // 59: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
+	67, // 60: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
+	71, // 61: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
+	72, // 62: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
+	73, // 63: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
+	60, // 64: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
+	60, // 65: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
+	59, // 66: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
+	59, // 67: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
+	23, // 68: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
+	26, // 69: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
+	30, // 70: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
+	32, // 71: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
+	34, // 72: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
+	36, // 73: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
+	38, // 74: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
+	42, // 75: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
+	44, // 76: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
+	61, // 77: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
+	61, // 78: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
+	46, // 79: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
+	48, // 80: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
+	6,  // 81: coda.control.v1.VenusControl.LogIn:output_type -> coda.control.v1.Token
+	61, // 82: coda.control.v1.VenusControl.LogOut:output_type -> coda.control.v1.EmptyReply
+	5,  // 83: coda.control.v1.VenusControl.ListTokens:output_type -> coda.control.v1.ListTokensReply
+	8,  // 84: coda.control.v1.VenusControl.ListACL:output_type -> coda.control.v1.ACLReply
+	8,  // 85: coda.control.v1.VenusControl.SetACL:output_type -> coda.control.v1.ACLReply
+	13, // 86: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
+	61, // 87: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
+	15, // 88: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
+	17, // 89: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
+	19, // 90: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
+	20, // 91: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
+	54, // 92: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
+	58, // 93: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
+	56, // 94: coda.control.v1.CodasrvControl.Head:output_type -> coda.control.v1.HeadReply
+	51, // 95: coda.control.v1.CodasrvControl.Protection:output_type -> coda.control.v1.ProtectionReply
+	48, // 96: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
+	62, // 97: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
+	63, // 98: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
+	64, // 99: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
+	62, // 100: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
+	70, // 101: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
+	62, // 102: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
+	62, // 103: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
+	62, // 104: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
+	62, // 105: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
+	61, // 106: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
+	61, // 107: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
+	61, // 108: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
+	68, // [68:109] is the sub-list for method output_type
+	27, // [27:68] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
@@ -3720,31 +4576,31 @@ func file_control_proto_init() {
 	if File_control_proto != nil {
 		return
 	}
-	file_control_proto_msgTypes[50].OneofWrappers = []any{
+	file_control_proto_msgTypes[62].OneofWrappers = []any{
 		(*ReadFileReply_Status)(nil),
 		(*ReadFileReply_Data)(nil),
 	}
-	file_control_proto_msgTypes[51].OneofWrappers = []any{
+	file_control_proto_msgTypes[63].OneofWrappers = []any{
 		(*WriteFileRequest_Head)(nil),
 		(*WriteFileRequest_Data)(nil),
 	}
-	file_control_proto_msgTypes[53].OneofWrappers = []any{
+	file_control_proto_msgTypes[65].OneofWrappers = []any{
 		(*EditFileRequest_Head)(nil),
 		(*EditFileRequest_Change)(nil),
 	}
-	file_control_proto_msgTypes[56].OneofWrappers = []any{
+	file_control_proto_msgTypes[68].OneofWrappers = []any{
 		(*EditFileReply_Data)(nil),
 		(*EditFileReply_Read)(nil),
 		(*EditFileReply_Status)(nil),
 	}
-	file_control_proto_msgTypes[57].OneofWrappers = []any{}
+	file_control_proto_msgTypes[69].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   60,
+			NumEnums:      2,
+			NumMessages:   72,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

@@ -34,6 +34,11 @@ const (
 	VenusControl_Collapse_FullMethodName         = "/coda.control.v1.VenusControl/Collapse"
 	VenusControl_Repair_FullMethodName           = "/coda.control.v1.VenusControl/Repair"
 	VenusControl_State_FullMethodName            = "/coda.control.v1.VenusControl/State"
+	VenusControl_LogIn_FullMethodName            = "/coda.control.v1.VenusControl/LogIn"
+	VenusControl_LogOut_FullMethodName           = "/coda.control.v1.VenusControl/LogOut"
+	VenusControl_ListTokens_FullMethodName       = "/coda.control.v1.VenusControl/ListTokens"
+	VenusControl_ListACL_FullMethodName          = "/coda.control.v1.VenusControl/ListACL"
+	VenusControl_SetACL_FullMethodName           = "/coda.control.v1.VenusControl/SetACL"
 	VenusControl_HoardAdd_FullMethodName         = "/coda.control.v1.VenusControl/HoardAdd"
 	VenusControl_HoardDelete_FullMethodName      = "/coda.control.v1.VenusControl/HoardDelete"
 	VenusControl_HoardClear_FullMethodName       = "/coda.control.v1.VenusControl/HoardClear"
@@ -70,6 +75,14 @@ type VenusControlClient interface {
 	Repair(ctx context.Context, in *RepairRequest, opts ...grpc.CallOption) (*RepairReply, error)
 	// State describes what venus is doing, for a person who looks for a hang: pending calls with ages, locks with holders, queues.
 	State(ctx context.Context, in *StateRequest, opts ...grpc.CallOption) (*StateReply, error)
+	// LogIn gets a token for a local user. LogOut drops it, and ListTokens says which there are.
+	LogIn(ctx context.Context, in *LogInRequest, opts ...grpc.CallOption) (*Token, error)
+	LogOut(ctx context.Context, in *LogOutRequest, opts ...grpc.CallOption) (*EmptyReply, error)
+	ListTokens(ctx context.Context, in *ListTokensRequest, opts ...grpc.CallOption) (*ListTokensReply, error)
+	// ListACL says who may do what in a directory.
+	ListACL(ctx context.Context, in *ACLRequest, opts ...grpc.CallOption) (*ACLReply, error)
+	// SetACL changes that, and answers when the servers have.
+	SetACL(ctx context.Context, in *SetACLRequest, opts ...grpc.CallOption) (*ACLReply, error)
 	// HoardAdd says that something is to be at hand while no server is reachable. Walks fetch what is missing of it, and it is evicted last.
 	HoardAdd(ctx context.Context, in *HoardAddRequest, opts ...grpc.CallOption) (*HoardAddReply, error)
 	// HoardDelete takes a path out of the hoard database.
@@ -222,6 +235,56 @@ func (c *venusControlClient) State(ctx context.Context, in *StateRequest, opts .
 	return out, nil
 }
 
+func (c *venusControlClient) LogIn(ctx context.Context, in *LogInRequest, opts ...grpc.CallOption) (*Token, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Token)
+	err := c.cc.Invoke(ctx, VenusControl_LogIn_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venusControlClient) LogOut(ctx context.Context, in *LogOutRequest, opts ...grpc.CallOption) (*EmptyReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EmptyReply)
+	err := c.cc.Invoke(ctx, VenusControl_LogOut_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venusControlClient) ListTokens(ctx context.Context, in *ListTokensRequest, opts ...grpc.CallOption) (*ListTokensReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListTokensReply)
+	err := c.cc.Invoke(ctx, VenusControl_ListTokens_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venusControlClient) ListACL(ctx context.Context, in *ACLRequest, opts ...grpc.CallOption) (*ACLReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ACLReply)
+	err := c.cc.Invoke(ctx, VenusControl_ListACL_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venusControlClient) SetACL(ctx context.Context, in *SetACLRequest, opts ...grpc.CallOption) (*ACLReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ACLReply)
+	err := c.cc.Invoke(ctx, VenusControl_SetACL_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *venusControlClient) HoardAdd(ctx context.Context, in *HoardAddRequest, opts ...grpc.CallOption) (*HoardAddReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(HoardAddReply)
@@ -310,6 +373,14 @@ type VenusControlServer interface {
 	Repair(context.Context, *RepairRequest) (*RepairReply, error)
 	// State describes what venus is doing, for a person who looks for a hang: pending calls with ages, locks with holders, queues.
 	State(context.Context, *StateRequest) (*StateReply, error)
+	// LogIn gets a token for a local user. LogOut drops it, and ListTokens says which there are.
+	LogIn(context.Context, *LogInRequest) (*Token, error)
+	LogOut(context.Context, *LogOutRequest) (*EmptyReply, error)
+	ListTokens(context.Context, *ListTokensRequest) (*ListTokensReply, error)
+	// ListACL says who may do what in a directory.
+	ListACL(context.Context, *ACLRequest) (*ACLReply, error)
+	// SetACL changes that, and answers when the servers have.
+	SetACL(context.Context, *SetACLRequest) (*ACLReply, error)
 	// HoardAdd says that something is to be at hand while no server is reachable. Walks fetch what is missing of it, and it is evicted last.
 	HoardAdd(context.Context, *HoardAddRequest) (*HoardAddReply, error)
 	// HoardDelete takes a path out of the hoard database.
@@ -370,6 +441,21 @@ func (UnimplementedVenusControlServer) Repair(context.Context, *RepairRequest) (
 }
 func (UnimplementedVenusControlServer) State(context.Context, *StateRequest) (*StateReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method State not implemented")
+}
+func (UnimplementedVenusControlServer) LogIn(context.Context, *LogInRequest) (*Token, error) {
+	return nil, status.Error(codes.Unimplemented, "method LogIn not implemented")
+}
+func (UnimplementedVenusControlServer) LogOut(context.Context, *LogOutRequest) (*EmptyReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method LogOut not implemented")
+}
+func (UnimplementedVenusControlServer) ListTokens(context.Context, *ListTokensRequest) (*ListTokensReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListTokens not implemented")
+}
+func (UnimplementedVenusControlServer) ListACL(context.Context, *ACLRequest) (*ACLReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListACL not implemented")
+}
+func (UnimplementedVenusControlServer) SetACL(context.Context, *SetACLRequest) (*ACLReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetACL not implemented")
 }
 func (UnimplementedVenusControlServer) HoardAdd(context.Context, *HoardAddRequest) (*HoardAddReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method HoardAdd not implemented")
@@ -644,6 +730,96 @@ func _VenusControl_State_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _VenusControl_LogIn_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LogInRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusControlServer).LogIn(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusControl_LogIn_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusControlServer).LogIn(ctx, req.(*LogInRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenusControl_LogOut_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LogOutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusControlServer).LogOut(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusControl_LogOut_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusControlServer).LogOut(ctx, req.(*LogOutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenusControl_ListTokens_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListTokensRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusControlServer).ListTokens(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusControl_ListTokens_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusControlServer).ListTokens(ctx, req.(*ListTokensRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenusControl_ListACL_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ACLRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusControlServer).ListACL(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusControl_ListACL_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusControlServer).ListACL(ctx, req.(*ACLRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenusControl_SetACL_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetACLRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusControlServer).SetACL(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusControl_SetACL_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusControlServer).SetACL(ctx, req.(*SetACLRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _VenusControl_HoardAdd_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(HoardAddRequest)
 	if err := dec(in); err != nil {
@@ -812,6 +988,26 @@ var VenusControl_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _VenusControl_State_Handler,
 		},
 		{
+			MethodName: "LogIn",
+			Handler:    _VenusControl_LogIn_Handler,
+		},
+		{
+			MethodName: "LogOut",
+			Handler:    _VenusControl_LogOut_Handler,
+		},
+		{
+			MethodName: "ListTokens",
+			Handler:    _VenusControl_ListTokens_Handler,
+		},
+		{
+			MethodName: "ListACL",
+			Handler:    _VenusControl_ListACL_Handler,
+		},
+		{
+			MethodName: "SetACL",
+			Handler:    _VenusControl_SetACL_Handler,
+		},
+		{
 			MethodName: "HoardAdd",
 			Handler:    _VenusControl_HoardAdd_Handler,
 		},
@@ -841,10 +1037,11 @@ var VenusControl_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
-	CodasrvControl_Fsck_FullMethodName  = "/coda.control.v1.CodasrvControl/Fsck"
-	CodasrvControl_Tree_FullMethodName  = "/coda.control.v1.CodasrvControl/Tree"
-	CodasrvControl_Head_FullMethodName  = "/coda.control.v1.CodasrvControl/Head"
-	CodasrvControl_State_FullMethodName = "/coda.control.v1.CodasrvControl/State"
+	CodasrvControl_Fsck_FullMethodName       = "/coda.control.v1.CodasrvControl/Fsck"
+	CodasrvControl_Tree_FullMethodName       = "/coda.control.v1.CodasrvControl/Tree"
+	CodasrvControl_Head_FullMethodName       = "/coda.control.v1.CodasrvControl/Head"
+	CodasrvControl_Protection_FullMethodName = "/coda.control.v1.CodasrvControl/Protection"
+	CodasrvControl_State_FullMethodName      = "/coda.control.v1.CodasrvControl/State"
 )
 
 // CodasrvControlClient is the client API for CodasrvControl service.
@@ -859,6 +1056,8 @@ type CodasrvControlClient interface {
 	Tree(ctx context.Context, in *TreeRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TreeReply], error)
 	// Head gives the first bytes of a file as this server has it: of one that is inconsistent, each replica has its own version.
 	Head(ctx context.Context, in *HeadRequest, opts ...grpc.CallOption) (*HeadReply, error)
+	// Protection changes the users and groups, or only lists them.
+	Protection(ctx context.Context, in *ProtectionRequest, opts ...grpc.CallOption) (*ProtectionReply, error)
 	State(ctx context.Context, in *StateRequest, opts ...grpc.CallOption) (*StateReply, error)
 }
 
@@ -909,6 +1108,16 @@ func (c *codasrvControlClient) Head(ctx context.Context, in *HeadRequest, opts .
 	return out, nil
 }
 
+func (c *codasrvControlClient) Protection(ctx context.Context, in *ProtectionRequest, opts ...grpc.CallOption) (*ProtectionReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ProtectionReply)
+	err := c.cc.Invoke(ctx, CodasrvControl_Protection_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *codasrvControlClient) State(ctx context.Context, in *StateRequest, opts ...grpc.CallOption) (*StateReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StateReply)
@@ -931,6 +1140,8 @@ type CodasrvControlServer interface {
 	Tree(*TreeRequest, grpc.ServerStreamingServer[TreeReply]) error
 	// Head gives the first bytes of a file as this server has it: of one that is inconsistent, each replica has its own version.
 	Head(context.Context, *HeadRequest) (*HeadReply, error)
+	// Protection changes the users and groups, or only lists them.
+	Protection(context.Context, *ProtectionRequest) (*ProtectionReply, error)
 	State(context.Context, *StateRequest) (*StateReply, error)
 	mustEmbedUnimplementedCodasrvControlServer()
 }
@@ -950,6 +1161,9 @@ func (UnimplementedCodasrvControlServer) Tree(*TreeRequest, grpc.ServerStreaming
 }
 func (UnimplementedCodasrvControlServer) Head(context.Context, *HeadRequest) (*HeadReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Head not implemented")
+}
+func (UnimplementedCodasrvControlServer) Protection(context.Context, *ProtectionRequest) (*ProtectionReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Protection not implemented")
 }
 func (UnimplementedCodasrvControlServer) State(context.Context, *StateRequest) (*StateReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method State not implemented")
@@ -1022,6 +1236,24 @@ func _CodasrvControl_Head_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _CodasrvControl_Protection_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ProtectionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CodasrvControlServer).Protection(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CodasrvControl_Protection_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CodasrvControlServer).Protection(ctx, req.(*ProtectionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _CodasrvControl_State_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(StateRequest)
 	if err := dec(in); err != nil {
@@ -1054,6 +1286,10 @@ var CodasrvControl_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Head",
 			Handler:    _CodasrvControl_Head_Handler,
+		},
+		{
+			MethodName: "Protection",
+			Handler:    _CodasrvControl_Protection_Handler,
 		},
 		{
 			MethodName: "State",

@@ -73,7 +73,103 @@ func (x SettleReply_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SettleReply_State.Descriptor instead.
 func (SettleReply_State) EnumDescriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{13, 0}
+	return file_peer_proto_rawDescGZIP(), []int{16, 0}
+}
+
+type ProtectionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Have          uint64                 `protobuf:"varint,1,opt,name=have,proto3" json:"have,omitempty"`        // the version that the one who asks has
+	Database      []byte                 `protobuf:"bytes,2,opt,name=database,proto3" json:"database,omitempty"` // that version, for a server that has an older one; may be empty
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProtectionRequest) Reset() {
+	*x = ProtectionRequest{}
+	mi := &file_peer_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProtectionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProtectionRequest) ProtoMessage() {}
+
+func (x *ProtectionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProtectionRequest.ProtoReflect.Descriptor instead.
+func (*ProtectionRequest) Descriptor() ([]byte, []int) {
+	return file_peer_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *ProtectionRequest) GetHave() uint64 {
+	if x != nil {
+		return x.Have
+	}
+	return 0
+}
+
+func (x *ProtectionRequest) GetDatabase() []byte {
+	if x != nil {
+		return x.Database
+	}
+	return nil
+}
+
+type ProtectionReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Database      []byte                 `protobuf:"bytes,1,opt,name=database,proto3" json:"database,omitempty"` // empty where there is nothing newer
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProtectionReply) Reset() {
+	*x = ProtectionReply{}
+	mi := &file_peer_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProtectionReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProtectionReply) ProtoMessage() {}
+
+func (x *ProtectionReply) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProtectionReply.ProtoReflect.Descriptor instead.
+func (*ProtectionReply) Descriptor() ([]byte, []int) {
+	return file_peer_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ProtectionReply) GetDatabase() []byte {
+	if x != nil {
+		return x.Database
+	}
+	return nil
 }
 
 type UnsettledRequest struct {
@@ -87,7 +183,7 @@ type UnsettledRequest struct {
 
 func (x *UnsettledRequest) Reset() {
 	*x = UnsettledRequest{}
-	mi := &file_peer_proto_msgTypes[0]
+	mi := &file_peer_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -99,7 +195,7 @@ func (x *UnsettledRequest) String() string {
 func (*UnsettledRequest) ProtoMessage() {}
 
 func (x *UnsettledRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[0]
+	mi := &file_peer_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -112,7 +208,7 @@ func (x *UnsettledRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnsettledRequest.ProtoReflect.Descriptor instead.
 func (*UnsettledRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{0}
+	return file_peer_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *UnsettledRequest) GetVolume() uint32 {
@@ -151,7 +247,7 @@ type UnsettledReply struct {
 
 func (x *UnsettledReply) Reset() {
 	*x = UnsettledReply{}
-	mi := &file_peer_proto_msgTypes[1]
+	mi := &file_peer_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -163,7 +259,7 @@ func (x *UnsettledReply) String() string {
 func (*UnsettledReply) ProtoMessage() {}
 
 func (x *UnsettledReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[1]
+	mi := &file_peer_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -176,7 +272,7 @@ func (x *UnsettledReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnsettledReply.ProtoReflect.Descriptor instead.
 func (*UnsettledReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{1}
+	return file_peer_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *UnsettledReply) GetPart() isUnsettledReply_Part {
@@ -260,7 +356,7 @@ type Head struct {
 
 func (x *Head) Reset() {
 	*x = Head{}
-	mi := &file_peer_proto_msgTypes[2]
+	mi := &file_peer_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -272,7 +368,7 @@ func (x *Head) String() string {
 func (*Head) ProtoMessage() {}
 
 func (x *Head) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[2]
+	mi := &file_peer_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -285,7 +381,7 @@ func (x *Head) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Head.ProtoReflect.Descriptor instead.
 func (*Head) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{2}
+	return file_peer_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Head) GetFilling() bool {
@@ -310,7 +406,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_peer_proto_msgTypes[3]
+	mi := &file_peer_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -322,7 +418,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[3]
+	mi := &file_peer_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -335,7 +431,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{3}
+	return file_peer_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Batch) GetClient() []byte {
@@ -392,7 +488,7 @@ type Update struct {
 
 func (x *Update) Reset() {
 	*x = Update{}
-	mi := &file_peer_proto_msgTypes[4]
+	mi := &file_peer_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -404,7 +500,7 @@ func (x *Update) String() string {
 func (*Update) ProtoMessage() {}
 
 func (x *Update) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[4]
+	mi := &file_peer_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -417,7 +513,7 @@ func (x *Update) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Update.ProtoReflect.Descriptor instead.
 func (*Update) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{4}
+	return file_peer_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Update) GetFid() *vicepb.Fid {
@@ -461,7 +557,7 @@ type Name struct {
 
 func (x *Name) Reset() {
 	*x = Name{}
-	mi := &file_peer_proto_msgTypes[5]
+	mi := &file_peer_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -473,7 +569,7 @@ func (x *Name) String() string {
 func (*Name) ProtoMessage() {}
 
 func (x *Name) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[5]
+	mi := &file_peer_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -486,7 +582,7 @@ func (x *Name) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Name.ProtoReflect.Descriptor instead.
 func (*Name) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{5}
+	return file_peer_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Name) GetDir() *vicepb.Fid {
@@ -577,7 +673,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_peer_proto_msgTypes[6]
+	mi := &file_peer_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -589,7 +685,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[6]
+	mi := &file_peer_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -602,7 +698,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{6}
+	return file_peer_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Reason) GetUpdate() *vicepb.StoreId {
@@ -627,13 +723,14 @@ type Object struct {
 	Attributes    *vicepb.StoreId        `protobuf:"bytes,3,opt,name=attributes,proto3" json:"attributes,omitempty"` // of a directory: the update that set its attributes; unset for a settled one
 	Removed       *Tombstone             `protobuf:"bytes,4,opt,name=removed,proto3" json:"removed,omitempty"`
 	Heads         []*vicepb.StoreId      `protobuf:"bytes,5,rep,name=heads,proto3" json:"heads,omitempty"` // of a file that is inconsistent: the updates that did not see each other
+	Acls          []*ACLUpdate           `protobuf:"bytes,6,rep,name=acls,proto3" json:"acls,omitempty"`   // of a directory: changes of its ACL
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_peer_proto_msgTypes[7]
+	mi := &file_peer_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -645,7 +742,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[7]
+	mi := &file_peer_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -658,7 +755,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{7}
+	return file_peer_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Object) GetFid() *vicepb.Fid {
@@ -696,6 +793,73 @@ func (x *Object) GetHeads() []*vicepb.StoreId {
 	return nil
 }
 
+func (x *Object) GetAcls() []*ACLUpdate {
+	if x != nil {
+		return x.Acls
+	}
+	return nil
+}
+
+type ACLUpdate struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Update        *vicepb.StoreId        `protobuf:"bytes,1,opt,name=update,proto3" json:"update,omitempty"`
+	Acl           []byte                 `protobuf:"bytes,2,opt,name=acl,proto3" json:"acl,omitempty"`
+	Seen          []*vicepb.StoreId      `protobuf:"bytes,3,rep,name=seen,proto3" json:"seen,omitempty"` // other changes of the ACL that were there when it was made
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ACLUpdate) Reset() {
+	*x = ACLUpdate{}
+	mi := &file_peer_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ACLUpdate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ACLUpdate) ProtoMessage() {}
+
+func (x *ACLUpdate) ProtoReflect() protoreflect.Message {
+	mi := &file_peer_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ACLUpdate.ProtoReflect.Descriptor instead.
+func (*ACLUpdate) Descriptor() ([]byte, []int) {
+	return file_peer_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ACLUpdate) GetUpdate() *vicepb.StoreId {
+	if x != nil {
+		return x.Update
+	}
+	return nil
+}
+
+func (x *ACLUpdate) GetAcl() []byte {
+	if x != nil {
+		return x.Acl
+	}
+	return nil
+}
+
+func (x *ACLUpdate) GetSeen() []*vicepb.StoreId {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
 type Tombstone struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       *vicepb.VersionVector  `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
@@ -708,7 +872,7 @@ type Tombstone struct {
 
 func (x *Tombstone) Reset() {
 	*x = Tombstone{}
-	mi := &file_peer_proto_msgTypes[8]
+	mi := &file_peer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -720,7 +884,7 @@ func (x *Tombstone) String() string {
 func (*Tombstone) ProtoMessage() {}
 
 func (x *Tombstone) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[8]
+	mi := &file_peer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -733,7 +897,7 @@ func (x *Tombstone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tombstone.ProtoReflect.Descriptor instead.
 func (*Tombstone) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{8}
+	return file_peer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Tombstone) GetVersion() *vicepb.VersionVector {
@@ -775,7 +939,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_peer_proto_msgTypes[9]
+	mi := &file_peer_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -787,7 +951,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[9]
+	mi := &file_peer_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -800,7 +964,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{9}
+	return file_peer_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *JoinRequest) GetVolume() uint32 {
@@ -832,7 +996,7 @@ type JoinReply struct {
 
 func (x *JoinReply) Reset() {
 	*x = JoinReply{}
-	mi := &file_peer_proto_msgTypes[10]
+	mi := &file_peer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -844,7 +1008,7 @@ func (x *JoinReply) String() string {
 func (*JoinReply) ProtoMessage() {}
 
 func (x *JoinReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[10]
+	mi := &file_peer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -857,7 +1021,7 @@ func (x *JoinReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinReply.ProtoReflect.Descriptor instead.
 func (*JoinReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{10}
+	return file_peer_proto_rawDescGZIP(), []int{13}
 }
 
 type SettleRequest struct {
@@ -870,7 +1034,7 @@ type SettleRequest struct {
 
 func (x *SettleRequest) Reset() {
 	*x = SettleRequest{}
-	mi := &file_peer_proto_msgTypes[11]
+	mi := &file_peer_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -882,7 +1046,7 @@ func (x *SettleRequest) String() string {
 func (*SettleRequest) ProtoMessage() {}
 
 func (x *SettleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[11]
+	mi := &file_peer_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -895,7 +1059,7 @@ func (x *SettleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleRequest.ProtoReflect.Descriptor instead.
 func (*SettleRequest) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{11}
+	return file_peer_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SettleRequest) GetVolume() uint32 {
@@ -924,7 +1088,7 @@ type SettleBatch struct {
 
 func (x *SettleBatch) Reset() {
 	*x = SettleBatch{}
-	mi := &file_peer_proto_msgTypes[12]
+	mi := &file_peer_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -936,7 +1100,7 @@ func (x *SettleBatch) String() string {
 func (*SettleBatch) ProtoMessage() {}
 
 func (x *SettleBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[12]
+	mi := &file_peer_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -949,7 +1113,7 @@ func (x *SettleBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleBatch.ProtoReflect.Descriptor instead.
 func (*SettleBatch) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{12}
+	return file_peer_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SettleBatch) GetClient() []byte {
@@ -989,7 +1153,7 @@ type SettleReply struct {
 
 func (x *SettleReply) Reset() {
 	*x = SettleReply{}
-	mi := &file_peer_proto_msgTypes[13]
+	mi := &file_peer_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1001,7 +1165,7 @@ func (x *SettleReply) String() string {
 func (*SettleReply) ProtoMessage() {}
 
 func (x *SettleReply) ProtoReflect() protoreflect.Message {
-	mi := &file_peer_proto_msgTypes[13]
+	mi := &file_peer_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1014,7 +1178,7 @@ func (x *SettleReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleReply.ProtoReflect.Descriptor instead.
 func (*SettleReply) Descriptor() ([]byte, []int) {
-	return file_peer_proto_rawDescGZIP(), []int{13}
+	return file_peer_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SettleReply) GetStates() []SettleReply_State {
@@ -1030,7 +1194,12 @@ const file_peer_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
 	"peer.proto\x12\fcoda.peer.v1\x1a\n" +
-	"vice.proto\"q\n" +
+	"vice.proto\"C\n" +
+	"\x11ProtectionRequest\x12\x12\n" +
+	"\x04have\x18\x01 \x01(\x04R\x04have\x12\x1a\n" +
+	"\bdatabase\x18\x02 \x01(\fR\bdatabase\"-\n" +
+	"\x0fProtectionReply\x12\x1a\n" +
+	"\bdatabase\x18\x01 \x01(\fR\bdatabase\"q\n" +
 	"\x10UnsettledRequest\x12\x16\n" +
 	"\x06volume\x18\x01 \x01(\rR\x06volume\x12\x1e\n" +
 	"\n" +
@@ -1075,7 +1244,7 @@ const file_peer_proto_rawDesc = "" +
 	"originName\"h\n" +
 	"\x06Reason\x12-\n" +
 	"\x06update\x18\x01 \x01(\v2\x15.coda.vice.v1.StoreIdR\x06update\x12/\n" +
-	"\aremoval\x18\x02 \x01(\v2\x15.coda.vice.v1.StoreIdR\aremoval\"\xf2\x01\n" +
+	"\aremoval\x18\x02 \x01(\v2\x15.coda.vice.v1.StoreIdR\aremoval\"\x9f\x02\n" +
 	"\x06Object\x12#\n" +
 	"\x03fid\x18\x01 \x01(\v2\x11.coda.vice.v1.FidR\x03fid\x12,\n" +
 	"\x06status\x18\x02 \x01(\v2\x14.coda.vice.v1.StatusR\x06status\x125\n" +
@@ -1083,7 +1252,12 @@ const file_peer_proto_rawDesc = "" +
 	"attributes\x18\x03 \x01(\v2\x15.coda.vice.v1.StoreIdR\n" +
 	"attributes\x121\n" +
 	"\aremoved\x18\x04 \x01(\v2\x17.coda.peer.v1.TombstoneR\aremoved\x12+\n" +
-	"\x05heads\x18\x05 \x03(\v2\x15.coda.vice.v1.StoreIdR\x05heads\"\xaa\x01\n" +
+	"\x05heads\x18\x05 \x03(\v2\x15.coda.vice.v1.StoreIdR\x05heads\x12+\n" +
+	"\x04acls\x18\x06 \x03(\v2\x17.coda.peer.v1.ACLUpdateR\x04acls\"w\n" +
+	"\tACLUpdate\x12-\n" +
+	"\x06update\x18\x01 \x01(\v2\x15.coda.vice.v1.StoreIdR\x06update\x12\x10\n" +
+	"\x03acl\x18\x02 \x01(\fR\x03acl\x12)\n" +
+	"\x04seen\x18\x03 \x03(\v2\x15.coda.vice.v1.StoreIdR\x04seen\"\xaa\x01\n" +
 	"\tTombstone\x125\n" +
 	"\aversion\x18\x01 \x01(\v2\x1b.coda.vice.v1.VersionVectorR\aversion\x12-\n" +
 	"\x06update\x18\x02 \x01(\v2\x15.coda.vice.v1.StoreIdR\x06update\x12#\n" +
@@ -1109,11 +1283,14 @@ const file_peer_proto_rawDesc = "" +
 	"\x05State\x12\x11\n" +
 	"\rSTATE_UNKNOWN\x10\x00\x12\x0f\n" +
 	"\vSTATE_KNOWN\x10\x01\x12\x14\n" +
-	"\x10STATE_EVERYWHERE\x10\x022\xd1\x01\n" +
+	"\x10STATE_EVERYWHERE\x10\x022\xe0\x02\n" +
 	"\x04Peer\x12K\n" +
 	"\tUnsettled\x12\x1e.coda.peer.v1.UnsettledRequest\x1a\x1c.coda.peer.v1.UnsettledReply0\x01\x12:\n" +
-	"\x04Join\x12\x19.coda.peer.v1.JoinRequest\x1a\x17.coda.peer.v1.JoinReply\x12@\n" +
-	"\x06Settle\x12\x1b.coda.peer.v1.SettleRequest\x1a\x19.coda.peer.v1.SettleReplyB5Z3github.com/codastress/codastress/system/wire/peerpbb\x06proto3"
+	"\x04Join\x12\x19.coda.peer.v1.JoinRequest\x1a\x17.coda.peer.v1.JoinReply\x12?\n" +
+	"\x05Fetch\x12\x1a.coda.vice.v1.FetchRequest\x1a\x18.coda.vice.v1.FetchReply0\x01\x12@\n" +
+	"\x06Settle\x12\x1b.coda.peer.v1.SettleRequest\x1a\x19.coda.peer.v1.SettleReply\x12L\n" +
+	"\n" +
+	"Protection\x12\x1f.coda.peer.v1.ProtectionRequest\x1a\x1d.coda.peer.v1.ProtectionReplyB5Z3github.com/codastress/codastress/system/wire/peerpbb\x06proto3"
 
 var (
 	file_peer_proto_rawDescOnce sync.Once
@@ -1128,69 +1305,81 @@ func file_peer_proto_rawDescGZIP() []byte {
 }
 
 var file_peer_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_peer_proto_goTypes = []any{
 	(SettleReply_State)(0),       // 0: coda.peer.v1.SettleReply.State
-	(*UnsettledRequest)(nil),     // 1: coda.peer.v1.UnsettledRequest
-	(*UnsettledReply)(nil),       // 2: coda.peer.v1.UnsettledReply
-	(*Head)(nil),                 // 3: coda.peer.v1.Head
-	(*Batch)(nil),                // 4: coda.peer.v1.Batch
-	(*Update)(nil),               // 5: coda.peer.v1.Update
-	(*Name)(nil),                 // 6: coda.peer.v1.Name
-	(*Reason)(nil),               // 7: coda.peer.v1.Reason
-	(*Object)(nil),               // 8: coda.peer.v1.Object
-	(*Tombstone)(nil),            // 9: coda.peer.v1.Tombstone
-	(*JoinRequest)(nil),          // 10: coda.peer.v1.JoinRequest
-	(*JoinReply)(nil),            // 11: coda.peer.v1.JoinReply
-	(*SettleRequest)(nil),        // 12: coda.peer.v1.SettleRequest
-	(*SettleBatch)(nil),          // 13: coda.peer.v1.SettleBatch
-	(*SettleReply)(nil),          // 14: coda.peer.v1.SettleReply
-	(*vicepb.Fid)(nil),           // 15: coda.vice.v1.Fid
-	(*vicepb.StoreId)(nil),       // 16: coda.vice.v1.StoreId
-	(vicepb.ObjectKind)(0),       // 17: coda.vice.v1.ObjectKind
-	(*vicepb.Status)(nil),        // 18: coda.vice.v1.Status
-	(*vicepb.VersionVector)(nil), // 19: coda.vice.v1.VersionVector
+	(*ProtectionRequest)(nil),    // 1: coda.peer.v1.ProtectionRequest
+	(*ProtectionReply)(nil),      // 2: coda.peer.v1.ProtectionReply
+	(*UnsettledRequest)(nil),     // 3: coda.peer.v1.UnsettledRequest
+	(*UnsettledReply)(nil),       // 4: coda.peer.v1.UnsettledReply
+	(*Head)(nil),                 // 5: coda.peer.v1.Head
+	(*Batch)(nil),                // 6: coda.peer.v1.Batch
+	(*Update)(nil),               // 7: coda.peer.v1.Update
+	(*Name)(nil),                 // 8: coda.peer.v1.Name
+	(*Reason)(nil),               // 9: coda.peer.v1.Reason
+	(*Object)(nil),               // 10: coda.peer.v1.Object
+	(*ACLUpdate)(nil),            // 11: coda.peer.v1.ACLUpdate
+	(*Tombstone)(nil),            // 12: coda.peer.v1.Tombstone
+	(*JoinRequest)(nil),          // 13: coda.peer.v1.JoinRequest
+	(*JoinReply)(nil),            // 14: coda.peer.v1.JoinReply
+	(*SettleRequest)(nil),        // 15: coda.peer.v1.SettleRequest
+	(*SettleBatch)(nil),          // 16: coda.peer.v1.SettleBatch
+	(*SettleReply)(nil),          // 17: coda.peer.v1.SettleReply
+	(*vicepb.Fid)(nil),           // 18: coda.vice.v1.Fid
+	(*vicepb.StoreId)(nil),       // 19: coda.vice.v1.StoreId
+	(vicepb.ObjectKind)(0),       // 20: coda.vice.v1.ObjectKind
+	(*vicepb.Status)(nil),        // 21: coda.vice.v1.Status
+	(*vicepb.VersionVector)(nil), // 22: coda.vice.v1.VersionVector
+	(*vicepb.FetchRequest)(nil),  // 23: coda.vice.v1.FetchRequest
+	(*vicepb.FetchReply)(nil),    // 24: coda.vice.v1.FetchReply
 }
 var file_peer_proto_depIdxs = []int32{
-	15, // 0: coda.peer.v1.UnsettledRequest.also:type_name -> coda.vice.v1.Fid
-	3,  // 1: coda.peer.v1.UnsettledReply.head:type_name -> coda.peer.v1.Head
-	4,  // 2: coda.peer.v1.UnsettledReply.batch:type_name -> coda.peer.v1.Batch
-	6,  // 3: coda.peer.v1.UnsettledReply.name:type_name -> coda.peer.v1.Name
-	8,  // 4: coda.peer.v1.UnsettledReply.object:type_name -> coda.peer.v1.Object
-	5,  // 5: coda.peer.v1.Batch.updates:type_name -> coda.peer.v1.Update
-	15, // 6: coda.peer.v1.Update.fid:type_name -> coda.vice.v1.Fid
-	15, // 7: coda.peer.v1.Name.dir:type_name -> coda.vice.v1.Fid
-	16, // 8: coda.peer.v1.Name.update:type_name -> coda.vice.v1.StoreId
-	15, // 9: coda.peer.v1.Name.fid:type_name -> coda.vice.v1.Fid
-	17, // 10: coda.peer.v1.Name.kind:type_name -> coda.vice.v1.ObjectKind
-	16, // 11: coda.peer.v1.Name.removal:type_name -> coda.vice.v1.StoreId
-	7,  // 12: coda.peer.v1.Name.also:type_name -> coda.peer.v1.Reason
-	15, // 13: coda.peer.v1.Name.lost:type_name -> coda.vice.v1.Fid
-	15, // 14: coda.peer.v1.Name.origin_dir:type_name -> coda.vice.v1.Fid
-	16, // 15: coda.peer.v1.Reason.update:type_name -> coda.vice.v1.StoreId
-	16, // 16: coda.peer.v1.Reason.removal:type_name -> coda.vice.v1.StoreId
-	15, // 17: coda.peer.v1.Object.fid:type_name -> coda.vice.v1.Fid
-	18, // 18: coda.peer.v1.Object.status:type_name -> coda.vice.v1.Status
-	16, // 19: coda.peer.v1.Object.attributes:type_name -> coda.vice.v1.StoreId
-	9,  // 20: coda.peer.v1.Object.removed:type_name -> coda.peer.v1.Tombstone
-	16, // 21: coda.peer.v1.Object.heads:type_name -> coda.vice.v1.StoreId
-	19, // 22: coda.peer.v1.Tombstone.version:type_name -> coda.vice.v1.VersionVector
-	16, // 23: coda.peer.v1.Tombstone.update:type_name -> coda.vice.v1.StoreId
-	15, // 24: coda.peer.v1.Tombstone.dir:type_name -> coda.vice.v1.Fid
-	15, // 25: coda.peer.v1.JoinRequest.also:type_name -> coda.vice.v1.Fid
-	13, // 26: coda.peer.v1.SettleRequest.batches:type_name -> coda.peer.v1.SettleBatch
-	0,  // 27: coda.peer.v1.SettleReply.states:type_name -> coda.peer.v1.SettleReply.State
-	1,  // 28: coda.peer.v1.Peer.Unsettled:input_type -> coda.peer.v1.UnsettledRequest
-	10, // 29: coda.peer.v1.Peer.Join:input_type -> coda.peer.v1.JoinRequest
-	12, // 30: coda.peer.v1.Peer.Settle:input_type -> coda.peer.v1.SettleRequest
-	2,  // 31: coda.peer.v1.Peer.Unsettled:output_type -> coda.peer.v1.UnsettledReply
-	11, // 32: coda.peer.v1.Peer.Join:output_type -> coda.peer.v1.JoinReply
-	14, // 33: coda.peer.v1.Peer.Settle:output_type -> coda.peer.v1.SettleReply
-	31, // [31:34] is the sub-list for method output_type
-	28, // [28:31] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	18, // 0: coda.peer.v1.UnsettledRequest.also:type_name -> coda.vice.v1.Fid
+	5,  // 1: coda.peer.v1.UnsettledReply.head:type_name -> coda.peer.v1.Head
+	6,  // 2: coda.peer.v1.UnsettledReply.batch:type_name -> coda.peer.v1.Batch
+	8,  // 3: coda.peer.v1.UnsettledReply.name:type_name -> coda.peer.v1.Name
+	10, // 4: coda.peer.v1.UnsettledReply.object:type_name -> coda.peer.v1.Object
+	7,  // 5: coda.peer.v1.Batch.updates:type_name -> coda.peer.v1.Update
+	18, // 6: coda.peer.v1.Update.fid:type_name -> coda.vice.v1.Fid
+	18, // 7: coda.peer.v1.Name.dir:type_name -> coda.vice.v1.Fid
+	19, // 8: coda.peer.v1.Name.update:type_name -> coda.vice.v1.StoreId
+	18, // 9: coda.peer.v1.Name.fid:type_name -> coda.vice.v1.Fid
+	20, // 10: coda.peer.v1.Name.kind:type_name -> coda.vice.v1.ObjectKind
+	19, // 11: coda.peer.v1.Name.removal:type_name -> coda.vice.v1.StoreId
+	9,  // 12: coda.peer.v1.Name.also:type_name -> coda.peer.v1.Reason
+	18, // 13: coda.peer.v1.Name.lost:type_name -> coda.vice.v1.Fid
+	18, // 14: coda.peer.v1.Name.origin_dir:type_name -> coda.vice.v1.Fid
+	19, // 15: coda.peer.v1.Reason.update:type_name -> coda.vice.v1.StoreId
+	19, // 16: coda.peer.v1.Reason.removal:type_name -> coda.vice.v1.StoreId
+	18, // 17: coda.peer.v1.Object.fid:type_name -> coda.vice.v1.Fid
+	21, // 18: coda.peer.v1.Object.status:type_name -> coda.vice.v1.Status
+	19, // 19: coda.peer.v1.Object.attributes:type_name -> coda.vice.v1.StoreId
+	12, // 20: coda.peer.v1.Object.removed:type_name -> coda.peer.v1.Tombstone
+	19, // 21: coda.peer.v1.Object.heads:type_name -> coda.vice.v1.StoreId
+	11, // 22: coda.peer.v1.Object.acls:type_name -> coda.peer.v1.ACLUpdate
+	19, // 23: coda.peer.v1.ACLUpdate.update:type_name -> coda.vice.v1.StoreId
+	19, // 24: coda.peer.v1.ACLUpdate.seen:type_name -> coda.vice.v1.StoreId
+	22, // 25: coda.peer.v1.Tombstone.version:type_name -> coda.vice.v1.VersionVector
+	19, // 26: coda.peer.v1.Tombstone.update:type_name -> coda.vice.v1.StoreId
+	18, // 27: coda.peer.v1.Tombstone.dir:type_name -> coda.vice.v1.Fid
+	18, // 28: coda.peer.v1.JoinRequest.also:type_name -> coda.vice.v1.Fid
+	16, // 29: coda.peer.v1.SettleRequest.batches:type_name -> coda.peer.v1.SettleBatch
+	0,  // 30: coda.peer.v1.SettleReply.states:type_name -> coda.peer.v1.SettleReply.State
+	3,  // 31: coda.peer.v1.Peer.Unsettled:input_type -> coda.peer.v1.UnsettledRequest
+	13, // 32: coda.peer.v1.Peer.Join:input_type -> coda.peer.v1.JoinRequest
+	23, // 33: coda.peer.v1.Peer.Fetch:input_type -> coda.vice.v1.FetchRequest
+	15, // 34: coda.peer.v1.Peer.Settle:input_type -> coda.peer.v1.SettleRequest
+	1,  // 35: coda.peer.v1.Peer.Protection:input_type -> coda.peer.v1.ProtectionRequest
+	4,  // 36: coda.peer.v1.Peer.Unsettled:output_type -> coda.peer.v1.UnsettledReply
+	14, // 37: coda.peer.v1.Peer.Join:output_type -> coda.peer.v1.JoinReply
+	24, // 38: coda.peer.v1.Peer.Fetch:output_type -> coda.vice.v1.FetchReply
+	17, // 39: coda.peer.v1.Peer.Settle:output_type -> coda.peer.v1.SettleReply
+	2,  // 40: coda.peer.v1.Peer.Protection:output_type -> coda.peer.v1.ProtectionReply
+	36, // [36:41] is the sub-list for method output_type
+	31, // [31:36] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_peer_proto_init() }
@@ -1198,7 +1387,7 @@ func file_peer_proto_init() {
 	if File_peer_proto != nil {
 		return
 	}
-	file_peer_proto_msgTypes[1].OneofWrappers = []any{
+	file_peer_proto_msgTypes[3].OneofWrappers = []any{
 		(*UnsettledReply_Head)(nil),
 		(*UnsettledReply_Batch)(nil),
 		(*UnsettledReply_Name)(nil),
@@ -1210,7 +1399,7 @@ func file_peer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_peer_proto_rawDesc), len(file_peer_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   14,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -13,6 +13,7 @@ package peerpb
 
 import (
 	context "context"
+	vicepb "github.com/codastress/codastress/system/wire/vicepb"
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
 	status "google.golang.org/grpc/status"
@@ -24,9 +25,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Peer_Unsettled_FullMethodName = "/coda.peer.v1.Peer/Unsettled"
-	Peer_Join_FullMethodName      = "/coda.peer.v1.Peer/Join"
-	Peer_Settle_FullMethodName    = "/coda.peer.v1.Peer/Settle"
+	Peer_Unsettled_FullMethodName  = "/coda.peer.v1.Peer/Unsettled"
+	Peer_Join_FullMethodName       = "/coda.peer.v1.Peer/Join"
+	Peer_Fetch_FullMethodName      = "/coda.peer.v1.Peer/Fetch"
+	Peer_Settle_FullMethodName     = "/coda.peer.v1.Peer/Settle"
+	Peer_Protection_FullMethodName = "/coda.peer.v1.Peer/Protection"
 )
 
 // PeerClient is the client API for Peer service.
@@ -37,8 +40,12 @@ type PeerClient interface {
 	Unsettled(ctx context.Context, in *UnsettledRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[UnsettledReply], error)
 	// Join has the server read the Unsettled of the one that asks and join it, and answers when that is durable.
 	Join(ctx context.Context, in *JoinRequest, opts ...grpc.CallOption) (*JoinReply, error)
+	// Fetch is Vice.Fetch for servers, who may read everything.
+	Fetch(ctx context.Context, in *vicepb.FetchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[vicepb.FetchReply], error)
 	// Settle asks which batches the server has, and tells it which ones all replicas have.
 	Settle(ctx context.Context, in *SettleRequest, opts ...grpc.CallOption) (*SettleReply, error)
+	// Protection gives the users and groups, where the server has a newer version of them.
+	Protection(ctx context.Context, in *ProtectionRequest, opts ...grpc.CallOption) (*ProtectionReply, error)
 }
 
 type peerClient struct {
@@ -78,10 +85,39 @@ func (c *peerClient) Join(ctx context.Context, in *JoinRequest, opts ...grpc.Cal
 	return out, nil
 }
 
+func (c *peerClient) Fetch(ctx context.Context, in *vicepb.FetchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[vicepb.FetchReply], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Peer_ServiceDesc.Streams[1], Peer_Fetch_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[vicepb.FetchRequest, vicepb.FetchReply]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Peer_FetchClient = grpc.ServerStreamingClient[vicepb.FetchReply]
+
 func (c *peerClient) Settle(ctx context.Context, in *SettleRequest, opts ...grpc.CallOption) (*SettleReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SettleReply)
 	err := c.cc.Invoke(ctx, Peer_Settle_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *peerClient) Protection(ctx context.Context, in *ProtectionRequest, opts ...grpc.CallOption) (*ProtectionReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ProtectionReply)
+	err := c.cc.Invoke(ctx, Peer_Protection_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -96,8 +132,12 @@ type PeerServer interface {
 	Unsettled(*UnsettledRequest, grpc.ServerStreamingServer[UnsettledReply]) error
 	// Join has the server read the Unsettled of the one that asks and join it, and answers when that is durable.
 	Join(context.Context, *JoinRequest) (*JoinReply, error)
+	// Fetch is Vice.Fetch for servers, who may read everything.
+	Fetch(*vicepb.FetchRequest, grpc.ServerStreamingServer[vicepb.FetchReply]) error
 	// Settle asks which batches the server has, and tells it which ones all replicas have.
 	Settle(context.Context, *SettleRequest) (*SettleReply, error)
+	// Protection gives the users and groups, where the server has a newer version of them.
+	Protection(context.Context, *ProtectionRequest) (*ProtectionReply, error)
 	mustEmbedUnimplementedPeerServer()
 }
 
@@ -114,8 +154,14 @@ func (UnimplementedPeerServer) Unsettled(*UnsettledRequest, grpc.ServerStreaming
 func (UnimplementedPeerServer) Join(context.Context, *JoinRequest) (*JoinReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Join not implemented")
 }
+func (UnimplementedPeerServer) Fetch(*vicepb.FetchRequest, grpc.ServerStreamingServer[vicepb.FetchReply]) error {
+	return status.Error(codes.Unimplemented, "method Fetch not implemented")
+}
 func (UnimplementedPeerServer) Settle(context.Context, *SettleRequest) (*SettleReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Settle not implemented")
+}
+func (UnimplementedPeerServer) Protection(context.Context, *ProtectionRequest) (*ProtectionReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Protection not implemented")
 }
 func (UnimplementedPeerServer) mustEmbedUnimplementedPeerServer() {}
 func (UnimplementedPeerServer) testEmbeddedByValue()              {}
@@ -167,6 +213,17 @@ func _Peer_Join_Handler(srv interface{}, ctx context.Context, dec func(interface
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Peer_Fetch_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(vicepb.FetchRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(PeerServer).Fetch(m, &grpc.GenericServerStream[vicepb.FetchRequest, vicepb.FetchReply]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Peer_FetchServer = grpc.ServerStreamingServer[vicepb.FetchReply]
+
 func _Peer_Settle_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SettleRequest)
 	if err := dec(in); err != nil {
@@ -181,6 +238,24 @@ func _Peer_Settle_Handler(srv interface{}, ctx context.Context, dec func(interfa
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(PeerServer).Settle(ctx, req.(*SettleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Peer_Protection_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ProtectionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeerServer).Protection(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Peer_Protection_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeerServer).Protection(ctx, req.(*ProtectionRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -200,11 +275,20 @@ var Peer_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "Settle",
 			Handler:    _Peer_Settle_Handler,
 		},
+		{
+			MethodName: "Protection",
+			Handler:    _Peer_Protection_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "Unsettled",
 			Handler:       _Peer_Unsettled_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Fetch",
+			Handler:       _Peer_Fetch_Handler,
 			ServerStreams: true,
 		},
 	},
