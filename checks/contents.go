@@ -19,7 +19,8 @@ type contents struct {
 var errRecord = errors.New("the record contradicts itself")
 
 // newContents looks at all operations once. The error is errRecord.
-func newContents(operations *history.Packed) (*contents, error) {
+func newContents(run *history.Run) (*contents, error) {
+	operations := run.Operations
 	n := operations.Nonces()
 	c := &contents{operations: operations, writer: make([]int32, n), began: make([]history.Time, n), by: make([]history.Time, n)}
 	for i := range c.by {
@@ -49,7 +50,20 @@ func newContents(operations *history.Packed) (*contents, error) {
 			return nil, fmt.Errorf("%w: the content of %s was seen before the write began", errRecord, describe(&op))
 		}
 	}
+	if run.Meta.Foreign() {
+		c.forgetSightings()
+	}
 	return c, nil
+}
+
+// forgetSightings leaves only the ends of writes. Where a write is no single step, what was seen of it may still be on its way.
+func (c *contents) forgetSightings() {
+	for number := range c.by {
+		c.by[number] = history.Forever
+		if write := c.write(uint32(number)); write != nil {
+			c.by[number] = doneBy(write)
+		}
+	}
 }
 
 // readBy is by when a write had certainly read its parents: before it began, or while it was there.

@@ -11,6 +11,9 @@ import (
 // acknowledged. The daemons of the harness are no part of the promise: without them nothing is decided.
 func noCrash(run *history.Run) history.Verdict {
 	j := judge(run, "no-crash")
+	if run.Meta.Foreign() {
+		return foreignDaemons(j)
+	}
 	seen := map[string]bool{} // nodes whose daemon is known to have been there
 	failing := failingDisks(run)
 	ended := 0
@@ -51,6 +54,19 @@ func noCrash(run *history.Run) history.Verdict {
 		j.doubt("daemons may have ended later: %s", run.Truncated)
 	}
 	return j.verdict("%s ended, each because a fault or the teardown ended it", count(ended, "daemon"))
+}
+
+// foreignDaemons judges a run on a file system that is not ours: nobody knows its daemons. Those of the harness have to be there all the same.
+func foreignDaemons(j *judgement) history.Verdict {
+	for i := range j.run.Events {
+		if e := &j.run.Events[i]; !e.Expected && (e.What == "exited" || e.What == "killed") {
+			j.doubt("%s on %s, which belongs to the harness, ended by itself: %s", e.Daemon, e.Node, firstLine(e.Detail))
+		}
+	}
+	if j.doubts > 0 {
+		return j.verdict("")
+	}
+	return j.skipped("the daemons of the file system are not ours to watch")
 }
 
 // failingDisks is when the disk of each node refused calls by a fault.

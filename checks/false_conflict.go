@@ -13,6 +13,9 @@ import (
 // holds it, that the client did not know when it made its own.
 func noFalseConflict(run *history.Run) history.Verdict {
 	c := &falseConflicts{judgement: judge(run, "no-false-conflict"), operations: run.Operations}
+	if run.Meta.Foreign() {
+		return c.skipped("a file system that is not ours does not say what it has in conflict")
+	}
 	if problem := notWhole(run); problem != "" {
 		return c.undecided("%s", problem)
 	}
@@ -20,7 +23,7 @@ func noFalseConflict(run *history.Run) history.Verdict {
 		c.doubt("the conflicts of %s are not known", unknown)
 	}
 	var err error
-	if c.contents, err = newContents(c.operations); err != nil {
+	if c.contents, err = newContents(run); err != nil {
 		return c.undecided("%v", err)
 	}
 	c.changes = mutations(c.operations)

@@ -17,7 +17,7 @@ func noLostData(run *history.Run) history.Verdict {
 		return l.undecided("%s", problem)
 	}
 	var err error
-	if l.contents, err = newContents(l.operations); err != nil {
+	if l.contents, err = newContents(run); err != nil {
 		return l.undecided("%v", err)
 	}
 	if !l.chooseFinal() {
@@ -25,6 +25,7 @@ func noLostData(run *history.Run) history.Verdict {
 	}
 	l.mutations = rearrangements(l.operations)
 	l.groups = newGroups(run)
+	l.blackBox = newBlackBox(run, l.mutations, l.groups)
 	l.conflicts = newConflicts(run)
 	l.power = newPowerLosses(run)
 	l.placings = newPlacings(l.contents)
@@ -39,6 +40,9 @@ func noLostData(run *history.Run) history.Verdict {
 	}
 	l.figure("names judged", float64(l.judged), "")
 	l.figure("names not judged", float64(l.skipped), "")
+	if run.Meta.Foreign() {
+		l.figure("left open, since clients were at work at the same time", float64(l.blackBox.open), "")
+	}
 	l.figure("changes kept as conflicts", float64(l.kept), "")
 	l.figure("changes that a loss of power may take", float64(l.taken), "")
 	return l.verdict("the final state of %s is explained by %s", count(l.judged, "name"), count(l.operations.Len(), "operation"))
@@ -50,6 +54,7 @@ type lostData struct {
 	contents   *contents
 	mutations  *byPath
 	groups     *groups
+	blackBox   *blackBox
 	conflicts  *conflicts
 	power      *powerLosses
 	placings   *placings
@@ -193,6 +198,9 @@ func (l *lostData) linkedNames() {
 
 // failAt fails with some rows as evidence; -1 stands for none.
 func (l *lostData) failAt(path uint32, text string, rows ...int) {
+	if l.blackBox.disputed(path) {
+		return
+	}
 	if l.failures >= mostEvidence {
 		l.fail(history.Evidence{}) // it counts, and is not kept
 		return

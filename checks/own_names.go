@@ -15,11 +15,14 @@ import (
 // links or renamed directories give a second way to be changed are left out, and those with conflicts, of which another check tells.
 func ownNames(run *history.Run) history.Verdict {
 	o := &owned{judgement: judge(run, "own-names"), operations: run.Operations}
+	if !run.Meta.Consistency.Sessions() {
+		return o.skipped("%s does not promise it", run.Meta.Consistency)
+	}
 	if problem := notWhole(run); problem != "" {
 		return o.undecided("%s", problem)
 	}
 	var err error
-	if o.contents, err = newContents(o.operations); err != nil {
+	if o.contents, err = newContents(run); err != nil {
 		return o.undecided("%v", err)
 	}
 	o.conflicts, o.power, o.groups = newConflicts(run), newPowerLosses(run), newGroups(run)

@@ -92,6 +92,9 @@ func (l *lostData) madeBefore(path uint32, moment history.Time) bool {
 }
 
 func (l *lostData) failReads(i int, row *history.Row, text string) {
+	if (row.Content == 0 || l.operations.Problem(row) != "") && (l.blackBox.meanwhile(row) || l.blackBox.disputed(row.Path)) {
+		return
+	}
 	evidence := history.Evidence{Text: text, Faults: faultsAround(l.run, row.Invoked, row.Completed)}
 	if w := l.contents.writer[row.Content]; w != 0 {
 		evidence.Operations = append(evidence.Operations, l.operations.At(int(w-1)))

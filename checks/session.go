@@ -14,11 +14,14 @@ import (
 // what it only saw, nothing is demanded then. Names with conflicts, renames or links are left out, since there a client may rightly go back.
 func sessionReads(run *history.Run) history.Verdict {
 	s := &sessions{judgement: judge(run, "session-reads"), operations: run.Operations}
+	if !run.Meta.Consistency.Sessions() {
+		return s.skipped("%s does not promise it", run.Meta.Consistency)
+	}
 	if problem := notWhole(run); problem != "" {
 		return s.undecided("%s", problem)
 	}
 	var err error
-	if s.contents, err = newContents(s.operations); err != nil {
+	if s.contents, err = newContents(run); err != nil {
 		return s.undecided("%v", err)
 	}
 	s.still = run.Standstills()
@@ -26,6 +29,7 @@ func sessionReads(run *history.Run) history.Verdict {
 	s.power = newPowerLosses(run)
 	s.groups = newGroups(run)
 	changes := rearrangements(s.operations)
+	s.blackBox = newBlackBox(run, changes, s.groups)
 	all := newByPath(s.operations, false, func(row *history.Row) bool { return row.Kind != history.List })
 	s.nodes, s.nodeOf = nodesOf(s.operations)
 	s.perNode = make([][]uint32, len(s.nodes))
@@ -46,6 +50,7 @@ type sessions struct {
 	conflicts  *conflicts
 	power      *powerLosses
 	groups     *groups
+	blackBox   *blackBox
 	nodes      []string
 	nodeOf     []uint32   // of each worker, in nodes
 	perNode    [][]uint32 // rows of one path, kept for the next
@@ -188,7 +193,7 @@ func (s *sessions) judgeRead(f *sessionFile, node string, i int, row *history.Ro
 	case row.Outcome != history.OK || row.Kind == history.Stat:
 	case row.Content == 0 && row.Length == 0:
 		s.reads++
-		if !f.broken && f.removed > row.Completed {
+		if !f.broken && f.removed > row.Completed && !s.blackBox.meanwhile(row) {
 			s.back(node, i, newest, "sees it empty")
 		}
 	case s.contents.write(row.Content) != nil && s.operations.Problem(row) == "":

@@ -13,6 +13,7 @@ import (
 // A Topology names the nodes of a cluster.
 type Topology struct {
 	Servers, Clients []string
+	Mounts           []string // the clients of a file system that is not ours; there are no others then
 }
 
 // A Fault is a kind of harm.

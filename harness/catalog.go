@@ -26,6 +26,7 @@ type Workload struct {
 	// Plan is a pure function: the same request gives the same steps.
 	Plan       func(PlanRequest) ([]history.Step, error)
 	Parameters []Parameter
+	NeedsCoda  string // what the workload needs that only a Coda-style file system has; "" where any will do
 }
 
 // A Parameter is something about a workload or a fault that a scenario can set.
@@ -45,12 +46,18 @@ type PlanRequest struct {
 
 // A ScheduleRequest is what a nemesis schedule is made from.
 type ScheduleRequest struct {
+	Topology
+	Seed    uint64
+	Load    time.Duration
+	Must    []string       // each of these faults once, or as often as it stands here
+	Weights map[string]int // of the faults that fill the time that is left; none where it is empty
+	Gap     time.Duration  // the least time between two faults
+}
+
+// A Topology names the nodes of a cluster, or those of a file system that is not ours.
+type Topology struct {
 	Servers, Clients []string
-	Seed             uint64
-	Load             time.Duration
-	Must             []string       // each of these faults once, or as often as it stands here
-	Weights          map[string]int // of the faults that fill the time that is left; none where it is empty
-	Gap              time.Duration  // the least time between two faults
+	Mounts           []string // the clients of a file system that is not ours; there are no others then
 }
 
 // A Fault is a kind of harm.
@@ -63,7 +70,7 @@ type Fault struct {
 	// CheckArguments says what is wrong with the arguments of a step; nil where nothing is.
 	CheckArguments func(map[string]string) error
 	// Hits says why the fault cannot hit some nodes of a cluster; nil where it can.
-	Hits func(servers, clients, nodes []string) error
+	Hits func(topology Topology, nodes []string) error
 	// Prepare makes the injection of one planned step on a cluster.
 	Prepare func(*cluster.Cluster, history.Step) (Injection, error)
 }

@@ -26,6 +26,9 @@ func Plan(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.Step, e
 	if err != nil {
 		return nil, err
 	}
+	if workload.NeedsCoda != "" && sc.Foreign() {
+		return nil, fmt.Errorf("the workload %s cannot be carried out on a file system that is not ours: it needs %s", workload.Name, workload.NeedsCoda)
+	}
 	tasks, err := workload.Plan(PlanRequest{
 		Clients: cluster.ClientNames(sc.Clients),
 		Args:    sc.Workload.Args,
@@ -53,18 +56,25 @@ func planFaults(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.S
 		}
 	}
 	placed, err := catalog.Schedule(ScheduleRequest{
-		Servers: cluster.ServerNames(sc.Servers),
-		Clients: cluster.ClientNames(sc.Clients),
-		Seed:    derive(seed, "faults"),
-		Load:    sc.Load,
-		Must:    sc.Faults.Must,
-		Weights: sc.Faults.Mix,
-		Gap:     sc.Faults.Gap,
+		Topology: topologyOf(sc),
+		Seed:     derive(seed, "faults"),
+		Load:     sc.Load,
+		Must:     sc.Faults.Must,
+		Weights:  sc.Faults.Mix,
+		Gap:      sc.Faults.Gap,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("placing the faults: %w", err)
 	}
 	return append(steps, placed...), nil
+}
+
+// topologyOf names the nodes of a scenario.
+func topologyOf(sc scenario.Scenario) Topology {
+	if sc.Foreign() {
+		return Topology{Mounts: cluster.ClientNames(sc.Clients)}
+	}
+	return Topology{Servers: cluster.ServerNames(sc.Servers), Clients: cluster.ClientNames(sc.Clients)}
 }
 
 // fixedFaults are the faults whose time and place the scenario says itself.
@@ -75,7 +85,7 @@ func fixedFaults(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.
 		if err != nil {
 			return nil, err
 		}
-		if err := fault.Hits(cluster.ServerNames(sc.Servers), cluster.ClientNames(sc.Clients), fixed.Nodes); err != nil {
+		if err := fault.Hits(topologyOf(sc), fixed.Nodes); err != nil {
 			return nil, fmt.Errorf("step %d of the faults: %w", i+1, err)
 		}
 		if when := fixed.When; when != nil && when.Node != "" && !slices.Contains(cluster.ClientNames(sc.Clients), when.Node) {

@@ -20,7 +20,7 @@ type Request struct {
 	Plan     []history.Step // of a replay; nil makes one from the seed
 	Dir      string         // the run directory; it must not exist
 	Runtime  cluster.Runtime
-	Mount    string // fuse or direct
+	Mount    string // fuse, direct or foreign
 	Binary   string // the codastress executable that the nodes run
 	Version  string
 	Log      *slog.Logger
@@ -99,6 +99,7 @@ func (r *running) begin() error {
 		Scenario: r.scenario.Name, Seed: r.Seed,
 		Clients: cluster.ClientNames(r.scenario.Clients), Servers: cluster.ServerNames(r.scenario.Servers),
 		Limits: r.scenario.Limits, Runtime: r.Runtime.Name(), Mount: r.Mount, Version: r.Version,
+		Mounts: r.scenario.Mounts, Consistency: r.scenario.Consistency,
 	}
 	if err := makeRunDirectory(r.dir, r.scenario, meta, r.plan); err != nil {
 		return err

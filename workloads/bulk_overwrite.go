@@ -20,7 +20,7 @@ func (BulkOverwrite) Doc() string {
 }
 
 func (BulkOverwrite) parameters() parameters {
-	return append(siteParameters(), rateParameter(), parameter{
+	return append(siteParameters(), rateParameter(), looksParameter(), parameter{
 		name: "overwrite", preset: 900, least: 1, most: 200_000, documentation: "pages that are replaced at once",
 	})
 }
@@ -43,6 +43,6 @@ func (w BulkOverwrite) Plan(request PlanRequest) ([]history.Step, error) {
 // Do implements Workload.
 func (BulkOverwrite) Do(ctx context.Context, step history.Step, env Environment) (history.Load, error) {
 	return perform(ctx, step, env, map[string]task{
-		taskWriteSite: writeSite, taskReadSite: readSite, taskFetchPages: fetchPages, taskOverwrite: overwritePages,
+		taskWriteSite: writeSite, taskReadSite: readSite, taskFetchPages: fetchPages, taskOverwrite: overwritePages, taskLook: lookAround,
 	})
 }

@@ -22,7 +22,7 @@ func (ConcurrentReaders) Doc() string {
 
 func (ConcurrentReaders) parameters() parameters {
 	return append(
-		siteParameters(), rateParameter(),
+		siteParameters(), rateParameter(), looksParameter(),
 		parameter{name: "readers", preset: 16, least: 1, most: 1000, documentation: "processes on each client that read through the mount"},
 		parameter{
 			name: "think", preset: int64(100 * time.Millisecond), least: 0, most: int64(time.Minute), nanoseconds: true,
@@ -49,6 +49,6 @@ func (w ConcurrentReaders) Plan(request PlanRequest) ([]history.Step, error) {
 // Do implements Workload.
 func (ConcurrentReaders) Do(ctx context.Context, step history.Step, env Environment) (history.Load, error) {
 	return perform(ctx, step, env, map[string]task{
-		taskWriteSite: writeSite, taskReadSite: readSite, taskFetchPages: fetchPages, taskReadFiles: readFiles,
+		taskWriteSite: writeSite, taskReadSite: readSite, taskFetchPages: fetchPages, taskReadFiles: readFiles, taskLook: lookAround,
 	})
 }

@@ -25,6 +25,8 @@ func (ConflictingEdits) Doc() string {
 	return "every client edits the same pages, and in the end merges both versions of what is in conflict"
 }
 
+func (ConflictingEdits) needsCoda() string { return "conflicts that are kept until they are repaired" }
+
 func (ConflictingEdits) parameters() parameters {
 	return append(
 		siteParameters(), rateParameter(),

@@ -23,6 +23,8 @@ func (HoardAndTravel) Doc() string {
 	return "the last client hoards the site, and in the middle of the load reads all of it and replaces some pages, within reach of a server or not"
 }
 
+func (HoardAndTravel) needsCoda() string { return "a hoard, and work without a server" }
+
 func (HoardAndTravel) parameters() parameters {
 	return append(siteParameters(), rateParameter(), parameter{
 		name: "edited", preset: 30, least: 1, most: 10_000, documentation: "pages that the last client replaces on its way",

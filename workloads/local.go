@@ -212,6 +212,9 @@ func (d LocalDirectory) below(op, path string, call func(root int) error) error 
 		return &CallError{Op: op, Path: path, Errno: unix.EINVAL, Effect: None}
 	}
 	root, err := unix.Open(d.Root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENOENT) {
+		err = unix.ENOTCONN // what should be below it is not known to be gone
+	}
 	if err != nil {
 		return callError("open the root for "+op+" of", path, err, None)
 	}

@@ -76,7 +76,7 @@ func TestLocalDirectoryReportsErrnos(t *testing.T) {
 		{"leave the root", d.Remove(ctx, "../file"), "unlink", unix.EINVAL},
 		{"rename out of the root", d.Rename(ctx, "full/file", "/tmp/file"), "rename", unix.EINVAL},
 		{"link out of the root", d.Link(ctx, "full/file", "../file"), "link", unix.EINVAL},
-		{"a root that is not there", LocalDirectory{Root: filepath.Join(d.Root, "none")}.Remove(ctx, "file"), "open the root for unlink of", unix.ENOENT},
+		{"a root that is not there", LocalDirectory{Root: filepath.Join(d.Root, "none")}.Remove(ctx, "file"), "open the root for unlink of", unix.ENOTCONN},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

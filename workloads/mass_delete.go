@@ -21,7 +21,7 @@ func (MassDelete) Doc() string {
 }
 
 func (MassDelete) parameters() parameters {
-	return append(siteParameters(), rateParameter(), parameter{
+	return append(siteParameters(), rateParameter(), looksParameter(), parameter{
 		name: "delete", preset: 900, least: 1, most: 200_000, documentation: "pages that are deleted at once",
 	})
 }
@@ -44,6 +44,6 @@ func (w MassDelete) Plan(request PlanRequest) ([]history.Step, error) {
 // Do implements Workload.
 func (MassDelete) Do(ctx context.Context, step history.Step, env Environment) (history.Load, error) {
 	return perform(ctx, step, env, map[string]task{
-		taskWriteSite: writeSite, taskReadSite: readSite, taskFetchPages: fetchPages, taskDelete: deletePages,
+		taskWriteSite: writeSite, taskReadSite: readSite, taskFetchPages: fetchPages, taskDelete: deletePages, taskLook: lookAround,
 	})
 }

@@ -22,6 +22,7 @@ const (
 	taskEdit       = "edit"        // read and replace pages that others edit, too
 	taskRepair     = "repair"      // merge both versions of what is in conflict
 	taskHoard      = "hoard"       // hoard the site
+	taskLook       = "look"        // list directories of the site, and look at what is in them
 	taskTravel     = "travel"      // read every page of the site, which was hoarded, and replace some
 )
 
@@ -46,6 +47,9 @@ func newDraft(w Workload, ps parameters, request PlanRequest) (*draft, error) {
 		d.add(prepare, taskReadSite, request.Clients[1:], 0, 0, nil)
 	}
 	d.add(load, taskFetchPages, request.Clients, 0, request.Load, map[string]string{"rate": d.value("rate")})
+	if d.values["looks"] > 0 {
+		d.add(load, taskLook, request.Clients, 0, request.Load, map[string]string{"rate": d.value("looks")})
+	}
 	return d, nil
 }
 

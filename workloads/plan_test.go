@@ -78,7 +78,7 @@ func TestPlanRefusesWhatCannotBe(t *testing.T) {
 	}{
 		{"no clients", request(1), "workload mass-delete: it needs at least one client"},
 		{"no load", PlanRequest{Clients: []string{"a"}}, "a load of 0s is too short"},
-		{"an unknown parameter", with("pagse", "3"), `there is no parameter "pagse": there are delete, directories, large, pages, rate, size`},
+		{"an unknown parameter", with("pagse", "3"), `there is no parameter "pagse": there are delete, directories, large, looks, pages, rate, size`},
 		{"no number", with("rate", "fast"), `parameter rate: "fast" is not a whole number from 1 to 1000`},
 		{"too small", with("pages", "0"), `parameter pages: "0" is not a whole number from 1 to 200000`},
 		{"too large", with("size", "1048577"), `parameter size: "1048577" is not a whole number from 512 to 1048576`},

@@ -33,6 +33,14 @@ func All() []Workload {
 	return []Workload{MassDelete{}, BulkOverwrite{}, ConcurrentReaders{}, Mixed{}, ConflictingEdits{}, HoardAndTravel{}}
 }
 
+// NeedsCoda says what a workload needs that only a Coda-style file system has, "" where any file system will do.
+func NeedsCoda(workload Workload) string {
+	if needs, ok := workload.(interface{ needsCoda() string }); ok {
+		return needs.needsCoda()
+	}
+	return ""
+}
+
 // A Parameter is something about a workload that a scenario can set.
 type Parameter struct {
 	Name    string

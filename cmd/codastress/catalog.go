@@ -60,7 +60,7 @@ func planned(workload workloads.Workload) harness.Workload {
 		parameters = append(parameters, harness.Parameter(p))
 	}
 	return harness.Workload{
-		Name: workload.Name(), Doc: workload.Doc(), Parameters: parameters,
+		Name: workload.Name(), Doc: workload.Doc(), Parameters: parameters, NeedsCoda: workloads.NeedsCoda(workload),
 		Plan: func(request harness.PlanRequest) ([]history.Step, error) {
 			return workload.Plan(workloads.PlanRequest(request))
 		},
@@ -69,7 +69,7 @@ func planned(workload workloads.Workload) harness.Workload {
 
 func schedule(request harness.ScheduleRequest) ([]history.Step, error) {
 	return faults.Schedule(faults.ScheduleRequest{
-		Topology: faults.Topology{Servers: request.Servers, Clients: request.Clients},
+		Topology: faults.Topology(request.Topology),
 		Seed:     request.Seed, Load: request.Load, Gap: request.Gap,
 		Mix: faults.Mix{Must: request.Must, Weights: request.Weights},
 	})
@@ -84,8 +84,8 @@ func injected(fault faults.Fault) harness.Fault {
 	return harness.Fault{
 		Name: fault.Name(), Doc: fault.Doc(), Simulated: faults.OnlySimulated(fault), Parameters: parameters,
 		CheckArguments: func(args map[string]string) error { return faults.CheckArguments(fault, args) },
-		Hits: func(servers, clients, nodes []string) error {
-			return faults.Hits(fault, faults.Topology{Servers: servers, Clients: clients}, nodes)
+		Hits: func(topology harness.Topology, nodes []string) error {
+			return faults.Hits(fault, faults.Topology(topology), nodes)
 		},
 		Prepare: func(on *cluster.Cluster, step history.Step) (harness.Injection, error) {
 			prepared, err := fault.Prepare(faults.On(on), step)

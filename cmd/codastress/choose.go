@@ -29,6 +29,9 @@ const probeTime = 10 * time.Second
 
 // choose finds the driver and the kind of mount for the flags of a run.
 func choose(ctx context.Context, flags runFlags) (choice, error) {
+	if len(flags.mounts) > 0 {
+		return chooseMounts(flags)
+	}
 	if flags.runtime == simulation.Name {
 		// Below the kernel is where a simulation begins.
 		mount, _, err := chooseMount(flags.mount, func() error { return errors.New("a simulation has no kernel") })

@@ -57,6 +57,9 @@ func compareProfiles(cmd *cobra.Command, sc scenario.Scenario, flags compareFlag
 	if len(flags.profiles) == 0 {
 		return usageError{errors.New("profiles: at least one is needed")}
 	}
+	if err := onlyOurs(sc, "compare"); err != nil {
+		return err
+	}
 	known := names(catalog())
 	for i, profile := range flags.profiles {
 		if slices.Contains(flags.profiles[:i], profile) {

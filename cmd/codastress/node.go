@@ -30,7 +30,7 @@ func nodeCommand() *cobra.Command {
 		Args:   noArguments,
 		RunE:   func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	for _, role := range []cluster.Role{cluster.RoleServer, cluster.RoleClient, cluster.RoleProxy} {
+	for _, role := range []cluster.Role{cluster.RoleServer, cluster.RoleClient, cluster.RoleMount, cluster.RoleProxy} {
 		cmd.AddCommand(&cobra.Command{
 			Use:   string(role),
 			Short: fmt.Sprintf("Be process 1 of a %s node, as %s says", role, cluster.NodeVariable),
@@ -38,7 +38,7 @@ func nodeCommand() *cobra.Command {
 			RunE:  func(cmd *cobra.Command, _ []string) error { return runAgent(cmd.Context(), role) },
 		})
 	}
-	cmd.AddCommand(codasrvCommand(), venusCommand(), webCommand(), janitorCommand(), simulationCommand(), caretakerCommand())
+	cmd.AddCommand(codasrvCommand(), venusCommand(), webCommand(), janitorCommand(), simulationCommand(), caretakerCommand(), directoryCommand())
 	return cmd
 }
 
@@ -79,6 +79,9 @@ func runAgent(ctx context.Context, role cluster.Role) error {
 	if err != nil {
 		return err
 	}
+	if role == cluster.RoleMount {
+		return n.runOnMount(ctx, settings, hooks)
+	}
 	return agent.Run(ctx, settings, hooks)
 }
 
@@ -92,7 +95,7 @@ func (n *node) agent() (agent.Config, agent.Hooks, error) {
 		Node: n.Name, Version: version(), Listen: n.Listen, TLS: security, Patience: n.Patience, Log: n.log,
 		DebugSockets: map[string]string{},
 	}
-	if n.Role != cluster.RoleProxy {
+	if n.Role == cluster.RoleServer || n.Role == cluster.RoleClient {
 		if err := n.writeIdentity(); err != nil {
 			return agent.Config{}, agent.Hooks{}, err
 		}
@@ -107,6 +110,9 @@ func (n *node) agent() (agent.Config, agent.Hooks, error) {
 	case cluster.RoleClient:
 		n.addClient(&config)
 		hooks, err = n.clientHooks()
+	case cluster.RoleMount:
+		n.addMount(&config)
+		hooks = n.mountHooks()
 	}
 	return config, hooks, err
 }

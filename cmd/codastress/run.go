@@ -24,7 +24,8 @@ type runFlags struct {
 	dir     string
 	asJSON  bool
 	verbose bool
-	stored  string // the run that is carried out again, if it is
+	stored  string   // the run that is carried out again, if it is
+	mounts  []string // of a file system that is not ours; nil for a cluster of ours
 }
 
 func (f *runFlags) register(cmd *cobra.Command) {
@@ -39,19 +40,25 @@ func (f *runFlags) register(cmd *cobra.Command) {
 func runCommand() *cobra.Command {
 	var flags runFlags
 	var changes scenarioFlags
+	var foreign foreignFlags
 	var seed uint64
 	cmd := &cobra.Command{
 		Use:   "run SCENARIO",
 		Short: "Run a scenario and judge it",
 		Long: "Run starts a cluster, carries out the scenario, and says whether the file system kept its promises.\n" +
 			"SCENARIO is a name of the library (`codastress list scenarios`) or a YAML file.\n\n" + exitHelp,
-		Example: "  codastress run mass-delete --clients 3\n  codastress run mass-delete --set workload.rate=50 --seed 7",
-		Args:    oneArgument("scenario"),
+		Example: "  codastress run mass-delete --clients 3\n  codastress run mass-delete --set workload.rate=50 --seed 7\n" +
+			"  codastress run mass-delete --mounts /mnt/a,/mnt/b,/mnt/c --consistency close-to-open",
+		Args: oneArgument("scenario"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sc, err := changes.load(cmd, args[0])
 			if err != nil {
 				return err
 			}
+			if err := foreign.apply(cmd, &sc); err != nil {
+				return err
+			}
+			flags.mounts = sc.Mounts
 			if !cmd.Flags().Changed("seed") {
 				seed = uint64(time.Now().UnixNano() % 1_000_000)
 			}
@@ -60,6 +67,7 @@ func runCommand() *cobra.Command {
 	}
 	flags.register(cmd)
 	changes.register(cmd)
+	foreign.register(cmd)
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "seed of everything random (default: another one each time)")
 	return cmd
 }
@@ -81,7 +89,7 @@ func replayCommand() *cobra.Command {
 			if !cmd.Flags().Changed("mount") {
 				flags.mount = stored.Meta.Mount
 			}
-			flags.stored = args[0]
+			flags.stored, flags.mounts = args[0], stored.Scenario.Mounts
 			return carryOut(cmd, flags, harness.Request{Scenario: stored.Scenario, Seed: stored.Meta.Seed, Plan: stored.Plan})
 		},
 	}
@@ -119,6 +127,11 @@ func execute(ctx context.Context, stderr io.Writer, flags runFlags, request harn
 	}
 	if request.Dir, err = filepath.Abs(flags.dir); err != nil {
 		return "", nil, fmt.Errorf("finding the run directory: %w", err)
+	}
+	if len(flags.mounts) > 0 {
+		if err := tryMounts(ctx, binary, flags.mounts); err != nil {
+			return "", nil, err
+		}
 	}
 	request.Mount, request.Binary, request.Version = chosen.mount, binary, version()
 	request.Log = logger(stderr, flags.verbose)

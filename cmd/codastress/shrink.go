@@ -59,6 +59,9 @@ func shrinkRun(ctx context.Context, dir string, flags shrinkFlags, stdout, stder
 	if err != nil {
 		return err
 	}
+	if err := onlyOurs(stored.Scenario, "shrink"); err != nil {
+		return err
+	}
 	failed, err := howItFailed(dir)
 	if err != nil {
 		return err

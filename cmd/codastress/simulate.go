@@ -74,6 +74,9 @@ func parseSeeds(text string) (first, last uint64, err error) {
 
 // search simulates seed after seed.
 func search(ctx context.Context, sc scenario.Scenario, flags simulateFlags, stdout, stderr io.Writer) (err error) {
+	if err := onlyOurs(sc, "search"); err != nil {
+		return err
+	}
 	first, last, err := parseSeeds(flags.seeds)
 	if err != nil {
 		return err

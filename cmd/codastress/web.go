@@ -16,12 +16,13 @@ import (
 func webCommand() *cobra.Command {
 	var root, venus, listen, debug string
 	var maxClients int
+	var plain bool
 	cmd := &cobra.Command{
 		Use:   "web",
 		Short: "Serve the files of a mount as web pages",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			files, err := webFiles(root, venus)
+			files, err := webFiles(root, plain, venus)
 			if err != nil {
 				return err
 			}
@@ -38,6 +39,7 @@ func webCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&root, "root", "", "mount point whose files are served")
+	flags.BoolVar(&plain, "plain", false, "the root need not be a mount point")
 	flags.StringVar(&venus, "venus", "", "venus's control socket, to serve its files without a mount")
 	flags.StringVar(&listen, "listen", "127.0.0.1:8080", "address to answer visitors on")
 	flags.StringVar(&debug, "debug", "", "unix socket to give goroutine dumps on")
@@ -45,12 +47,12 @@ func webCommand() *cobra.Command {
 	return cmd
 }
 
-func webFiles(root, venus string) (web.Files, error) {
+func webFiles(root string, plain bool, venus string) (web.Files, error) {
 	switch {
 	case (root == "") == (venus == ""):
 		return nil, usageError{errors.New("want either --root or --venus")}
 	case root != "":
-		return web.Folder{Root: root, Mounted: true}, nil
+		return web.Folder{Root: root, Mounted: !plain}, nil
 	}
 	client, err := direct.Dial(venus)
 	if err != nil {

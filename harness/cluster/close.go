@@ -32,7 +32,9 @@ func (c *placed) close(ctx context.Context) error {
 	began := time.Now()
 	c.closing.Store(true)
 	problems := c.endNodes(ctx, c.SystemNodes(), nodesTime)
-	problems = append(problems, c.endNodes(ctx, []*Node{c.relay}, proxyTime)...)
+	if c.relay != nil {
+		problems = append(problems, c.endNodes(ctx, []*Node{c.relay}, proxyTime)...)
+	}
 	unseen := c.seen()
 	for _, problem := range problems {
 		if unseen != nil {

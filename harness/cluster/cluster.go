@@ -47,8 +47,12 @@ func newCluster(spec Spec) (*Cluster, error) {
 	for _, name := range ServerNames(spec.Servers) {
 		c.nodes = append(c.nodes, c.newNode(RoleServer, name))
 	}
+	client := RoleClient
+	if spec.Mount == MountForeign {
+		client = RoleMount
+	}
 	for _, name := range ClientNames(spec.Clients) {
-		c.nodes = append(c.nodes, c.newNode(RoleClient, name))
+		c.nodes = append(c.nodes, c.newNode(client, name))
 	}
 	for _, from := range c.SystemNodes() {
 		for _, to := range c.Servers() {

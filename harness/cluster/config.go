@@ -35,7 +35,7 @@ type NodeConfig struct {
 	Logs      string        `json:"logs"`              // folder of the daemons' logs; it exists
 	Profile   string        `json:"profile,omitempty"` //
 	TimeScale float64       `json:"time_scale"`        //
-	Mount     string        `json:"mount,omitempty"`   // of a client: MountFUSE or MountDirect
+	Mount     string        `json:"mount,omitempty"`   // of a client: MountFUSE, MountDirect or MountForeign
 	CallTime  time.Duration `json:"call,omitempty"`    // of a client: nanoseconds until it abandons an operation
 	Coda      string        `json:"coda,omitempty"`    // of a client: the folder that its files appear in; it exists
 	System    Identity      `json:"system,omitzero"`   // of the daemons towards each other

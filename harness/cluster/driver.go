@@ -15,6 +15,14 @@ type Driver interface {
 	Prepare(ctx context.Context, ground Ground) (Site, error)
 }
 
+// sweeperOf names the sweeper of a driver's runs: the driver itself, unless it leaves that to another.
+func sweeperOf(driver Driver) string {
+	if leaves, ok := driver.(interface{ Sweeper() string }); ok {
+		return leaves.Sweeper()
+	}
+	return driver.Name()
+}
+
 // Ground is what a driver needs to know of a whole run.
 type Ground struct {
 	RunID  string
@@ -23,7 +31,7 @@ type Ground struct {
 	Lock   string // the file that is locked while the run's harness lives
 	Binary string
 	Mount  string
-	Nodes  []NodeName // the proxy first
+	Nodes  []NodeName // the proxy first, where there is one
 	Extra  map[string]string
 	Log    *slog.Logger
 }

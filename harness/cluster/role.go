@@ -13,6 +13,7 @@ type Role string
 const (
 	RoleServer Role = "server" // runs codasrv
 	RoleClient Role = "client" // runs venus and web
+	RoleMount  Role = "mount"  // is a client of a file system that is not ours, and runs web
 	RoleProxy  Role = "proxy"  // carries the links
 )
 
@@ -30,6 +31,8 @@ func (r Role) Daemons() []string {
 		return []string{Codasrv}
 	case RoleClient:
 		return []string{Venus, Web}
+	case RoleMount:
+		return []string{Web}
 	default:
 		return nil
 	}

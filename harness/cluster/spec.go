@@ -13,9 +13,9 @@ import (
 type Spec struct {
 	RunID     string            // as from NewRunID; it names everything that the run makes outside its directory
 	Dir       string            // the run directory; what comes from a node goes to nodes/NAME in it
-	Servers   int               // named server1, ...
+	Servers   int               // named server1, ...; none with MountForeign
 	Clients   int               // named client1, ...
-	Mount     string            // how clients reach their files: MountFUSE or MountDirect
+	Mount     string            // how clients reach their files: MountFUSE, MountDirect or MountForeign
 	Binary    string            // the codastress executable, which the nodes of a driver run
 	Profile   string            // of the daemons; "" is theirs to choose
 	TimeScale float64           // divides the time constants of the daemons; 0 is 1
@@ -28,6 +28,8 @@ type Spec struct {
 const (
 	MountFUSE   = "fuse"   // the kernel's
 	MountDirect = "direct" // none: the agent speaks to venus over its socket
+	// MountForeign is none of ours: each client is a directory that another file system has mounted.
+	MountForeign = "foreign"
 )
 
 // The most nodes of a role. Ports and subnets are laid out for it.
@@ -43,12 +45,14 @@ func (s Spec) validate() error {
 		return fmt.Errorf("%w: the run's name %q is not 4 to 32 small letters and digits", ErrSpec, s.RunID)
 	case s.Dir == "":
 		return fmt.Errorf("%w: no run directory", ErrSpec)
-	case s.Servers < 1 || s.Servers > maxNodes:
+	case s.Mount == MountForeign && s.Servers != 0:
+		return fmt.Errorf("%w: %d servers, where the file system is not ours", ErrSpec, s.Servers)
+	case s.Mount != MountForeign && s.Servers < 1 || s.Servers > maxNodes:
 		return fmt.Errorf("%w: %d servers, where 1 to %d can be had", ErrSpec, s.Servers, maxNodes)
 	case s.Clients < 1 || s.Clients > maxNodes:
 		return fmt.Errorf("%w: %d clients, where 1 to %d can be had", ErrSpec, s.Clients, maxNodes)
-	case !slices.Contains([]string{MountFUSE, MountDirect}, s.Mount):
-		return fmt.Errorf("%w: the mount %q is neither %s nor %s", ErrSpec, s.Mount, MountFUSE, MountDirect)
+	case !slices.Contains([]string{MountFUSE, MountDirect, MountForeign}, s.Mount):
+		return fmt.Errorf("%w: the mount %q is neither %s nor %s nor %s", ErrSpec, s.Mount, MountFUSE, MountDirect, MountForeign)
 	case s.TimeScale < 0:
 		return fmt.Errorf("%w: time scale %v", ErrSpec, s.TimeScale)
 	}

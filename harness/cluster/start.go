@@ -65,8 +65,10 @@ func newPlaced(spec Spec) (*placed, error) {
 	}
 	p := &placed{Cluster: c, blind: make(chan struct{})}
 	p.living, p.stop = context.WithCancel(context.Background())
-	p.relay = c.newNode(RoleProxy, ProxyName)
-	c.connect(proxyNetwork{p.relay})
+	if len(c.links) > 0 {
+		p.relay = c.newNode(RoleProxy, ProxyName)
+		c.connect(proxyNetwork{p.relay})
+	}
 	c.end = p.close
 	return p, nil
 }
@@ -114,7 +116,10 @@ func (c *placed) prepare(ctx context.Context, driver Driver) (err error) {
 	if c.harness, err = c.control.issue("harness"); err != nil {
 		return err
 	}
-	names := []NodeName{c.relay.id}
+	var names []NodeName
+	if c.relay != nil {
+		names = append(names, c.relay.id)
+	}
 	for _, node := range c.SystemNodes() {
 		names = append(names, node.id)
 	}
@@ -126,7 +131,7 @@ func (c *placed) prepare(ctx context.Context, driver Driver) (err error) {
 	if c.hold, err = takeHold(c.spec.RunID); err != nil {
 		return err
 	}
-	if c.janitor, err = hireJanitor(c.spec, driver.Name()); err != nil {
+	if c.janitor, err = hireJanitor(c.spec, sweeperOf(driver)); err != nil {
 		return err
 	}
 	c.site, err = driver.Prepare(ctx, Ground{
@@ -140,13 +145,17 @@ func (c *placed) prepare(ctx context.Context, driver Driver) (err error) {
 	return nil
 }
 
-// startNodes starts all nodes at the same time and connects to their agents; the others' are reached through the proxy's where the site says so.
+// startNodes starts all nodes at the same time and connects to their agents; the others' are reached through the proxy's, where there is one and the
+// site says so.
 func (c *placed) startNodes(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
 	var proxy error // why the proxy reaches nobody; written before ready is closed
 	ready := make(chan struct{})
 	all.Go(func() error {
 		defer close(ready)
+		if c.relay == nil {
+			return nil
+		}
 		if proxy = c.startNode(ctx, c.relay, nil); proxy == nil {
 			proxy = c.addLinks(ctx)
 		}
@@ -305,7 +314,7 @@ func (c *placed) nodeConfig(node *Node) (NodeConfig, error) {
 	switch node.Role() {
 	case RoleServer:
 		config.Codasrv = withPort(place.Host, CodasrvPort)
-	case RoleClient:
+	case RoleClient, RoleMount:
 		config.Web, config.Mount, config.Coda = withPort(place.Host, WebPort), c.spec.Mount, place.Coda
 		config.CallTime = cmp.Or(c.spec.CallTime, time.Minute)
 	}

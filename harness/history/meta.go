@@ -27,9 +27,16 @@ type Meta struct {
 	Servers  []string `json:"servers"`
 	Limits   Limits   `json:"limits"`
 	Runtime  string   `json:"runtime"` // the driver
-	Mount    string   `json:"mount"`   // fuse or direct
+	Mount    string   `json:"mount"`   // fuse, direct or foreign
 	Version  string   `json:"version"` // of codastress
+
+	// Of a run on a file system that is not ours: a directory for each client, and what the file system claims.
+	Mounts      []string    `json:"mounts,omitempty"`
+	Consistency Consistency `json:"consistency,omitzero"`
 }
+
+// Foreign says whether the run was on a file system that is not ours: nothing is known of it but what its mounts show.
+func (m Meta) Foreign() bool { return len(m.Mounts) > 0 }
 
 // WriteMeta writes meta.json.
 func WriteMeta(dir string, meta Meta) error {

@@ -153,11 +153,12 @@ type Verdict struct {
 }
 
 // Result is a verdict's value. Merged, the larger wins.
-type Result uint8
+type Result int8
 
 // The results.
 const (
-	Pass Result = iota
+	Skipped Result = iota - 1 // the promise is none of this file system's, or nothing that it shows could tell
+	Pass
 	Undecided
 	Fail
 )

@@ -29,7 +29,7 @@ func Kinds() []Kind {
 
 func outcomeNames() []string { return []string{"", "ok", "failed", "indeterminate"} }
 
-func resultNames() []string { return []string{"pass", "undecided", "fail"} }
+func resultNames() []string { return []string{"skipped", "pass", "undecided", "fail"} }
 
 // String is the kind's name, "" for none.
 func (k Kind) String() string { return nameOf("kind", int(k), kindNames()) }
@@ -67,8 +67,8 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 	return err
 }
 
-// String is pass, undecided or fail.
-func (r Result) String() string { return nameOf("result", int(r), resultNames()) }
+// String is skipped, pass, undecided or fail.
+func (r Result) String() string { return nameOf("result", int(r-Skipped), resultNames()) }
 
 // MarshalText implements encoding.TextMarshaler for JSON and YAML.
 func (r Result) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
@@ -76,20 +76,23 @@ func (r Result) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (r *Result) UnmarshalText(text []byte) error {
 	i, err := indexOf("result", string(text), resultNames())
-	*r = Result(i)
+	*r = Skipped + Result(i)
 	return err
 }
 
-// Overall merges verdicts: the worst result wins, apart from fails that are expected. Without any verdict nothing was decided.
+// Overall merges verdicts: the worst result wins, apart from fails that are expected. Without any verdict that applies nothing was
+// decided.
 func Overall(verdicts []Verdict) Result {
-	if len(verdicts) == 0 {
-		return Undecided
-	}
-	worst := Pass
+	worst := Skipped
 	for _, verdict := range verdicts {
-		if !verdict.Expected {
+		if verdict.Expected {
+			worst = max(worst, Pass)
+		} else {
 			worst = max(worst, verdict.Result)
 		}
+	}
+	if worst == Skipped {
+		return Undecided
 	}
 	return worst
 }

@@ -117,7 +117,7 @@ func (c comparison) checks() []string {
 	var names []string
 	for _, f := range c.findings {
 		for _, verdict := range f.Verdicts {
-			if verdict.Result != history.Pass && !slices.Contains(names, verdict.Check) {
+			if verdict.Result > history.Pass && !slices.Contains(names, verdict.Check) {
 				names = append(names, verdict.Check)
 			}
 		}

@@ -16,6 +16,7 @@ type suites struct {
 	Tests    int      `xml:"tests,attr"`
 	Failures int      `xml:"failures,attr"`
 	Errors   int      `xml:"errors,attr"`
+	Skipped  int      `xml:"skipped,attr,omitempty"`
 	Time     string   `xml:"time,attr"`
 	Suite    suite    `xml:"testsuite"`
 }
@@ -25,6 +26,7 @@ type suite struct {
 	Tests      int        `xml:"tests,attr"`
 	Failures   int        `xml:"failures,attr"`
 	Errors     int        `xml:"errors,attr"`
+	Skipped    int        `xml:"skipped,attr,omitempty"`
 	Time       string     `xml:"time,attr"`
 	Properties []property `xml:"properties>property"`
 	Cases      []testCase `xml:"testcase"`
@@ -40,6 +42,7 @@ type testCase struct {
 	Name    string   `xml:"name,attr"`
 	Failure *trouble `xml:"failure"`
 	Error   *trouble `xml:"error"`
+	Skipped *skipped `xml:"skipped"`
 	Output  string   `xml:"system-out,omitempty"`
 }
 
@@ -49,12 +52,16 @@ type trouble struct {
 	Text    string `xml:",chardata"`
 }
 
+type skipped struct {
+	Message string `xml:"message,attr"`
+}
+
 // JUnit prints a result for a CI server: one test case for each check. A check that failed is a failure; one that could not decide is an
-// error, since a run that proves nothing must not turn a CI green.
+// error, since a run that proves nothing must not turn a CI green. One that does not apply is skipped.
 func JUnit(w io.Writer, result Result) error {
 	f := result.findings()
 	s := f.suite()
-	all := suites{Name: "codastress", Tests: s.Tests, Failures: s.Failures, Errors: s.Errors, Time: s.Time, Suite: s}
+	all := suites{Name: "codastress", Tests: s.Tests, Failures: s.Failures, Errors: s.Errors, Skipped: s.Skipped, Time: s.Time, Suite: s}
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return fmt.Errorf("writing the result as JUnit: %w", err)
 	}
@@ -84,6 +91,9 @@ func (f *findings) suite() suite {
 			{"replay", f.replay()},
 		},
 	}
+	if meta.Foreign() {
+		s.Properties = append(s.Properties, property{"mounts", strings.Join(meta.Mounts, ",")}, property{"consistency", meta.Consistency.String()})
+	}
 	for _, verdict := range f.verdicts {
 		c := testCase{Class: "codastress." + meta.Scenario, Name: verdict.Check, Output: legible(f.account(verdict))}
 		switch {
@@ -94,6 +104,9 @@ func (f *findings) suite() suite {
 		case verdict.Result == history.Undecided:
 			c.Error = &trouble{legible(verdict.Summary), "undecided", legible(f.proof(verdict))}
 			s.Errors++
+		case verdict.Result == history.Skipped:
+			c.Skipped = &skipped{legible(verdict.Summary)}
+			s.Skipped++
 		}
 		s.Cases = append(s.Cases, c)
 	}

@@ -107,6 +107,9 @@ func (f *findings) problem() string {
 // setting says in a few words what ran where.
 func (f *findings) setting() string {
 	meta := f.Run.Meta
+	if meta.Foreign() {
+		return fmt.Sprintf("%s of a file system that claims %s", quantity(len(meta.Mounts), "mount"), meta.Consistency)
+	}
 	parts := []string{
 		quantity(len(meta.Clients), "client"), quantity(len(meta.Servers), "server"),
 		"in " + meta.Runtime, "mounted through " + meta.Mount,

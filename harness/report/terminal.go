@@ -56,7 +56,7 @@ func (t *terminal) checks() {
 		mark := fmt.Sprintf("%-9s", word(verdict))
 		head := fmt.Sprintf("  %s  %-*s  ", t.colored(verdict.Result, mark), widest, verdict.Check)
 		t.wrapped(head, 2+9+2+widest+2, verdict.Summary)
-		if verdict.Result != history.Pass {
+		if verdict.Result > history.Pass {
 			t.evidence(verdict.Evidence)
 		}
 	}
@@ -169,6 +169,6 @@ func (t *terminal) colored(result history.Result, text string) string {
 	if !t.options.Color {
 		return text
 	}
-	color := map[history.Result]string{history.Pass: "32", history.Undecided: "33", history.Fail: "31"}[result]
+	color := map[history.Result]string{history.Pass: "32", history.Undecided: "33", history.Fail: "31", history.Skipped: "2"}[result]
 	return "\x1b[1;" + color + "m" + text + "\x1b[0m"
 }

@@ -22,6 +22,11 @@
 //	  converge: 30s              # from healing to equal trees
 //	expect: pass                 # what is expected of the checks; without it they are to pass as well
 //
+// A scenario for a file system that is not ours names the mounts of it, a client each, instead of clients and servers, and what it claims:
+//
+//	mounts: [/mnt/a, /mnt/b, /mnt/c]
+//	consistency: close-to-open   # or session, or eventual=10s: docs/mounts.md
+//
 // Instead of leaving the faults to the seed, their steps can be fixed, in the words of a run's plan.yaml:
 //
 //	faults:

@@ -20,8 +20,13 @@ func (s Scenario) Marshal() ([]byte, error) {
 	if s.Doc != "" {
 		line("doc: %s", block(s.Doc))
 	}
-	line("clients: %d", s.Clients)
-	line("servers: %d", s.Servers)
+	if s.Foreign() {
+		line("mounts: %s", flow(s.Mounts))
+		line("consistency: %s", plain(s.Consistency.String()))
+	} else {
+		line("clients: %d", s.Clients)
+		line("servers: %d", s.Servers)
+	}
 	line("profile: %s", plain(s.Profile))
 	line("time_scale: %s", strconv.FormatFloat(s.TimeScale, 'f', -1, 64))
 	line("load: %v", s.Load)

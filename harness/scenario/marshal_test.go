@@ -119,7 +119,7 @@ func anyScenario() *rapid.Generator[scenario.Scenario] {
 		if len(mix) == 0 {
 			mix = nil
 		}
-		return scenario.Scenario{
+		sc := scenario.Scenario{
 			Name:      name.Draw(t, "name"),
 			Doc:       rapid.StringMatching(`([!-~]([ -~\n]{0,20}[!-~])?)?`).Draw(t, "doc"),
 			Clients:   rapid.IntRange(1, 100).Draw(t, "clients"),
@@ -137,6 +137,13 @@ func anyScenario() *rapid.Generator[scenario.Scenario] {
 			Limits: history.Limits{Hang: duration(1, time.Hour).Draw(t, "hang"), Converge: duration(1, time.Hour).Draw(t, "converge")},
 			Expect: orNil(rapid.SliceOfN(symptom, 0, 2).Draw(t, "expect")),
 		}
+		if rapid.Bool().Draw(t, "foreign") {
+			sc.Consistency = rapid.SampledFrom([]history.Consistency{
+				{Level: history.CloseToOpen}, {Level: history.Session}, {Level: history.Eventual, Bound: time.Minute},
+			}).Draw(t, "consistency")
+			sc.On([]string{"/mnt/a", "/mnt/" + rapid.StringMatching(`[b-z ,'"#:]{1,5}`).Draw(t, "mount")})
+		}
+		return sc
 	})
 }
 

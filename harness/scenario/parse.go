@@ -4,9 +4,9 @@ import (
 	"errors"
 	"unicode/utf8"
 
+	"github.com/codastress/codastress/harness/history"
 	"github.com/goccy/go-yaml/ast"
 
-	"github.com/codastress/codastress/harness/history"
 	"github.com/codastress/codastress/harness/nearest"
 )
 
@@ -46,7 +46,23 @@ func (d *decoder) parse(text []byte, sc *Scenario) error {
 	if err != nil {
 		return err
 	}
-	return d.scenario(body, sc)
+	if err := d.scenario(body, sc); err != nil || !sc.Foreign() {
+		return err
+	}
+	return d.foreign(sc)
+}
+
+// foreign fills in what follows from the mounts, which the file may say too.
+func (d *decoder) foreign(sc *Scenario) error {
+	clients, servers := sc.Clients, sc.Servers
+	sc.On(sc.Mounts)
+	if _, said := d.places["clients"]; said && clients != sc.Clients {
+		return wrong("clients", "%d is not possible: each of the %d mounts is a client", clients, sc.Clients)
+	}
+	if _, said := d.places["servers"]; said && servers != 0 {
+		return wrong("servers", "%d is not possible: the file system in the mounts has its own", servers)
+	}
+	return nil
 }
 
 func (d *decoder) scenario(node ast.Node, sc *Scenario) error {
@@ -66,8 +82,26 @@ func (d *decoder) scenario(node ast.Node, sc *Scenario) error {
 				{"converge", d.duration(&sc.Limits.Converge)},
 			})
 		}},
+		{"mounts", d.texts(&sc.Mounts)},
+		{"consistency", d.consistency(&sc.Consistency)},
 		{"expect", func(path string, node ast.Node) error { return d.expect(path, node, &sc.Expect) }},
 	})
+}
+
+// consistency takes a level, with its bound where it has one.
+func (d *decoder) consistency(c *history.Consistency) take {
+	return func(path string, node ast.Node) error {
+		var text string
+		if err := d.text(&text)(path, node); err != nil {
+			return err
+		}
+		read, err := history.ParseConsistency(text)
+		if err != nil {
+			return at(node.GetToken(), path, "%v", err)
+		}
+		*c = read
+		return nil
+	}
 }
 
 // expectPass is what a scenario says that expects no symptom.

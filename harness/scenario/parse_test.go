@@ -74,6 +74,19 @@ func TestDefaults(t *testing.T) {
 	}, got)
 }
 
+func TestMountsAreTheClients(t *testing.T) {
+	got, err := scenario.Parse("", []byte("name: mine\nworkload: {name: anything}\nmounts: [/a, /b]\n"))
+	require.NoError(t, err)
+	require.True(t, got.Foreign())
+	require.Equal(t, []string{"/a", "/b"}, got.Mounts)
+	require.Equal(t, 2, got.Clients)
+	require.Zero(t, got.Servers)
+	require.Equal(t, history.Consistency{Level: history.CloseToOpen}, got.Consistency)
+	require.NoError(t, got.Set("consistency=eventual=3s"))
+	require.Equal(t, history.Consistency{Level: history.Eventual, Bound: 3 * time.Second}, got.Consistency)
+	require.ErrorContains(t, got.Set("clients=3"), "each of the 2 mounts is a client")
+}
+
 func TestErrorsHaveAPlaceAndAWayOut(t *testing.T) {
 	const sound = "name: mine\nworkload:\n  name: mass-delete\n"
 	tests := []struct{ name, text, want string }{
@@ -117,6 +130,13 @@ func TestErrorsHaveAPlaceAndAWayOut(t *testing.T) {
 		{"an argument without a value", sound + "  files:\n", `f.yaml:4:10: workload.files: nothing stands here: want a single value`},
 		{"an alias", "name: &n mine\nworkload: {name: *n}\n", `f.yaml:1:7: name: an anchor, an alias or a merge, which scenarios do not have, stands here: want a single value`},
 		{"an unknown workload", "name: mine\nworkload:\n  name: mass-delet\n", `f.yaml:3:9: workload.name: unknown workload "mass-delet": did you mean "mass-delete"?`},
+		{"one mount", sound + "mounts: [/a]\n", `f.yaml:4:1: mounts: /a alone shows no consistency: name at least two directories that are mounts of one file system`},
+		{"a mount twice", sound + "mounts: [/a, /b, /a/]\n", `f.yaml:4:18: mounts[2]: /a stands there twice: each client needs a mount of its own`},
+		{"a mount from somewhere", sound + "mounts: [/a, b]\n", `f.yaml:4:14: mounts[1]: "b" is no absolute path`},
+		{"servers besides mounts", sound + "mounts: [/a, /b]\nservers: 1\n", `f.yaml:5:10: servers: 1 is not possible: the file system in the mounts has its own`},
+		{"other clients than mounts", sound + "clients: 3\nmounts: [/a, /b]\n", `f.yaml:4:10: clients: 3 is not possible: each of the 2 mounts is a client`},
+		{"a claim without mounts", sound + "consistency: session\n", `f.yaml:4:14: consistency: session cannot be chosen: it is what a file system claims that is not ours, and there are no mounts of one`},
+		{"a claim of nothing", sound + "mounts: [/a, /b]\nconsistency: strong\n", `f.yaml:5:14: consistency: no consistency level: "strong": use close-to-open, session, or eventual=TIME as in eventual=10s`},
 		{"an unknown argument", sound + "  filse: 5\n", `f.yaml:4:3: workload.filse: unknown parameter of mass-delete "filse": did you mean "files"?`},
 		{"an unknown fault", sound + "faults:\n  must:\n    - partition\n    - kil-venus\n", `f.yaml:7:7: faults.must[1]: unknown fault "kil-venus": did you mean "kill-venus"?`},
 		{

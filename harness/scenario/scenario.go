@@ -20,6 +20,10 @@ type Scenario struct {
 	Faults    Faults         //
 	Limits    history.Limits // what the checks hold the run against
 	Expect    []Symptom      // what must show up; with none, every check is to pass
+
+	// Of a scenario for a file system that is not ours; nil for one of ours. There are as many clients as mounts, and no servers.
+	Mounts      []string // for each client a directory that all show, by an absolute path
+	Consistency history.Consistency
 }
 
 // A Symptom is what a run must show, and is no failure of it: a check that does not pass.
@@ -45,6 +49,17 @@ func (s Scenario) Symptoms() []Symptom {
 		}
 	}
 	return all
+}
+
+// Foreign says whether the scenario is for a file system that is not ours.
+func (s Scenario) Foreign() bool { return len(s.Mounts) > 0 }
+
+// On gives a scenario to be carried out on a file system that is not ours: a client for each of the mounts.
+func (s *Scenario) On(mounts []string) {
+	s.Mounts, s.Clients, s.Servers = mounts, len(mounts), 0
+	if s.Consistency.IsZero() {
+		s.Consistency.Level = history.CloseToOpen
+	}
 }
 
 // Workload names what is done to the file system.

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/codastress/codastress/harness/history"
 )
 
 // A Term is a name that a scenario can use, and what it stands for.
@@ -55,6 +57,14 @@ func Schema(workloads, faults []ParametricTerm, profiles, checks []Term) ([]byte
 			"hang":     span(initial.Limits.Hang.String(), "The longest that a call may take."),
 			"converge": span(initial.Limits.Converge.String(), "From healing to equal trees."),
 		}),
+		"mounts": object{
+			"type": "array", "minItems": 2, "items": object{"type": "string", "pattern": "^/"},
+			"description": "Directories that are mounts of one file system, which is not ours, each for a client. There are no servers then.",
+		},
+		"consistency": object{
+			"type": "string", "pattern": `^(close-to-open|session|eventual=.+)$`, "default": string(history.CloseToOpen),
+			"description": "What the file system in the mounts claims: close-to-open, session, or eventual=TIME.",
+		},
 		"expect": object{"oneOf": []object{
 			{"const": expectPass, "description": "Every check is to pass."},
 			{"type": "array", "description": "Symptoms that must show up; every other check is to pass.", "items": closed("A check that must fail.", object{

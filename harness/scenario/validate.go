@@ -3,11 +3,13 @@ package scenario
 import (
 	"fmt"
 	"math"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/codastress/codastress/harness/history"
 	"github.com/codastress/codastress/harness/nearest"
 )
 
@@ -33,7 +35,7 @@ func (s Scenario) Validate() error {
 		return wrong("name", "%q cannot name a run directory: use a-z, 0-9 and -, and at most 100 of them", s.Name)
 	case s.Clients < 1 || s.Clients > maxNodes:
 		return wrong("clients", "%d is not possible: from 1 to %d clients can be run", s.Clients, maxNodes)
-	case s.Servers < 1 || s.Servers > maxSlots:
+	case !s.Foreign() && (s.Servers < 1 || s.Servers > maxSlots):
 		return wrong("servers", "%d is not possible: from 1 to %d servers can hold a volume", s.Servers, maxSlots)
 	case !(s.TimeScale >= 1/float64(maxScale) && s.TimeScale <= maxScale) || math.IsNaN(s.TimeScale):
 		return wrong("time_scale", "%v is not possible: it divides time constants, by 0.001 to %d", s.TimeScale, maxScale)
@@ -50,12 +52,45 @@ func (s Scenario) Validate() error {
 			return wrong(limit.field, "%v is not possible: it must be more than 0 and at most a week", limit.value)
 		}
 	}
+	if err := s.validateMounts(); err != nil {
+		return err
+	}
 	if err := s.Faults.validate(s.Load); err != nil {
 		return err
 	}
 	for i, symptom := range s.Expect {
 		if err := symptom.validate(item("expect", i)); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// validateMounts looks at what a scenario says of a file system that is not ours. Whether the mounts show one file system only they can tell.
+func (s Scenario) validateMounts() error {
+	switch {
+	case !s.Foreign() && !s.Consistency.IsZero():
+		return wrong("consistency", "%s cannot be chosen: it is what a file system claims that is not ours, and there are no mounts of one", s.Consistency)
+	case !s.Foreign():
+		return nil
+	case len(s.Mounts) < 2:
+		return wrong("mounts", "%s alone shows no consistency: name at least two directories that are mounts of one file system", s.Mounts[0])
+	case s.Clients != len(s.Mounts):
+		return wrong("clients", "%d is not possible: each of the %d mounts is a client", s.Clients, len(s.Mounts))
+	case s.Servers != 0:
+		return wrong("servers", "%d is not possible: the file system in the mounts has its own", s.Servers)
+	case s.Consistency.IsZero():
+		return wrong("consistency", "is missing: say what the file system in the mounts claims, as in %s", history.CloseToOpen)
+	}
+	seen := map[string]bool{}
+	for i, mount := range s.Mounts {
+		switch clean := filepath.Clean(mount); {
+		case !filepath.IsAbs(mount):
+			return wrong(item("mounts", i), "%q is no absolute path", mount)
+		case seen[clean]:
+			return wrong(item("mounts", i), "%s stands there twice: each client needs a mount of its own", clean)
+		default:
+			seen[clean] = true
 		}
 	}
 	return nil

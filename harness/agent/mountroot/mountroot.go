@@ -10,9 +10,13 @@ import (
 )
 
 // Open opens a directory. With mounted it must be a mount point with something mounted, and the error is ENOTCONN where nothing is: what is in the
-// directory below is not of the file system that is meant. It may block for as long as that file system takes.
+// directory below is not of the file system that is meant. So it is where the directory itself is not there: what it should have below it is then not
+// known to be gone. It may block for as long as that file system takes.
 func Open(path string, mounted bool) (*os.Root, error) {
 	root, err := os.OpenRoot(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s is not there: %w", path, syscall.ENOTCONN)
+	}
 	if err != nil || !mounted {
 		return root, err
 	}

@@ -18,7 +18,8 @@ func TestOpen(t *testing.T) {
 		{"/proc/", true, nil},
 		{t.TempDir(), false, nil},
 		{t.TempDir(), true, syscall.ENOTCONN},
-		{filepath.Join(t.TempDir(), "none"), true, syscall.ENOENT},
+		{filepath.Join(t.TempDir(), "none"), true, syscall.ENOTCONN},
+		{filepath.Join(t.TempDir(), "none"), false, syscall.ENOTCONN},
 	} {
 		root, err := Open(test.path, test.mounted)
 		require.ErrorIs(t, err, test.want, test.path)

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// site is the main job at a size that a test can run many times.
+func site(t *testing.T, mounts []string, dir string, more ...string) []string {
+	t.Helper()
+	return append([]string{
+		"run", "mass-delete", "--mounts", strings.Join(mounts, ","), "--seed", "3", "--dir", dir, "--set", "load=4s", "--set", "workload.pages=240",
+		"--set", "workload.directories=6", "--set", "workload.delete=120", "--set", "workload.looks=8", "--set", "limits.converge=15s",
+	}, more...)
+}
+
+// binds mounts a new directory in several places, for the time of a test.
+func binds(t *testing.T, count int) (source string, mounts []string) {
+	t.Helper()
+	source = t.TempDir()
+	for range count {
+		mount := t.TempDir()
+		if err := unix.Mount(source, mount, "", unix.MS_BIND, ""); err != nil {
+			t.Skipf("needs the right to mount: %v", err)
+		}
+		t.Cleanup(func() { require.NoError(t, unix.Unmount(mount, 0)) })
+		mounts = append(mounts, mount)
+	}
+	return source, mounts
+}
+
+// requireEmpty demands that a run has left nothing in what was mounted.
+func requireEmpty(t *testing.T, source string) {
+	t.Helper()
+	entries, err := os.ReadDir(source)
+	require.NoError(t, err)
+	require.Empty(t, entries, "the run has left something in the mounts")
+}
+
+// eventuallyEmpty waits for those who remove what a run has left in what was mounted when it ended.
+func eventuallyEmpty(t *testing.T, source string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		entries, err := os.ReadDir(source)
+		return err == nil && len(entries) == 0
+	}, time.Minute, 100*time.Millisecond, "the run has left something in the mounts")
+}
+
+func TestMountsThatAreOneDirectoryKeepEveryPromise(t *testing.T) {
+	codastressed, runs := clean(t), ground(t)
+	source, mounts := binds(t, 3)
+	first, second := filepath.Join(runs, "first"), filepath.Join(runs, "second")
+	ran := codastress(t, exitPass, codastressed, site(t, mounts, first)...)
+	require.Contains(t, ran.stdout.String(), "PASS  mass-delete, seed 3: 3 mounts of a file system that claims close-to-open")
+	require.Contains(t, ran.stderr.String(), "left out, since they are done to a cluster of ours: kill-codasrv, kill-venus, partition")
+	for check, result := range verdicts(t, first) {
+		want := "pass"
+		if check == "no-crash" || check == "sound-server" || check == "no-false-conflict" {
+			want = "skipped" // it needs to look inside
+		}
+		require.Equal(t, want, result, check)
+	}
+	require.Contains(t, read(t, first, "junit.xml"), `<skipped message="the daemons of the file system are not ours to watch">`)
+	require.NotContains(t, read(t, first, "scenario.yaml"), "\nservers:")
+	requireEmpty(t, source)
+
+	checked := codastress(t, exitPass, codastressed, "check", first)
+	require.Equal(t, ran.stdout.String(), checked.stdout.String(), "a stored run has another verdict")
+	codastress(t, exitPass, codastressed, "report", first)
+	codastress(t, exitPass, codastressed, "replay", first, "--dir", second)
+	require.Equal(t, read(t, first, "plan.yaml"), read(t, second, "plan.yaml"))
+	require.Equal(t, verdicts(t, first), verdicts(t, second))
+	refused := codastress(t, exitUsage, codastressed, "shrink", first)
+	require.Contains(t, refused.complaint(t), "there is no simulation to shrink")
+	requireEmpty(t, source)
+}
+
+// mixed is a load of everything that files and names can be used for, of which each process has a directory that it alone changes.
+func mixed(t *testing.T, dir string) string {
+	t.Helper()
+	file := filepath.Join(dir, "mixed.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("name: mixed\nload: 4s\nworkload: {name: mixed, think: 3ms, workers: 4}\n"), 0o600))
+	return file
+}
+
+// Everything that files can be used for, by several clients at once, must be no reason to accuse a sound file system.
+func TestMountsThatAreOneDirectoryUnderAMixedLoad(t *testing.T) {
+	runs := ground(t)
+	source, mounts := binds(t, 2)
+	codastress(t, exitPass, clean(t), "run", mixed(t, runs), "--mounts", strings.Join(mounts, ","), "--dir", filepath.Join(runs, "run"))
+	requireEmpty(t, source)
+}
+
+func TestMountsThatBreakAPromise(t *testing.T) {
+	forgetful := &atomic.Bool{}
+	for _, test := range []struct {
+		name        string
+		defect      defect
+		consistency string
+		status      int
+		fails       string // the check that finds it
+		says        string
+	}{
+		{"removed files are found for long", defect{cached: 8 * time.Second}, "close-to-open", exitFail, "visibility", "finds it"},
+		{"removed files are found for longer than is claimed", defect{cached: 8 * time.Second}, "eventual=500ms", exitFail, "visibility", "must know of it within 500ms"},
+		{"removed files are found for as long as is claimed", defect{cached: 2 * time.Second}, "eventual=1m", exitPass, "", ""},
+		{"removals are forgotten", defect{forgetful: forgetful}, "session", exitFail, "no-lost-data", "although its removal on client3 was acknowledged"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := filepath.Join(ground(t), "run")
+			source := t.TempDir()
+			mounts := []string{mountOf(t, source, test.defect), mountOf(t, source, test.defect), mountOf(t, source, test.defect)}
+			forgetful.Store(true)
+			ran := codastress(t, test.status, clean(t), site(t, mounts, dir, "--consistency", test.consistency)...)
+			if test.fails != "" {
+				require.Equal(t, "fail", verdicts(t, dir)[test.fails], "%s", ran.said())
+				require.Contains(t, ran.stdout.String(), test.says)
+			}
+			forgetful.Store(false)
+			eventuallyEmpty(t, source)
+		})
+	}
+}
+
+// A client that has seen what another had made, and does not find it any more, has no sessions.
+func TestMountsThatGoBackHaveNoSessions(t *testing.T) {
+	runs := ground(t)
+	dir, source := filepath.Join(runs, "run"), t.TempDir()
+	d := defect{cached: 8 * time.Second}
+	mounts := mountOf(t, source, d) + "," + mountOf(t, source, d)
+	ran := codastress(t, exitFail, clean(t), "run", mixed(t, runs), "--mounts", mounts, "--dir", dir, "--seed", "1", "--consistency", "session")
+	require.Equal(t, "fail", verdicts(t, dir)["own-names"], "%s", ran.said())
+	requireEmpty(t, source)
+}
+
+// A file system that hangs must keep neither the harness nor its end, and the verdict tells of it.
+func TestAMountThatHangs(t *testing.T) {
+	dir := filepath.Join(ground(t), "run")
+	source := t.TempDir()
+	frozen := &atomic.Bool{}
+	mounts := []string{mountOf(t, source, defect{}), mountOf(t, source, defect{frozen: frozen})}
+	run := begin(t, clean(t), site(t, mounts, dir, "--set", "limits.hang=1s", "--set", "limits.converge=3s")...)
+	require.Eventually(t, func() bool { return strings.Contains(run.stderr.String(), "  loading") }, time.Minute, 20*time.Millisecond,
+		"the load does not begin:\n%s", run.stderr.String())
+	frozen.Store(true)
+	require.Equal(t, exitFail, run.wait(t, 90*time.Second), "%s", run.said())
+	frozen.Store(false)
+	require.Equal(t, "fail", verdicts(t, dir)["no-hang"], "%s", run.said())
+	eventuallyEmpty(t, source)
+}
+
+// TestAKilledHarnessLeavesNothingInTheMounts: what was made there is removed by who outlives it.
+func TestAKilledHarnessLeavesNothingInTheMounts(t *testing.T) {
+	dir := filepath.Join(ground(t), "run")
+	source, mounts := binds(t, 2)
+	run := begin(t, clean(t), site(t, mounts, dir)...)
+	require.Eventually(t, func() bool { return strings.Contains(run.stderr.String(), "  loading") }, time.Minute, 20*time.Millisecond,
+		"the load does not begin:\n%s", run.stderr.String())
+	require.NoError(t, run.cmd.Process.Kill())
+	require.Equal(t, -1, run.wait(t, 30*time.Second))
+	eventuallyEmpty(t, source)
+	codastress(t, exitPass, clean(t), "history", dir)
+}
