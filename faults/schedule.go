@@ -28,6 +28,7 @@ func MassDeleteMix() Mix {
 // A ScheduleRequest is what a nemesis schedule is made from.
 type ScheduleRequest struct {
 	Topology Topology
+	Known    []Fault // what there is; nil is All
 	Seed     uint64
 	Load     time.Duration // length of the load phase
 	Mix      Mix
@@ -57,6 +58,9 @@ func Schedule(request ScheduleRequest) ([]history.Step, error) {
 	}
 	if request.Gap == 0 {
 		request.Gap = DefaultGap
+	}
+	if request.Known == nil {
+		request.Known = All()
 	}
 	s := scheduler{ScheduleRequest: request, random: rand.New(rand.NewPCG(request.Seed, 0))}
 	s.first = request.Load * headParts / 100
@@ -111,13 +115,13 @@ func (s *scheduler) least(faults int) time.Duration {
 // extras draws faults for the time that so many others leave.
 func (s *scheduler) extras(have int) ([]history.Step, error) {
 	var names []string // each as often as it weighs
-	for _, fault := range All() {
+	for _, fault := range s.Known {
 		if fault.Applies(s.Topology) == nil {
 			names = append(names, slices.Repeat([]string{fault.Name()}, max(s.Mix.Weights[fault.Name()], 0))...)
 		}
 	}
 	for name := range s.Mix.Weights {
-		if _, err := Find(name); err != nil {
+		if _, err := findIn(s.Known, name); err != nil {
 			return nil, err
 		}
 	}
@@ -138,7 +142,7 @@ func (s *scheduler) extras(have int) ([]history.Step, error) {
 
 // aim chooses whom a fault hits.
 func (s *scheduler) aim(name string) (history.Step, error) {
-	fault, err := Find(name)
+	fault, err := findIn(s.Known, name)
 	if err != nil {
 		return history.Step{}, err
 	}

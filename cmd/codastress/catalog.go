@@ -12,18 +12,32 @@ import (
 )
 
 // catalog is the one list of everything that a run can be made of.
-func catalog() harness.Catalog {
+func catalog() harness.Catalog { return catalogOf(faults.All()) }
+
+// hooked is the catalog with the faults of a hook in the place of ours, where there are any.
+func hooked(hooks []faults.Hook) harness.Catalog {
+	if len(hooks) == 0 {
+		return catalog()
+	}
+	var all []faults.Fault
+	for _, hook := range hooks {
+		all = append(all, hook)
+	}
+	return catalogOf(all)
+}
+
+func catalogOf(all []faults.Fault) harness.Catalog {
 	var known harness.Catalog
 	for _, workload := range workloads.All() {
 		known.Workloads = append(known.Workloads, planned(workload))
 	}
-	for _, fault := range faults.All() {
+	for _, fault := range all {
 		known.Faults = append(known.Faults, injected(fault))
 	}
 	for _, check := range checks.All() {
 		known.Checks = append(known.Checks, harness.Check{Name: check.Name, Doc: check.Doc, Run: check.Run})
 	}
-	known.Schedule = schedule
+	known.Schedule = func(request harness.ScheduleRequest) ([]history.Step, error) { return schedule(all, request) }
 	return known
 }
 
@@ -67,10 +81,10 @@ func planned(workload workloads.Workload) harness.Workload {
 	}
 }
 
-func schedule(request harness.ScheduleRequest) ([]history.Step, error) {
+func schedule(known []faults.Fault, request harness.ScheduleRequest) ([]history.Step, error) {
 	return faults.Schedule(faults.ScheduleRequest{
-		Topology: faults.Topology(request.Topology),
-		Seed:     request.Seed, Load: request.Load, Gap: request.Gap,
+		Topology: faults.Topology(request.Topology), Known: known,
+		Seed: request.Seed, Load: request.Load, Gap: request.Gap,
 		Mix: faults.Mix{Must: request.Must, Weights: request.Weights},
 	})
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/codastress/codastress/faults"
+	"github.com/codastress/codastress/harness"
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/cluster/mounts"
 	"github.com/codastress/codastress/harness/history"
@@ -22,12 +24,27 @@ import (
 type foreignFlags struct {
 	mounts      []string
 	consistency string
+	hook        string
+	hooks       []faults.Hook // what the hook can do
 }
 
 func (f *foreignFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringSliceVar(&f.mounts, "mounts", nil, "directories that are mounts of one file system, which is not ours, a client each (docs/mounts.md)")
 	flags.StringVar(&f.consistency, "consistency", string(history.CloseToOpen), "what that file system claims: close-to-open, session, or eventual=TIME")
+	flags.StringVar(&f.hook, "fault-hook", "", "a command of your own that harms that file system: `codastress explain fault-hook`")
+}
+
+// ask asks the hook what it can do.
+func (f *foreignFlags) ask(cmd *cobra.Command) (err error) {
+	if f.hook == "" {
+		return nil
+	}
+	f.hooks, err = faults.Hooks(cmd.Context(), f.hook)
+	if errors.Is(err, faults.ErrHook) && cmd.Context().Err() == nil {
+		return usageError{err}
+	}
+	return err
 }
 
 // apply changes a scenario as the flags say. What cannot be done with mounts is a usageError.
@@ -42,20 +59,89 @@ func (f *foreignFlags) apply(cmd *cobra.Command, sc *scenario.Scenario) error {
 		if err != nil {
 			return err
 		}
-		leaveOutFaults(cmd.ErrOrStderr(), sc)
+		f.leaveOutFaults(cmd.ErrOrStderr(), sc)
 		addLooks(sc)
 		sc.On(paths)
 	}
-	if cmd.Flags().Changed("consistency") {
-		level, err := history.ParseConsistency(f.consistency)
-		if err != nil {
-			return usageError{fmt.Errorf("--consistency: %w", err)}
+	if err := f.claim(cmd, sc); err != nil {
+		return err
+	}
+	if len(f.hooks) > 0 && !sc.Foreign() {
+		return usageError{errors.New("--fault-hook needs --mounts: it harms a file system that is not ours")}
+	}
+	f.placeFaults(sc)
+	if err := sc.Validate(); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// placeFaults has each fault of the hook injected once where the scenario says nothing of faults.
+func (f *foreignFlags) placeFaults(sc *scenario.Scenario) {
+	if len(sc.Faults.Must)+len(sc.Faults.Mix)+len(sc.Faults.Steps) == 0 {
+		for _, hook := range f.hooks {
+			sc.Faults.Must = append(sc.Faults.Must, hook.Name())
 		}
-		sc.Consistency = level
+	}
+	for i := range f.hooks {
+		f.hooks[i].Mounts = sc.Mounts
+	}
+}
+
+// again has a stored run carried out again, on its mounts or on others. What its hook was is not stored, since a command that stands in a file should
+// not be run because of that: it has to be named again.
+func (f *foreignFlags) again(cmd *cobra.Command, stored *harness.Stored) error {
+	sc := &stored.Scenario
+	for _, name := range []string{"mounts", "consistency", "fault-hook"} {
+		if cmd.Flags().Changed(name) && !sc.Foreign() {
+			return usageError{fmt.Errorf("--%s cannot be chosen: the run was on a cluster of ours", name)}
+		}
+	}
+	if cmd.Flags().Changed("mounts") {
+		paths, err := absolute(f.mounts)
+		if err != nil {
+			return err
+		}
+		if len(paths) != len(sc.Mounts) {
+			return usageError{fmt.Errorf("--mounts: the plan is for %d clients, and there are %d mounts", len(sc.Mounts), len(paths))}
+		}
+		sc.Mounts = paths
+	}
+	if err := f.claim(cmd, sc); err != nil {
+		return err
+	}
+	for i := range f.hooks {
+		f.hooks[i].Mounts = sc.Mounts
+	}
+	if !sc.Foreign() {
+		return nil
+	}
+	for _, step := range stored.Plan {
+		if step.Kind == "fault" && !f.can(step.Name) {
+			return usageError{fmt.Errorf("step %d of the plan, %s, is a fault of a hook: name a command that can inject it with --fault-hook", step.Number, step.Name)}
+		}
 	}
 	if err := sc.Validate(); err != nil {
 		return usageError{err}
 	}
+	return nil
+}
+
+// can says whether the hook has a fault.
+func (f *foreignFlags) can(name string) bool {
+	return slices.ContainsFunc(f.hooks, func(hook faults.Hook) bool { return hook.Name() == name })
+}
+
+// claim takes the level that the flags say.
+func (f *foreignFlags) claim(cmd *cobra.Command, sc *scenario.Scenario) error {
+	if !cmd.Flags().Changed("consistency") {
+		return nil
+	}
+	level, err := history.ParseConsistency(f.consistency)
+	if err != nil {
+		return usageError{fmt.Errorf("--consistency: %w", err)}
+	}
+	sc.Consistency = level
 	return nil
 }
 
@@ -88,17 +174,26 @@ func absolute(paths []string) ([]string, error) {
 	return all, nil
 }
 
-// leaveOutFaults takes the faults out of a scenario of ours that can be done to no other file system, and says so.
-func leaveOutFaults(to io.Writer, sc *scenario.Scenario) {
-	left := slices.Clone(sc.Faults.Must)
-	for _, step := range sc.Faults.Steps {
-		left = append(left, step.Name)
+// leaveOutFaults takes the faults out of a scenario of ours that can be done to no other file system, unless the hook can, and says so.
+func (f *foreignFlags) leaveOutFaults(to io.Writer, sc *scenario.Scenario) {
+	var left []string
+	out := func(name string) bool {
+		if f.can(name) {
+			return false
+		}
+		left = append(left, name)
+		return true
 	}
+	sc.Faults.Must = slices.DeleteFunc(slices.Clone(sc.Faults.Must), out)
+	sc.Faults.Steps = slices.DeleteFunc(slices.Clone(sc.Faults.Steps), func(step scenario.Step) bool { return out(step.Name) })
+	said := len(left) // what the mix leaves out would have come only in a longer load
+	sc.Faults.Mix = maps.Clone(sc.Faults.Mix)
+	maps.DeleteFunc(sc.Faults.Mix, func(name string, _ int) bool { return out(name) })
+	left = left[:said]
 	slices.Sort(left)
 	if left = slices.Compact(left); len(left) > 0 {
 		fmt.Fprintf(to, "left out, since they are done to a cluster of ours: %s\n", strings.Join(left, ", "))
 	}
-	sc.Faults.Must, sc.Faults.Mix, sc.Faults.Steps = nil, nil, nil
 }
 
 // chooseMounts gives the choice of a run on a file system that is not ours.

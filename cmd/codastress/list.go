@@ -6,6 +6,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/codastress/codastress/faults"
 	"github.com/codastress/codastress/harness"
 	"github.com/codastress/codastress/harness/nearest"
 	"github.com/codastress/codastress/harness/scenario"
@@ -65,7 +66,7 @@ func list(out io.Writer, all []part, kinds []string) error {
 func explainCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain NAME",
-		Short: "Describe a scenario, workload, fault or check",
+		Short: "Describe a scenario, workload, fault or check, or how a fault hook is called",
 		Args:  oneArgument("name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			all, err := parts()
@@ -124,7 +125,7 @@ func parts() ([]part, error) {
 	for _, c := range known.Checks {
 		all = append(all, part{kind: "check", name: c.Name, doc: c.Doc})
 	}
-	return all, nil
+	return append(all, part{kind: "option", name: "fault-hook", doc: faults.HookDoc}), nil
 }
 
 func parameters(of []harness.Parameter) [][2]string {

@@ -129,6 +129,57 @@ func TestMountsThatBreakAPromise(t *testing.T) {
 	}
 }
 
+// hook unmounts one of the bind mounts of a directory, and mounts it again. What it is asked for it writes down.
+func hook(t *testing.T, source, more string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "hook")
+	require.NoError(t, os.WriteFile(path, []byte(`#!/bin/sh
+echo "$*" >>"$0.calls"
+`+more+`
+case "$1 $2" in
+"list ") echo "unmount one the mount of a client is gone for a while" ;;
+"inject unmount") umount -l "$CODASTRESS_MOUNTS" ;;
+"verify injected") ! mountpoint -q "$CODASTRESS_MOUNTS" && echo "$CODASTRESS_MOUNTS is not mounted" ;;
+"heal unmount") mountpoint -q "$CODASTRESS_MOUNTS" || mount --bind `+source+` "$CODASTRESS_MOUNTS" ;;
+"verify healed") mountpoint -q "$CODASTRESS_MOUNTS" && echo "$CODASTRESS_MOUNTS is mounted" ;;
+esac
+`), 0o700))
+	return path
+}
+
+func TestAFaultHookHarmsTheMounts(t *testing.T) {
+	codastressed, runs := clean(t), ground(t)
+	source, mounts := binds(t, 2)
+	harmed := filepath.Join(runs, "harmed.yaml")
+	require.NoError(t, os.WriteFile(harmed, []byte(`name: harmed
+load: 5s
+workload: {name: mass-delete, pages: 240, directories: 6, delete: 120, looks: 4}
+faults:
+  steps: [{name: unmount, nodes: [client2], start: 1s, length: 600ms}]
+`), 0o600))
+	sound := hook(t, source, "")
+	first, second := filepath.Join(runs, "first"), filepath.Join(runs, "second")
+	ran := codastress(t, exitPass, codastressed, "run", harmed, "--mounts", strings.Join(mounts, ","), "--fault-hook", sound, "--seed", "4", "--dir", first)
+	require.Contains(t, ran.stdout.String(), "1 of 1 proven and healed")
+	require.Contains(t, ran.stdout.String(), mounts[1]+" is not mounted; healed: "+mounts[1]+" is mounted")
+	require.Equal(t, "list\ninject unmount client2\nverify injected unmount client2\nheal unmount client2\nverify healed unmount client2\n", read(t, "/", sound+".calls"))
+	codastress(t, exitPass, codastressed, "check", first)
+	requireEmpty(t, source)
+
+	refused := codastress(t, exitUsage, codastressed, "replay", first)
+	require.Contains(t, refused.complaint(t), "unmount, is a fault of a hook: name a command that can inject it with --fault-hook")
+	codastress(t, exitPass, codastressed, "replay", first, "--fault-hook", sound, "--dir", second)
+	require.Equal(t, read(t, first, "plan.yaml"), read(t, second, "plan.yaml"))
+
+	// A hook that does nothing has proven nothing.
+	idle := hook(t, source, `[ "$1" != inject ] || exit 0`)
+	third := filepath.Join(runs, "third")
+	codastress(t, exitUndecided, codastressed, "run", harmed, "--mounts", strings.Join(mounts, ","), "--fault-hook", idle, "--seed", "4", "--dir", third)
+	require.Equal(t, "undecided", verdicts(t, third)["proven"])
+	require.Contains(t, read(t, third, "result.json"), "no effect was seen: the hook's verify injected: exit status 1")
+	requireEmpty(t, source)
+}
+
 // A client that has seen what another had made, and does not find it any more, has no sessions.
 func TestMountsThatGoBackHaveNoSessions(t *testing.T) {
 	runs := ground(t)

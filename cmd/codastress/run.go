@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/codastress/codastress/faults"
 	"github.com/codastress/codastress/harness"
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/history"
@@ -24,8 +25,9 @@ type runFlags struct {
 	dir     string
 	asJSON  bool
 	verbose bool
-	stored  string   // the run that is carried out again, if it is
-	mounts  []string // of a file system that is not ours; nil for a cluster of ours
+	stored  string        // the run that is carried out again, if it is
+	mounts  []string      // of a file system that is not ours; nil for a cluster of ours
+	hooks   []faults.Hook // that harm it
 }
 
 func (f *runFlags) register(cmd *cobra.Command) {
@@ -51,6 +53,10 @@ func runCommand() *cobra.Command {
 			"  codastress run mass-delete --mounts /mnt/a,/mnt/b,/mnt/c --consistency close-to-open",
 		Args: oneArgument("scenario"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := foreign.ask(cmd); err != nil {
+				return err
+			}
+			changes.hooks = foreign.hooks
 			sc, err := changes.load(cmd, args[0])
 			if err != nil {
 				return err
@@ -58,7 +64,7 @@ func runCommand() *cobra.Command {
 			if err := foreign.apply(cmd, &sc); err != nil {
 				return err
 			}
-			flags.mounts = sc.Mounts
+			flags.mounts, flags.hooks = sc.Mounts, foreign.hooks
 			if !cmd.Flags().Changed("seed") {
 				seed = uint64(time.Now().UnixNano() % 1_000_000)
 			}
@@ -74,6 +80,7 @@ func runCommand() *cobra.Command {
 
 func replayCommand() *cobra.Command {
 	var flags runFlags
+	var foreign foreignFlags
 	cmd := &cobra.Command{
 		Use:   "replay RUN",
 		Short: "Carry out the plan of a stored run again",
@@ -89,11 +96,18 @@ func replayCommand() *cobra.Command {
 			if !cmd.Flags().Changed("mount") {
 				flags.mount = stored.Meta.Mount
 			}
-			flags.stored, flags.mounts = args[0], stored.Scenario.Mounts
+			if err := foreign.ask(cmd); err != nil {
+				return err
+			}
+			if err := foreign.again(cmd, &stored); err != nil {
+				return err
+			}
+			flags.stored, flags.mounts, flags.hooks = args[0], stored.Scenario.Mounts, foreign.hooks
 			return carryOut(cmd, flags, harness.Request{Scenario: stored.Scenario, Seed: stored.Meta.Seed, Plan: stored.Plan})
 		},
 	}
 	flags.register(cmd)
+	foreign.register(cmd)
 	return cmd
 }
 
@@ -108,7 +122,7 @@ func carryOut(cmd *cobra.Command, flags runFlags, request harness.Request) error
 
 // execute chooses where the request runs, and runs it. dir is where the record is, and runErr why it may not be whole; err is why there is none.
 func execute(ctx context.Context, stderr io.Writer, flags runFlags, request harness.Request) (dir string, runErr, err error) {
-	known := catalog()
+	known := hooked(flags.hooks)
 	if request.Plan == nil {
 		if request.Plan, err = harness.Plan(request.Scenario, request.Seed, known); err != nil {
 			return "", nil, usageError{err}

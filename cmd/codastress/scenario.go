@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/codastress/codastress/faults"
 	"github.com/codastress/codastress/harness/scenario"
 	"github.com/codastress/codastress/system/coda"
 )
@@ -14,6 +15,7 @@ type scenarioFlags struct {
 	clients, servers int
 	profile          string
 	settings         []string
+	hooks            []faults.Hook // whose faults a scenario can name
 }
 
 func (f *scenarioFlags) register(cmd *cobra.Command) {
@@ -32,6 +34,9 @@ func (f *scenarioFlags) registerShape(cmd *cobra.Command) {
 // load loads a scenario, a name of the library or a file, with the changes. What cannot be run is a usageError.
 func (f *scenarioFlags) load(cmd *cobra.Command, name string) (scenario.Scenario, error) {
 	known := names(catalog())
+	for _, hook := range f.hooks {
+		known.Faults[hook.Name()] = nil
+	}
 	sc, err := scenario.Load(name, known)
 	if err != nil {
 		return sc, usageError{err}
