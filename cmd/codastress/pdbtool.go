@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"slices"
 	"strings"
@@ -14,30 +13,15 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/codastress/codastress/system/wire"
 	"github.com/codastress/codastress/system/wire/controlpb"
 )
 
-// codasrvVariable names codasrv's control socket where no flag does.
-const codasrvVariable = "CODASTRESS_CODASRV"
-
 // pdbTool is Coda's program that manages users and groups.
-type pdbTool struct {
-	socket   string
-	patience time.Duration
-}
+type pdbTool struct{ codasrvTool }
 
 func pdbtoolCommand() *cobra.Command {
 	var p pdbTool
-	cmd := &cobra.Command{
-		Use:   "pdbtool",
-		Short: "Manage the users and groups of a running codasrv: of several, that in slot 0",
-		Args:  noArguments,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	flags := cmd.PersistentFlags()
-	flags.StringVar(&p.socket, "socket", os.Getenv(codasrvVariable), "codasrv's control socket (default: $"+codasrvVariable+")")
-	flags.DurationVar(&p.patience, "patience", time.Minute, "how long to wait for codasrv")
+	cmd := p.command("pdbtool", "Manage the users and groups of a running codasrv: of several, that in slot 0", time.Minute)
 	change := func(use, short, help string, arguments int, change controlpb.ProtectionChange) *cobra.Command {
 		one := &cobra.Command{Use: use, Short: help, Args: exactArguments(arguments), RunE: func(cmd *cobra.Command, args []string) error {
 			request := &controlpb.ProtectionRequest{Change: change}
@@ -53,7 +37,7 @@ func pdbtoolCommand() *cobra.Command {
 					return err
 				}
 			}
-			_, err := p.ask(cmd.Context(), request)
+			_, err := p.change(cmd.Context(), request)
 			return err
 		}}
 		if short != "" {
@@ -70,7 +54,7 @@ func pdbtoolCommand() *cobra.Command {
 		change("passwd USER", "", "set the password of a user, read from the terminal or the first line of the standard input", 1, controlpb.ProtectionChange_PROTECTION_CHANGE_PASSWORD),
 		change("newkey", "", "sign tokens with another key: all that there are end", 0, controlpb.ProtectionChange_PROTECTION_CHANGE_KEY),
 		&cobra.Command{Use: "list", Short: "list users and groups", Args: noArguments, RunE: func(cmd *cobra.Command, _ []string) error {
-			reply, err := p.ask(cmd.Context(), &controlpb.ProtectionRequest{})
+			reply, err := p.change(cmd.Context(), &controlpb.ProtectionRequest{})
 			if err != nil {
 				return err
 			}
@@ -90,22 +74,13 @@ func exactArguments(n int) cobra.PositionalArgs {
 	}
 }
 
-func (p pdbTool) ask(ctx context.Context, request *controlpb.ProtectionRequest) (*controlpb.ProtectionReply, error) {
-	if p.socket == "" {
-		return nil, usageError{fmt.Errorf("which codasrv? name its control socket with --socket or in %s", codasrvVariable)}
-	}
-	cfg := wire.DefaultClientConfig()
-	cfg.Dialer = func(ctx context.Context, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", p.socket)
-	}
-	conn, err := wire.Dial("codasrv", cfg)
-	if err != nil {
-		return nil, fmt.Errorf("codasrv's control socket: %w", err)
-	}
-	defer conn.Close() //nolint:errcheck // it has answered
-	ctx, cancel := context.WithTimeout(ctx, p.patience)
-	defer cancel()
-	return controlpb.NewCodasrvControlClient(conn).Protection(ctx, request)
+// change asks for a change of users and groups, or for none, and gives what is there then.
+func (p *pdbTool) change(ctx context.Context, request *controlpb.ProtectionRequest) (reply *controlpb.ProtectionReply, err error) {
+	err = p.ask(ctx, func(ctx context.Context, codasrv controlpb.CodasrvControlClient) (err error) {
+		reply, err = codasrv.Protection(ctx, request)
+		return err
+	})
+	return reply, err
 }
 
 func listPrincipals(out io.Writer, reply *controlpb.ProtectionReply) error {

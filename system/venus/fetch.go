@@ -126,8 +126,22 @@ func (v *Venus) fetchFrom(ctx context.Context, o *object, from *replica) (done, 
 	return v.install(o, q, got, others, asked)
 }
 
-// bring sends a request for an object and receives the answer.
+// errDamaged says that contents are not what the server says of them.
+var errDamaged = errors.New("the contents arrived damaged")
+
+// bring sends a request for an object and receives the answer. A server whose contents are damaged is told, so that it mends them if it can.
 func (v *Venus) bring(ctx context.Context, q request, message *vicepb.FetchRequest, priority int) (*fetched, error) {
+	got, err := v.bringOnce(ctx, q, message, priority)
+	if !errors.Is(err, errDamaged) {
+		return got, err
+	}
+	v.logger.Warn("contents arrived damaged", "fid", message.Fid, "server", q.to.slot, "error", err)
+	message.Damaged = true
+	return v.bringOnce(ctx, q, message, priority)
+}
+
+// bringOnce does so without a second try.
+func (v *Venus) bringOnce(ctx context.Context, q request, message *vicepb.FetchRequest, priority int) (*fetched, error) {
 	f, err := wire.FidFromProto(message.Fid)
 	if err != nil {
 		return nil, err
@@ -244,7 +258,7 @@ func (v *Venus) receiveContents(stream vicepb.Vice_FetchClient, got *fetched, pr
 		}
 	}
 	if length != got.status.Length || coda.Digest(hash.Sum(nil)) != got.status.Digest {
-		return coda.Errorf("fetch", coda.IO, "the contents of %v arrived damaged: %d bytes of %d", got.status.Fid, length, got.status.Length)
+		return &coda.Error{Op: "fetch", Kind: coda.IO, Err: fmt.Errorf("%v: %w: %d bytes of %d", got.status.Fid, errDamaged, length, got.status.Length)}
 	}
 	return nil
 }

@@ -98,17 +98,24 @@ func (s *Server) write(t *transaction, row replayRow, session uint64, answer *wi
 
 // made publishes a durable transaction and removes the contents that are not needed any more.
 func (s *Server) made(t *transaction, session uint64, answer *wire.Answer, up *uploads, taken map[uint64]upload, garbage []upload) {
+	s.retire(garbage, func() {
+		changed := t.rightsChanged()
+		opened := changed && s.restricted.CompareAndSwap(false, true)
+		s.promises.publish(s.newView(), t, session, answer, changed)
+		if opened { // clients were told that there is nothing to ask for
+			s.promises.dismiss("the volume has got its first ACL")
+		}
+		up.hand(taken)
+	})
+}
+
+// retire removes contents that no view names any more once publish has returned.
+func (s *Server) retire(garbage []upload, publish func()) {
 	garbage = slices.DeleteFunc(garbage, func(g upload) bool { return g.content.place != inContainer })
 	for _, g := range garbage {
 		s.store.containers.move(g.fid, g.content.id)
 	}
-	changed := t.rightsChanged()
-	opened := changed && s.restricted.CompareAndSwap(false, true)
-	s.promises.publish(s.newView(), t, session, answer, changed)
-	if opened { // clients were told that there is nothing to ask for
-		s.promises.dismiss("the volume has got its first ACL")
-	}
-	up.hand(taken)
+	publish()
 	for _, g := range garbage {
 		if err := s.store.containers.remove(g.fid, g.content.id); err != nil {
 			s.cfg.Log.Warn("remove an old container", "fid", g.fid, "err", err)

@@ -31,6 +31,15 @@ func (c *control) Fsck(ctx context.Context, _ *controlpb.FsckRequest) (*controlp
 	return &controlpb.FsckReply{Problems: result.Problems, Objects: result.Objects}, nil
 }
 
+// Salvage verifies the contents of all files.
+func (c *control) Salvage(ctx context.Context, _ *controlpb.SalvageRequest) (*controlpb.SalvageReply, error) {
+	found, err := c.s.Salvage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &controlpb.SalvageReply{Files: found.Files, Mended: found.Mended, Lost: found.Lost}, nil
+}
+
 // Tree walks a volume.
 func (c *control) Tree(request *controlpb.TreeRequest, stream grpc.ServerStreamingServer[controlpb.TreeReply]) error {
 	return c.s.Tree(stream.Context(), request.Volume, func(path string, status coda.Status) error {

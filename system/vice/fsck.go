@@ -160,7 +160,7 @@ func (f *fsck) file(v *vnode) {
 	}
 	data, err := f.s.store.openContents(f.view, v)
 	if err != nil {
-		if !notThere(err) || f.stillWants(v) {
+		if !notThere(err) || f.s.stillWants(v) {
 			f.problem("%v: %v", s.Fid, err)
 		}
 		return
@@ -179,8 +179,8 @@ func (f *fsck) file(v *vnode) {
 }
 
 // stillWants reports whether the newest view still names the same contents.
-func (f *fsck) stillWants(v *vnode) bool {
-	newest, _, _ := f.s.promises.read(0)
+func (s *Server) stillWants(v *vnode) bool {
+	newest, _, _ := s.promises.read(0)
 	defer newest.release()
 	now, err := getVnode(newest, v.status.Fid)
 	return err == nil && now != nil && now.content == v.content

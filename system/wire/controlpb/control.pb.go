@@ -2949,6 +2949,102 @@ func (x *FsckReply) GetObjects() uint64 {
 	return 0
 }
 
+type SalvageRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SalvageRequest) Reset() {
+	*x = SalvageRequest{}
+	mi := &file_control_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SalvageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SalvageRequest) ProtoMessage() {}
+
+func (x *SalvageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SalvageRequest.ProtoReflect.Descriptor instead.
+func (*SalvageRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{53}
+}
+
+type SalvageReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Files         uint64                 `protobuf:"varint,1,opt,name=files,proto3" json:"files,omitempty"`  // that were verified
+	Mended        []string               `protobuf:"bytes,2,rep,name=mended,proto3" json:"mended,omitempty"` // a line each
+	Lost          []string               `protobuf:"bytes,3,rep,name=lost,proto3" json:"lost,omitempty"`     // what is rotten and nobody has, a line each
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SalvageReply) Reset() {
+	*x = SalvageReply{}
+	mi := &file_control_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SalvageReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SalvageReply) ProtoMessage() {}
+
+func (x *SalvageReply) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SalvageReply.ProtoReflect.Descriptor instead.
+func (*SalvageReply) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *SalvageReply) GetFiles() uint64 {
+	if x != nil {
+		return x.Files
+	}
+	return 0
+}
+
+func (x *SalvageReply) GetMended() []string {
+	if x != nil {
+		return x.Mended
+	}
+	return nil
+}
+
+func (x *SalvageReply) GetLost() []string {
+	if x != nil {
+		return x.Lost
+	}
+	return nil
+}
+
 type HeadRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Fid           *vicepb.Fid            `protobuf:"bytes,1,opt,name=fid,proto3" json:"fid,omitempty"`
@@ -2958,7 +3054,7 @@ type HeadRequest struct {
 
 func (x *HeadRequest) Reset() {
 	*x = HeadRequest{}
-	mi := &file_control_proto_msgTypes[53]
+	mi := &file_control_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2970,7 +3066,7 @@ func (x *HeadRequest) String() string {
 func (*HeadRequest) ProtoMessage() {}
 
 func (x *HeadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[53]
+	mi := &file_control_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2983,7 +3079,7 @@ func (x *HeadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeadRequest.ProtoReflect.Descriptor instead.
 func (*HeadRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{53}
+	return file_control_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *HeadRequest) GetFid() *vicepb.Fid {
@@ -3002,7 +3098,7 @@ type HeadReply struct {
 
 func (x *HeadReply) Reset() {
 	*x = HeadReply{}
-	mi := &file_control_proto_msgTypes[54]
+	mi := &file_control_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3014,7 +3110,7 @@ func (x *HeadReply) String() string {
 func (*HeadReply) ProtoMessage() {}
 
 func (x *HeadReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[54]
+	mi := &file_control_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3027,7 +3123,7 @@ func (x *HeadReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeadReply.ProtoReflect.Descriptor instead.
 func (*HeadReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{54}
+	return file_control_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *HeadReply) GetHead() []byte {
@@ -3046,7 +3142,7 @@ type TreeRequest struct {
 
 func (x *TreeRequest) Reset() {
 	*x = TreeRequest{}
-	mi := &file_control_proto_msgTypes[55]
+	mi := &file_control_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3058,7 +3154,7 @@ func (x *TreeRequest) String() string {
 func (*TreeRequest) ProtoMessage() {}
 
 func (x *TreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[55]
+	mi := &file_control_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3071,7 +3167,7 @@ func (x *TreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
 func (*TreeRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{55}
+	return file_control_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *TreeRequest) GetVolume() string {
@@ -3092,7 +3188,7 @@ type TreeReply struct {
 
 func (x *TreeReply) Reset() {
 	*x = TreeReply{}
-	mi := &file_control_proto_msgTypes[56]
+	mi := &file_control_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3104,7 +3200,7 @@ func (x *TreeReply) String() string {
 func (*TreeReply) ProtoMessage() {}
 
 func (x *TreeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[56]
+	mi := &file_control_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3117,7 +3213,7 @@ func (x *TreeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeReply.ProtoReflect.Descriptor instead.
 func (*TreeReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{56}
+	return file_control_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *TreeReply) GetPath() string {
@@ -3143,7 +3239,7 @@ type PathRequest struct {
 
 func (x *PathRequest) Reset() {
 	*x = PathRequest{}
-	mi := &file_control_proto_msgTypes[57]
+	mi := &file_control_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3155,7 +3251,7 @@ func (x *PathRequest) String() string {
 func (*PathRequest) ProtoMessage() {}
 
 func (x *PathRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[57]
+	mi := &file_control_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3168,7 +3264,7 @@ func (x *PathRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathRequest.ProtoReflect.Descriptor instead.
 func (*PathRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{57}
+	return file_control_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *PathRequest) GetPath() string {
@@ -3188,7 +3284,7 @@ type TwoPathsRequest struct {
 
 func (x *TwoPathsRequest) Reset() {
 	*x = TwoPathsRequest{}
-	mi := &file_control_proto_msgTypes[58]
+	mi := &file_control_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3200,7 +3296,7 @@ func (x *TwoPathsRequest) String() string {
 func (*TwoPathsRequest) ProtoMessage() {}
 
 func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[58]
+	mi := &file_control_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3213,7 +3309,7 @@ func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TwoPathsRequest.ProtoReflect.Descriptor instead.
 func (*TwoPathsRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{58}
+	return file_control_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *TwoPathsRequest) GetFrom() string {
@@ -3238,7 +3334,7 @@ type EmptyReply struct {
 
 func (x *EmptyReply) Reset() {
 	*x = EmptyReply{}
-	mi := &file_control_proto_msgTypes[59]
+	mi := &file_control_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3250,7 +3346,7 @@ func (x *EmptyReply) String() string {
 func (*EmptyReply) ProtoMessage() {}
 
 func (x *EmptyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[59]
+	mi := &file_control_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3263,7 +3359,7 @@ func (x *EmptyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmptyReply.ProtoReflect.Descriptor instead.
 func (*EmptyReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{59}
+	return file_control_proto_rawDescGZIP(), []int{61}
 }
 
 type StatReply struct {
@@ -3275,7 +3371,7 @@ type StatReply struct {
 
 func (x *StatReply) Reset() {
 	*x = StatReply{}
-	mi := &file_control_proto_msgTypes[60]
+	mi := &file_control_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3287,7 +3383,7 @@ func (x *StatReply) String() string {
 func (*StatReply) ProtoMessage() {}
 
 func (x *StatReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[60]
+	mi := &file_control_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3300,7 +3396,7 @@ func (x *StatReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatReply.ProtoReflect.Descriptor instead.
 func (*StatReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{60}
+	return file_control_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *StatReply) GetStatus() *vicepb.Status {
@@ -3319,7 +3415,7 @@ type ReadDirectoryReply struct {
 
 func (x *ReadDirectoryReply) Reset() {
 	*x = ReadDirectoryReply{}
-	mi := &file_control_proto_msgTypes[61]
+	mi := &file_control_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3331,7 +3427,7 @@ func (x *ReadDirectoryReply) String() string {
 func (*ReadDirectoryReply) ProtoMessage() {}
 
 func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[61]
+	mi := &file_control_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3344,7 +3440,7 @@ func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadDirectoryReply.ProtoReflect.Descriptor instead.
 func (*ReadDirectoryReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{61}
+	return file_control_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ReadDirectoryReply) GetEntries() []*vicepb.Entry {
@@ -3367,7 +3463,7 @@ type ReadFileReply struct {
 
 func (x *ReadFileReply) Reset() {
 	*x = ReadFileReply{}
-	mi := &file_control_proto_msgTypes[62]
+	mi := &file_control_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3379,7 +3475,7 @@ func (x *ReadFileReply) String() string {
 func (*ReadFileReply) ProtoMessage() {}
 
 func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[62]
+	mi := &file_control_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3392,7 +3488,7 @@ func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadFileReply.ProtoReflect.Descriptor instead.
 func (*ReadFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{62}
+	return file_control_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ReadFileReply) GetPart() isReadFileReply_Part {
@@ -3449,7 +3545,7 @@ type WriteFileRequest struct {
 
 func (x *WriteFileRequest) Reset() {
 	*x = WriteFileRequest{}
-	mi := &file_control_proto_msgTypes[63]
+	mi := &file_control_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3461,7 +3557,7 @@ func (x *WriteFileRequest) String() string {
 func (*WriteFileRequest) ProtoMessage() {}
 
 func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[63]
+	mi := &file_control_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3474,7 +3570,7 @@ func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileRequest.ProtoReflect.Descriptor instead.
 func (*WriteFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{63}
+	return file_control_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *WriteFileRequest) GetPart() isWriteFileRequest_Part {
@@ -3531,7 +3627,7 @@ type WriteFileHead struct {
 
 func (x *WriteFileHead) Reset() {
 	*x = WriteFileHead{}
-	mi := &file_control_proto_msgTypes[64]
+	mi := &file_control_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3543,7 +3639,7 @@ func (x *WriteFileHead) String() string {
 func (*WriteFileHead) ProtoMessage() {}
 
 func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[64]
+	mi := &file_control_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3556,7 +3652,7 @@ func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileHead.ProtoReflect.Descriptor instead.
 func (*WriteFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{64}
+	return file_control_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *WriteFileHead) GetPath() string {
@@ -3607,7 +3703,7 @@ type EditFileRequest struct {
 
 func (x *EditFileRequest) Reset() {
 	*x = EditFileRequest{}
-	mi := &file_control_proto_msgTypes[65]
+	mi := &file_control_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3619,7 +3715,7 @@ func (x *EditFileRequest) String() string {
 func (*EditFileRequest) ProtoMessage() {}
 
 func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[65]
+	mi := &file_control_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3632,7 +3728,7 @@ func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileRequest.ProtoReflect.Descriptor instead.
 func (*EditFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{65}
+	return file_control_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *EditFileRequest) GetPart() isEditFileRequest_Part {
@@ -3686,7 +3782,7 @@ type EditFileHead struct {
 
 func (x *EditFileHead) Reset() {
 	*x = EditFileHead{}
-	mi := &file_control_proto_msgTypes[66]
+	mi := &file_control_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3698,7 +3794,7 @@ func (x *EditFileHead) String() string {
 func (*EditFileHead) ProtoMessage() {}
 
 func (x *EditFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[66]
+	mi := &file_control_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3711,7 +3807,7 @@ func (x *EditFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileHead.ProtoReflect.Descriptor instead.
 func (*EditFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{66}
+	return file_control_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *EditFileHead) GetPath() string {
@@ -3739,7 +3835,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_control_proto_msgTypes[67]
+	mi := &file_control_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3751,7 +3847,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[67]
+	mi := &file_control_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3764,7 +3860,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{67}
+	return file_control_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *Change) GetOffset() int64 {
@@ -3802,7 +3898,7 @@ type EditFileReply struct {
 
 func (x *EditFileReply) Reset() {
 	*x = EditFileReply{}
-	mi := &file_control_proto_msgTypes[68]
+	mi := &file_control_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3814,7 +3910,7 @@ func (x *EditFileReply) String() string {
 func (*EditFileReply) ProtoMessage() {}
 
 func (x *EditFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[68]
+	mi := &file_control_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3827,7 +3923,7 @@ func (x *EditFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileReply.ProtoReflect.Descriptor instead.
 func (*EditFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{68}
+	return file_control_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *EditFileReply) GetPart() isEditFileReply_Part {
@@ -3897,7 +3993,7 @@ type SetAttributesRequest struct {
 
 func (x *SetAttributesRequest) Reset() {
 	*x = SetAttributesRequest{}
-	mi := &file_control_proto_msgTypes[69]
+	mi := &file_control_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3909,7 +4005,7 @@ func (x *SetAttributesRequest) String() string {
 func (*SetAttributesRequest) ProtoMessage() {}
 
 func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[69]
+	mi := &file_control_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3922,7 +4018,7 @@ func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAttributesRequest.ProtoReflect.Descriptor instead.
 func (*SetAttributesRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{69}
+	return file_control_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *SetAttributesRequest) GetPath() string {
@@ -3956,7 +4052,7 @@ type MakeDirectoryRequest struct {
 
 func (x *MakeDirectoryRequest) Reset() {
 	*x = MakeDirectoryRequest{}
-	mi := &file_control_proto_msgTypes[70]
+	mi := &file_control_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3968,7 +4064,7 @@ func (x *MakeDirectoryRequest) String() string {
 func (*MakeDirectoryRequest) ProtoMessage() {}
 
 func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[70]
+	mi := &file_control_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3981,7 +4077,7 @@ func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeDirectoryRequest.ProtoReflect.Descriptor instead.
 func (*MakeDirectoryRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{70}
+	return file_control_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *MakeDirectoryRequest) GetPath() string {
@@ -4008,7 +4104,7 @@ type MakeSymlinkRequest struct {
 
 func (x *MakeSymlinkRequest) Reset() {
 	*x = MakeSymlinkRequest{}
-	mi := &file_control_proto_msgTypes[71]
+	mi := &file_control_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4020,7 +4116,7 @@ func (x *MakeSymlinkRequest) String() string {
 func (*MakeSymlinkRequest) ProtoMessage() {}
 
 func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[71]
+	mi := &file_control_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4033,7 +4129,7 @@ func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeSymlinkRequest.ProtoReflect.Descriptor instead.
 func (*MakeSymlinkRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{71}
+	return file_control_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *MakeSymlinkRequest) GetPath() string {
@@ -4230,7 +4326,12 @@ const file_control_proto_rawDesc = "" +
 	"\vFsckRequest\"A\n" +
 	"\tFsckReply\x12\x1a\n" +
 	"\bproblems\x18\x01 \x03(\tR\bproblems\x12\x18\n" +
-	"\aobjects\x18\x02 \x01(\x04R\aobjects\"2\n" +
+	"\aobjects\x18\x02 \x01(\x04R\aobjects\"\x10\n" +
+	"\x0eSalvageRequest\"P\n" +
+	"\fSalvageReply\x12\x14\n" +
+	"\x05files\x18\x01 \x01(\x04R\x05files\x12\x16\n" +
+	"\x06mended\x18\x02 \x03(\tR\x06mended\x12\x12\n" +
+	"\x04lost\x18\x03 \x03(\tR\x04lost\"2\n" +
 	"\vHeadRequest\x12#\n" +
 	"\x03fid\x18\x01 \x01(\v2\x11.coda.vice.v1.FidR\x03fid\"\x1f\n" +
 	"\tHeadReply\x12\x12\n" +
@@ -4338,9 +4439,10 @@ const file_control_proto_rawDesc = "" +
 	"HoardClear\x12\".coda.control.v1.HoardClearRequest\x1a .coda.control.v1.HoardClearReply\x12O\n" +
 	"\tHoardList\x12!.coda.control.v1.HoardListRequest\x1a\x1f.coda.control.v1.HoardListReply\x12O\n" +
 	"\tHoardWalk\x12!.coda.control.v1.HoardWalkRequest\x1a\x1f.coda.control.v1.HoardWalkReply\x12N\n" +
-	"\vHoardVerify\x12\x1c.coda.control.v1.PathRequest\x1a!.coda.control.v1.HoardVerifyReply2\xf1\x02\n" +
+	"\vHoardVerify\x12\x1c.coda.control.v1.PathRequest\x1a!.coda.control.v1.HoardVerifyReply2\xbc\x03\n" +
 	"\x0eCodasrvControl\x12@\n" +
-	"\x04Fsck\x12\x1c.coda.control.v1.FsckRequest\x1a\x1a.coda.control.v1.FsckReply\x12B\n" +
+	"\x04Fsck\x12\x1c.coda.control.v1.FsckRequest\x1a\x1a.coda.control.v1.FsckReply\x12I\n" +
+	"\aSalvage\x12\x1f.coda.control.v1.SalvageRequest\x1a\x1d.coda.control.v1.SalvageReply\x12B\n" +
 	"\x04Tree\x12\x1c.coda.control.v1.TreeRequest\x1a\x1a.coda.control.v1.TreeReply0\x01\x12@\n" +
 	"\x04Head\x12\x1c.coda.control.v1.HeadRequest\x1a\x1a.coda.control.v1.HeadReply\x12R\n" +
 	"\n" +
@@ -4374,7 +4476,7 @@ func file_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 72)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 74)
 var file_control_proto_goTypes = []any{
 	(Keep)(0),                       // 0: coda.control.v1.Keep
 	(ProtectionChange)(0),           // 1: coda.control.v1.ProtectionChange
@@ -4431,28 +4533,30 @@ var file_control_proto_goTypes = []any{
 	(*Principal)(nil),               // 52: coda.control.v1.Principal
 	(*FsckRequest)(nil),             // 53: coda.control.v1.FsckRequest
 	(*FsckReply)(nil),               // 54: coda.control.v1.FsckReply
-	(*HeadRequest)(nil),             // 55: coda.control.v1.HeadRequest
-	(*HeadReply)(nil),               // 56: coda.control.v1.HeadReply
-	(*TreeRequest)(nil),             // 57: coda.control.v1.TreeRequest
-	(*TreeReply)(nil),               // 58: coda.control.v1.TreeReply
-	(*PathRequest)(nil),             // 59: coda.control.v1.PathRequest
-	(*TwoPathsRequest)(nil),         // 60: coda.control.v1.TwoPathsRequest
-	(*EmptyReply)(nil),              // 61: coda.control.v1.EmptyReply
-	(*StatReply)(nil),               // 62: coda.control.v1.StatReply
-	(*ReadDirectoryReply)(nil),      // 63: coda.control.v1.ReadDirectoryReply
-	(*ReadFileReply)(nil),           // 64: coda.control.v1.ReadFileReply
-	(*WriteFileRequest)(nil),        // 65: coda.control.v1.WriteFileRequest
-	(*WriteFileHead)(nil),           // 66: coda.control.v1.WriteFileHead
-	(*EditFileRequest)(nil),         // 67: coda.control.v1.EditFileRequest
-	(*EditFileHead)(nil),            // 68: coda.control.v1.EditFileHead
-	(*Change)(nil),                  // 69: coda.control.v1.Change
-	(*EditFileReply)(nil),           // 70: coda.control.v1.EditFileReply
-	(*SetAttributesRequest)(nil),    // 71: coda.control.v1.SetAttributesRequest
-	(*MakeDirectoryRequest)(nil),    // 72: coda.control.v1.MakeDirectoryRequest
-	(*MakeSymlinkRequest)(nil),      // 73: coda.control.v1.MakeSymlinkRequest
-	(*vicepb.Fid)(nil),              // 74: coda.vice.v1.Fid
-	(*vicepb.Status)(nil),           // 75: coda.vice.v1.Status
-	(*vicepb.Entry)(nil),            // 76: coda.vice.v1.Entry
+	(*SalvageRequest)(nil),          // 55: coda.control.v1.SalvageRequest
+	(*SalvageReply)(nil),            // 56: coda.control.v1.SalvageReply
+	(*HeadRequest)(nil),             // 57: coda.control.v1.HeadRequest
+	(*HeadReply)(nil),               // 58: coda.control.v1.HeadReply
+	(*TreeRequest)(nil),             // 59: coda.control.v1.TreeRequest
+	(*TreeReply)(nil),               // 60: coda.control.v1.TreeReply
+	(*PathRequest)(nil),             // 61: coda.control.v1.PathRequest
+	(*TwoPathsRequest)(nil),         // 62: coda.control.v1.TwoPathsRequest
+	(*EmptyReply)(nil),              // 63: coda.control.v1.EmptyReply
+	(*StatReply)(nil),               // 64: coda.control.v1.StatReply
+	(*ReadDirectoryReply)(nil),      // 65: coda.control.v1.ReadDirectoryReply
+	(*ReadFileReply)(nil),           // 66: coda.control.v1.ReadFileReply
+	(*WriteFileRequest)(nil),        // 67: coda.control.v1.WriteFileRequest
+	(*WriteFileHead)(nil),           // 68: coda.control.v1.WriteFileHead
+	(*EditFileRequest)(nil),         // 69: coda.control.v1.EditFileRequest
+	(*EditFileHead)(nil),            // 70: coda.control.v1.EditFileHead
+	(*Change)(nil),                  // 71: coda.control.v1.Change
+	(*EditFileReply)(nil),           // 72: coda.control.v1.EditFileReply
+	(*SetAttributesRequest)(nil),    // 73: coda.control.v1.SetAttributesRequest
+	(*MakeDirectoryRequest)(nil),    // 74: coda.control.v1.MakeDirectoryRequest
+	(*MakeSymlinkRequest)(nil),      // 75: coda.control.v1.MakeSymlinkRequest
+	(*vicepb.Fid)(nil),              // 76: coda.vice.v1.Fid
+	(*vicepb.Status)(nil),           // 77: coda.vice.v1.Status
+	(*vicepb.Entry)(nil),            // 78: coda.vice.v1.Entry
 }
 var file_control_proto_depIdxs = []int32{
 	6,  // 0: coda.control.v1.ListTokensReply.tokens:type_name -> coda.control.v1.Token
@@ -4472,16 +4576,16 @@ var file_control_proto_depIdxs = []int32{
 	49, // 14: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
 	1,  // 15: coda.control.v1.ProtectionRequest.change:type_name -> coda.control.v1.ProtectionChange
 	52, // 16: coda.control.v1.ProtectionReply.principals:type_name -> coda.control.v1.Principal
-	74, // 17: coda.control.v1.HeadRequest.fid:type_name -> coda.vice.v1.Fid
-	75, // 18: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
-	75, // 19: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
-	76, // 20: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
-	75, // 21: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
-	66, // 22: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
-	68, // 23: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
-	69, // 24: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
-	61, // 25: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
-	75, // 26: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
+	76, // 17: coda.control.v1.HeadRequest.fid:type_name -> coda.vice.v1.Fid
+	77, // 18: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
+	77, // 19: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
+	78, // 20: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
+	77, // 21: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
+	68, // 22: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
+	70, // 23: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
+	71, // 24: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
+	63, // 25: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
+	77, // 26: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
 	22, // 27: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
 	25, // 28: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
 	29, // 29: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
@@ -4491,8 +4595,8 @@ var file_control_proto_depIdxs = []int32{
 	37, // 33: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
 	41, // 34: coda.control.v1.VenusControl.ListLocal:input_type -> coda.control.v1.ListLocalRequest
 	43, // 35: coda.control.v1.VenusControl.CheckLocal:input_type -> coda.control.v1.CheckLocalRequest
-	59, // 36: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
-	59, // 37: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
+	61, // 36: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
+	61, // 37: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
 	45, // 38: coda.control.v1.VenusControl.Repair:input_type -> coda.control.v1.RepairRequest
 	47, // 39: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
 	2,  // 40: coda.control.v1.VenusControl.LogIn:input_type -> coda.control.v1.LogInRequest
@@ -4501,71 +4605,73 @@ var file_control_proto_depIdxs = []int32{
 	7,  // 43: coda.control.v1.VenusControl.ListACL:input_type -> coda.control.v1.ACLRequest
 	10, // 44: coda.control.v1.VenusControl.SetACL:input_type -> coda.control.v1.SetACLRequest
 	12, // 45: coda.control.v1.VenusControl.HoardAdd:input_type -> coda.control.v1.HoardAddRequest
-	59, // 46: coda.control.v1.VenusControl.HoardDelete:input_type -> coda.control.v1.PathRequest
+	61, // 46: coda.control.v1.VenusControl.HoardDelete:input_type -> coda.control.v1.PathRequest
 	14, // 47: coda.control.v1.VenusControl.HoardClear:input_type -> coda.control.v1.HoardClearRequest
 	16, // 48: coda.control.v1.VenusControl.HoardList:input_type -> coda.control.v1.HoardListRequest
 	18, // 49: coda.control.v1.VenusControl.HoardWalk:input_type -> coda.control.v1.HoardWalkRequest
-	59, // 50: coda.control.v1.VenusControl.HoardVerify:input_type -> coda.control.v1.PathRequest
+	61, // 50: coda.control.v1.VenusControl.HoardVerify:input_type -> coda.control.v1.PathRequest
 	53, // 51: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
-	57, // 52: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
-	55, // 53: coda.control.v1.CodasrvControl.Head:input_type -> coda.control.v1.HeadRequest
-	50, // 54: coda.control.v1.CodasrvControl.Protection:input_type -> coda.control.v1.ProtectionRequest
-	47, // 55: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
-	59, // 56: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
-	59, // 57: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
-	59, // 58: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
-	65, // 59: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
-	67, // 60: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
-	71, // 61: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
-	72, // 62: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
-	73, // 63: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
-	60, // 64: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
-	60, // 65: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
-	59, // 66: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
-	59, // 67: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
-	23, // 68: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
-	26, // 69: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
-	30, // 70: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
-	32, // 71: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
-	34, // 72: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
-	36, // 73: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
-	38, // 74: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
-	42, // 75: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
-	44, // 76: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
-	61, // 77: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
-	61, // 78: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
-	46, // 79: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
-	48, // 80: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
-	6,  // 81: coda.control.v1.VenusControl.LogIn:output_type -> coda.control.v1.Token
-	61, // 82: coda.control.v1.VenusControl.LogOut:output_type -> coda.control.v1.EmptyReply
-	5,  // 83: coda.control.v1.VenusControl.ListTokens:output_type -> coda.control.v1.ListTokensReply
-	8,  // 84: coda.control.v1.VenusControl.ListACL:output_type -> coda.control.v1.ACLReply
-	8,  // 85: coda.control.v1.VenusControl.SetACL:output_type -> coda.control.v1.ACLReply
-	13, // 86: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
-	61, // 87: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
-	15, // 88: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
-	17, // 89: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
-	19, // 90: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
-	20, // 91: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
-	54, // 92: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
-	58, // 93: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
-	56, // 94: coda.control.v1.CodasrvControl.Head:output_type -> coda.control.v1.HeadReply
-	51, // 95: coda.control.v1.CodasrvControl.Protection:output_type -> coda.control.v1.ProtectionReply
-	48, // 96: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
-	62, // 97: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
-	63, // 98: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
-	64, // 99: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
-	62, // 100: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
-	70, // 101: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
-	62, // 102: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
-	62, // 103: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
-	62, // 104: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
-	62, // 105: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
-	61, // 106: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
-	61, // 107: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
-	61, // 108: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
-	68, // [68:109] is the sub-list for method output_type
-	27, // [27:68] is the sub-list for method input_type
+	55, // 52: coda.control.v1.CodasrvControl.Salvage:input_type -> coda.control.v1.SalvageRequest
+	59, // 53: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
+	57, // 54: coda.control.v1.CodasrvControl.Head:input_type -> coda.control.v1.HeadRequest
+	50, // 55: coda.control.v1.CodasrvControl.Protection:input_type -> coda.control.v1.ProtectionRequest
+	47, // 56: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
+	61, // 57: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
+	61, // 58: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
+	61, // 59: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
+	67, // 60: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
+	69, // 61: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
+	73, // 62: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
+	74, // 63: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
+	75, // 64: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
+	62, // 65: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
+	62, // 66: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
+	61, // 67: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
+	61, // 68: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
+	23, // 69: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
+	26, // 70: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
+	30, // 71: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
+	32, // 72: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
+	34, // 73: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
+	36, // 74: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
+	38, // 75: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
+	42, // 76: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
+	44, // 77: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
+	63, // 78: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
+	63, // 79: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
+	46, // 80: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
+	48, // 81: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
+	6,  // 82: coda.control.v1.VenusControl.LogIn:output_type -> coda.control.v1.Token
+	63, // 83: coda.control.v1.VenusControl.LogOut:output_type -> coda.control.v1.EmptyReply
+	5,  // 84: coda.control.v1.VenusControl.ListTokens:output_type -> coda.control.v1.ListTokensReply
+	8,  // 85: coda.control.v1.VenusControl.ListACL:output_type -> coda.control.v1.ACLReply
+	8,  // 86: coda.control.v1.VenusControl.SetACL:output_type -> coda.control.v1.ACLReply
+	13, // 87: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
+	63, // 88: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
+	15, // 89: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
+	17, // 90: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
+	19, // 91: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
+	20, // 92: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
+	54, // 93: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
+	56, // 94: coda.control.v1.CodasrvControl.Salvage:output_type -> coda.control.v1.SalvageReply
+	60, // 95: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
+	58, // 96: coda.control.v1.CodasrvControl.Head:output_type -> coda.control.v1.HeadReply
+	51, // 97: coda.control.v1.CodasrvControl.Protection:output_type -> coda.control.v1.ProtectionReply
+	48, // 98: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
+	64, // 99: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
+	65, // 100: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
+	66, // 101: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
+	64, // 102: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
+	72, // 103: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
+	64, // 104: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
+	64, // 105: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
+	64, // 106: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
+	64, // 107: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
+	63, // 108: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
+	63, // 109: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
+	63, // 110: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
+	69, // [69:111] is the sub-list for method output_type
+	27, // [27:69] is the sub-list for method input_type
 	27, // [27:27] is the sub-list for extension type_name
 	27, // [27:27] is the sub-list for extension extendee
 	0,  // [0:27] is the sub-list for field type_name
@@ -4576,31 +4682,31 @@ func file_control_proto_init() {
 	if File_control_proto != nil {
 		return
 	}
-	file_control_proto_msgTypes[62].OneofWrappers = []any{
+	file_control_proto_msgTypes[64].OneofWrappers = []any{
 		(*ReadFileReply_Status)(nil),
 		(*ReadFileReply_Data)(nil),
 	}
-	file_control_proto_msgTypes[63].OneofWrappers = []any{
+	file_control_proto_msgTypes[65].OneofWrappers = []any{
 		(*WriteFileRequest_Head)(nil),
 		(*WriteFileRequest_Data)(nil),
 	}
-	file_control_proto_msgTypes[65].OneofWrappers = []any{
+	file_control_proto_msgTypes[67].OneofWrappers = []any{
 		(*EditFileRequest_Head)(nil),
 		(*EditFileRequest_Change)(nil),
 	}
-	file_control_proto_msgTypes[68].OneofWrappers = []any{
+	file_control_proto_msgTypes[70].OneofWrappers = []any{
 		(*EditFileReply_Data)(nil),
 		(*EditFileReply_Read)(nil),
 		(*EditFileReply_Status)(nil),
 	}
-	file_control_proto_msgTypes[69].OneofWrappers = []any{}
+	file_control_proto_msgTypes[71].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   72,
+			NumMessages:   74,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

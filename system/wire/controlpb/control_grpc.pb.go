@@ -1038,6 +1038,7 @@ var VenusControl_ServiceDesc = grpc.ServiceDesc{
 
 const (
 	CodasrvControl_Fsck_FullMethodName       = "/coda.control.v1.CodasrvControl/Fsck"
+	CodasrvControl_Salvage_FullMethodName    = "/coda.control.v1.CodasrvControl/Salvage"
 	CodasrvControl_Tree_FullMethodName       = "/coda.control.v1.CodasrvControl/Tree"
 	CodasrvControl_Head_FullMethodName       = "/coda.control.v1.CodasrvControl/Head"
 	CodasrvControl_Protection_FullMethodName = "/coda.control.v1.CodasrvControl/Protection"
@@ -1052,6 +1053,8 @@ const (
 type CodasrvControlClient interface {
 	// Fsck checks the whole store, and finds nothing on a sound server.
 	Fsck(ctx context.Context, in *FsckRequest, opts ...grpc.CallOption) (*FsckReply, error)
+	// Salvage verifies the contents of all files, and replaces what is rotten by what other replicas have.
+	Salvage(ctx context.Context, in *SalvageRequest, opts ...grpc.CallOption) (*SalvageReply, error)
 	// Tree walks a volume at one moment.
 	Tree(ctx context.Context, in *TreeRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TreeReply], error)
 	// Head gives the first bytes of a file as this server has it: of one that is inconsistent, each replica has its own version.
@@ -1073,6 +1076,16 @@ func (c *codasrvControlClient) Fsck(ctx context.Context, in *FsckRequest, opts .
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(FsckReply)
 	err := c.cc.Invoke(ctx, CodasrvControl_Fsck_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *codasrvControlClient) Salvage(ctx context.Context, in *SalvageRequest, opts ...grpc.CallOption) (*SalvageReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SalvageReply)
+	err := c.cc.Invoke(ctx, CodasrvControl_Salvage_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -1136,6 +1149,8 @@ func (c *codasrvControlClient) State(ctx context.Context, in *StateRequest, opts
 type CodasrvControlServer interface {
 	// Fsck checks the whole store, and finds nothing on a sound server.
 	Fsck(context.Context, *FsckRequest) (*FsckReply, error)
+	// Salvage verifies the contents of all files, and replaces what is rotten by what other replicas have.
+	Salvage(context.Context, *SalvageRequest) (*SalvageReply, error)
 	// Tree walks a volume at one moment.
 	Tree(*TreeRequest, grpc.ServerStreamingServer[TreeReply]) error
 	// Head gives the first bytes of a file as this server has it: of one that is inconsistent, each replica has its own version.
@@ -1155,6 +1170,9 @@ type UnimplementedCodasrvControlServer struct{}
 
 func (UnimplementedCodasrvControlServer) Fsck(context.Context, *FsckRequest) (*FsckReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Fsck not implemented")
+}
+func (UnimplementedCodasrvControlServer) Salvage(context.Context, *SalvageRequest) (*SalvageReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Salvage not implemented")
 }
 func (UnimplementedCodasrvControlServer) Tree(*TreeRequest, grpc.ServerStreamingServer[TreeReply]) error {
 	return status.Error(codes.Unimplemented, "method Tree not implemented")
@@ -1203,6 +1221,24 @@ func _CodasrvControl_Fsck_Handler(srv interface{}, ctx context.Context, dec func
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(CodasrvControlServer).Fsck(ctx, req.(*FsckRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CodasrvControl_Salvage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SalvageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CodasrvControlServer).Salvage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CodasrvControl_Salvage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CodasrvControlServer).Salvage(ctx, req.(*SalvageRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1282,6 +1318,10 @@ var CodasrvControl_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Fsck",
 			Handler:    _CodasrvControl_Fsck_Handler,
+		},
+		{
+			MethodName: "Salvage",
+			Handler:    _CodasrvControl_Salvage_Handler,
 		},
 		{
 			MethodName: "Head",

@@ -1379,6 +1379,7 @@ type FetchRequest struct {
 	Contents      bool                   `protobuf:"varint,3,opt,name=contents,proto3" json:"contents,omitempty"`                      // also the contents, not only the status
 	Have          *VersionVector         `protobuf:"bytes,4,opt,name=have,proto3" json:"have,omitempty"`                               // the version whose contents the client has; nothing is sent when it is current
 	HaveDigest    []byte                 `protobuf:"bytes,5,opt,name=have_digest,json=haveDigest,proto3" json:"have_digest,omitempty"` // SHA-256 of the contents of a file that the client has; nothing is sent when they are current
+	Damaged       bool                   `protobuf:"varint,6,opt,name=damaged,proto3" json:"damaged,omitempty"`                        // what came before did not have its digest: the server is to verify the contents, and to mend them where it can
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1446,6 +1447,13 @@ func (x *FetchRequest) GetHaveDigest() []byte {
 		return x.HaveDigest
 	}
 	return nil
+}
+
+func (x *FetchRequest) GetDamaged() bool {
+	if x != nil {
+		return x.Damaged
+	}
+	return false
 }
 
 type FetchReply struct {
@@ -4284,14 +4292,15 @@ const file_vice_proto_rawDesc = "" +
 	"\x05count\x18\x02 \x01(\rR\x05count\"A\n" +
 	"\x13AllocateVnodesReply\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\x04R\x05first\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\rR\x05count\"\xbb\x01\n" +
+	"\x05count\x18\x02 \x01(\rR\x05count\"\xd5\x01\n" +
 	"\fFetchRequest\x12#\n" +
 	"\x03fid\x18\x01 \x01(\v2\x11.coda.vice.v1.FidR\x03fid\x12\x18\n" +
 	"\asession\x18\x02 \x01(\x04R\asession\x12\x1a\n" +
 	"\bcontents\x18\x03 \x01(\bR\bcontents\x12/\n" +
 	"\x04have\x18\x04 \x01(\v2\x1b.coda.vice.v1.VersionVectorR\x04have\x12\x1f\n" +
 	"\vhave_digest\x18\x05 \x01(\fR\n" +
-	"haveDigest\"\x8c\x01\n" +
+	"haveDigest\x12\x18\n" +
+	"\adamaged\x18\x06 \x01(\bR\adamaged\"\x8c\x01\n" +
 	"\n" +
 	"FetchReply\x12-\n" +
 	"\x04head\x18\x01 \x01(\v2\x17.coda.vice.v1.FetchHeadH\x00R\x04head\x12\x14\n" +
