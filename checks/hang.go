@@ -12,6 +12,10 @@ import (
 func noHang(run *history.Run) history.Verdict {
 	h := &hangs{
 		judgement: judge(run, "no-hang"), bound: run.Meta.Limits.Hang, last: end(run), stillOn: run.Standstills(), stalls: stallsByCall(run),
+		longestOn: map[string]time.Duration{},
+	}
+	for i := range run.Faults {
+		h.healed = max(h.healed, run.Faults[i].Recovered)
 	}
 	h.still = byWorker(run.Operations, h.stillOn)
 	switch {
@@ -36,6 +40,10 @@ func noHang(run *history.Run) history.Verdict {
 		h.figure(q.name, min(h.latencies.quantile(q.part), h.longestRaw).Seconds(), "s")
 	}
 	h.figure("never returned", float64(h.never), "calls")
+	for _, node := range run.Meta.Clients {
+		h.figure("longest call on "+node, h.longestOn[node].Seconds(), "s")
+	}
+	h.figure("longest call after the last fault", h.longestAfter.Seconds(), "s")
 	return h.verdict("the longest of %s took %v of the %v that it may", count(run.Operations.Len(), "call"), round(h.longest), h.bound)
 }
 
@@ -49,8 +57,11 @@ type hangs struct {
 	latencies latencies                    // of the calls that returned, as who called saw them
 	longest   time.Duration                // without what faults excuse
 	// longestRaw is with it.
-	longestRaw time.Duration
-	never      int
+	longestRaw   time.Duration
+	longestOn    map[string]time.Duration // of each client
+	longestAfter time.Duration            // of those that were made when the last fault had been healed
+	healed       history.Time             // when that was
+	never        int
 }
 
 // A call is one operation, as a stall and an operation know it.
@@ -84,9 +95,14 @@ func (h *hangs) look(i int, row *history.Row) {
 	}
 	raw := time.Duration(until - row.Invoked)
 	counted := raw
-	if raw > h.longest || raw > h.bound {
+	after := row.Invoked >= h.healed
+	if node := h.run.Operations.Node(row.Worker); raw > h.longestOn[node] || raw > h.bound || after && raw > h.longestAfter {
 		counted -= h.still[row.Worker].Overlap(history.Interval{From: row.Invoked, To: until})
 		h.longest = max(h.longest, counted)
+		h.longestOn[node] = max(h.longestOn[node], counted)
+		if after {
+			h.longestAfter = max(h.longestAfter, counted)
+		}
 	}
 	switch {
 	case counted > h.bound:

@@ -28,6 +28,7 @@ import (
 //	stall NODE KIND PATH INVOKED seen=TIME [file=...]
 //	NODE/WORKER FROM..TO KIND PATH [TARGET] [CONTENT] [parents=A,B] [failed=ERRNO|unknown|unknown=ERRNO] [abandoned=TIME] [problem=...] [empty] [synced]
 //	  [mode=...] of a stat: file, directory or symlink; [entries=A,B] of a list
+//	status NODE TIME state=... [pending=N]
 //	observe NODE mount|server TIME [pending=N] [state=...] [error=...] [hung=CALL after=TIME] [problem=...]
 //	  PATH file CONTENT [problem=...] [mode=...] [links=...] | PATH file empty | PATH directory | PATH symlink TEXT
 //	  conflict OPERATION PATH [CONTENT]
@@ -90,7 +91,7 @@ func (p *parser) parse(indented bool) {
 	default:
 		lines := map[string]func(){
 			"run": p.runLine, "truncated": p.truncated, "missing": p.missing, "step": p.step, "fault": p.fault, "load": p.load,
-			"event": p.event, "stall": p.stall, "observe": p.observe,
+			"event": p.event, "stall": p.stall, "observe": p.observe, "status": p.status,
 		}
 		require.Contains(p.t, lines, p.fields[0], "line %d", p.line)
 		lines[p.fields[0]]()
@@ -283,6 +284,12 @@ func errno(t testing.TB, name string) syscall.Errno {
 	}
 	require.Fail(t, "unknown errno", name)
 	return 0
+}
+
+func (p *parser) status() {
+	p.run.Statuses = append(p.run.Statuses, history.Status{
+		Node: p.fields[1], Time: p.time(p.fields[2]), State: p.option("state"), Pending: p.number(p.option("pending")),
+	})
 }
 
 func (p *parser) observe() {

@@ -415,6 +415,7 @@ func (w *world) finish() {
 		for path := range c.view {
 			w.refresh(c, path)
 		}
+		w.run.Statuses = append(w.run.Statuses, history.Status{Node: c.name, Time: w.now, State: "reachable"})
 		w.run.Observations = append(w.run.Observations, history.Observation{
 			Node: c.name, Source: history.SourceMount, Time: w.now + 10, State: "reachable", Objects: objects(c.view, true), Conflicts: c.conflicts,
 		})

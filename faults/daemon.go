@@ -14,10 +14,10 @@ import (
 
 // nodesOf returns the nodes that run a daemon.
 func nodesOf(daemon string, topology Topology) []string {
-	if daemon == cluster.Venus {
-		return topology.Clients
+	if daemon == cluster.Codasrv {
+		return topology.Servers
 	}
-	return topology.Servers
+	return topology.Clients
 }
 
 // appliesToDaemon says why a fault of a daemon cannot happen in a topology.

@@ -67,7 +67,7 @@ func (c *fakeCluster) Clients() []*fakeNode {
 	return clients
 }
 
-// fakeNode has one daemon.
+// fakeNode has one daemon. That of a client is its web server, too.
 type fakeNode struct {
 	name    string
 	role    cluster.Role
@@ -103,7 +103,7 @@ func (n *fakeNode) Role() cluster.Role { return n.role }
 func (n *fakeNode) Daemon(_ context.Context, name string) (cluster.Daemon, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if name != n.daemon.Name {
+	if name != n.daemon.Name && (name != cluster.Web || n.role != cluster.RoleClient) {
 		return cluster.Daemon{}, fmt.Errorf("%s runs no %s", n.name, name)
 	}
 	return n.daemon, nil

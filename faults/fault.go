@@ -49,6 +49,7 @@ func All() []Fault {
 		Bandwidth{},
 		Kill{Daemon: cluster.Venus},
 		Kill{Daemon: cluster.Codasrv},
+		Kill{Daemon: cluster.Web},
 		Restart{Daemon: cluster.Venus},
 		Restart{Daemon: cluster.Codasrv},
 		CrashLoop{Daemon: cluster.Venus},

@@ -11,7 +11,7 @@ import (
 
 // Kill ends a daemon with SIGKILL and starts it again to heal.
 type Kill struct {
-	Daemon string // cluster.Venus or cluster.Codasrv
+	Daemon string // cluster.Venus, cluster.Codasrv or cluster.Web
 }
 
 var _ Fault = Kill{}
@@ -30,8 +30,13 @@ func (k Kill) Applies(topology Topology) error { return appliesToDaemon(k.Name()
 // Targets implements Fault: each node that runs the daemon.
 func (k Kill) Targets(topology Topology) [][]string { return singles(nodesOf(k.Daemon, topology)) }
 
-// Cuts implements Fault.
-func (Kill) Cuts(step history.Step) []history.Cut { return daemonCut(step) }
+// Cuts implements Fault. Nothing of the file system has to do with a web server.
+func (k Kill) Cuts(step history.Step) []history.Cut {
+	if k.Daemon == cluster.Web {
+		return nil
+	}
+	return daemonCut(step)
+}
 
 // Prepare implements Fault.
 func (k Kill) Prepare(handles Handles, step history.Step) (*Injection, error) {

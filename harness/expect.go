@@ -62,7 +62,7 @@ func missing(verdict *history.Verdict, symptom scenario.Symptom) string {
 	for _, figure := range verdict.Figures {
 		switch {
 		case figure.Name != symptom.Figure:
-		case figure.Value < symptom.Least:
+		case figure.Value < symptom.Least, symptom.Most != 0 && figure.Value > symptom.Most:
 			return fmt.Sprintf("it failed, with a %s of %v %s", figure.Name, figure.Value, figure.Unit)
 		default:
 			return ""
@@ -92,6 +92,9 @@ func described(symptom scenario.Symptom) string {
 	}
 	if symptom.Figure != "" {
 		text += fmt.Sprintf(" with a %s of at least %v", symptom.Figure, symptom.Least)
+		if symptom.Most != 0 {
+			text += fmt.Sprintf(" and at most %v", symptom.Most)
+		}
 	}
 	return text
 }

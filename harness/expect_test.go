@@ -36,6 +36,8 @@ func TestExpect(t *testing.T) {
 		{"something else shows up too", []history.Verdict{fails(30, "a remove"), lost}, []scenario.Symptom{hang}, history.Fail, "what was expected showed up: no-hang"},
 		{"another text", []history.Verdict{fails(30, "a read"), sound}, []scenario.Symptom{hang}, history.Fail, `with "remove" with a longest call of at least 20: it failed, and does not say that`},
 		{"too small", []history.Verdict{fails(19, "a remove"), sound}, []scenario.Symptom{hang}, history.Fail, "it failed, with a longest call of 19 s"},
+		{"small enough", []history.Verdict{fails(30, "a remove"), sound}, []scenario.Symptom{{Check: "no-hang", Figure: "longest call", Most: 30}}, history.Pass, "what was expected showed up: no-hang"},
+		{"too large", []history.Verdict{fails(31, "a remove"), sound}, []scenario.Symptom{{Check: "no-hang", Figure: "longest call", Least: 20, Most: 30}}, history.Fail, "with a longest call of at least 20 and at most 30: it failed, with a longest call of 31 s"},
 		{"no such figure", []history.Verdict{fails(30, ""), sound}, []scenario.Symptom{{Check: "no-hang", Figure: "calls that hung"}}, history.Fail, `it has no figure "calls that hung"`},
 		{"one of two", []history.Verdict{fails(30, ""), sound}, []scenario.Symptom{{Check: "no-hang"}, {Check: "no-lost-data"}}, history.Fail, "no-lost-data was expected to fail: its verdict is pass"},
 		{"no such check", []history.Verdict{sound}, []scenario.Symptom{hang}, history.Fail, "there is no such check"},

@@ -33,6 +33,33 @@ func (r *running) watchForHangs(ctx context.Context) {
 	all.Wait()
 }
 
+// statusTime is how long a daemon may take to say how it is doing: one that stands still does not.
+const statusTime = 2 * time.Second
+
+// watchStatus asks the daemon of every client how it is doing, again and again until ctx ends. One that does not say is not recorded.
+func (r *running) watchStatus(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, node := range r.cluster.Clients() {
+		all.Go(func() {
+			for more := true; more; more = sleepUntil(ctx, time.Now().Add(watchInterval)) {
+				r.lookAtStatus(ctx, node)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func (r *running) lookAtStatus(ctx context.Context, node *cluster.Node) {
+	ctx, cancel := context.WithTimeout(ctx, statusTime)
+	defer cancel()
+	status, err := node.Status(ctx)
+	if err != nil {
+		r.log.Debug("status not known", "node", node.Name(), "error", err)
+		return
+	}
+	r.note(r.writer.Status(status))
+}
+
 // stalls are what is known of one client's.
 type stalls struct {
 	of    map[string]bool // the operations

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -184,18 +185,16 @@ func (r *running) untilLost(ctx context.Context, work func(context.Context) erro
 	return err
 }
 
-// work is the run itself, while hangs are watched for.
+// work is the run itself, while hangs are watched for, and how clients are doing.
 func (r *running) work(ctx context.Context) error {
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		r.watchForHangs(watching)
-	}()
+	var watchers sync.WaitGroup
+	watchers.Go(func() { r.watchForHangs(watching) })
+	watchers.Go(func() { r.watchStatus(watching) })
 	err := r.phases(ctx)
 	stop()
-	<-watched
+	watchers.Wait()
 	return err
 }
 

@@ -2,6 +2,12 @@ package workloads
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
 
 	"github.com/codastress/codastress/harness/history"
 )
@@ -21,9 +27,22 @@ func (MassDelete) Doc() string {
 }
 
 func (MassDelete) parameters() parameters {
-	return append(siteParameters(), rateParameter(), looksParameter(), parameter{
-		name: "delete", preset: 900, least: 1, most: 200_000, documentation: "pages that are deleted at once",
-	})
+	return append(
+		siteParameters(), rateParameter(), looksParameter(),
+		parameter{name: "delete", preset: 900, least: 1, most: 200_000, documentation: "pages that are deleted at once"},
+		parameter{
+			name: "at", preset: 0, least: 0, most: int64(24 * time.Hour), nanoseconds: true,
+			documentation: "when, after the start of the load; 0 draws it from its first half",
+		},
+		parameter{
+			name: "edits", preset: 0, least: 0, most: int64(time.Hour), nanoseconds: true,
+			documentation: "mean pause after which each of the other clients replaces one of the pages that stay; 0 for never",
+		},
+		parameter{
+			name: "edits_at", preset: 0, least: 0, most: int64(24 * time.Hour), nanoseconds: true,
+			documentation: "when, after the start of the load, they begin with that",
+		},
+	)
 }
 
 // Parameters implements Workload.
@@ -38,12 +57,61 @@ func (w MassDelete) Plan(request PlanRequest) ([]history.Step, error) {
 	if err := d.addBurst(taskDelete, "delete"); err != nil {
 		return nil, err
 	}
+	burst := &d.steps[len(d.steps)-1]
+	if at := time.Duration(d.values["at"]); at >= request.Load {
+		return nil, fmt.Errorf("workload %s: parameter at: %v is not within the load, which lasts %v", w.Name(), at, request.Load)
+	} else if at > 0 {
+		burst.Start, burst.Length = at, request.Load-at
+	}
+	edits := time.Duration(d.values["edits_at"])
+	if d.values["edits"] > 0 && len(request.Clients) > 1 && edits < request.Load {
+		d.add(load, taskUpdate, request.Clients[:len(request.Clients)-1], edits, request.Load-edits, map[string]string{
+			"first": burst.Args["first"], "count": burst.Args["count"], "pause": time.Duration(d.values["edits"]).String(),
+			"editors": strconv.Itoa(len(request.Clients) - 1),
+		})
+	}
 	return d.steps, nil
 }
 
 // Do implements Workload.
 func (MassDelete) Do(ctx context.Context, step history.Step, env Environment) (history.Load, error) {
 	return perform(ctx, step, env, map[string]task{
-		taskWriteSite: writeSite, taskReadSite: readSite, taskFetchPages: fetchPages, taskDelete: deletePages, taskLook: lookAround,
+		taskWriteSite: writeSite, taskReadSite: readSite, taskFetchPages: fetchPages, taskDelete: deletePages, taskLook: lookAround, taskUpdate: updatePages,
 	})
+}
+
+// updatePages replaces a page now and then, each time another one of those that the client alone updates and nobody deletes.
+func updatePages(ctx context.Context, step history.Step, env Environment) (history.Load, error) {
+	a := &arguments{step: step.Args}
+	s, first, count, editors, pause := siteOf(a), a.number("first"), a.number("count"), a.number("editors"), a.duration("pause")
+	if a.err != nil {
+		return history.Load{}, a.err
+	}
+	own := slices.Index(step.Nodes, env.Node)
+	var pages []int
+	for i := range s.pages {
+		if (i < first || i >= first+count) && i%max(1, editors) == max(0, own) {
+			pages = append(pages, i)
+		}
+	}
+	if len(pages) == 0 {
+		return history.Load{}, nil
+	}
+	files := NewFiles(env)
+	editor := files.Process()
+	random := rand.New(rand.NewPCG(derive(step.Seed, env.Node), 0))
+	until := time.Now().Add(step.Length)
+	var done uint64
+	var result Result
+	for pauseFor(ctx, time.Duration(random.Int64N(int64(2*pause)+1))) && time.Now().Before(until) && !errors.Is(result.Err, ErrStuck) {
+		i := pages[random.IntN(len(pages))]
+		if result = editor.Read(ctx, s.page(i)); result.OK() {
+			result = editor.Write(ctx, s.page(i), s.length(i), How{})
+		}
+		if result.OK() {
+			done++
+		}
+	}
+	files.logStuck(env.Log, step)
+	return history.Load{Done: done, Wanted: 1}, nil
 }

@@ -18,6 +18,7 @@ const (
 	taskFetchPages = "fetch-pages" // fetch pages from the node's web server
 	taskDelete     = "delete"      // delete pages
 	taskOverwrite  = "overwrite"   // replace pages
+	taskUpdate     = "update"      // replace a page now and then
 	taskReadFiles  = "read-files"  // read pages through the mount
 	taskEdit       = "edit"        // read and replace pages that others edit, too
 	taskRepair     = "repair"      // merge both versions of what is in conflict

@@ -78,11 +78,12 @@ func TestPlanRefusesWhatCannotBe(t *testing.T) {
 	}{
 		{"no clients", request(1), "workload mass-delete: it needs at least one client"},
 		{"no load", PlanRequest{Clients: []string{"a"}}, "a load of 0s is too short"},
-		{"an unknown parameter", with("pagse", "3"), `there is no parameter "pagse": there are delete, directories, large, looks, pages, rate, size`},
+		{"an unknown parameter", with("pagse", "3"), `there is no parameter "pagse": there are at, delete, directories, edits, edits_at, large, looks, pages, rate, size`},
 		{"no number", with("rate", "fast"), `parameter rate: "fast" is not a whole number from 1 to 1000`},
 		{"too small", with("pages", "0"), `parameter pages: "0" is not a whole number from 1 to 200000`},
 		{"too large", with("size", "1048577"), `parameter size: "1048577" is not a whole number from 512 to 1048576`},
 		{"more to delete than there is", with("pages", "899"), "parameter delete: 900 is not a number from 1 to the number of pages, 899"},
+		{"a deletion after the load", with("at", "14s"), "parameter at: 14s is not within the load, which lasts 14s"},
 		{"more directories than pages", with("directories", "2701"), "parameter directories: 2701 is not a number from 1 to the number of pages, 2700"},
 		{"more large pages than pages", with("pages", "7", "directories", "1"), "parameter large: 8 is not a number from 0 to the number of pages, 7"},
 	}

@@ -3,6 +3,7 @@ package workloads
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/codastress/codastress/harness/history"
@@ -34,6 +35,11 @@ func writeSite(ctx context.Context, step history.Step, env Environment) (history
 		return again(ctx, func() Result { return p.Write(ctx, s.page(i), s.length(i), How{}) })
 	})
 	files.logStuck(env.Log, step)
+	if env.Conflicts != nil { // where somebody knows when the servers have all of it, the others need not wait for what takes its time
+		if err := env.Conflicts.Settle(ctx); err != nil {
+			return history.Load{}, fmt.Errorf("waiting until the servers have the site: %w", err)
+		}
+	}
 	return history.Load{Done: done, Wanted: uint64(s.pages)}, nil
 }
 

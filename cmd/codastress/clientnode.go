@@ -64,8 +64,9 @@ func (n *node) clientHooks() (agent.Hooks, error) {
 		Observe: func(ctx context.Context) (history.Observation, error) {
 			return observeClient(ctx, venusAt{client.Control()}, tree, n.CallTime)
 		},
-		Reach: n.reachPeer,
-		Ready: func(ctx context.Context, daemon string) error { return n.clientReady(ctx, daemon, client) },
+		Status: func(ctx context.Context) (history.Status, error) { return statusOf(ctx, client.Control()) },
+		Reach:  n.reachPeer,
+		Ready:  func(ctx context.Context, daemon string) error { return n.clientReady(ctx, daemon, client) },
 		Evidence: func(ctx context.Context, daemon string) (map[string][]byte, error) {
 			if daemon != cluster.Venus {
 				return nil, nil
@@ -74,6 +75,23 @@ func (n *node) clientHooks() (agent.Hooks, error) {
 			return map[string][]byte{"state.txt": []byte(state.GetText())}, err
 		},
 	}, nil
+}
+
+// statusOf asks a venus how it is doing.
+func statusOf(ctx context.Context, venus controlpb.VenusControlClient) (history.Status, error) {
+	reply, err := venus.ListVolumes(ctx, &controlpb.ListVolumesRequest{})
+	if err != nil {
+		return history.Status{}, err
+	}
+	q, n := reply.GetQueue(), reply.GetCounters()
+	status := history.Status{
+		Busy: uint64(q.GetBusy()), Queued: q.GetLength(), Oldest: time.Duration(q.GetOldest()),
+		RPCs: n.GetRequests(), Fetched: n.GetFetched(), Resolve: n.GetResolutions(),
+	}
+	for _, volume := range reply.GetVolumes() {
+		status.State, status.Pending, status.Bytes = volume.GetState(), volume.GetLogRecords(), volume.GetLogBytes()
+	}
+	return status, nil
 }
 
 // runTask carries out a step on the node.

@@ -263,6 +263,11 @@ func (s *simulatedServer) Observe(ctx context.Context) (history.Observation, err
 	return observeServer(ctx, codasrvHere{server}, len(s.machine.Servers) > 1)
 }
 
+// Status implements simulation.Software.
+func (s *simulatedServer) Status(context.Context) (history.Status, error) {
+	return history.Status{}, errors.New("a server is not asked for it")
+}
+
 // Clock implements simulation.Software.
 func (s *simulatedServer) Clock(context.Context, string) (time.Time, error) {
 	server, err := s.alive()
@@ -382,6 +387,24 @@ func (c *simulatedClient) Observe(ctx context.Context) (history.Observation, err
 	client := c.venus
 	c.mu.Unlock()
 	return observeClient(ctx, venusHere{client}, simulatedTree{c.mount}, c.machine.Spec.CallTime)
+}
+
+// Status implements simulation.Software.
+func (c *simulatedClient) Status(ctx context.Context) (history.Status, error) {
+	s := c.mount.now()
+	if s == nil {
+		return history.Status{}, errNotRunning
+	} else if err := s.life.Running(ctx); err != nil {
+		return history.Status{}, err
+	}
+	c.mu.Lock()
+	client := c.venus
+	c.mu.Unlock()
+	volume, q, n := client.Volume(), client.Queue(), client.Counters()
+	return history.Status{
+		State: volume.State, Pending: volume.LogRecords, Bytes: volume.LogBytes,
+		Busy: uint64(q.Busy), Queued: uint64(q.Length), Oldest: q.Oldest, RPCs: n.Requests, Fetched: n.Fetched, Resolve: n.Resolutions,
+	}, nil
 }
 
 // Clock implements simulation.Software.

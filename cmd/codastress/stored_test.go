@@ -75,6 +75,7 @@ func worked(ts *testscript.TestScript, writer *history.Writer, kind string) []hi
 
 // observed records what both nodes show in the end, and that their daemons ended as they should.
 func observed(ts *testscript.TestScript, writer *history.Writer, objects []history.Object) {
+	ts.Check(writer.Status(history.Status{Node: "client1", Time: history.Now(), State: "reachable"}))
 	for _, node := range []struct{ name, daemon, source string }{
 		{"client1", "venus", history.SourceMount}, {"server1", "codasrv", history.SourceServer},
 	} {

@@ -228,6 +228,8 @@ func TestReach(t *testing.T) {
 	require.ErrorIs(t, err, ErrNotHere)
 	_, err = bare.client.Observe(t.Context())
 	require.ErrorIs(t, err, ErrNotHere)
+	_, err = bare.client.Status(t.Context())
+	require.ErrorIs(t, err, ErrNotHere)
 	_, err = bare.client.RunTask(t.Context(), history.Step{}, nil)
 	require.ErrorIs(t, err, ErrNotHere)
 }

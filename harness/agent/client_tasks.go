@@ -62,6 +62,21 @@ func (c *Client) PendingOperations(ctx context.Context) ([]history.Operation, er
 	return operations, nil
 }
 
+// Status asks the node's daemon how it is doing. The error is ErrNotHere, or why it does not say.
+func (c *Client) Status(ctx context.Context) (history.Status, error) {
+	var status history.Status
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	reply, err := c.agent.Status(ctx, &agentpb.StatusRequest{})
+	if err != nil {
+		return status, known(err)
+	}
+	if err := json.Unmarshal(reply.Status, &status); err != nil {
+		return status, fmt.Errorf("reading a status: %w", err)
+	}
+	return status, nil
+}
+
 // Observe describes the node's tree. The error is ErrNotHere, or why it cannot be observed.
 func (c *Client) Observe(ctx context.Context) (history.Observation, error) {
 	var observation history.Observation

@@ -43,6 +43,8 @@ const (
 type Hooks struct {
 	// RunTask carries out a step of a workload and puts what it does into the recorder. What the system does wrong is no error.
 	RunTask func(ctx context.Context, step history.Step, recorder *history.Recorder) (history.Load, error)
+	// Status asks the node's daemon how it is doing.
+	Status func(ctx context.Context) (history.Status, error)
 	// Observe describes the node's tree, pending records and conflicts.
 	Observe func(ctx context.Context) (history.Observation, error)
 	// Reach returns nil when a peer's daemon answers on a fresh connection through the node's link to it.

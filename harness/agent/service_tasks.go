@@ -125,6 +125,23 @@ func (s *service) PendingOperations(context.Context, *agentpb.PendingOperationsR
 	return &agentpb.PendingOperationsReply{Operations: text}, nil
 }
 
+// Status implements agentpb.AgentServer.
+func (s *service) Status(ctx context.Context, _ *agentpb.StatusRequest) (*agentpb.StatusReply, error) {
+	if s.hooks.Status == nil {
+		return nil, errNotHere
+	}
+	status, err := s.hooks.Status(ctx)
+	if err != nil {
+		return nil, statusOf(err)
+	}
+	status.Node, status.Time = s.config.Node, history.Now()
+	text, err := json.Marshal(status)
+	if err != nil {
+		return nil, statusOf(fmt.Errorf("writing a status: %w", err))
+	}
+	return &agentpb.StatusReply{Status: text}, nil
+}
+
 // Observe implements agentpb.AgentServer.
 func (s *service) Observe(_ *agentpb.ObserveRequest, stream agentpb.Agent_ObserveServer) error {
 	if s.hooks.Observe == nil {

@@ -172,6 +172,19 @@ func TestObservationsOfAnySize(t *testing.T) {
 	require.ErrorContains(t, err, "it hangs")
 }
 
+func TestStatus(t *testing.T) {
+	want := history.Status{State: "logging", Pending: 3, Queued: 200, RPCs: 7}
+	n := start(t, newConfig(t, "serve"), Hooks{Status: func(context.Context) (history.Status, error) { return want, nil }})
+	got, err := n.client.Status(t.Context())
+	require.NoError(t, err)
+	require.NotZero(t, got.Time)
+	want.Node, want.Time = "client1", got.Time
+	require.Equal(t, want, got)
+	failing := start(t, newConfig(t, "serve"), Hooks{Status: func(context.Context) (history.Status, error) { return want, errors.New("it stands still") }})
+	_, err = failing.client.Status(t.Context())
+	require.ErrorContains(t, err, "it stands still")
+}
+
 func TestEvidence(t *testing.T) {
 	n := start(t, newConfig(t, "serve"), Hooks{
 		Evidence: func(_ context.Context, daemon string) (map[string][]byte, error) {

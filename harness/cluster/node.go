@@ -44,6 +44,8 @@ type Agent interface {
 	RunTask(ctx context.Context, step history.Step, sink func(chunk []byte)) (history.Load, error)
 	// PendingOperations are those that were invoked and have not returned.
 	PendingOperations(ctx context.Context) ([]history.Operation, error)
+	// Status asks the daemon of a client how it is doing.
+	Status(ctx context.Context) (history.Status, error)
 	// Observe returns the node's tree.
 	Observe(ctx context.Context) (history.Observation, error)
 	// Evidence saves what is known of the node's daemons in a folder, which it makes, and returns the paths of the files.
@@ -131,6 +133,12 @@ func (n *Node) RunTask(ctx context.Context, step history.Step, sink func(chunk [
 func (n *Node) Pending(ctx context.Context) ([]history.Operation, error) {
 	pending, err := n.agent.PendingOperations(ctx)
 	return pending, n.doing(err, "asking for the pending operations of %s")
+}
+
+// Status asks the daemon of a client how it is doing: venus, which answers only while it runs.
+func (n *Node) Status(ctx context.Context) (history.Status, error) {
+	status, err := n.agent.Status(ctx)
+	return status, n.doing(err, "asking how %s is doing")
 }
 
 // Observe returns the node's tree: of a client as its mount shows it, of a server as codasrv has it.

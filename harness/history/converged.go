@@ -56,7 +56,7 @@ func (d *differences) node(o *Observation) {
 	if o.Pending > 0 {
 		d.add("%s has %d records in its modify log", o.Node, o.Pending)
 	}
-	if o.Disconnected() {
+	if Disconnected(o.State) {
 		d.add("%s says that its volume is %s", o.Node, o.State)
 	}
 	for _, problem := range o.Problems {

@@ -21,6 +21,7 @@ const (
 	frameLoad        = 'l'
 	frameStall       = 's'
 	frameObservation = 'o'
+	frameStatus      = 't'
 
 	frameHead = 5
 	frameSum  = 4

@@ -23,6 +23,7 @@ type Run struct {
 	Loads        []Load
 	Stalls       []Stall
 	Observations []Observation // the last of each node and source
+	Statuses     []Status      // in the order in which they came
 	Truncated    string        // where the history breaks off, "" where it does not
 	Missing      []string      // what of the recorded operations is known to be missing, see Recorder.Close
 }
@@ -102,6 +103,8 @@ func (run *Run) readFrames(frames *frameReader, operations *loader) error {
 			run.Stalls, err = appendJSON(run.Stalls, payload)
 		case frameObservation:
 			run.Observations, err = appendJSON(run.Observations, payload)
+		case frameStatus:
+			run.Statuses, err = appendJSON(run.Statuses, payload)
 		default:
 			err = fmt.Errorf("%w: its kind %q is not known", errBroken, kind)
 		}

@@ -103,12 +103,6 @@ type Observation struct {
 	Hung      *HungCall  `json:"hung,omitempty"` // what ended the observation, if that is what did
 }
 
-// Disconnected reports whether a client says that it works without a server: in the words of Coda up to 6.1 its volume is emulating.
-func (o *Observation) Disconnected() bool { return Disconnected(o.State) }
-
-// Disconnected reports whether the state of a volume is one in which its client works without a server.
-func Disconnected(state string) bool { return state == "unreachable" || state == "emulating" }
-
 // A HungCall is a call of whoever observed a tree that had not returned when it was left behind.
 type HungCall struct {
 	Call  string        `json:"call"`  // such as read site/page

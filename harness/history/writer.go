@@ -52,6 +52,9 @@ func (w *Writer) Observation(observation Observation) error {
 	return w.addJSON(frameObservation, observation)
 }
 
+// Status adds what the daemon of a node said of itself.
+func (w *Writer) Status(status Status) error { return w.addJSON(frameStatus, status) }
+
 // Sync returns when everything is on the disk.
 func (w *Writer) Sync() error {
 	if err := w.file.Sync(); err != nil {

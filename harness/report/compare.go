@@ -26,14 +26,15 @@ type comparison struct {
 // comparedFindings are those of one run, with what was waited for, which most measures are about.
 type comparedFindings struct {
 	*findings
-	waits *unhindered
+	waits   *unhindered
+	answers *answers
 }
 
 func compare(runs []Compared) comparison {
 	var c comparison
 	for _, run := range runs {
 		f := run.Result.findings()
-		c.names, c.findings = append(c.names, run.Name), append(c.findings, comparedFindings{f, f.unhindered()})
+		c.names, c.findings = append(c.names, run.Name), append(c.findings, comparedFindings{f, f.unhindered(), f.answers()})
 	}
 	return c
 }
@@ -145,12 +146,15 @@ func measures() []measure {
 	always := func(of func(f comparedFindings) float64) func(f comparedFindings) (float64, bool) {
 		return func(f comparedFindings) (float64, bool) { return of(f), true }
 	}
+	said := func(of func(a *answers) float64) func(f comparedFindings) (float64, bool) {
+		return func(f comparedFindings) (float64, bool) { return of(f.answers), len(f.Run.Statuses) > 0 }
+	}
 	return []measure{
 		{"longest stall of a client", "longest_stall", always(func(f comparedFindings) float64 { return f.waits.stall.Seconds() }), seconds},
 		{"half of the pages within", "page_p50", pages(func(u *unhindered) float64 { return u.pages.quantile(0.5).Seconds() }), seconds},
 		{"99 % of the pages within", "page_p99", pages(func(u *unhindered) float64 { return u.pages.quantile(0.99).Seconds() }), seconds},
 		{"longest page", "longest_page", pages(func(u *unhindered) float64 { return u.pages.longest.Seconds() }), seconds},
-		{"visitors that waited for over 1 s, at most", "visitors_waiting", pages(func(u *unhindered) float64 { return float64(u.waiting) }), whole},
+		{"web workers blocked for over 1 s, at most", "visitors_waiting", pages(func(u *unhindered) float64 { return float64(u.waiting) }), whole},
 		{"longest change of a file", "longest_change", func(f comparedFindings) (float64, bool) {
 			return f.waits.changes.longest.Seconds(), f.waits.changes.total() > 0
 		}, seconds},
@@ -159,6 +163,11 @@ func measures() []measure {
 		{"  of unknown outcome", "unknown", always(func(f comparedFindings) float64 { return float64(f.digest.all.unknown) }), whole},
 		{"  that could not be begun", "missed", always(func(f comparedFindings) float64 { return float64(f.missed) }), whole},
 		{"conflicts", "conflicts", always(func(f comparedFindings) float64 { return float64(f.conflicts()) }), whole},
+		{"longest time disconnected", "disconnected", said(func(a *answers) float64 { return a.disconnected.Seconds() }), seconds},
+		{"requests to the server", "rpcs", said(func(a *answers) float64 { return float64(a.rpcs) }), whole},
+		{"bytes fetched", "fetched", said(func(a *answers) float64 { return float64(a.fetched) }), whole},
+		{"resolutions", "resolutions", said(func(a *answers) float64 { return float64(a.resolutions) }), whole},
+		{"every call within 1 s again after", "recovered_after", always(func(f comparedFindings) float64 { return f.waits.recovered.Seconds() }), seconds},
 		{"equal trees after", "converged_after", func(f comparedFindings) (float64, bool) {
 			after, ok := f.converged()
 			return after.Seconds(), ok
@@ -170,6 +179,7 @@ func measures() []measure {
 type unhindered struct {
 	pages, changes tally
 	stall          time.Duration // the longest of a client
+	recovered      time.Duration // from when the last fault had been healed to the end of the last call that took longer than longWait
 	waiting        int           // pages that were waited for at the same time, each for longer than longWait already
 }
 
@@ -180,6 +190,7 @@ func (f *findings) unhindered() *unhindered {
 	u := &unhindered{pages: newTally(), changes: newTally()}
 	stopped := f.Run.Standstills()
 	calls := map[string]*[2][]history.Time{}
+	healed := f.healed()
 	var from, to []history.Time // when pages began to be waited for long, and when that ended
 	for _, row := range f.Run.Operations.Rows() {
 		node, ended := f.Run.Operations.Node(row.Worker), row.Completed
@@ -193,6 +204,9 @@ func (f *findings) unhindered() *unhindered {
 			calls[node] = &[2][]history.Time{}
 		}
 		calls[node][0], calls[node][1] = append(calls[node][0], row.Invoked), append(calls[node][1], row.Completed)
+		if ended-row.Invoked > longWait && healed != 0 {
+			u.recovered = max(u.recovered, time.Duration(ended-healed))
+		}
 		switch {
 		case row.Kind == history.Page:
 			u.pages.add(row)
@@ -222,6 +236,47 @@ func mostAtOnce(from, to []history.Time) int {
 		most = max(most, began+1-ended)
 	}
 	return most
+}
+
+// healed is when the last fault had been healed, 0 where there was none.
+func (f *findings) healed() (at history.Time) {
+	for i := range f.Run.Faults {
+		at = max(at, f.Run.Faults[i].Recovered)
+	}
+	return at
+}
+
+// answers are what the clients said of themselves during the load and after it, each half second: what they did between the last answer and the end of a
+// life is not in it.
+type answers struct {
+	rpcs, fetched, resolutions uint64
+	disconnected               time.Duration // the longest time in which a client said so every time
+}
+
+func (f *findings) answers() *answers {
+	a := &answers{}
+	before := map[string]history.Status{} // the last of each client
+	since := map[string]history.Time{}    // when it said first that it was disconnected
+	for _, now := range f.Run.Statuses {
+		last := before[now.Node]
+		if now.RPCs < last.RPCs { // another life
+			last = history.Status{}
+		}
+		before[now.Node] = now
+		if now.Time < f.digest.load {
+			continue
+		}
+		a.rpcs, a.fetched, a.resolutions = a.rpcs+now.RPCs-last.RPCs, a.fetched+now.Fetched-last.Fetched, a.resolutions+now.Resolve-last.Resolve
+		if !history.Disconnected(now.State) {
+			delete(since, now.Node)
+			continue
+		}
+		if _, ok := since[now.Node]; !ok {
+			since[now.Node] = now.Time
+		}
+		a.disconnected = max(a.disconnected, time.Duration(now.Time-since[now.Node]))
+	}
+	return a
 }
 
 func (f *findings) conflicts() (n int) {

@@ -32,6 +32,28 @@ func TestWaitsCountOnlyWhereTheDaemonIsThere(t *testing.T) {
 	require.Equal(t, 2, u.waiting, "from 13 to 14")
 	require.Equal(t, 3*time.Second, u.changes.longest)
 	require.Equal(t, 4*time.Second, u.stall)
+	require.Equal(t, 14*time.Second, u.recovered, "from 30 to 44")
+}
+
+// What clients say counts from the last answer before the load, and through all lives of a client.
+func TestAnswersAreSummedUp(t *testing.T) {
+	second := history.Time(time.Second)
+	run := &history.Run{
+		Meta: history.Meta{Clients: []string{"client1", "client2"}},
+		Plan: []history.Step{{Number: 1, Phase: "prepare", Kind: "workload"}, {Number: 2, Phase: "load", Kind: "workload"}},
+		Operations: history.Pack([]history.Operation{
+			{Node: "client1", Worker: 1, Kind: history.Page, Path: "p", Invoked: 10 * second, Completed: 11 * second, Outcome: history.OK},
+		}),
+		Statuses: []history.Status{
+			{Node: "client1", Time: 11 * second, State: "hoarding", RPCs: 15, Fetched: 1500},
+			{Node: "client2", Time: 12 * second, State: "emulating", RPCs: 7, Resolve: 2},
+			{Node: "client1", Time: 12 * second, State: "emulating", RPCs: 3, Fetched: 100},
+			{Node: "client2", Time: 13 * second, State: "hoarding", RPCs: 7, Resolve: 2},
+			{Node: "client1", Time: 14 * second, State: "emulating", RPCs: 4, Fetched: 100},
+		},
+	}
+	a := Result{Run: run}.findings().answers()
+	require.Equal(t, &answers{rpcs: 15 + 4 + 7, fetched: 1600, resolutions: 2, disconnected: 2 * time.Second}, a)
 }
 
 func TestMostAtOnce(t *testing.T) {

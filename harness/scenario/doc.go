@@ -52,6 +52,7 @@
 //	    text: remove             # which its summary or its evidence must have
 //	    figure: longest call     # of the check, at least this long
 //	    least: 20
+//	    most: 60                 # and no longer
 //
 // An unknown field is an error, and so is everything else that cannot be meant: it is reported with file, line and column, and with the
 // nearest name where a name is wrong. [Scenario.Marshal] writes a scenario with everything resolved, and that text alone repeats it.

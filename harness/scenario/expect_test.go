@@ -37,14 +37,16 @@ func TestExpectationsThatCannotBeMeant(t *testing.T) {
 		Workloads: map[string][]string{"mass-delete": nil}, Profiles: []string{"modern", "coda-6.1"}, Checks: []string{"no-hang", "no-crash"},
 	}
 	for text, want := range map[string]string{
-		"expect: fail\n":                                             `a.yaml:3:9: expect: "fail" is not possible: write pass, or a list of symptoms`,
-		"expect: {check: no-hang}\n":                                 "a.yaml:3:",
-		"expect: [{text: remove}]\n":                                 "a.yaml:3:10: expect[0].check: is missing",
-		"expect: [{check: no-hang, least: 3}]\n":                     "expect[0].figure: is missing",
-		"expect: [{check: no-hagn}]\n":                               `expect[0].check: unknown check "no-hagn": did you mean "no-hang"?`,
-		"expect: [{check: no-hang, profiles: [modern, coda-6.2]}]\n": `unknown profile "coda-6.2": did you mean "coda-6.1"?`,
-		"expect: [{check: no-hang, txt: remove}]\n":                  `unknown field "txt": did you mean "text"?`,
-		"expect: [{check: no-hang, figure: calls, least: many}]\n":   `"many" is no number`,
+		"expect: fail\n":                                                 `a.yaml:3:9: expect: "fail" is not possible: write pass, or a list of symptoms`,
+		"expect: {check: no-hang}\n":                                     "a.yaml:3:",
+		"expect: [{text: remove}]\n":                                     "a.yaml:3:10: expect[0].check: is missing",
+		"expect: [{check: no-hang, least: 3}]\n":                         "expect[0].figure: is missing",
+		"expect: [{check: no-hang, most: 3}]\n":                          "expect[0].figure: is missing",
+		"expect: [{check: no-hang, figure: calls, least: 4, most: 3}]\n": "expect[0].most: 3 is not possible: the figure must be at least 4",
+		"expect: [{check: no-hagn}]\n":                                   `expect[0].check: unknown check "no-hagn": did you mean "no-hang"?`,
+		"expect: [{check: no-hang, profiles: [modern, coda-6.2]}]\n":     `unknown profile "coda-6.2": did you mean "coda-6.1"?`,
+		"expect: [{check: no-hang, txt: remove}]\n":                      `unknown field "txt": did you mean "text"?`,
+		"expect: [{check: no-hang, figure: calls, least: many}]\n":       `"many" is no number`,
 	} {
 		_, err := scenario.Parse("a.yaml", []byte(beforeExpect+text), known)
 		require.ErrorContains(t, err, want, "%q", text)

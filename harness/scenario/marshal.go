@@ -84,6 +84,9 @@ func (s Scenario) Marshal() ([]byte, error) {
 		if symptom.Figure != "" {
 			line("    figure: %s", plain(symptom.Figure))
 			line("    least: %s", strconv.FormatFloat(symptom.Least, 'f', -1, 64))
+			if symptom.Most != 0 {
+				line("    most: %s", strconv.FormatFloat(symptom.Most, 'f', -1, 64))
+			}
 		}
 	}
 	return out.Bytes(), nil

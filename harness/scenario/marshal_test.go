@@ -112,6 +112,7 @@ func anyScenario() *rapid.Generator[scenario.Scenario] {
 			s := scenario.Symptom{Check: name.Draw(t, "check"), Profiles: orNil(rapid.SliceOfN(name, 0, 2).Draw(t, "profiles")), Text: text.Draw(t, "text")}
 			if s.Figure = text.Draw(t, "figure"); s.Figure != "" {
 				s.Least = rapid.Float64Range(-1e6, 1e6).Draw(t, "least")
+				s.Most = rapid.SampledFrom([]float64{0, 1e6, 2.5e6}).Draw(t, "most")
 			}
 			return s
 		})

@@ -124,6 +124,7 @@ func (d *decoder) expect(path string, node ast.Node, all *[]Symptom) error {
 			{"text", d.text(&s.Text)},
 			{"figure", d.text(&s.Figure)},
 			{"least", d.number(&s.Least)},
+			{"most", d.number(&s.Most)},
 		})
 		*all = append(*all, s)
 		return err

@@ -31,8 +31,9 @@ type Symptom struct {
 	Profiles []string // with which it must show up; nil with any
 	Check    string   // that must fail
 	Text     string   // that its summary or its evidence must have; "" where any will do
-	Figure   string   // of the check, that must be at least Least; "" where none is demanded
+	Figure   string   // of the check, that must be at least Least, and at most Most; "" where none is demanded
 	Least    float64  // in the unit of the figure
+	Most     float64  // the same; 0 for no bound
 }
 
 // With says whether a symptom must show up with a profile.

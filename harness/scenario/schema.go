@@ -71,8 +71,9 @@ func Schema(workloads, faults []ParametricTerm, profiles, checks []Term) ([]byte
 				"check":    object{"oneOf": terms(checks)},
 				"profiles": object{"type": "array", "items": object{"oneOf": terms(profiles)}, "description": "With which the symptom must show up; with any where none is named."},
 				"text":     object{"type": "string", "description": "What the check must say in its summary or its evidence."},
-				"figure":   object{"type": "string", "description": "A figure of the check that must be large enough."},
-				"least":    object{"type": "number", "description": "How large, in the unit of the figure."},
+				"figure":   object{"type": "string", "description": "A figure of the check that must be large or small enough."},
+				"least":    object{"type": "number", "description": "How large it must be, in its own unit."},
+				"most":     object{"type": "number", "description": "How large it may be, in its own unit; with 0, as large as it likes."},
 			}, "check")},
 		}},
 	}

@@ -104,6 +104,12 @@ func (s Symptom) validate(field string) error {
 		return wrong(field+".figure", "is missing: %v is the least of a figure of the check", s.Least)
 	case math.IsNaN(s.Least) || math.IsInf(s.Least, 0):
 		return wrong(field+".least", "%v is not possible: it must be a number", s.Least)
+	case s.Figure == "" && s.Most != 0:
+		return wrong(field+".figure", "is missing: %v is the most of a figure of the check", s.Most)
+	case math.IsNaN(s.Most) || math.IsInf(s.Most, 0):
+		return wrong(field+".most", "%v is not possible: it must be a number", s.Most)
+	case s.Most != 0 && s.Most < s.Least:
+		return wrong(field+".most", "%v is not possible: the figure must be at least %v", s.Most, s.Least)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ type remote struct {
 	conns map[*trackedConn]struct{}
 }
 
-func newRemote(cfg Config, server Server) (*remote, error) {
+func newRemote(cfg Config, server Server, t *tally) (*remote, error) {
 	r := &remote{dial: cfg.Dial, conns: map[*trackedConn]struct{}{}}
 	client := wire.DefaultClientConfig()
 	client.Dialer = r.connect
@@ -46,7 +46,7 @@ func newRemote(cfg Config, server Server) (*remote, error) {
 		}
 		client.Credentials = credentials.NewTLS(security)
 	}
-	conn, err := wire.Dial(server.Address, client)
+	conn, err := wire.Dial(server.Address, client, grpc.WithStatsHandler(t))
 	if err != nil {
 		return nil, &coda.Error{Op: "prepare the connection to " + server.Address, Kind: coda.Invalid, Err: err}
 	}

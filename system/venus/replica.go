@@ -61,6 +61,7 @@ func (s replicas) first() int { return bits.TrailingZeros8(uint8(s)) }
 // by Venus.mu.
 type storageGroup struct {
 	all       []*replica    // in the order of their slots
+	tally     *tally        // of what is asked of all of them
 	state     linkState     // of the volume: it is reachable when one of them is
 	changed   chan struct{} // closed and replaced when the state of one changes
 	available replicas      // Coda's AVSG: those with a session
@@ -71,9 +72,9 @@ type storageGroup struct {
 }
 
 func newStorageGroup(cfg Config) (storageGroup, error) {
-	g := storageGroup{changed: make(chan struct{}), vouching: 1<<len(cfg.Servers) - 1}
+	g := storageGroup{tally: &tally{}, changed: make(chan struct{}), vouching: 1<<len(cfg.Servers) - 1}
 	for slot, server := range cfg.Servers {
-		remote, err := newRemote(cfg, server)
+		remote, err := newRemote(cfg, server, g.tally)
 		if err != nil {
 			g.close()
 			return g, err

@@ -52,8 +52,9 @@ func servers(list []ServerState) []*controlpb.Server {
 // ListVolumes describes the volume.
 func (s *controlService) ListVolumes(context.Context, *controlpb.ListVolumesRequest) (*controlpb.ListVolumesReply, error) {
 	v := s.v.Volume()
-	q := s.v.Queue()
-	return &controlpb.ListVolumesReply{Profile: string(s.v.cfg.Profile), Queue: &controlpb.Queue{
+	q, n := s.v.Queue(), s.v.Counters()
+	counters := &controlpb.Counters{Requests: n.Requests, Resolutions: n.Resolutions, Fetched: n.Fetched}
+	return &controlpb.ListVolumesReply{Profile: string(s.v.cfg.Profile), Counters: counters, Queue: &controlpb.Queue{
 		Workers: uint32(q.Workers), Made: uint32(q.Made), Busy: uint32(q.Busy), Length: uint64(q.Length), Oldest: int64(q.Oldest),
 	}, Volumes: []*controlpb.Volume{{
 		Name: v.Name, Volume: v.ID, State: v.State, LogRecords: v.LogRecords, LogBytes: v.LogBytes,

@@ -37,6 +37,7 @@ const (
 	Agent_ResumeDaemon_FullMethodName      = "/codastress.agent.v1.Agent/ResumeDaemon"
 	Agent_Events_FullMethodName            = "/codastress.agent.v1.Agent/Events"
 	Agent_RunTask_FullMethodName           = "/codastress.agent.v1.Agent/RunTask"
+	Agent_Status_FullMethodName            = "/codastress.agent.v1.Agent/Status"
 	Agent_PendingOperations_FullMethodName = "/codastress.agent.v1.Agent/PendingOperations"
 	Agent_Observe_FullMethodName           = "/codastress.agent.v1.Agent/Observe"
 	Agent_Evidence_FullMethodName          = "/codastress.agent.v1.Agent/Evidence"
@@ -79,6 +80,8 @@ type AgentClient interface {
 	Events(ctx context.Context, in *EventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Event], error)
 	// RunTask carries out one step of a workload. It ends with the load; before it come chunks of the history as they are recorded.
 	RunTask(ctx context.Context, in *RunTaskRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[RunTaskReply], error)
+	// Status asks the node's daemon how it is doing.
+	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusReply, error)
 	// PendingOperations returns the operations that were invoked and have not returned.
 	PendingOperations(ctx context.Context, in *PendingOperationsRequest, opts ...grpc.CallOption) (*PendingOperationsReply, error)
 	// Observe returns the node's tree, in pieces of one JSON text.
@@ -256,6 +259,16 @@ func (c *agentClient) RunTask(ctx context.Context, in *RunTaskRequest, opts ...g
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Agent_RunTaskClient = grpc.ServerStreamingClient[RunTaskReply]
 
+func (c *agentClient) Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StatusReply)
+	err := c.cc.Invoke(ctx, Agent_Status_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *agentClient) PendingOperations(ctx context.Context, in *PendingOperationsRequest, opts ...grpc.CallOption) (*PendingOperationsReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PendingOperationsReply)
@@ -386,6 +399,8 @@ type AgentServer interface {
 	Events(*EventsRequest, grpc.ServerStreamingServer[Event]) error
 	// RunTask carries out one step of a workload. It ends with the load; before it come chunks of the history as they are recorded.
 	RunTask(*RunTaskRequest, grpc.ServerStreamingServer[RunTaskReply]) error
+	// Status asks the node's daemon how it is doing.
+	Status(context.Context, *StatusRequest) (*StatusReply, error)
 	// PendingOperations returns the operations that were invoked and have not returned.
 	PendingOperations(context.Context, *PendingOperationsRequest) (*PendingOperationsReply, error)
 	// Observe returns the node's tree, in pieces of one JSON text.
@@ -450,6 +465,9 @@ func (UnimplementedAgentServer) Events(*EventsRequest, grpc.ServerStreamingServe
 }
 func (UnimplementedAgentServer) RunTask(*RunTaskRequest, grpc.ServerStreamingServer[RunTaskReply]) error {
 	return status.Error(codes.Unimplemented, "method RunTask not implemented")
+}
+func (UnimplementedAgentServer) Status(context.Context, *StatusRequest) (*StatusReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Status not implemented")
 }
 func (UnimplementedAgentServer) PendingOperations(context.Context, *PendingOperationsRequest) (*PendingOperationsReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method PendingOperations not implemented")
@@ -705,6 +723,24 @@ func _Agent_RunTask_Handler(srv interface{}, stream grpc.ServerStream) error {
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Agent_RunTaskServer = grpc.ServerStreamingServer[RunTaskReply]
 
+func _Agent_Status_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StatusRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Status(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Status_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Status(ctx, req.(*StatusRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Agent_PendingOperations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PendingOperationsRequest)
 	if err := dec(in); err != nil {
@@ -881,6 +917,10 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ResumeDaemon",
 			Handler:    _Agent_ResumeDaemon_Handler,
+		},
+		{
+			MethodName: "Status",
+			Handler:    _Agent_Status_Handler,
 		},
 		{
 			MethodName: "PendingOperations",

@@ -62,6 +62,13 @@ func (n *node) PendingOperations(context.Context) ([]history.Operation, error) {
 	return pending, nil
 }
 
+// Status implements cluster.Agent.
+func (n *node) Status(ctx context.Context) (history.Status, error) {
+	status, err := n.software.Status(ctx)
+	status.Node, status.Time = n.machine.Name, history.Now()
+	return status, err
+}
+
 // Observe implements cluster.Agent.
 func (n *node) Observe(ctx context.Context) (history.Observation, error) {
 	return n.software.Observe(ctx)

@@ -17,6 +17,8 @@ type Software interface {
 	Start(ctx context.Context, daemon string, life Life) (Process, error)
 	// RunTask carries out a step of a workload and puts what it does into the recorder. What the system does wrong is no error.
 	RunTask(ctx context.Context, step history.Step, recorder *history.Recorder) (history.Load, error)
+	// Status asks the node's daemon how it is doing.
+	Status(ctx context.Context) (history.Status, error)
 	// Observe describes the node's tree, pending records and conflicts.
 	Observe(ctx context.Context) (history.Observation, error)
 	// Reach returns nil when a peer's daemon answers on a fresh connection through the node's link to it.

@@ -149,6 +149,9 @@ func ListVolumes(ctx context.Context, venus controlpb.VenusControlClient, out io
 // describeQueue says how operations wait to be let in, where they do.
 func describeQueue(w io.Writer, reply *controlpb.ListVolumesReply) {
 	fmt.Fprintf(w, "  Profile:\t%s\n", reply.Profile)
+	if n := reply.Counters; n != nil {
+		fmt.Fprintf(w, "  Servers:\tasked %d times, %d of them to resolve; %d bytes fetched\n", n.Requests, n.Resolutions, n.Fetched)
+	}
 	q := reply.Queue
 	if q.GetWorkers() == 0 {
 		return

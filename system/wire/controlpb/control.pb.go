@@ -1404,6 +1404,7 @@ type ListVolumesReply struct {
 	Volumes       []*Volume              `protobuf:"bytes,1,rep,name=volumes,proto3" json:"volumes,omitempty"`
 	Queue         *Queue                 `protobuf:"bytes,2,opt,name=queue,proto3" json:"queue,omitempty"`
 	Profile       string                 `protobuf:"bytes,3,opt,name=profile,proto3" json:"profile,omitempty"`
+	Counters      *Counters              `protobuf:"bytes,20,opt,name=counters,proto3" json:"counters,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1459,6 +1460,74 @@ func (x *ListVolumesReply) GetProfile() string {
 	return ""
 }
 
+func (x *ListVolumesReply) GetCounters() *Counters {
+	if x != nil {
+		return x.Counters
+	}
+	return nil
+}
+
+// Counters are what venus has asked of the servers since it was started.
+type Counters struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Requests      uint64                 `protobuf:"varint,1,opt,name=requests,proto3" json:"requests,omitempty"`       // of every kind
+	Resolutions   uint64                 `protobuf:"varint,2,opt,name=resolutions,proto3" json:"resolutions,omitempty"` // requests to make one thing of what replicas differ in
+	Fetched       uint64                 `protobuf:"varint,3,opt,name=fetched,proto3" json:"fetched,omitempty"`         // bytes that answers to fetches had: contents and directories
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Counters) Reset() {
+	*x = Counters{}
+	mi := &file_control_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Counters) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Counters) ProtoMessage() {}
+
+func (x *Counters) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Counters.ProtoReflect.Descriptor instead.
+func (*Counters) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Counters) GetRequests() uint64 {
+	if x != nil {
+		return x.Requests
+	}
+	return 0
+}
+
+func (x *Counters) GetResolutions() uint64 {
+	if x != nil {
+		return x.Resolutions
+	}
+	return 0
+}
+
+func (x *Counters) GetFetched() uint64 {
+	if x != nil {
+		return x.Fetched
+	}
+	return 0
+}
+
 // Queue says how operations of applications wait to be let in.
 type Queue struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1473,7 +1542,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_control_proto_msgTypes[25]
+	mi := &file_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1485,7 +1554,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[25]
+	mi := &file_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1498,7 +1567,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{25}
+	return file_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Queue) GetWorkers() uint32 {
@@ -1540,7 +1609,7 @@ type Volume struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Volume        uint32                 `protobuf:"varint,2,opt,name=volume,proto3" json:"volume,omitempty"`
-	State         string                 `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`                              // reachable, unreachable, resolving
+	State         string                 `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`                              // reachable, unreachable, resolving; with coda-6.1 hoarding, emulating, logging, resolving
 	LogRecords    uint64                 `protobuf:"varint,4,opt,name=log_records,json=logRecords,proto3" json:"log_records,omitempty"` // length of the modify log
 	LogBytes      uint64                 `protobuf:"varint,5,opt,name=log_bytes,json=logBytes,proto3" json:"log_bytes,omitempty"`       // bytes of file contents that its stores still have to send
 	CachedObjects uint64                 `protobuf:"varint,6,opt,name=cached_objects,json=cachedObjects,proto3" json:"cached_objects,omitempty"`
@@ -1554,7 +1623,7 @@ type Volume struct {
 
 func (x *Volume) Reset() {
 	*x = Volume{}
-	mi := &file_control_proto_msgTypes[26]
+	mi := &file_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1566,7 +1635,7 @@ func (x *Volume) String() string {
 func (*Volume) ProtoMessage() {}
 
 func (x *Volume) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[26]
+	mi := &file_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1579,7 +1648,7 @@ func (x *Volume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Volume.ProtoReflect.Descriptor instead.
 func (*Volume) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{26}
+	return file_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Volume) GetName() string {
@@ -1660,7 +1729,7 @@ type ForceReintegrateRequest struct {
 
 func (x *ForceReintegrateRequest) Reset() {
 	*x = ForceReintegrateRequest{}
-	mi := &file_control_proto_msgTypes[27]
+	mi := &file_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1672,7 +1741,7 @@ func (x *ForceReintegrateRequest) String() string {
 func (*ForceReintegrateRequest) ProtoMessage() {}
 
 func (x *ForceReintegrateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[27]
+	mi := &file_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1685,7 +1754,7 @@ func (x *ForceReintegrateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForceReintegrateRequest.ProtoReflect.Descriptor instead.
 func (*ForceReintegrateRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{27}
+	return file_control_proto_rawDescGZIP(), []int{28}
 }
 
 type ForceReintegrateReply struct {
@@ -1697,7 +1766,7 @@ type ForceReintegrateReply struct {
 
 func (x *ForceReintegrateReply) Reset() {
 	*x = ForceReintegrateReply{}
-	mi := &file_control_proto_msgTypes[28]
+	mi := &file_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1709,7 +1778,7 @@ func (x *ForceReintegrateReply) String() string {
 func (*ForceReintegrateReply) ProtoMessage() {}
 
 func (x *ForceReintegrateReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[28]
+	mi := &file_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1722,7 +1791,7 @@ func (x *ForceReintegrateReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForceReintegrateReply.ProtoReflect.Descriptor instead.
 func (*ForceReintegrateReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{28}
+	return file_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ForceReintegrateReply) GetRemaining() uint64 {
@@ -1740,7 +1809,7 @@ type DisconnectRequest struct {
 
 func (x *DisconnectRequest) Reset() {
 	*x = DisconnectRequest{}
-	mi := &file_control_proto_msgTypes[29]
+	mi := &file_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1752,7 +1821,7 @@ func (x *DisconnectRequest) String() string {
 func (*DisconnectRequest) ProtoMessage() {}
 
 func (x *DisconnectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[29]
+	mi := &file_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1765,7 +1834,7 @@ func (x *DisconnectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectRequest.ProtoReflect.Descriptor instead.
 func (*DisconnectRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{29}
+	return file_control_proto_rawDescGZIP(), []int{30}
 }
 
 type DisconnectReply struct {
@@ -1776,7 +1845,7 @@ type DisconnectReply struct {
 
 func (x *DisconnectReply) Reset() {
 	*x = DisconnectReply{}
-	mi := &file_control_proto_msgTypes[30]
+	mi := &file_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1788,7 +1857,7 @@ func (x *DisconnectReply) String() string {
 func (*DisconnectReply) ProtoMessage() {}
 
 func (x *DisconnectReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[30]
+	mi := &file_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1801,7 +1870,7 @@ func (x *DisconnectReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectReply.ProtoReflect.Descriptor instead.
 func (*DisconnectReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{30}
+	return file_control_proto_rawDescGZIP(), []int{31}
 }
 
 type ReconnectRequest struct {
@@ -1812,7 +1881,7 @@ type ReconnectRequest struct {
 
 func (x *ReconnectRequest) Reset() {
 	*x = ReconnectRequest{}
-	mi := &file_control_proto_msgTypes[31]
+	mi := &file_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1824,7 +1893,7 @@ func (x *ReconnectRequest) String() string {
 func (*ReconnectRequest) ProtoMessage() {}
 
 func (x *ReconnectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[31]
+	mi := &file_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1837,7 +1906,7 @@ func (x *ReconnectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconnectRequest.ProtoReflect.Descriptor instead.
 func (*ReconnectRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{31}
+	return file_control_proto_rawDescGZIP(), []int{32}
 }
 
 type ReconnectReply struct {
@@ -1848,7 +1917,7 @@ type ReconnectReply struct {
 
 func (x *ReconnectReply) Reset() {
 	*x = ReconnectReply{}
-	mi := &file_control_proto_msgTypes[32]
+	mi := &file_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1860,7 +1929,7 @@ func (x *ReconnectReply) String() string {
 func (*ReconnectReply) ProtoMessage() {}
 
 func (x *ReconnectReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[32]
+	mi := &file_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1873,7 +1942,7 @@ func (x *ReconnectReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconnectReply.ProtoReflect.Descriptor instead.
 func (*ReconnectReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{32}
+	return file_control_proto_rawDescGZIP(), []int{33}
 }
 
 type FlushCacheRequest struct {
@@ -1884,7 +1953,7 @@ type FlushCacheRequest struct {
 
 func (x *FlushCacheRequest) Reset() {
 	*x = FlushCacheRequest{}
-	mi := &file_control_proto_msgTypes[33]
+	mi := &file_control_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1896,7 +1965,7 @@ func (x *FlushCacheRequest) String() string {
 func (*FlushCacheRequest) ProtoMessage() {}
 
 func (x *FlushCacheRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[33]
+	mi := &file_control_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1909,7 +1978,7 @@ func (x *FlushCacheRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlushCacheRequest.ProtoReflect.Descriptor instead.
 func (*FlushCacheRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{33}
+	return file_control_proto_rawDescGZIP(), []int{34}
 }
 
 type FlushCacheReply struct {
@@ -1922,7 +1991,7 @@ type FlushCacheReply struct {
 
 func (x *FlushCacheReply) Reset() {
 	*x = FlushCacheReply{}
-	mi := &file_control_proto_msgTypes[34]
+	mi := &file_control_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1934,7 +2003,7 @@ func (x *FlushCacheReply) String() string {
 func (*FlushCacheReply) ProtoMessage() {}
 
 func (x *FlushCacheReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[34]
+	mi := &file_control_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1947,7 +2016,7 @@ func (x *FlushCacheReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlushCacheReply.ProtoReflect.Descriptor instead.
 func (*FlushCacheReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{34}
+	return file_control_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *FlushCacheReply) GetObjects() uint64 {
@@ -1972,7 +2041,7 @@ type ListConflictsRequest struct {
 
 func (x *ListConflictsRequest) Reset() {
 	*x = ListConflictsRequest{}
-	mi := &file_control_proto_msgTypes[35]
+	mi := &file_control_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1984,7 +2053,7 @@ func (x *ListConflictsRequest) String() string {
 func (*ListConflictsRequest) ProtoMessage() {}
 
 func (x *ListConflictsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[35]
+	mi := &file_control_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1997,7 +2066,7 @@ func (x *ListConflictsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConflictsRequest.ProtoReflect.Descriptor instead.
 func (*ListConflictsRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{35}
+	return file_control_proto_rawDescGZIP(), []int{36}
 }
 
 type ListConflictsReply struct {
@@ -2009,7 +2078,7 @@ type ListConflictsReply struct {
 
 func (x *ListConflictsReply) Reset() {
 	*x = ListConflictsReply{}
-	mi := &file_control_proto_msgTypes[36]
+	mi := &file_control_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2021,7 +2090,7 @@ func (x *ListConflictsReply) String() string {
 func (*ListConflictsReply) ProtoMessage() {}
 
 func (x *ListConflictsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[36]
+	mi := &file_control_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2034,7 +2103,7 @@ func (x *ListConflictsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConflictsReply.ProtoReflect.Descriptor instead.
 func (*ListConflictsReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{36}
+	return file_control_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListConflictsReply) GetConflicts() []*Conflict {
@@ -2059,7 +2128,7 @@ type Conflict struct {
 
 func (x *Conflict) Reset() {
 	*x = Conflict{}
-	mi := &file_control_proto_msgTypes[37]
+	mi := &file_control_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2071,7 +2140,7 @@ func (x *Conflict) String() string {
 func (*Conflict) ProtoMessage() {}
 
 func (x *Conflict) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[37]
+	mi := &file_control_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2084,7 +2153,7 @@ func (x *Conflict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Conflict.ProtoReflect.Descriptor instead.
 func (*Conflict) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{37}
+	return file_control_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Conflict) GetDependsOn() uint64 {
@@ -2152,7 +2221,7 @@ type LocalRecord struct {
 
 func (x *LocalRecord) Reset() {
 	*x = LocalRecord{}
-	mi := &file_control_proto_msgTypes[38]
+	mi := &file_control_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2164,7 +2233,7 @@ func (x *LocalRecord) String() string {
 func (*LocalRecord) ProtoMessage() {}
 
 func (x *LocalRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[38]
+	mi := &file_control_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2177,7 +2246,7 @@ func (x *LocalRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalRecord.ProtoReflect.Descriptor instead.
 func (*LocalRecord) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{38}
+	return file_control_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *LocalRecord) GetRecord() uint64 {
@@ -2238,7 +2307,7 @@ type ListLocalRequest struct {
 
 func (x *ListLocalRequest) Reset() {
 	*x = ListLocalRequest{}
-	mi := &file_control_proto_msgTypes[39]
+	mi := &file_control_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2250,7 +2319,7 @@ func (x *ListLocalRequest) String() string {
 func (*ListLocalRequest) ProtoMessage() {}
 
 func (x *ListLocalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[39]
+	mi := &file_control_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2263,7 +2332,7 @@ func (x *ListLocalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLocalRequest.ProtoReflect.Descriptor instead.
 func (*ListLocalRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{39}
+	return file_control_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListLocalRequest) GetPath() string {
@@ -2282,7 +2351,7 @@ type ListLocalReply struct {
 
 func (x *ListLocalReply) Reset() {
 	*x = ListLocalReply{}
-	mi := &file_control_proto_msgTypes[40]
+	mi := &file_control_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2294,7 +2363,7 @@ func (x *ListLocalReply) String() string {
 func (*ListLocalReply) ProtoMessage() {}
 
 func (x *ListLocalReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[40]
+	mi := &file_control_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2307,7 +2376,7 @@ func (x *ListLocalReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLocalReply.ProtoReflect.Descriptor instead.
 func (*ListLocalReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{40}
+	return file_control_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListLocalReply) GetRecords() []*LocalRecord {
@@ -2326,7 +2395,7 @@ type CheckLocalRequest struct {
 
 func (x *CheckLocalRequest) Reset() {
 	*x = CheckLocalRequest{}
-	mi := &file_control_proto_msgTypes[41]
+	mi := &file_control_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2338,7 +2407,7 @@ func (x *CheckLocalRequest) String() string {
 func (*CheckLocalRequest) ProtoMessage() {}
 
 func (x *CheckLocalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[41]
+	mi := &file_control_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2351,7 +2420,7 @@ func (x *CheckLocalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckLocalRequest.ProtoReflect.Descriptor instead.
 func (*CheckLocalRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{41}
+	return file_control_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *CheckLocalRequest) GetPath() string {
@@ -2371,7 +2440,7 @@ type CheckLocalReply struct {
 
 func (x *CheckLocalReply) Reset() {
 	*x = CheckLocalReply{}
-	mi := &file_control_proto_msgTypes[42]
+	mi := &file_control_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2383,7 +2452,7 @@ func (x *CheckLocalReply) String() string {
 func (*CheckLocalReply) ProtoMessage() {}
 
 func (x *CheckLocalReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[42]
+	mi := &file_control_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2396,7 +2465,7 @@ func (x *CheckLocalReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckLocalReply.ProtoReflect.Descriptor instead.
 func (*CheckLocalReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{42}
+	return file_control_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *CheckLocalReply) GetChecked() uint64 {
@@ -2424,7 +2493,7 @@ type RepairRequest struct {
 
 func (x *RepairRequest) Reset() {
 	*x = RepairRequest{}
-	mi := &file_control_proto_msgTypes[43]
+	mi := &file_control_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2436,7 +2505,7 @@ func (x *RepairRequest) String() string {
 func (*RepairRequest) ProtoMessage() {}
 
 func (x *RepairRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[43]
+	mi := &file_control_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2449,7 +2518,7 @@ func (x *RepairRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepairRequest.ProtoReflect.Descriptor instead.
 func (*RepairRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{43}
+	return file_control_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *RepairRequest) GetPath() string {
@@ -2482,7 +2551,7 @@ type RepairReply struct {
 
 func (x *RepairReply) Reset() {
 	*x = RepairReply{}
-	mi := &file_control_proto_msgTypes[44]
+	mi := &file_control_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2494,7 +2563,7 @@ func (x *RepairReply) String() string {
 func (*RepairReply) ProtoMessage() {}
 
 func (x *RepairReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[44]
+	mi := &file_control_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2507,7 +2576,7 @@ func (x *RepairReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepairReply.ProtoReflect.Descriptor instead.
 func (*RepairReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{44}
+	return file_control_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RepairReply) GetLocal() string {
@@ -2525,7 +2594,7 @@ type StateRequest struct {
 
 func (x *StateRequest) Reset() {
 	*x = StateRequest{}
-	mi := &file_control_proto_msgTypes[45]
+	mi := &file_control_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2537,7 +2606,7 @@ func (x *StateRequest) String() string {
 func (*StateRequest) ProtoMessage() {}
 
 func (x *StateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[45]
+	mi := &file_control_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2550,7 +2619,7 @@ func (x *StateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateRequest.ProtoReflect.Descriptor instead.
 func (*StateRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{45}
+	return file_control_proto_rawDescGZIP(), []int{46}
 }
 
 type StateReply struct {
@@ -2563,7 +2632,7 @@ type StateReply struct {
 
 func (x *StateReply) Reset() {
 	*x = StateReply{}
-	mi := &file_control_proto_msgTypes[46]
+	mi := &file_control_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2575,7 +2644,7 @@ func (x *StateReply) String() string {
 func (*StateReply) ProtoMessage() {}
 
 func (x *StateReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[46]
+	mi := &file_control_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2588,7 +2657,7 @@ func (x *StateReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateReply.ProtoReflect.Descriptor instead.
 func (*StateReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{46}
+	return file_control_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *StateReply) GetText() string {
@@ -2617,7 +2686,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_control_proto_msgTypes[47]
+	mi := &file_control_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2629,7 +2698,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[47]
+	mi := &file_control_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2642,7 +2711,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{47}
+	return file_control_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Call) GetOperation() string {
@@ -2685,7 +2754,7 @@ type ProtectionRequest struct {
 
 func (x *ProtectionRequest) Reset() {
 	*x = ProtectionRequest{}
-	mi := &file_control_proto_msgTypes[48]
+	mi := &file_control_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2697,7 +2766,7 @@ func (x *ProtectionRequest) String() string {
 func (*ProtectionRequest) ProtoMessage() {}
 
 func (x *ProtectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[48]
+	mi := &file_control_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2710,7 +2779,7 @@ func (x *ProtectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProtectionRequest.ProtoReflect.Descriptor instead.
 func (*ProtectionRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{48}
+	return file_control_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ProtectionRequest) GetChange() ProtectionChange {
@@ -2751,7 +2820,7 @@ type ProtectionReply struct {
 
 func (x *ProtectionReply) Reset() {
 	*x = ProtectionReply{}
-	mi := &file_control_proto_msgTypes[49]
+	mi := &file_control_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2763,7 +2832,7 @@ func (x *ProtectionReply) String() string {
 func (*ProtectionReply) ProtoMessage() {}
 
 func (x *ProtectionReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[49]
+	mi := &file_control_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2776,7 +2845,7 @@ func (x *ProtectionReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProtectionReply.ProtoReflect.Descriptor instead.
 func (*ProtectionReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{49}
+	return file_control_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ProtectionReply) GetVersion() uint64 {
@@ -2805,7 +2874,7 @@ type Principal struct {
 
 func (x *Principal) Reset() {
 	*x = Principal{}
-	mi := &file_control_proto_msgTypes[50]
+	mi := &file_control_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2817,7 +2886,7 @@ func (x *Principal) String() string {
 func (*Principal) ProtoMessage() {}
 
 func (x *Principal) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[50]
+	mi := &file_control_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2830,7 +2899,7 @@ func (x *Principal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Principal.ProtoReflect.Descriptor instead.
 func (*Principal) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{50}
+	return file_control_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Principal) GetNumber() int32 {
@@ -2869,7 +2938,7 @@ type FsckRequest struct {
 
 func (x *FsckRequest) Reset() {
 	*x = FsckRequest{}
-	mi := &file_control_proto_msgTypes[51]
+	mi := &file_control_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2881,7 +2950,7 @@ func (x *FsckRequest) String() string {
 func (*FsckRequest) ProtoMessage() {}
 
 func (x *FsckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[51]
+	mi := &file_control_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2894,7 +2963,7 @@ func (x *FsckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FsckRequest.ProtoReflect.Descriptor instead.
 func (*FsckRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{51}
+	return file_control_proto_rawDescGZIP(), []int{52}
 }
 
 type FsckReply struct {
@@ -2907,7 +2976,7 @@ type FsckReply struct {
 
 func (x *FsckReply) Reset() {
 	*x = FsckReply{}
-	mi := &file_control_proto_msgTypes[52]
+	mi := &file_control_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2919,7 +2988,7 @@ func (x *FsckReply) String() string {
 func (*FsckReply) ProtoMessage() {}
 
 func (x *FsckReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[52]
+	mi := &file_control_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2932,7 +3001,7 @@ func (x *FsckReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FsckReply.ProtoReflect.Descriptor instead.
 func (*FsckReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{52}
+	return file_control_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *FsckReply) GetProblems() []string {
@@ -2957,7 +3026,7 @@ type SalvageRequest struct {
 
 func (x *SalvageRequest) Reset() {
 	*x = SalvageRequest{}
-	mi := &file_control_proto_msgTypes[53]
+	mi := &file_control_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2969,7 +3038,7 @@ func (x *SalvageRequest) String() string {
 func (*SalvageRequest) ProtoMessage() {}
 
 func (x *SalvageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[53]
+	mi := &file_control_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2982,7 +3051,7 @@ func (x *SalvageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalvageRequest.ProtoReflect.Descriptor instead.
 func (*SalvageRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{53}
+	return file_control_proto_rawDescGZIP(), []int{54}
 }
 
 type SalvageReply struct {
@@ -2996,7 +3065,7 @@ type SalvageReply struct {
 
 func (x *SalvageReply) Reset() {
 	*x = SalvageReply{}
-	mi := &file_control_proto_msgTypes[54]
+	mi := &file_control_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3008,7 +3077,7 @@ func (x *SalvageReply) String() string {
 func (*SalvageReply) ProtoMessage() {}
 
 func (x *SalvageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[54]
+	mi := &file_control_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3021,7 +3090,7 @@ func (x *SalvageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalvageReply.ProtoReflect.Descriptor instead.
 func (*SalvageReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{54}
+	return file_control_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *SalvageReply) GetFiles() uint64 {
@@ -3054,7 +3123,7 @@ type HeadRequest struct {
 
 func (x *HeadRequest) Reset() {
 	*x = HeadRequest{}
-	mi := &file_control_proto_msgTypes[55]
+	mi := &file_control_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3066,7 +3135,7 @@ func (x *HeadRequest) String() string {
 func (*HeadRequest) ProtoMessage() {}
 
 func (x *HeadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[55]
+	mi := &file_control_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3079,7 +3148,7 @@ func (x *HeadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeadRequest.ProtoReflect.Descriptor instead.
 func (*HeadRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{55}
+	return file_control_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *HeadRequest) GetFid() *vicepb.Fid {
@@ -3098,7 +3167,7 @@ type HeadReply struct {
 
 func (x *HeadReply) Reset() {
 	*x = HeadReply{}
-	mi := &file_control_proto_msgTypes[56]
+	mi := &file_control_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3110,7 +3179,7 @@ func (x *HeadReply) String() string {
 func (*HeadReply) ProtoMessage() {}
 
 func (x *HeadReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[56]
+	mi := &file_control_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3123,7 +3192,7 @@ func (x *HeadReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeadReply.ProtoReflect.Descriptor instead.
 func (*HeadReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{56}
+	return file_control_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *HeadReply) GetHead() []byte {
@@ -3142,7 +3211,7 @@ type TreeRequest struct {
 
 func (x *TreeRequest) Reset() {
 	*x = TreeRequest{}
-	mi := &file_control_proto_msgTypes[57]
+	mi := &file_control_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3154,7 +3223,7 @@ func (x *TreeRequest) String() string {
 func (*TreeRequest) ProtoMessage() {}
 
 func (x *TreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[57]
+	mi := &file_control_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3167,7 +3236,7 @@ func (x *TreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
 func (*TreeRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{57}
+	return file_control_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *TreeRequest) GetVolume() string {
@@ -3188,7 +3257,7 @@ type TreeReply struct {
 
 func (x *TreeReply) Reset() {
 	*x = TreeReply{}
-	mi := &file_control_proto_msgTypes[58]
+	mi := &file_control_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3200,7 +3269,7 @@ func (x *TreeReply) String() string {
 func (*TreeReply) ProtoMessage() {}
 
 func (x *TreeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[58]
+	mi := &file_control_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3213,7 +3282,7 @@ func (x *TreeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeReply.ProtoReflect.Descriptor instead.
 func (*TreeReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{58}
+	return file_control_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *TreeReply) GetPath() string {
@@ -3239,7 +3308,7 @@ type PathRequest struct {
 
 func (x *PathRequest) Reset() {
 	*x = PathRequest{}
-	mi := &file_control_proto_msgTypes[59]
+	mi := &file_control_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3251,7 +3320,7 @@ func (x *PathRequest) String() string {
 func (*PathRequest) ProtoMessage() {}
 
 func (x *PathRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[59]
+	mi := &file_control_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3264,7 +3333,7 @@ func (x *PathRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathRequest.ProtoReflect.Descriptor instead.
 func (*PathRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{59}
+	return file_control_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *PathRequest) GetPath() string {
@@ -3284,7 +3353,7 @@ type TwoPathsRequest struct {
 
 func (x *TwoPathsRequest) Reset() {
 	*x = TwoPathsRequest{}
-	mi := &file_control_proto_msgTypes[60]
+	mi := &file_control_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3296,7 +3365,7 @@ func (x *TwoPathsRequest) String() string {
 func (*TwoPathsRequest) ProtoMessage() {}
 
 func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[60]
+	mi := &file_control_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3309,7 +3378,7 @@ func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TwoPathsRequest.ProtoReflect.Descriptor instead.
 func (*TwoPathsRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{60}
+	return file_control_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *TwoPathsRequest) GetFrom() string {
@@ -3334,7 +3403,7 @@ type EmptyReply struct {
 
 func (x *EmptyReply) Reset() {
 	*x = EmptyReply{}
-	mi := &file_control_proto_msgTypes[61]
+	mi := &file_control_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3346,7 +3415,7 @@ func (x *EmptyReply) String() string {
 func (*EmptyReply) ProtoMessage() {}
 
 func (x *EmptyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[61]
+	mi := &file_control_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3359,7 +3428,7 @@ func (x *EmptyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmptyReply.ProtoReflect.Descriptor instead.
 func (*EmptyReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{61}
+	return file_control_proto_rawDescGZIP(), []int{62}
 }
 
 type StatReply struct {
@@ -3371,7 +3440,7 @@ type StatReply struct {
 
 func (x *StatReply) Reset() {
 	*x = StatReply{}
-	mi := &file_control_proto_msgTypes[62]
+	mi := &file_control_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3383,7 +3452,7 @@ func (x *StatReply) String() string {
 func (*StatReply) ProtoMessage() {}
 
 func (x *StatReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[62]
+	mi := &file_control_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3396,7 +3465,7 @@ func (x *StatReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatReply.ProtoReflect.Descriptor instead.
 func (*StatReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{62}
+	return file_control_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *StatReply) GetStatus() *vicepb.Status {
@@ -3415,7 +3484,7 @@ type ReadDirectoryReply struct {
 
 func (x *ReadDirectoryReply) Reset() {
 	*x = ReadDirectoryReply{}
-	mi := &file_control_proto_msgTypes[63]
+	mi := &file_control_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3427,7 +3496,7 @@ func (x *ReadDirectoryReply) String() string {
 func (*ReadDirectoryReply) ProtoMessage() {}
 
 func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[63]
+	mi := &file_control_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3440,7 +3509,7 @@ func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadDirectoryReply.ProtoReflect.Descriptor instead.
 func (*ReadDirectoryReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{63}
+	return file_control_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ReadDirectoryReply) GetEntries() []*vicepb.Entry {
@@ -3463,7 +3532,7 @@ type ReadFileReply struct {
 
 func (x *ReadFileReply) Reset() {
 	*x = ReadFileReply{}
-	mi := &file_control_proto_msgTypes[64]
+	mi := &file_control_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3475,7 +3544,7 @@ func (x *ReadFileReply) String() string {
 func (*ReadFileReply) ProtoMessage() {}
 
 func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[64]
+	mi := &file_control_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3488,7 +3557,7 @@ func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadFileReply.ProtoReflect.Descriptor instead.
 func (*ReadFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{64}
+	return file_control_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *ReadFileReply) GetPart() isReadFileReply_Part {
@@ -3545,7 +3614,7 @@ type WriteFileRequest struct {
 
 func (x *WriteFileRequest) Reset() {
 	*x = WriteFileRequest{}
-	mi := &file_control_proto_msgTypes[65]
+	mi := &file_control_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3557,7 +3626,7 @@ func (x *WriteFileRequest) String() string {
 func (*WriteFileRequest) ProtoMessage() {}
 
 func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[65]
+	mi := &file_control_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3570,7 +3639,7 @@ func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileRequest.ProtoReflect.Descriptor instead.
 func (*WriteFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{65}
+	return file_control_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *WriteFileRequest) GetPart() isWriteFileRequest_Part {
@@ -3627,7 +3696,7 @@ type WriteFileHead struct {
 
 func (x *WriteFileHead) Reset() {
 	*x = WriteFileHead{}
-	mi := &file_control_proto_msgTypes[66]
+	mi := &file_control_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3639,7 +3708,7 @@ func (x *WriteFileHead) String() string {
 func (*WriteFileHead) ProtoMessage() {}
 
 func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[66]
+	mi := &file_control_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3652,7 +3721,7 @@ func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileHead.ProtoReflect.Descriptor instead.
 func (*WriteFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{66}
+	return file_control_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *WriteFileHead) GetPath() string {
@@ -3703,7 +3772,7 @@ type EditFileRequest struct {
 
 func (x *EditFileRequest) Reset() {
 	*x = EditFileRequest{}
-	mi := &file_control_proto_msgTypes[67]
+	mi := &file_control_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3715,7 +3784,7 @@ func (x *EditFileRequest) String() string {
 func (*EditFileRequest) ProtoMessage() {}
 
 func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[67]
+	mi := &file_control_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3728,7 +3797,7 @@ func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileRequest.ProtoReflect.Descriptor instead.
 func (*EditFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{67}
+	return file_control_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *EditFileRequest) GetPart() isEditFileRequest_Part {
@@ -3782,7 +3851,7 @@ type EditFileHead struct {
 
 func (x *EditFileHead) Reset() {
 	*x = EditFileHead{}
-	mi := &file_control_proto_msgTypes[68]
+	mi := &file_control_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3794,7 +3863,7 @@ func (x *EditFileHead) String() string {
 func (*EditFileHead) ProtoMessage() {}
 
 func (x *EditFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[68]
+	mi := &file_control_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3807,7 +3876,7 @@ func (x *EditFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileHead.ProtoReflect.Descriptor instead.
 func (*EditFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{68}
+	return file_control_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *EditFileHead) GetPath() string {
@@ -3835,7 +3904,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_control_proto_msgTypes[69]
+	mi := &file_control_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3847,7 +3916,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[69]
+	mi := &file_control_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3860,7 +3929,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{69}
+	return file_control_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *Change) GetOffset() int64 {
@@ -3898,7 +3967,7 @@ type EditFileReply struct {
 
 func (x *EditFileReply) Reset() {
 	*x = EditFileReply{}
-	mi := &file_control_proto_msgTypes[70]
+	mi := &file_control_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3910,7 +3979,7 @@ func (x *EditFileReply) String() string {
 func (*EditFileReply) ProtoMessage() {}
 
 func (x *EditFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[70]
+	mi := &file_control_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3923,7 +3992,7 @@ func (x *EditFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileReply.ProtoReflect.Descriptor instead.
 func (*EditFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{70}
+	return file_control_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *EditFileReply) GetPart() isEditFileReply_Part {
@@ -3993,7 +4062,7 @@ type SetAttributesRequest struct {
 
 func (x *SetAttributesRequest) Reset() {
 	*x = SetAttributesRequest{}
-	mi := &file_control_proto_msgTypes[71]
+	mi := &file_control_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4005,7 +4074,7 @@ func (x *SetAttributesRequest) String() string {
 func (*SetAttributesRequest) ProtoMessage() {}
 
 func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[71]
+	mi := &file_control_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4018,7 +4087,7 @@ func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAttributesRequest.ProtoReflect.Descriptor instead.
 func (*SetAttributesRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{71}
+	return file_control_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *SetAttributesRequest) GetPath() string {
@@ -4052,7 +4121,7 @@ type MakeDirectoryRequest struct {
 
 func (x *MakeDirectoryRequest) Reset() {
 	*x = MakeDirectoryRequest{}
-	mi := &file_control_proto_msgTypes[72]
+	mi := &file_control_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4064,7 +4133,7 @@ func (x *MakeDirectoryRequest) String() string {
 func (*MakeDirectoryRequest) ProtoMessage() {}
 
 func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[72]
+	mi := &file_control_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4077,7 +4146,7 @@ func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeDirectoryRequest.ProtoReflect.Descriptor instead.
 func (*MakeDirectoryRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{72}
+	return file_control_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *MakeDirectoryRequest) GetPath() string {
@@ -4104,7 +4173,7 @@ type MakeSymlinkRequest struct {
 
 func (x *MakeSymlinkRequest) Reset() {
 	*x = MakeSymlinkRequest{}
-	mi := &file_control_proto_msgTypes[73]
+	mi := &file_control_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4116,7 +4185,7 @@ func (x *MakeSymlinkRequest) String() string {
 func (*MakeSymlinkRequest) ProtoMessage() {}
 
 func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[73]
+	mi := &file_control_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4129,7 +4198,7 @@ func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeSymlinkRequest.ProtoReflect.Descriptor instead.
 func (*MakeSymlinkRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{73}
+	return file_control_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *MakeSymlinkRequest) GetPath() string {
@@ -4227,11 +4296,16 @@ const file_control_proto_rawDesc = "" +
 	"\n" +
 	"last_error\x18\x03 \x01(\tR\tlastError\x12\x14\n" +
 	"\x05state\x18\x04 \x01(\tR\x05state\"\x14\n" +
-	"\x12ListVolumesRequest\"\x8d\x01\n" +
+	"\x12ListVolumesRequest\"\xc4\x01\n" +
 	"\x10ListVolumesReply\x121\n" +
 	"\avolumes\x18\x01 \x03(\v2\x17.coda.control.v1.VolumeR\avolumes\x12,\n" +
 	"\x05queue\x18\x02 \x01(\v2\x16.coda.control.v1.QueueR\x05queue\x12\x18\n" +
-	"\aprofile\x18\x03 \x01(\tR\aprofile\"y\n" +
+	"\aprofile\x18\x03 \x01(\tR\aprofile\x125\n" +
+	"\bcounters\x18\x14 \x01(\v2\x19.coda.control.v1.CountersR\bcounters\"b\n" +
+	"\bCounters\x12\x1a\n" +
+	"\brequests\x18\x01 \x01(\x04R\brequests\x12 \n" +
+	"\vresolutions\x18\x02 \x01(\x04R\vresolutions\x12\x18\n" +
+	"\afetched\x18\x03 \x01(\x04R\afetched\"y\n" +
 	"\x05Queue\x12\x18\n" +
 	"\aworkers\x18\x01 \x01(\rR\aworkers\x12\x12\n" +
 	"\x04made\x18\x02 \x01(\rR\x04made\x12\x12\n" +
@@ -4476,7 +4550,7 @@ func file_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 74)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 75)
 var file_control_proto_goTypes = []any{
 	(Keep)(0),                       // 0: coda.control.v1.Keep
 	(ProtectionChange)(0),           // 1: coda.control.v1.ProtectionChange
@@ -4505,58 +4579,59 @@ var file_control_proto_goTypes = []any{
 	(*Server)(nil),                  // 24: coda.control.v1.Server
 	(*ListVolumesRequest)(nil),      // 25: coda.control.v1.ListVolumesRequest
 	(*ListVolumesReply)(nil),        // 26: coda.control.v1.ListVolumesReply
-	(*Queue)(nil),                   // 27: coda.control.v1.Queue
-	(*Volume)(nil),                  // 28: coda.control.v1.Volume
-	(*ForceReintegrateRequest)(nil), // 29: coda.control.v1.ForceReintegrateRequest
-	(*ForceReintegrateReply)(nil),   // 30: coda.control.v1.ForceReintegrateReply
-	(*DisconnectRequest)(nil),       // 31: coda.control.v1.DisconnectRequest
-	(*DisconnectReply)(nil),         // 32: coda.control.v1.DisconnectReply
-	(*ReconnectRequest)(nil),        // 33: coda.control.v1.ReconnectRequest
-	(*ReconnectReply)(nil),          // 34: coda.control.v1.ReconnectReply
-	(*FlushCacheRequest)(nil),       // 35: coda.control.v1.FlushCacheRequest
-	(*FlushCacheReply)(nil),         // 36: coda.control.v1.FlushCacheReply
-	(*ListConflictsRequest)(nil),    // 37: coda.control.v1.ListConflictsRequest
-	(*ListConflictsReply)(nil),      // 38: coda.control.v1.ListConflictsReply
-	(*Conflict)(nil),                // 39: coda.control.v1.Conflict
-	(*LocalRecord)(nil),             // 40: coda.control.v1.LocalRecord
-	(*ListLocalRequest)(nil),        // 41: coda.control.v1.ListLocalRequest
-	(*ListLocalReply)(nil),          // 42: coda.control.v1.ListLocalReply
-	(*CheckLocalRequest)(nil),       // 43: coda.control.v1.CheckLocalRequest
-	(*CheckLocalReply)(nil),         // 44: coda.control.v1.CheckLocalReply
-	(*RepairRequest)(nil),           // 45: coda.control.v1.RepairRequest
-	(*RepairReply)(nil),             // 46: coda.control.v1.RepairReply
-	(*StateRequest)(nil),            // 47: coda.control.v1.StateRequest
-	(*StateReply)(nil),              // 48: coda.control.v1.StateReply
-	(*Call)(nil),                    // 49: coda.control.v1.Call
-	(*ProtectionRequest)(nil),       // 50: coda.control.v1.ProtectionRequest
-	(*ProtectionReply)(nil),         // 51: coda.control.v1.ProtectionReply
-	(*Principal)(nil),               // 52: coda.control.v1.Principal
-	(*FsckRequest)(nil),             // 53: coda.control.v1.FsckRequest
-	(*FsckReply)(nil),               // 54: coda.control.v1.FsckReply
-	(*SalvageRequest)(nil),          // 55: coda.control.v1.SalvageRequest
-	(*SalvageReply)(nil),            // 56: coda.control.v1.SalvageReply
-	(*HeadRequest)(nil),             // 57: coda.control.v1.HeadRequest
-	(*HeadReply)(nil),               // 58: coda.control.v1.HeadReply
-	(*TreeRequest)(nil),             // 59: coda.control.v1.TreeRequest
-	(*TreeReply)(nil),               // 60: coda.control.v1.TreeReply
-	(*PathRequest)(nil),             // 61: coda.control.v1.PathRequest
-	(*TwoPathsRequest)(nil),         // 62: coda.control.v1.TwoPathsRequest
-	(*EmptyReply)(nil),              // 63: coda.control.v1.EmptyReply
-	(*StatReply)(nil),               // 64: coda.control.v1.StatReply
-	(*ReadDirectoryReply)(nil),      // 65: coda.control.v1.ReadDirectoryReply
-	(*ReadFileReply)(nil),           // 66: coda.control.v1.ReadFileReply
-	(*WriteFileRequest)(nil),        // 67: coda.control.v1.WriteFileRequest
-	(*WriteFileHead)(nil),           // 68: coda.control.v1.WriteFileHead
-	(*EditFileRequest)(nil),         // 69: coda.control.v1.EditFileRequest
-	(*EditFileHead)(nil),            // 70: coda.control.v1.EditFileHead
-	(*Change)(nil),                  // 71: coda.control.v1.Change
-	(*EditFileReply)(nil),           // 72: coda.control.v1.EditFileReply
-	(*SetAttributesRequest)(nil),    // 73: coda.control.v1.SetAttributesRequest
-	(*MakeDirectoryRequest)(nil),    // 74: coda.control.v1.MakeDirectoryRequest
-	(*MakeSymlinkRequest)(nil),      // 75: coda.control.v1.MakeSymlinkRequest
-	(*vicepb.Fid)(nil),              // 76: coda.vice.v1.Fid
-	(*vicepb.Status)(nil),           // 77: coda.vice.v1.Status
-	(*vicepb.Entry)(nil),            // 78: coda.vice.v1.Entry
+	(*Counters)(nil),                // 27: coda.control.v1.Counters
+	(*Queue)(nil),                   // 28: coda.control.v1.Queue
+	(*Volume)(nil),                  // 29: coda.control.v1.Volume
+	(*ForceReintegrateRequest)(nil), // 30: coda.control.v1.ForceReintegrateRequest
+	(*ForceReintegrateReply)(nil),   // 31: coda.control.v1.ForceReintegrateReply
+	(*DisconnectRequest)(nil),       // 32: coda.control.v1.DisconnectRequest
+	(*DisconnectReply)(nil),         // 33: coda.control.v1.DisconnectReply
+	(*ReconnectRequest)(nil),        // 34: coda.control.v1.ReconnectRequest
+	(*ReconnectReply)(nil),          // 35: coda.control.v1.ReconnectReply
+	(*FlushCacheRequest)(nil),       // 36: coda.control.v1.FlushCacheRequest
+	(*FlushCacheReply)(nil),         // 37: coda.control.v1.FlushCacheReply
+	(*ListConflictsRequest)(nil),    // 38: coda.control.v1.ListConflictsRequest
+	(*ListConflictsReply)(nil),      // 39: coda.control.v1.ListConflictsReply
+	(*Conflict)(nil),                // 40: coda.control.v1.Conflict
+	(*LocalRecord)(nil),             // 41: coda.control.v1.LocalRecord
+	(*ListLocalRequest)(nil),        // 42: coda.control.v1.ListLocalRequest
+	(*ListLocalReply)(nil),          // 43: coda.control.v1.ListLocalReply
+	(*CheckLocalRequest)(nil),       // 44: coda.control.v1.CheckLocalRequest
+	(*CheckLocalReply)(nil),         // 45: coda.control.v1.CheckLocalReply
+	(*RepairRequest)(nil),           // 46: coda.control.v1.RepairRequest
+	(*RepairReply)(nil),             // 47: coda.control.v1.RepairReply
+	(*StateRequest)(nil),            // 48: coda.control.v1.StateRequest
+	(*StateReply)(nil),              // 49: coda.control.v1.StateReply
+	(*Call)(nil),                    // 50: coda.control.v1.Call
+	(*ProtectionRequest)(nil),       // 51: coda.control.v1.ProtectionRequest
+	(*ProtectionReply)(nil),         // 52: coda.control.v1.ProtectionReply
+	(*Principal)(nil),               // 53: coda.control.v1.Principal
+	(*FsckRequest)(nil),             // 54: coda.control.v1.FsckRequest
+	(*FsckReply)(nil),               // 55: coda.control.v1.FsckReply
+	(*SalvageRequest)(nil),          // 56: coda.control.v1.SalvageRequest
+	(*SalvageReply)(nil),            // 57: coda.control.v1.SalvageReply
+	(*HeadRequest)(nil),             // 58: coda.control.v1.HeadRequest
+	(*HeadReply)(nil),               // 59: coda.control.v1.HeadReply
+	(*TreeRequest)(nil),             // 60: coda.control.v1.TreeRequest
+	(*TreeReply)(nil),               // 61: coda.control.v1.TreeReply
+	(*PathRequest)(nil),             // 62: coda.control.v1.PathRequest
+	(*TwoPathsRequest)(nil),         // 63: coda.control.v1.TwoPathsRequest
+	(*EmptyReply)(nil),              // 64: coda.control.v1.EmptyReply
+	(*StatReply)(nil),               // 65: coda.control.v1.StatReply
+	(*ReadDirectoryReply)(nil),      // 66: coda.control.v1.ReadDirectoryReply
+	(*ReadFileReply)(nil),           // 67: coda.control.v1.ReadFileReply
+	(*WriteFileRequest)(nil),        // 68: coda.control.v1.WriteFileRequest
+	(*WriteFileHead)(nil),           // 69: coda.control.v1.WriteFileHead
+	(*EditFileRequest)(nil),         // 70: coda.control.v1.EditFileRequest
+	(*EditFileHead)(nil),            // 71: coda.control.v1.EditFileHead
+	(*Change)(nil),                  // 72: coda.control.v1.Change
+	(*EditFileReply)(nil),           // 73: coda.control.v1.EditFileReply
+	(*SetAttributesRequest)(nil),    // 74: coda.control.v1.SetAttributesRequest
+	(*MakeDirectoryRequest)(nil),    // 75: coda.control.v1.MakeDirectoryRequest
+	(*MakeSymlinkRequest)(nil),      // 76: coda.control.v1.MakeSymlinkRequest
+	(*vicepb.Fid)(nil),              // 77: coda.vice.v1.Fid
+	(*vicepb.Status)(nil),           // 78: coda.vice.v1.Status
+	(*vicepb.Entry)(nil),            // 79: coda.vice.v1.Entry
 }
 var file_control_proto_depIdxs = []int32{
 	6,  // 0: coda.control.v1.ListTokensReply.tokens:type_name -> coda.control.v1.Token
@@ -4566,115 +4641,116 @@ var file_control_proto_depIdxs = []int32{
 	11, // 4: coda.control.v1.HoardListReply.entries:type_name -> coda.control.v1.Hoarded
 	21, // 5: coda.control.v1.HoardVerifyReply.states:type_name -> coda.control.v1.HoardState
 	24, // 6: coda.control.v1.CheckServersReply.servers:type_name -> coda.control.v1.Server
-	28, // 7: coda.control.v1.ListVolumesReply.volumes:type_name -> coda.control.v1.Volume
-	27, // 8: coda.control.v1.ListVolumesReply.queue:type_name -> coda.control.v1.Queue
-	24, // 9: coda.control.v1.Volume.replicas:type_name -> coda.control.v1.Server
-	39, // 10: coda.control.v1.ListConflictsReply.conflicts:type_name -> coda.control.v1.Conflict
-	40, // 11: coda.control.v1.ListLocalReply.records:type_name -> coda.control.v1.LocalRecord
-	40, // 12: coda.control.v1.CheckLocalReply.refused:type_name -> coda.control.v1.LocalRecord
-	0,  // 13: coda.control.v1.RepairRequest.keep:type_name -> coda.control.v1.Keep
-	49, // 14: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
-	1,  // 15: coda.control.v1.ProtectionRequest.change:type_name -> coda.control.v1.ProtectionChange
-	52, // 16: coda.control.v1.ProtectionReply.principals:type_name -> coda.control.v1.Principal
-	76, // 17: coda.control.v1.HeadRequest.fid:type_name -> coda.vice.v1.Fid
-	77, // 18: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
-	77, // 19: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
-	78, // 20: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
-	77, // 21: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
-	68, // 22: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
-	70, // 23: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
-	71, // 24: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
-	63, // 25: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
-	77, // 26: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
-	22, // 27: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
-	25, // 28: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
-	29, // 29: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
-	31, // 30: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
-	33, // 31: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
-	35, // 32: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
-	37, // 33: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
-	41, // 34: coda.control.v1.VenusControl.ListLocal:input_type -> coda.control.v1.ListLocalRequest
-	43, // 35: coda.control.v1.VenusControl.CheckLocal:input_type -> coda.control.v1.CheckLocalRequest
-	61, // 36: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
-	61, // 37: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
-	45, // 38: coda.control.v1.VenusControl.Repair:input_type -> coda.control.v1.RepairRequest
-	47, // 39: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
-	2,  // 40: coda.control.v1.VenusControl.LogIn:input_type -> coda.control.v1.LogInRequest
-	3,  // 41: coda.control.v1.VenusControl.LogOut:input_type -> coda.control.v1.LogOutRequest
-	4,  // 42: coda.control.v1.VenusControl.ListTokens:input_type -> coda.control.v1.ListTokensRequest
-	7,  // 43: coda.control.v1.VenusControl.ListACL:input_type -> coda.control.v1.ACLRequest
-	10, // 44: coda.control.v1.VenusControl.SetACL:input_type -> coda.control.v1.SetACLRequest
-	12, // 45: coda.control.v1.VenusControl.HoardAdd:input_type -> coda.control.v1.HoardAddRequest
-	61, // 46: coda.control.v1.VenusControl.HoardDelete:input_type -> coda.control.v1.PathRequest
-	14, // 47: coda.control.v1.VenusControl.HoardClear:input_type -> coda.control.v1.HoardClearRequest
-	16, // 48: coda.control.v1.VenusControl.HoardList:input_type -> coda.control.v1.HoardListRequest
-	18, // 49: coda.control.v1.VenusControl.HoardWalk:input_type -> coda.control.v1.HoardWalkRequest
-	61, // 50: coda.control.v1.VenusControl.HoardVerify:input_type -> coda.control.v1.PathRequest
-	53, // 51: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
-	55, // 52: coda.control.v1.CodasrvControl.Salvage:input_type -> coda.control.v1.SalvageRequest
-	59, // 53: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
-	57, // 54: coda.control.v1.CodasrvControl.Head:input_type -> coda.control.v1.HeadRequest
-	50, // 55: coda.control.v1.CodasrvControl.Protection:input_type -> coda.control.v1.ProtectionRequest
-	47, // 56: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
-	61, // 57: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
-	61, // 58: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
-	61, // 59: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
-	67, // 60: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
-	69, // 61: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
-	73, // 62: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
-	74, // 63: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
-	75, // 64: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
-	62, // 65: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
-	62, // 66: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
-	61, // 67: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
-	61, // 68: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
-	23, // 69: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
-	26, // 70: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
-	30, // 71: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
-	32, // 72: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
-	34, // 73: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
-	36, // 74: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
-	38, // 75: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
-	42, // 76: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
-	44, // 77: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
-	63, // 78: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
-	63, // 79: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
-	46, // 80: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
-	48, // 81: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
-	6,  // 82: coda.control.v1.VenusControl.LogIn:output_type -> coda.control.v1.Token
-	63, // 83: coda.control.v1.VenusControl.LogOut:output_type -> coda.control.v1.EmptyReply
-	5,  // 84: coda.control.v1.VenusControl.ListTokens:output_type -> coda.control.v1.ListTokensReply
-	8,  // 85: coda.control.v1.VenusControl.ListACL:output_type -> coda.control.v1.ACLReply
-	8,  // 86: coda.control.v1.VenusControl.SetACL:output_type -> coda.control.v1.ACLReply
-	13, // 87: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
-	63, // 88: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
-	15, // 89: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
-	17, // 90: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
-	19, // 91: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
-	20, // 92: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
-	54, // 93: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
-	56, // 94: coda.control.v1.CodasrvControl.Salvage:output_type -> coda.control.v1.SalvageReply
-	60, // 95: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
-	58, // 96: coda.control.v1.CodasrvControl.Head:output_type -> coda.control.v1.HeadReply
-	51, // 97: coda.control.v1.CodasrvControl.Protection:output_type -> coda.control.v1.ProtectionReply
-	48, // 98: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
-	64, // 99: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
-	65, // 100: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
-	66, // 101: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
-	64, // 102: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
-	72, // 103: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
-	64, // 104: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
-	64, // 105: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
-	64, // 106: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
-	64, // 107: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
-	63, // 108: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
-	63, // 109: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
-	63, // 110: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
-	69, // [69:111] is the sub-list for method output_type
-	27, // [27:69] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	29, // 7: coda.control.v1.ListVolumesReply.volumes:type_name -> coda.control.v1.Volume
+	28, // 8: coda.control.v1.ListVolumesReply.queue:type_name -> coda.control.v1.Queue
+	27, // 9: coda.control.v1.ListVolumesReply.counters:type_name -> coda.control.v1.Counters
+	24, // 10: coda.control.v1.Volume.replicas:type_name -> coda.control.v1.Server
+	40, // 11: coda.control.v1.ListConflictsReply.conflicts:type_name -> coda.control.v1.Conflict
+	41, // 12: coda.control.v1.ListLocalReply.records:type_name -> coda.control.v1.LocalRecord
+	41, // 13: coda.control.v1.CheckLocalReply.refused:type_name -> coda.control.v1.LocalRecord
+	0,  // 14: coda.control.v1.RepairRequest.keep:type_name -> coda.control.v1.Keep
+	50, // 15: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
+	1,  // 16: coda.control.v1.ProtectionRequest.change:type_name -> coda.control.v1.ProtectionChange
+	53, // 17: coda.control.v1.ProtectionReply.principals:type_name -> coda.control.v1.Principal
+	77, // 18: coda.control.v1.HeadRequest.fid:type_name -> coda.vice.v1.Fid
+	78, // 19: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
+	78, // 20: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
+	79, // 21: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
+	78, // 22: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
+	69, // 23: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
+	71, // 24: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
+	72, // 25: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
+	64, // 26: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
+	78, // 27: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
+	22, // 28: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
+	25, // 29: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
+	30, // 30: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
+	32, // 31: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
+	34, // 32: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
+	36, // 33: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
+	38, // 34: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
+	42, // 35: coda.control.v1.VenusControl.ListLocal:input_type -> coda.control.v1.ListLocalRequest
+	44, // 36: coda.control.v1.VenusControl.CheckLocal:input_type -> coda.control.v1.CheckLocalRequest
+	62, // 37: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
+	62, // 38: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
+	46, // 39: coda.control.v1.VenusControl.Repair:input_type -> coda.control.v1.RepairRequest
+	48, // 40: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
+	2,  // 41: coda.control.v1.VenusControl.LogIn:input_type -> coda.control.v1.LogInRequest
+	3,  // 42: coda.control.v1.VenusControl.LogOut:input_type -> coda.control.v1.LogOutRequest
+	4,  // 43: coda.control.v1.VenusControl.ListTokens:input_type -> coda.control.v1.ListTokensRequest
+	7,  // 44: coda.control.v1.VenusControl.ListACL:input_type -> coda.control.v1.ACLRequest
+	10, // 45: coda.control.v1.VenusControl.SetACL:input_type -> coda.control.v1.SetACLRequest
+	12, // 46: coda.control.v1.VenusControl.HoardAdd:input_type -> coda.control.v1.HoardAddRequest
+	62, // 47: coda.control.v1.VenusControl.HoardDelete:input_type -> coda.control.v1.PathRequest
+	14, // 48: coda.control.v1.VenusControl.HoardClear:input_type -> coda.control.v1.HoardClearRequest
+	16, // 49: coda.control.v1.VenusControl.HoardList:input_type -> coda.control.v1.HoardListRequest
+	18, // 50: coda.control.v1.VenusControl.HoardWalk:input_type -> coda.control.v1.HoardWalkRequest
+	62, // 51: coda.control.v1.VenusControl.HoardVerify:input_type -> coda.control.v1.PathRequest
+	54, // 52: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
+	56, // 53: coda.control.v1.CodasrvControl.Salvage:input_type -> coda.control.v1.SalvageRequest
+	60, // 54: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
+	58, // 55: coda.control.v1.CodasrvControl.Head:input_type -> coda.control.v1.HeadRequest
+	51, // 56: coda.control.v1.CodasrvControl.Protection:input_type -> coda.control.v1.ProtectionRequest
+	48, // 57: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
+	62, // 58: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
+	62, // 59: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
+	62, // 60: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
+	68, // 61: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
+	70, // 62: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
+	74, // 63: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
+	75, // 64: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
+	76, // 65: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
+	63, // 66: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
+	63, // 67: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
+	62, // 68: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
+	62, // 69: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
+	23, // 70: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
+	26, // 71: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
+	31, // 72: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
+	33, // 73: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
+	35, // 74: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
+	37, // 75: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
+	39, // 76: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
+	43, // 77: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
+	45, // 78: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
+	64, // 79: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
+	64, // 80: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
+	47, // 81: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
+	49, // 82: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
+	6,  // 83: coda.control.v1.VenusControl.LogIn:output_type -> coda.control.v1.Token
+	64, // 84: coda.control.v1.VenusControl.LogOut:output_type -> coda.control.v1.EmptyReply
+	5,  // 85: coda.control.v1.VenusControl.ListTokens:output_type -> coda.control.v1.ListTokensReply
+	8,  // 86: coda.control.v1.VenusControl.ListACL:output_type -> coda.control.v1.ACLReply
+	8,  // 87: coda.control.v1.VenusControl.SetACL:output_type -> coda.control.v1.ACLReply
+	13, // 88: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
+	64, // 89: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
+	15, // 90: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
+	17, // 91: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
+	19, // 92: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
+	20, // 93: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
+	55, // 94: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
+	57, // 95: coda.control.v1.CodasrvControl.Salvage:output_type -> coda.control.v1.SalvageReply
+	61, // 96: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
+	59, // 97: coda.control.v1.CodasrvControl.Head:output_type -> coda.control.v1.HeadReply
+	52, // 98: coda.control.v1.CodasrvControl.Protection:output_type -> coda.control.v1.ProtectionReply
+	49, // 99: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
+	65, // 100: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
+	66, // 101: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
+	67, // 102: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
+	65, // 103: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
+	73, // 104: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
+	65, // 105: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
+	65, // 106: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
+	65, // 107: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
+	65, // 108: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
+	64, // 109: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
+	64, // 110: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
+	64, // 111: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
+	70, // [70:112] is the sub-list for method output_type
+	28, // [28:70] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
@@ -4682,31 +4758,31 @@ func file_control_proto_init() {
 	if File_control_proto != nil {
 		return
 	}
-	file_control_proto_msgTypes[64].OneofWrappers = []any{
+	file_control_proto_msgTypes[65].OneofWrappers = []any{
 		(*ReadFileReply_Status)(nil),
 		(*ReadFileReply_Data)(nil),
 	}
-	file_control_proto_msgTypes[65].OneofWrappers = []any{
+	file_control_proto_msgTypes[66].OneofWrappers = []any{
 		(*WriteFileRequest_Head)(nil),
 		(*WriteFileRequest_Data)(nil),
 	}
-	file_control_proto_msgTypes[67].OneofWrappers = []any{
+	file_control_proto_msgTypes[68].OneofWrappers = []any{
 		(*EditFileRequest_Head)(nil),
 		(*EditFileRequest_Change)(nil),
 	}
-	file_control_proto_msgTypes[70].OneofWrappers = []any{
+	file_control_proto_msgTypes[71].OneofWrappers = []any{
 		(*EditFileReply_Data)(nil),
 		(*EditFileReply_Read)(nil),
 		(*EditFileReply_Status)(nil),
 	}
-	file_control_proto_msgTypes[71].OneofWrappers = []any{}
+	file_control_proto_msgTypes[72].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   74,
+			NumMessages:   75,
 			NumExtensions: 0,
 			NumServices:   3,
 		},
