@@ -34,7 +34,7 @@ func Errno(err error) syscall.Errno {
 		return syscall.EXDEV
 	case coda.TooManyLinks:
 		return syscall.EMLINK
-	case coda.Permission:
+	case coda.Permission, coda.NoToken:
 		return syscall.EACCES
 	case coda.NoSpace:
 		return syscall.ENOSPC
