@@ -7,6 +7,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/wire/peerpb"
 )
 
 // Damage changes the store behind the server's back, and lets readers see it.
@@ -69,6 +70,25 @@ func (s *Server) JoinFrom(ctx context.Context, slot int) error {
 	}
 	return s.join(ctx, p, nil)
 }
+
+// JoinOutdated has the server join the state of the one in a slot, of which much has become outdated meanwhile.
+func (s *Server) JoinOutdated(ctx context.Context, slot int, meanwhile func()) error {
+	p, err := s.peerAt(slot)
+	if err != nil {
+		return err
+	}
+	pool := &fetchedContents{s: s, peer: p, by: map[coda.Fid]upload{}}
+	defer pool.discard()
+	asked, err := s.ask(ctx, p, &peerpb.UnsettledRequest{Volume: s.volume.id})
+	if err != nil {
+		return err
+	}
+	meanwhile()
+	return s.commitJoin(ctx, asked, pool)
+}
+
+// ErrMovedOn is the failure of a join that has to be tried again.
+var ErrMovedOn = errMovedOn
 
 // Settle has the server settle with all others what there is to settle, as its attendants do.
 func (s *Server) Settle(ctx context.Context) error {

@@ -48,15 +48,51 @@ func (s *Server) joinOnce(ctx context.Context, p *replica, also []coda.Fid, pool
 	for _, f := range also {
 		request.Also = append(request.Also, wire.FidToProto(f))
 	}
-	waiting(ctx, fmt.Sprintf("the state of slot %d", p.slot))
-	remote, err := receiveState(ctx, p.service, p.slot, request)
+	s.asking.Add(1)
+	defer s.asking.Add(-1)
+	asked, err := s.ask(ctx, p, request)
 	if err != nil {
 		return err
 	}
-	if err := s.fetchWanted(ctx, remote, pool); err != nil {
+	if err := s.fetchWanted(ctx, asked.peerState, pool); err != nil {
 		return err
 	}
-	return s.commitJoin(ctx, remote, pool)
+	return s.commitJoin(ctx, asked, pool)
+}
+
+// askedState is another replica's state as it was asked for.
+type askedState struct {
+	*peerState
+	everywhere map[batchID]bool // batches that this replica knew all to have, before it asked
+}
+
+// ask asks for another replica's state.
+func (s *Server) ask(ctx context.Context, p *replica, request *peerpb.UnsettledRequest) (asked askedState, err error) {
+	list, err := s.waitingBatches()
+	if err != nil {
+		return asked, err
+	}
+	asked.everywhere = map[batchID]bool{}
+	for _, b := range list {
+		if b.everywhere {
+			asked.everywhere[b.batchID] = true
+		}
+	}
+	waiting(ctx, fmt.Sprintf("the state of slot %d", p.slot))
+	asked.peerState, err = receiveState(ctx, p.service, p.slot, request)
+	return asked, err
+}
+
+// outdated reports whether there is a batch that all are known to have only since the other replica was asked, and which its state does not have. Of others
+// that are missing there it is sure that the other replica had them, and has forgotten them; of this one it would be taken for an update of its own that
+// has undone it.
+func (a askedState) outdated(local *knowledge) bool {
+	for id, b := range local.batches {
+		if b.everywhere && !a.everywhere[id] && a.known.batches[id] == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // fetchWanted fetches the contents that the join needs, as far as this replica's present state tells.
@@ -75,7 +111,8 @@ func (s *Server) fetchWanted(ctx context.Context, remote *peerState, pool *fetch
 }
 
 // commitJoin works the join out on top of the newest state and makes it durable.
-func (s *Server) commitJoin(ctx context.Context, remote *peerState, pool *fetchedContents) error {
+func (s *Server) commitJoin(ctx context.Context, asked askedState, pool *fetchedContents) error {
+	remote := asked.peerState
 	if err := s.writer.take(ctx, fmt.Sprintf("the join of slot %d", remote.slot)); err != nil {
 		return err
 	}
@@ -89,7 +126,7 @@ func (s *Server) commitJoin(ctx context.Context, remote *peerState, pool *fetche
 	if err != nil {
 		return err
 	}
-	if len(j.wanted) > 0 {
+	if len(j.wanted) > 0 || asked.outdated(j.local) {
 		return errMovedOn
 	}
 	b := s.store.db.NewBatch()

@@ -39,6 +39,7 @@ type Server struct {
 	pieces   sync.Pool     // of *[]byte, to send contents with
 	peers    []*replica    // the other servers of the volume
 	settling *settling
+	asking   atomic.Int32 // joins that rely on what this server remembers
 
 	protection *protection
 	restricted atomic.Bool // some directory has an ACL

@@ -369,6 +369,9 @@ func (s *Server) conclude(ctx context.Context, list []*heldBatch) error {
 	if err := s.amendBatches(ctx, late, func(b *batchRow) { b.behind &^= 1 << s.cfg.Replication.Slot }); err != nil {
 		return err
 	}
+	if s.asking.Load() > 0 {
+		settled = nil // a join must know which batches there were when it asked
+	}
 	if err := s.forget(ctx, settled); err != nil {
 		return err
 	}

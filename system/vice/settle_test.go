@@ -152,3 +152,32 @@ func TestServersSettleAfterCrashes(t *testing.T) {
 		})
 	}
 }
+
+// A replica's state, read just before an update came to all replicas, is not taken for one that has seen the update: of two directories that have seen the
+// same, one or the other is what both are, whichever it is.
+func TestAStateFromBeforeAnUpdateDoesNotUndoIt(t *testing.T) {
+	servers := vicetest.StartReplicas(t, 2, unhurried)
+	clients := clientsOf(servers, 1)
+	root := clients[0].Root
+	create := func(name string) *vicetest.Log {
+		log := clients[0].Log()
+		log.Create(root, name)
+		for _, c := range clients {
+			log.At(c).Apply()
+		}
+		return log
+	}
+	for round := range 10 {
+		create(fmt.Sprint("early-", round)) // nobody knows yet that all have this, so that the root is in the state
+		err := servers[1].Vice().JoinOutdated(t.Context(), 0, func() {
+			late := create(fmt.Sprint("late-", round))
+			for _, c := range clients {
+				late.At(c).COP2(0, 1)
+			}
+		})
+		require.ErrorIs(t, err, vice.ErrMovedOn)
+		require.Equal(t, clients[0].Status(root).Digest, clients[1].Status(root).Digest)
+		require.NoError(t, servers[1].Vice().JoinFrom(t.Context(), 0))
+		require.Equal(t, clients[0].Status(root).Digest, clients[1].Status(root).Digest)
+	}
+}
