@@ -60,9 +60,12 @@ func (v *Venus) fetch(ctx context.Context, o *object) (differ bool, err error) {
 	var tried replicas
 	for {
 		v.mu.Lock()
-		from := v.source(tried)
+		from, all := v.source(tried), v.group.reachable() == v.group.everyone()
 		v.mu.Unlock()
-		if from == nil {
+		switch {
+		case from == nil && all:
+			return false, errNewer
+		case from == nil:
 			return false, errNewestAway
 		}
 		tried |= only(from.slot)
@@ -75,6 +78,9 @@ func (v *Venus) fetch(ctx context.Context, o *object) (differ bool, err error) {
 
 // errNewestAway says that no replica in reach has the version that is known to be the newest.
 var errNewestAway = &coda.Error{Op: "fetch", Kind: coda.TimedOut, Err: errors.New("the replica that has the newest version is out of reach")}
+
+// errNewer says that an object has become newer at a replica in reach while that was asked, so that it has to be asked again.
+var errNewer = &coda.Error{Op: "fetch", Kind: coda.TimedOut, Err: errors.New("it has changed meanwhile")}
 
 // source is the replica to fetch from, after some that did not have the newest version; nil where there is no other. Clients begin with
 // different ones. v.mu is held.
