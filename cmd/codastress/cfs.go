@@ -59,12 +59,21 @@ func venusSubcommand(tool string, one cfs.Command, socket *string, patience *tim
 	if one.More != "" {
 		sub.Use, sub.Args = sub.Use+" ["+one.More+"]", pathArgument(1, 2)
 	}
+	if one.Pairs {
+		sub.Use, sub.Args = sub.Use+" [NAME RIGHTS]...", pairsArgument
+	}
 	for _, flag := range one.Flags {
 		switch flag {
 		case cfs.FlagAll:
 			sub.Flags().BoolVar(&in.All, flag, false, "all objects in conflict")
 		case cfs.FlagKeep:
 			sub.Flags().StringVar(&in.Keep, flag, "", "the version to keep: local, global or both")
+		case cfs.FlagClear:
+			sub.Flags().BoolVar(&in.Clear, flag, false, "all other entries go")
+		case cfs.FlagNegative:
+			sub.Flags().BoolVar(&in.Negative, flag, false, "the rights are taken, whatever else gives them")
+		case cfs.FlagUID:
+			sub.Flags().Uint32Var(&in.UID, flag, uint32(os.Getuid()), "the local user who asks")
 		case cfs.FlagContents:
 			sub.Flags().StringVar(&contents, flag, "", "a file with the contents that take the place of both versions")
 		}
@@ -78,7 +87,9 @@ func venusSubcommand(tool string, one cfs.Command, socket *string, patience *tim
 				return err
 			}
 		}
-		if len(args) > 1 {
+		if one.Pairs {
+			in.Words = args[1:]
+		} else if len(args) > 1 {
 			in.More = args[1]
 		}
 		if contents != "" {
@@ -116,6 +127,14 @@ func pathArgument(least, most int) cobra.PositionalArgs {
 			return nil
 		}
 	}
+}
+
+// pairsArgument accepts a path with pairs behind it.
+func pairsArgument(cmd *cobra.Command, args []string) error {
+	if len(args)%2 != 1 {
+		return usageError{fmt.Errorf("name a path, and then names with rights behind them: see `%s --help`", cmd.CommandPath())}
+	}
+	return nil
 }
 
 // volumePath is a path from the root of the volume for one on a mount; others are that already.

@@ -61,7 +61,7 @@ func rootCommand() *cobra.Command {
 		runCommand(), replayCommand(), compareCommand(), simulateCommand(), shrinkCommand(),
 		checkCommand(), reportCommand(), historyCommand(),
 		listCommand(), explainCommand(), schemaCommand(),
-		cfsCommand(), hoardCommand(), volutilCommand(), pdbtoolCommand(), cleanCommand(), imageCommand(), versionCommand(),
+		cfsCommand(), hoardCommand(), volutilCommand(), clogCommand(), cunlogCommand(), ctokensCommand(), pdbtoolCommand(), cleanCommand(), imageCommand(), versionCommand(),
 		nodeCommand(),
 	)
 	return root

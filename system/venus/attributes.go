@@ -22,6 +22,13 @@ func (v *Venus) SetAttributes(ctx context.Context, f coda.Fid, changes Changes) 
 		return coda.Status{}, err
 	}
 	defer c.leave()
+	needed := coda.Write
+	if changes.Owner != nil {
+		needed |= coda.Administer
+	}
+	if err := v.permit(ctx, c, f, needed); err != nil {
+		return coda.Status{}, err
+	}
 	return v.setAttributes(ctx, c, f, changes)
 }
 
@@ -45,7 +52,7 @@ func (v *Venus) setAttributes(ctx context.Context, c *call, f coda.Fid, changes 
 		v.mu.Unlock()
 		return coda.Status{}, err
 	}
-	t := v.store.begin()
+	t := v.store.begin().by(c.user(v))
 	r, err := v.logAttributes(t, o, changes)
 	if err != nil {
 		v.mu.Unlock()

@@ -30,6 +30,8 @@ type call struct {
 	start    time.Time
 	admitted admission   // that let it in, nil for none
 	entered  transitions // of the volume that it is in, nil for none
+	upcall   bool        // an application waits for it, and it is for the local user
+	uid      uint32      // who that is
 	repairs  bool        // it works on what is in conflict, and sees the server's version of it
 	waits    string      // what it waits for; guarded by calls.mu
 }

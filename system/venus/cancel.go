@@ -180,7 +180,7 @@ func (v *Venus) mergeAttributes(t *tx, o *object, op coda.SetAttributes) coda.Se
 			last = r
 		}
 	}
-	if last == nil || v.keeps(last) {
+	if last == nil || v.keeps(last) || last.user != t.user {
 		return op
 	}
 	old, ok := last.Operation.(coda.SetAttributes)

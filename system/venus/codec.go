@@ -147,14 +147,16 @@ func decodeEntry(name string, b []byte) (coda.Entry, error) {
 // storedRecord is what the store keeps of a log record.
 type storedRecord struct {
 	Record    coda.Record
-	Container string // of a store; "" where its contents are lost
-	Synced    bool   // the container has been synced: its contents survive a power loss
-	Digested  bool   // the digest and length in the record are those of the container
+	User      coda.Principal // for whom it was made, 0 for nobody
+	Container string         // of a store; "" where its contents are lost
+	Synced    bool           // the container has been synced: its contents survive a power loss
+	Digested  bool           // the digest and length in the record are those of the container
 }
 
 const (
 	flagSynced = 1 << iota
 	flagDigested
+	flagUser // behind the flags is a number
 )
 
 func encodeRecord(r storedRecord) ([]byte, error) {
@@ -165,7 +167,11 @@ func encodeRecord(r storedRecord) ([]byte, error) {
 	if r.Digested {
 		flags |= flagDigested
 	}
-	return seal(append([]byte{flags}, r.Container...), wire.RecordToProto(r.Record))
+	header := []byte{flags}
+	if r.User != 0 {
+		header = binary.AppendVarint([]byte{flags | flagUser}, int64(r.User))
+	}
+	return seal(append(header, r.Container...), wire.RecordToProto(r.Record))
 }
 
 func decodeRecord(b []byte) (storedRecord, error) {
@@ -174,18 +180,27 @@ func decodeRecord(b []byte) (storedRecord, error) {
 	if err != nil {
 		return storedRecord{}, err
 	}
-	if len(header) == 0 || header[0] > flagSynced|flagDigested {
+	if len(header) == 0 || header[0] > flagSynced|flagDigested|flagUser {
 		return storedRecord{}, errors.New("decode record: bad header")
+	}
+	flags, user := header[0], int64(0)
+	header = header[1:]
+	if flags&flagUser != 0 {
+		n, used := binary.Varint(header)
+		if used <= 0 || n == 0 || int64(coda.Principal(n)) != n {
+			return storedRecord{}, errors.New("decode record: bad user")
+		}
+		user, header = n, header[used:]
 	}
 	record, err := wire.RecordFromProto(&p)
 	if err != nil {
 		return storedRecord{}, fmt.Errorf("decode record: %w", err)
 	}
-	if _, isStore := record.Operation.(coda.Store); !isStore && len(header) > 1 {
+	if _, isStore := record.Operation.(coda.Store); !isStore && len(header) > 0 {
 		return storedRecord{}, errors.New("decode record: nothing but a store has a container")
 	}
 	return storedRecord{
-		Record: record, Container: string(header[1:]), Synced: header[0]&flagSynced != 0, Digested: header[0]&flagDigested != 0,
+		Record: record, User: coda.Principal(user), Container: string(header), Synced: flags&flagSynced != 0, Digested: flags&flagDigested != 0,
 	}, nil
 }
 
@@ -196,6 +211,7 @@ type refusedHeader struct {
 	Path      string
 	Was       coda.Status // without its target, which need not be UTF-8
 	Target    []byte
+	ACL       []byte `json:",omitempty"` // of Was
 	Directory string // the fid of the place, "" for none
 	Name      []byte
 	Container string
@@ -204,7 +220,8 @@ type refusedHeader struct {
 // encodeRefused gives the stored form of a refused record.
 func encodeRefused(r *refused) ([]byte, error) {
 	h := refusedHeader{Kind: r.kind, Why: r.why, Path: r.path, Was: r.was, Target: []byte(r.was.Target), Name: []byte(r.place.name)}
-	h.Was.Target = ""
+	h.ACL = []byte(r.was.ACL)
+	h.Was.Target, h.Was.ACL = "", ""
 	if !r.place.dir.IsZero() {
 		h.Directory = r.place.dir.String()
 	}
@@ -230,7 +247,7 @@ func decodeRefused(b []byte) (r *refused, container string, err error) {
 		return nil, "", fmt.Errorf("decode refused record: %w", err)
 	}
 	r = &refused{kind: h.Kind, why: h.Why, path: h.Path, was: h.Was, place: place{name: string(h.Name)}}
-	r.was.Target = string(h.Target)
+	r.was.Target, r.was.ACL = string(h.Target), coda.ACL(h.ACL)
 	if r.Record, err = wire.RecordFromProto(&p); err != nil {
 		return nil, "", fmt.Errorf("decode refused record: %w", err)
 	}

@@ -20,6 +20,7 @@ func objects() []storedObject {
 		{Status: coda.Status{Fid: dir, Kind: coda.Directory, Mode: 0o755, Links: 1, Version: version(1), Parent: coda.RootFid(7)}},
 		{Status: coda.Status{Fid: dir, Kind: coda.Directory, Links: 1, Version: version(5), Parent: coda.RootFid(7)}, Complete: true, Entries: version(4)},
 		{Status: coda.Status{Fid: dir, Kind: coda.Directory, Links: 1, Version: version(5), Parent: coda.RootFid(7)}, Complete: true},
+		{Status: coda.Status{Fid: dir, Kind: coda.Directory, Links: 1, Version: version(5), Parent: coda.RootFid(7), ACL: "\x01"}},
 		{Status: coda.Status{Fid: file, Kind: coda.File, Links: 2, Version: version(1), Parent: dir, Length: 9}, Container: "1-a"},
 		{Status: coda.Status{Fid: link, Kind: coda.Symlink, Links: 1, Version: version(1), Parent: dir, Target: "x", Length: 1}},
 	}
@@ -30,6 +31,8 @@ func records() []storedRecord {
 	return []storedRecord{
 		{Record: coda.Record{Number: 1, Time: 5, Operation: coda.Create{Parent: dir, Name: "x", Fid: file, Mode: 0o600}}},
 		{Record: coda.Record{Number: 2, Operation: coda.Store{Fid: file, Base: version(1), Length: 3}}, Container: "1-b", Synced: true},
+		{Record: coda.Record{Number: 4, Operation: coda.Store{Fid: file, Length: 3}}, User: 1000, Container: "1-b", Digested: true},
+		{Record: coda.Record{Number: 5, Operation: coda.SetACL{Fid: dir, ACL: "\x01"}}, User: 1 << 30},
 		{Record: coda.Record{Number: 3, Operation: coda.Store{Fid: file, Base: version(1), Length: 3}}, Container: "1-b", Digested: true},
 	}
 }

@@ -354,7 +354,7 @@ func (v *Venus) checkConflict(f coda.Fid) {
 	if c == nil || c.made() || v.closed || v.group.state != linkUp || v.valid(c.pinned) {
 		return
 	}
-	v.takeOff(c.pinned, needStatus, siblings{})
+	v.takeOff(c.pinned, needStatus, siblings{}, v.background())
 }
 
 // agreed settles the conflict about an object that was removed here, when the server does not have it any more either.

@@ -115,6 +115,7 @@ type VolumeState struct {
 	CachedBytes   uint64
 	Conflicts     uint64
 	Replicas      []ServerState // in the order of their slots
+	Waits         string        // why the modify log is not sent although it could be, "" for no reason
 }
 
 // Volume describes the volume and its cache.
@@ -124,7 +125,7 @@ func (v *Venus) Volume() VolumeState {
 	s := VolumeState{
 		Name: v.cfg.Volume, ID: v.volume.ID, State: v.policies.transitions.state().of(v.cfg.Profile), LogRecords: uint64(v.log.count),
 		CachedObjects: uint64(len(v.objects)), CachedBytes: uint64(max(v.cacheBytes, 0)), Conflicts: uint64(v.conflicts.records),
-		Replicas: v.servers(),
+		Replicas: v.servers(), Waits: v.users.waits,
 	}
 	s.LogBytes = v.log.dirty()
 	return s

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/wire"
 )
 
 // need says what of an object an operation needs.
@@ -34,8 +35,10 @@ const (
 type flight struct {
 	what   string
 	done   chan struct{}
-	err    error // set before done is closed, as is differ
-	differ bool  // the replicas have no newest version of what was asked for
+	err    error            // set before done is closed, as is differ
+	as     *credential      // with whose token it is made
+	denied map[*object]bool // what that user may not see
+	differ bool             // the replicas have no newest version of what was asked for
 }
 
 // ensure waits until an object can be used for what it is needed for. On success it returns with v.mu held; on an error, without.
@@ -83,7 +86,7 @@ func (v *Venus) ensure(ctx context.Context, c *call, f coda.Fid, n need, hint si
 		case awaitFree:
 			wait, what = o.locked(), "the lock of "+f.String()
 		case askServer:
-			fl = v.takeOff(o, n, hint)
+			fl = v.takeOff(o, n, hint, c.as(v))
 			wait, what = fl.done, fl.what
 		}
 		v.mu.Unlock()
@@ -99,6 +102,12 @@ func (v *Venus) ensure(ctx context.Context, c *call, f coda.Fid, n need, hint si
 			v.mu.Unlock()
 			return nil, c.wrap(fl.err)
 		}
+		if fl != nil && (fl.denied[o] || coda.KindOf(fl.err) == coda.NoToken) {
+			if err := v.deniedBy(ctx, c, fl, o, attempt); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if fl != nil && fl.err != nil {
 			if coda.KindOf(fl.err) != coda.TimedOut {
 				return nil, c.wrap(fl.err)
@@ -113,6 +122,23 @@ func (v *Venus) ensure(ctx context.Context, c *call, f coda.Fid, n need, hint si
 			}
 			differences++
 		}
+	}
+}
+
+// deniedBy deals with a request that was denied to the user for whom it was made, or whose token is not valid. Without an error it is to be made again.
+func (v *Venus) deniedBy(ctx context.Context, c *call, fl *flight, o *object, attempt int) error {
+	switch {
+	case fl.as != c.as(v): // it was made for somebody else
+		return nil
+	case fl.denied[o]:
+		return c.fail(coda.Permission, "the server does not show it to %v", c.who(v))
+	case fl.as == nil:
+		return c.wrap(fl.err)
+	case v.group.replicated(): // one of the servers may not have heard of the user yet
+		return v.backOff(ctx, c, attempt)
+	default:
+		v.end(fl.as)
+		return nil
 	}
 }
 
@@ -215,28 +241,31 @@ func (o *object) fresh(n need) bool {
 }
 
 // takeOff joins the request that is under way for an object, or starts one. v.mu is held.
-func (v *Venus) takeOff(o *object, n need, hint siblings) *flight {
+func (v *Venus) takeOff(o *object, n need, hint siblings, as *credential) *flight {
 	if o.flight != nil {
 		return o.flight
 	}
 	if n == needStatus {
 		list := v.suspects(o, hint)
-		fl := &flight{what: "the server to validate it", done: make(chan struct{})}
+		fl := &flight{what: "the server to validate it", done: make(chan struct{}), as: as}
 		for _, s := range list {
 			s.flight = fl
 		}
 		v.goRequest(func(ctx context.Context) {
-			differ, err := v.validate(ctx, list)
-			fl.differ = slices.Contains(differ, o)
+			differ, denied, err := v.validate(wire.WithToken(ctx, as.token()), list)
+			fl.differ, fl.denied = slices.Contains(differ, o), denied
 			v.land(list, fl, err)
 		})
 		return fl
 	}
-	fl := &flight{what: "the server to send it", done: make(chan struct{})}
+	fl := &flight{what: "the server to send it", done: make(chan struct{}), as: as}
 	o.flight = fl
 	v.goRequest(func(ctx context.Context) {
 		var err error
-		fl.differ, err = v.fetch(ctx, o)
+		fl.differ, err = v.fetch(wire.WithToken(ctx, as.token()), o)
+		if coda.KindOf(err) == coda.Permission {
+			fl.denied, err = map[*object]bool{o: true}, nil
+		}
 		v.land([]*object{o}, fl, err)
 	})
 	return fl

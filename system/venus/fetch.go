@@ -120,6 +120,9 @@ func (v *Venus) fetchFrom(ctx context.Context, o *object, from *replica) (done, 
 	if err == nil {
 		err = others.err()
 	}
+	if err == nil && len(others.denied()) > 0 {
+		err = coda.Errorf("fetch", coda.Permission, "another replica does not show it")
+	}
 	gone := coda.KindOf(err) == coda.NotFound
 	if gone && !v.group.replicated() {
 		v.lose(o)

@@ -43,6 +43,9 @@ func (v *Venus) OpenFile(ctx context.Context, f coda.Fid, flags OpenFlags) (*Han
 		return nil, err
 	}
 	defer c.leave()
+	if err := v.permitOpen(ctx, c, f, flags); err != nil {
+		return nil, err
+	}
 	return v.open(ctx, c, f, flags)
 }
 
@@ -216,6 +219,9 @@ func (v *Venus) Create(ctx context.Context, dir coda.Fid, name string, mode, own
 		return coda.Status{}, nil, err
 	}
 	defer c.leave()
+	if err := v.permit(ctx, c, dir, coda.Lookup); err != nil {
+		return coda.Status{}, nil, err
+	}
 	for {
 		s, h, err := v.createNew(ctx, c, dir, name, mode, owner, flags)
 		if coda.KindOf(err) != coda.Exists || flags.Exclusive {
@@ -228,7 +234,10 @@ func (v *Venus) Create(ctx context.Context, dir coda.Fid, name string, mode, own
 			if role, _ := unshadow(f); role == roleLink {
 				return coda.Status{}, nil, c.fail(coda.Invalid, "it is in conflict, and has to be repaired") // as where its target cannot be made
 			}
-			if h, err = v.open(ctx, c, f, flags); err == nil {
+			if err = v.permitOpen(ctx, c, f, flags); err == nil {
+				h, err = v.open(ctx, c, f, flags)
+			}
+			if err == nil {
 				s, err := h.Status(ctx)
 				return s, h, err
 			}
@@ -261,7 +270,7 @@ func (v *Venus) createNew(ctx context.Context, c *call, dir coda.Fid, name strin
 	if err := v.room(0, 0); err != nil {
 		return coda.Status{}, nil, c.wrap(err)
 	}
-	t := v.store.begin()
+	t := v.store.begin().by(c.user(v))
 	o, err := v.make(ctx, c, t, dir, name, coda.File, func(f coda.Fid) coda.Operation {
 		return coda.Create{Parent: dir, Name: name, Fid: f, Mode: mode & coda.ModeMask, Owner: owner}
 	})

@@ -89,7 +89,7 @@ func (v *Venus) CheckLocal(ctx context.Context, path string) (checked int, refus
 	}
 	ctx, cancel := context.WithTimeout(ctx, v.cfg.Timing.Idle)
 	defer cancel()
-	reply, err := vice.Certify(ctx, request)
+	reply, err := vice.Certify(wire.WithToken(ctx, v.background().token()), request)
 	if err != nil {
 		return 0, nil, c.wrap(wire.FromError("certify", err))
 	}

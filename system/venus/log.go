@@ -15,6 +15,8 @@ type record struct {
 	digested bool       // of a store: length and digest are those of the contents
 	session  *session   // of a store: the write session that may still change the contents, nil when they are final
 
+	user coda.Principal // for whom it was made, 0 for nobody
+
 	connected  bool          // a caller waits until the server has answered it
 	answered   bool          // the server has
 	refusal    *coda.Refusal // with no
@@ -146,7 +148,7 @@ func (v *Venus) detach(t *tx, r *record) {
 
 // writeRecord stores a record as it is now.
 func (v *Venus) writeRecord(t *tx, r *record) {
-	s := storedRecord{Record: r.Record, Synced: r.synced, Digested: r.digested}
+	s := storedRecord{Record: r.Record, User: r.user, Synced: r.synced, Digested: r.digested}
 	if r.contents != nil {
 		s.Container = r.contents.name
 	}
@@ -157,7 +159,7 @@ func (v *Venus) writeRecord(t *tx, r *record) {
 
 // append logs an operation: it is in the local view when append returns, and survives a crash when t has been waited for.
 func (v *Venus) append(t *tx, when coda.Time, op coda.Operation) *record {
-	r := &record{Record: coda.Record{Number: v.nextNumber(t), Time: when, Operation: op}}
+	r := &record{Record: coda.Record{Number: v.nextNumber(t), Time: when, Operation: op}, user: t.user}
 	v.attach(r)
 	v.writeRecord(t, r)
 	v.wakeReintegrator()

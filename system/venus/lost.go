@@ -68,7 +68,7 @@ func (v *Venus) applied(ctx context.Context, f coda.Fid, number uint64) (bool, e
 func (v *Venus) appliedAt(ctx context.Context, r *replica, f coda.Fid, number uint64) (bool, error) {
 	ctx, _, cancel := withPatience(ctx, v.cfg.Timing.Idle)
 	defer cancel()
-	stream, err := r.remote.vice.Fetch(ctx, &vicepb.FetchRequest{Fid: wire.FidToProto(f)})
+	stream, err := r.remote.vice.Fetch(wire.WithToken(ctx, v.background().token()), &vicepb.FetchRequest{Fid: wire.FidToProto(f)})
 	var part *vicepb.FetchReply
 	if err == nil {
 		part, err = stream.Recv()

@@ -20,6 +20,9 @@ const (
 	metaNumbers  = "numbers"  // numbers
 	metaGrants   = "grants"   // grants
 	metaFrozen   = "frozen"   // frozen
+	metaTokens   = "tokens"   // []*credential
+
+	metaRestricted = "restricted" // bool: there are ACLs in the volume
 )
 
 // identity is made with the cache, except for Boot and Starts.

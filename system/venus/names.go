@@ -55,9 +55,18 @@ func (v *Venus) admit(c *call) error {
 
 // make makes an object: operation makes its record from the new fid. On success it returns with v.mu held and the change not enqueued.
 func (v *Venus) make(ctx context.Context, c *call, t *tx, dir coda.Fid, name string, kind coda.ObjectKind, operation func(coda.Fid) coda.Operation) (*object, error) {
+	allowed := false
 	for {
 		if _, err := v.newName(ctx, c, dir, name); err != nil {
 			return nil, err
+		}
+		if !allowed && c.upcall && v.users.restricted.Load() { // that the name is taken is said first
+			v.mu.Unlock()
+			if err := v.permit(ctx, c, dir, coda.Insert|coda.Lookup); err != nil {
+				return nil, err
+			}
+			allowed = true
+			continue
 		}
 		if len(v.objects) >= v.cfg.Limits.CacheObjects {
 			if err := v.awaitPlace(ctx, c); err != nil {
@@ -123,7 +132,7 @@ func (v *Venus) MakeDirectory(ctx context.Context, dir coda.Fid, name string, mo
 }
 
 func (v *Venus) makeDirectory(ctx context.Context, c *call, at place, mode, owner uint32) (coda.Status, error) {
-	t := v.store.begin()
+	t := v.store.begin().by(c.user(v))
 	o, err := v.make(ctx, c, t, at.dir, at.name, coda.Directory, func(f coda.Fid) coda.Operation {
 		return coda.MakeDirectory{Parent: at.dir, Name: at.name, Fid: f, Mode: mode & coda.ModeMask, Owner: owner}
 	})
@@ -151,7 +160,7 @@ func (v *Venus) makeSymlink(ctx context.Context, c *call, at place, target strin
 	if coda.IsConflictTarget(target) {
 		return coda.Status{}, c.fail(coda.Invalid, "the link would look like an object in conflict")
 	}
-	t := v.store.begin()
+	t := v.store.begin().by(c.user(v))
 	o, err := v.make(ctx, c, t, at.dir, at.name, coda.Symlink, func(f coda.Fid) coda.Operation {
 		return coda.MakeSymlink{Parent: at.dir, Name: at.name, Fid: f, PointsTo: target, Owner: owner}
 	})
@@ -176,6 +185,9 @@ func (v *Venus) link(ctx context.Context, c *call, at place, f coda.Fid) (coda.S
 	if f.IsDirectory() {
 		return coda.Status{}, c.fail(coda.IsDirectory, "%v", f)
 	}
+	if err := v.permit(ctx, c, at.dir, coda.Insert|coda.Lookup); err != nil {
+		return coda.Status{}, err
+	}
 	if _, err := v.attributes(ctx, c, f); err != nil {
 		return coda.Status{}, err
 	}
@@ -191,7 +203,7 @@ func (v *Venus) link(ctx context.Context, c *call, at place, f coda.Fid) (coda.S
 		v.mu.Unlock()
 		return coda.Status{}, err
 	}
-	t := v.store.begin()
+	t := v.store.begin().by(c.user(v))
 	r := v.append(t, v.now(), coda.Link{Parent: at.dir, Name: at.name, Fid: f})
 	s := o.status()
 	return s, v.policies.updates.conclude(ctx, c, t, r)
@@ -218,6 +230,9 @@ func (v *Venus) Remove(ctx context.Context, dir coda.Fid, name string) error {
 		return err
 	}
 	defer c.leave()
+	if err := v.permit(ctx, c, dir, coda.Delete|coda.Lookup); err != nil {
+		return err
+	}
 	return v.remove(ctx, c, dir, name)
 }
 
@@ -238,7 +253,7 @@ func (v *Venus) remove(ctx context.Context, c *call, dir coda.Fid, name string) 
 		v.mu.Unlock()
 		return err
 	}
-	t := v.store.begin()
+	t := v.store.begin().by(c.user(v))
 	gone := inheritance{fid: o.fid}
 	if o.local().Links == 1 {
 		heir, cancelled := v.discard(t, o, dir, name)
@@ -277,6 +292,9 @@ func (v *Venus) RemoveDirectory(ctx context.Context, dir coda.Fid, name string) 
 		return err
 	}
 	defer c.leave()
+	if err := v.permit(ctx, c, dir, coda.Delete|coda.Lookup); err != nil {
+		return err
+	}
 	return v.removeDirectory(ctx, c, dir, name)
 }
 
@@ -310,7 +328,7 @@ func (v *Venus) removeDirectory(ctx context.Context, c *call, dir coda.Fid, name
 			v.mu.Unlock()
 			return err
 		}
-		t := v.store.begin()
+		t := v.store.begin().by(c.user(v))
 		gone := f
 		if heir, cancelled := v.discard(t, o, dir, name); cancelled {
 			gone = heir.fid

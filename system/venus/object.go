@@ -461,6 +461,9 @@ func (w *work) apply(f coda.Fid, r *record, client coda.ClientID) {
 			w.local.Modified = *op.Modified
 		}
 		stamp()
+	case coda.SetACL:
+		w.local.ACL = op.ACL
+		stamp()
 	case coda.Link:
 		w.local.Links++
 	case coda.Remove, coda.RemoveDirectory:

@@ -92,7 +92,10 @@ func (immediate) state() Queue { return Queue{} }
 // matched by leave, unless there is an error.
 func (v *Venus) upcall(ctx context.Context, op string, f coda.Fid, name string, m mode) (context.Context, *call, error) {
 	c := v.enter(op, f, name)
-	c.mode = m
+	c.mode, c.upcall = m, true
+	if len(v.users.list()) > 0 {
+		c.uid = UIDOf(ctx)
+	}
 	inner, err := v.policies.admission.begin(ctx, c)
 	if err != nil {
 		c.leave()

@@ -47,6 +47,9 @@ func (v *Venus) Lookup(ctx context.Context, dir coda.Fid, name string) (coda.Sta
 		return coda.Status{}, err
 	}
 	defer c.leave()
+	if err := v.permit(ctx, c, dir, coda.Lookup); err != nil {
+		return coda.Status{}, err
+	}
 	o, err := v.child(ctx, c, dir, name, needStatus)
 	if err != nil {
 		return coda.Status{}, err
@@ -125,6 +128,9 @@ func (v *Venus) GetAttributes(ctx context.Context, f coda.Fid) (coda.Status, err
 		return coda.Status{}, err
 	}
 	defer c.leave()
+	if err := v.permit(ctx, c, f, coda.Lookup); err != nil {
+		return coda.Status{}, err
+	}
 	return v.attributes(ctx, c, f)
 }
 
@@ -144,6 +150,9 @@ func (v *Venus) ReadDirectory(ctx context.Context, f coda.Fid) ([]coda.Entry, er
 		return nil, err
 	}
 	defer c.leave()
+	if err := v.permit(ctx, c, f, coda.Lookup); err != nil {
+		return nil, err
+	}
 	d, err := v.directory(ctx, c, f)
 	if err != nil {
 		return nil, err
@@ -159,6 +168,9 @@ func (v *Venus) ReadLink(ctx context.Context, f coda.Fid) (string, error) {
 		return "", err
 	}
 	defer c.leave()
+	if err := v.permit(ctx, c, f, coda.Lookup); err != nil {
+		return "", err
+	}
 	s, err := v.attributes(ctx, c, f)
 	if err != nil {
 		return "", err

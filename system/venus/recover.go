@@ -28,6 +28,9 @@ func (v *Venus) recover(ctx context.Context) error {
 	if err := v.recoverMeta(); err != nil {
 		return err
 	}
+	if err := v.recoverUsers(); err != nil {
+		return err
+	}
 	if err := v.recoverObjects(files); err != nil {
 		return err
 	}
@@ -206,7 +209,7 @@ func (v *Venus) recoverLog(ctx context.Context, t *tx, files map[string]int64) (
 		if len(key) != 8 || binary.BigEndian.Uint64(key) != s.Record.Number {
 			return fmt.Errorf("record %d under %x", s.Record.Number, key)
 		}
-		r := &record{Record: s.Record, synced: s.Synced, digested: s.Digested}
+		r := &record{Record: s.Record, user: s.User, synced: s.Synced, digested: s.Digested}
 		r.frozen = r.Number >= v.frozen.First && r.Number <= v.frozen.Last
 		v.log.next = max(v.log.next, r.Number+1)
 		if _, isStore := r.Operation.(coda.Store); !isStore {

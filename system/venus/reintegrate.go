@@ -106,6 +106,13 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 		v.mu.Unlock()
 		return time.Nanosecond, nil // the server has come back since it was to be asked
 	}
+	as := v.credentialFor(v.log.head.user)
+	if v.log.head.user != 0 && as == nil {
+		v.users.waits = fmt.Sprintf("the modify log waits for a token of user %v", v.nameOfUser(v.log.head.user))
+		v.mu.Unlock()
+		return waitForToken, nil
+	}
+	v.users.waits = ""
 	if more := v.group.undecided(v.cfg.Timing.Grace); more > 0 {
 		v.mu.Unlock()
 		return more, nil // others may be there in a moment, and would have to be resolved
@@ -137,7 +144,12 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 	if err := v.store.sync(); err != nil {
 		return 0, err
 	}
-	v.deliver(ctx, batch, deliveries)
+	v.deliver(wire.WithToken(ctx, as.token()), batch, deliveries)
+	for _, d := range deliveries {
+		if coda.KindOf(d.err) == coda.NoToken && d.to == v.group.all[0] {
+			v.end(as)
+		}
+	}
 	answered, err := answersOf(deliveries)
 	if err != nil {
 		last, ok := v.lastWord(batch, failures, err)
@@ -149,6 +161,19 @@ func (v *Venus) nextBatch(ctx context.Context, failures int) (wait time.Duration
 	}
 	v.leaveOut(deliveries)
 	return 0, v.settle(ctx, batch, answered)
+}
+
+// waitForToken is how long to wait before the next look for the token of a user for whom the first record of the log is.
+const waitForToken = time.Second
+
+// nameOfUser names a user as far as this client knows him.
+func (v *Venus) nameOfUser(user coda.Principal) string {
+	for _, c := range v.users.list() {
+		if c.User == user {
+			return c.Name
+		}
+	}
+	return user.String()
 }
 
 // rejections is how often the server may reject a single record as something that it cannot make sense of before that counts as an answer.
@@ -165,7 +190,7 @@ func (v *Venus) rejected(batch []*record, failures int, reason error) error {
 		v.doubtful = true
 		v.mu.Unlock()
 		return t.abandon(reason)
-	case coda.NoSpace, coda.Busy: // says nothing about the attempts before
+	case coda.NoSpace, coda.Busy, coda.NoToken: // says nothing about the attempts before
 	default:
 		// It cannot make sense of the batch, and never could.
 		v.doubtful = v.doubtful && failures <= rejections
@@ -195,7 +220,7 @@ func (v *Venus) lastWord(batch []*record, failures int, reason error) (answer wi
 		if !busy {
 			return wire.Answer{}, false
 		}
-	case coda.TimedOut, coda.Closed, coda.IO, coda.NoSpace:
+	case coda.TimedOut, coda.Closed, coda.IO, coda.NoSpace, coda.NoToken:
 		return wire.Answer{}, false
 	}
 	if !busy && (len(batch) > 1 || failures <= rejections) {
@@ -227,7 +252,7 @@ func (v *Venus) freeze(t *tx, failures int) (batch []*record, wait time.Duration
 	}
 	bytes := uint64(0)
 	for r := head; r != nil && len(batch) < limit; r = r.next {
-		if r.session != nil || v.policies.batching.full(batch, bytes, r) {
+		if r.session != nil || r.user != head.user || v.policies.batching.full(batch, bytes, r) {
 			break
 		}
 		if op, ok := r.Operation.(coda.Store); ok {

@@ -22,6 +22,7 @@ var errGate = errors.New("disconnected by cfs")
 type remote struct {
 	conn *grpc.ClientConn
 	vice vicepb.ViceClient
+	auth vicepb.AuthClient
 	dial func(ctx context.Context, address string) (net.Conn, error)
 
 	mu    sync.Mutex
@@ -50,7 +51,7 @@ func newRemote(cfg Config, server Server, t *tally) (*remote, error) {
 	if err != nil {
 		return nil, &coda.Error{Op: "prepare the connection to " + server.Address, Kind: coda.Invalid, Err: err}
 	}
-	r.conn, r.vice = conn, vicepb.NewViceClient(conn)
+	r.conn, r.vice, r.auth = conn, vicepb.NewViceClient(conn), vicepb.NewAuthClient(conn)
 	return r, nil
 }
 

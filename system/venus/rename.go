@@ -26,6 +26,9 @@ func (v *Venus) rename(ctx context.Context, c *call, from, to place, noReplace b
 		if err != nil {
 			return err
 		}
+		if err := v.permitRename(ctx, c, m); err != nil {
+			return err
+		}
 		// Everything that the move depends on has been made usable; now it is looked at in one hold of the mutex.
 		v.mu.Lock()
 		if v.closed {
@@ -139,7 +142,7 @@ func (v *Venus) move(ctx context.Context, c *call, m movement, noReplace bool) e
 		v.mu.Unlock()
 		return err
 	}
-	t := v.store.begin()
+	t := v.store.begin().by(c.user(v))
 	op := coda.Rename{FromParent: m.fromDir, FromName: m.fromName, ToParent: m.toDir, ToName: m.toName, Fid: m.object}
 	if !m.replaced.IsZero() {
 		r := v.object(m.replaced)

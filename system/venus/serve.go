@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/wire"
 	"github.com/codastress/codastress/system/wire/controlpb"
 )
@@ -58,7 +59,7 @@ func (s *controlService) ListVolumes(context.Context, *controlpb.ListVolumesRequ
 		Workers: uint32(q.Workers), Made: uint32(q.Made), Busy: uint32(q.Busy), Length: uint64(q.Length), Oldest: int64(q.Oldest),
 	}, Volumes: []*controlpb.Volume{{
 		Name: v.Name, Volume: v.ID, State: v.State, LogRecords: v.LogRecords, LogBytes: v.LogBytes,
-		CachedObjects: v.CachedObjects, CachedBytes: v.CachedBytes, Conflicts: v.Conflicts, Replicas: servers(v.Replicas),
+		CachedObjects: v.CachedObjects, CachedBytes: v.CachedBytes, Conflicts: v.Conflicts, Replicas: servers(v.Replicas), Waits: v.Waits,
 	}}}, nil
 }
 
@@ -226,4 +227,113 @@ func (s *controlService) HoardVerify(_ context.Context, r *controlpb.PathRequest
 		})
 	}
 	return reply, nil
+}
+
+// LogIn gets a token for a local user.
+func (s *controlService) LogIn(ctx context.Context, r *controlpb.LogInRequest) (*controlpb.Token, error) {
+	if err := s.v.LogIn(ctx, r.Uid, r.User, r.Password); err != nil {
+		return nil, err
+	}
+	for _, t := range s.v.Tokens() {
+		if t.UID == r.Uid {
+			return tokenToProto(t), nil
+		}
+	}
+	return nil, coda.Errorf("log in", coda.NoToken, "the token has been dropped already")
+}
+
+func tokenToProto(t TokenState) *controlpb.Token {
+	return &controlpb.Token{Uid: t.UID, User: t.User, Number: int32(t.Number), Expires: int64(t.Expires), Valid: t.Valid, Waiting: t.Waiting}
+}
+
+// LogOut drops the token of a local user.
+func (s *controlService) LogOut(_ context.Context, r *controlpb.LogOutRequest) (*controlpb.EmptyReply, error) {
+	return &controlpb.EmptyReply{}, s.v.LogOut(r.Uid)
+}
+
+// ListTokens lists the tokens.
+func (s *controlService) ListTokens(context.Context, *controlpb.ListTokensRequest) (*controlpb.ListTokensReply, error) {
+	reply := &controlpb.ListTokensReply{}
+	for _, t := range s.v.Tokens() {
+		reply.Tokens = append(reply.Tokens, tokenToProto(t))
+	}
+	return reply, nil
+}
+
+// ListACL says who may do what in a directory.
+func (s *controlService) ListACL(ctx context.Context, r *controlpb.ACLRequest) (*controlpb.ACLReply, error) {
+	ctx = WithUID(ctx, r.Uid)
+	at, err := s.v.LookupPath(ctx, r.Path)
+	if err != nil {
+		return nil, err
+	}
+	return s.aclReply(ctx, at.Fid)
+}
+
+func (s *controlService) aclReply(ctx context.Context, f coda.Fid) (*controlpb.ACLReply, error) {
+	a, err := s.v.ACL(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	reply := &controlpb.ACLReply{Unset: a == ""}
+	for _, e := range s.v.NamedACL(ctx, a) {
+		reply.Entries = append(reply.Entries, &controlpb.ACLEntry{Name: e.Name, Grants: e.Grants.String(), Denies: e.Denies.String()})
+	}
+	return reply, nil
+}
+
+// SetACL changes who may do what in a directory.
+func (s *controlService) SetACL(ctx context.Context, r *controlpb.SetACLRequest) (*controlpb.ACLReply, error) {
+	ctx = WithUID(ctx, r.Uid)
+	at, err := s.v.LookupPath(ctx, r.Path)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range r.Entries {
+		names = append(names, e.GetName())
+	}
+	who, err := s.v.FindPrincipals(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	err = s.v.SetACL(ctx, at.Fid, func(a coda.ACL) (coda.ACL, error) {
+		if r.Clear {
+			var err error
+			if a, err = coda.MakeACL(nil); err != nil {
+				return "", err
+			}
+		}
+		return editACL(a, who, r.Entries)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.aclReply(ctx, at.Fid)
+}
+
+// editACL changes what an ACL says of some users and groups.
+func editACL(a coda.ACL, who []coda.Principal, entries []*controlpb.ACLEntry) (coda.ACL, error) {
+	a, err := coda.MakeACL(a.Entries()) // also of one that says nothing yet
+	for i, e := range entries {
+		if err != nil {
+			break
+		}
+		entry := coda.ACLEntry{Who: who[i]}
+		for _, old := range a.Entries() {
+			if old.Who == who[i] {
+				entry = old
+			}
+		}
+		for text, rights := range map[string]*coda.Rights{e.Grants: &entry.Grants, e.Denies: &entry.Denies} {
+			if text == "" {
+				continue
+			}
+			if *rights, err = coda.ParseRights(text); err != nil {
+				return "", err
+			}
+		}
+		a, err = a.With(entry)
+	}
+	return a, err
 }

@@ -199,7 +199,7 @@ func (a *settlement) count(r *record) {
 		changed[n.dir] = true
 	}
 	switch r.Operation.(type) {
-	case coda.MakeDirectory, coda.SetAttributes:
+	case coda.MakeDirectory, coda.SetAttributes, coda.SetACL:
 		changed[r.Operation.Target()] = true
 	}
 	for f := range changed {
@@ -234,7 +234,7 @@ func (a *settlement) refuse(r *record) {
 // lookAgain finds out what the server has of an object about which it has refused a record.
 func (v *Venus) lookAgain(t *tx, r *record, refusal coda.Refusal) {
 	switch r.Operation.(type) {
-	case coda.Store, coda.SetAttributes:
+	case coda.Store, coda.SetAttributes, coda.SetACL:
 		if o := v.object(r.Operation.Target()); refusal.Kind == coda.NotFound && o.known() {
 			v.forget(t, o)
 			return

@@ -153,6 +153,14 @@ type tx struct {
 	batch  *pebble.Batch
 	err    error
 	number uint64 // 0 until it is enqueued
+
+	user coda.Principal // for whom records are logged in it
+}
+
+// by notes for whom records are logged in t.
+func (t *tx) by(user coda.Principal) *tx {
+	t.user = user
+	return t
 }
 
 func (s *store) begin() *tx { return &tx{store: s, batch: s.db.NewBatch()} }

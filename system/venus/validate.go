@@ -135,11 +135,29 @@ func (i *inquiry) testimony(k int, o *object, asked coda.VersionVector) testimon
 	switch a.Answer {
 	case vicepb.ValidateResult_ANSWER_GONE:
 		t.gone = true
+	case vicepb.ValidateResult_ANSWER_DENIED:
+		t.void = true
 	case vicepb.ValidateResult_ANSWER_CURRENT:
 		t.status = o.base()
 		t.void = !o.known() || o.base().Version.Compare(asked) != coda.Equal
 	}
 	return t
+}
+
+// denied are the objects that one of the replicas does not show.
+func (u *question) denied() map[*object]bool {
+	var denied map[*object]bool
+	for _, q := range u.inquiries {
+		for k := range q.answers {
+			if q.err == nil && q.answers[k].Answer == vicepb.ValidateResult_ANSWER_DENIED {
+				if denied == nil {
+					denied = map[*object]bool{}
+				}
+				denied[u.list[q.objects[k]]] = true
+			}
+		}
+	}
+	return denied
 }
 
 // err is the first failure.
@@ -167,8 +185,8 @@ func (u *question) end() {
 }
 
 // validate compares the versions of objects with those of the available replicas, and takes over what is newer. It gives the objects over which the
-// replicas differ so that there is no newest version. The objects are in a flight.
-func (v *Venus) validate(ctx context.Context, list []*object) (differ []*object, err error) {
+// replicas differ so that there is no newest version, and those that the user may not see for whom it is done. The objects are in a flight.
+func (v *Venus) validate(ctx context.Context, list []*object) (differ []*object, denied map[*object]bool, err error) {
 	v.mu.Lock()
 	u := v.newQuestion(list, v.group.everyone())
 	v.mu.Unlock()
@@ -184,9 +202,9 @@ func (v *Venus) validate(ctx context.Context, list []*object) (differ []*object,
 	t.enqueue()
 	v.mu.Unlock()
 	if err := t.wait(); err != nil {
-		return differ, err
+		return differ, nil, err
 	}
-	return differ, u.err()
+	return differ, u.denied(), u.err()
 }
 
 // counted reports whether what replicas say about an object may have the batch in it already that is under way.
@@ -298,9 +316,15 @@ func (v *Venus) revalidateAll(ctx context.Context) {
 		if len(list) == 0 {
 			continue
 		}
-		_, err := v.validate(ctx, list)
+		fl.as = v.background()
+		_, denied, err := v.validate(wire.WithToken(ctx, fl.as.token()), list)
+		fl.denied = denied
 		v.land(list, fl, err)
 		if err != nil {
+			if coda.KindOf(err) == coda.NoToken && !v.group.replicated() {
+				v.end(fl.as)
+				continue
+			}
 			v.logger.Warn("validate the cache", "error", err)
 			return
 		}

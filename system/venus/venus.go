@@ -23,6 +23,7 @@ type Venus struct {
 	pieces     sync.Pool // of *vicepb.FetchReply_Data, for contents that arrive
 	calls      *calls
 	notices    *notices
+	users      *users
 	life       context.Context // ends when Close begins; requests outlive the calls that started them
 	stop       context.CancelFunc
 	daemons    sync.WaitGroup
@@ -74,7 +75,7 @@ func Open(ctx context.Context, cfg Config) (*Venus, error) {
 		return nil, &coda.Error{Op: "open the cache", Kind: coda.IO, Err: err}
 	}
 	v := &Venus{
-		cfg: cfg, logger: cfg.Log, ballast: b, store: s, calls: newCalls(), notices: newNotices(),
+		cfg: cfg, logger: cfg.Log, ballast: b, store: s, calls: newCalls(), notices: newNotices(), users: newUsers(),
 		objects: map[coda.Fid]*object{}, conflicts: newConflicts(), hoard: newHoard(),
 		granted: make(chan struct{}), settled: make(chan struct{}), forced: map[*uint64]struct{}{},
 		wakeLog: make(chan struct{}, 1), wakeEvict: make(chan struct{}, 1), wakeGrant: make(chan struct{}, 1),
@@ -102,7 +103,7 @@ func (v *Venus) start() {
 	v.review()
 	v.mu.Unlock()
 	for _, daemon := range []func(context.Context){
-		v.sweeper, v.notices.run, v.keepSessions, v.reintegrate, v.evict, v.keepGrants, v.revalidate, v.watchDisk, v.hoardWalks,
+		v.sweeper, v.notices.run, v.keepSessions, v.reintegrate, v.evict, v.keepGrants, v.revalidate, v.watchDisk, v.hoardWalks, v.keepTokens,
 	} {
 		v.daemons.Go(func() { daemon(ctx) })
 	}

@@ -12,7 +12,7 @@ type word struct {
 	length   uint64
 	modified coda.Time
 	digest   coda.Digest
-	target   string
+	target   string // of a symlink; of a directory its ACL
 	parent   unique.Handle[coda.Fid]
 	slot     uint64                       // of the version: the first, which is the only one where there are no replicas
 	slots    unique.Handle[otherSlots]    // of the version: the others
@@ -33,8 +33,12 @@ func wordOf(s coda.Status) word {
 	if s.Fid.IsZero() {
 		return word{}
 	}
+	target := s.Target
+	if s.Kind == coda.Directory {
+		target = string(s.ACL)
+	}
 	return word{
-		length: s.Length, modified: s.Modified, digest: s.Digest, target: s.Target, parent: unique.Make(s.Parent),
+		length: s.Length, modified: s.Modified, digest: s.Digest, target: target, parent: unique.Make(s.Parent),
 		slot: s.Version.Slots[0], slots: unique.Make(otherSlots(s.Version.Slots[1:])),
 		client: unique.Make(s.Version.Store.Client), number: s.Version.Store.Number,
 		owner: s.Owner, links: s.Links, mode: s.Mode, kind: s.Kind, known: true, marked: s.Inconsistent,
@@ -57,8 +61,14 @@ func (w *word) status(f coda.Fid) coda.Status {
 	if !w.known {
 		return coda.Status{}
 	}
-	return coda.Status{
+	s := coda.Status{
 		Fid: f, Kind: w.kind, Mode: w.mode, Length: w.length, Links: w.links, Modified: w.modified, Owner: w.owner, Version: w.version(),
-		Parent: w.parent.Value(), Target: w.target, Digest: w.digest, Inconsistent: w.marked,
+		Parent: w.parent.Value(), Digest: w.digest, Inconsistent: w.marked,
 	}
+	if w.kind == coda.Directory {
+		s.ACL = coda.ACL(w.target)
+	} else {
+		s.Target = w.target
+	}
+	return s
 }

@@ -23,6 +23,7 @@ type session struct {
 	clean   stamp              // of the file, as long as its contents are the object's
 	dirty   bool               // they are not, whatever the stamp says
 	gone    bool               // the object was removed: nothing is stored any more
+	user    coda.Principal     // who opened it last: for whom its contents are stored
 	stored  *record            // the record of the last flush, as long as this session may change its contents
 	since   time.Time          // when stored was first flushed
 	owing   bool               // the session is over, and its last contents could not be read: stored is not final yet
@@ -65,6 +66,7 @@ const digestAtOnce = 256 << 10
 func (v *Venus) openWriter(ctx context.Context, c *call, o *object, truncate bool) (*Handle, error) {
 	if s := o.session; s != nil {
 		s.writers++
+		s.user = c.user(v)
 		o.users++
 		v.mu.Unlock()
 		h := &Handle{v: v, o: o, session: s, file: s.file}
@@ -118,7 +120,7 @@ func (v *Venus) openWriter(ctx context.Context, c *call, o *object, truncate boo
 		return nil, nil
 	}
 	o.session = &session{
-		o: o, w: v.retain(w), file: file, busy: make(chan struct{}, 1), writers: 1,
+		o: o, w: v.retain(w), file: file, busy: make(chan struct{}, 1), writers: 1, user: c.user(v),
 		base: o.local().Version, foreign: o.foreign, clean: clean, dirty: truncate,
 	}
 	return &Handle{v: v, o: o, session: o.session, file: file}, nil
@@ -236,7 +238,7 @@ func (v *Venus) flush(ctx context.Context, c *call, s *session, durable bool) er
 			return c.wrap(err)
 		}
 	}
-	t := v.store.begin()
+	t := v.store.begin().by(s.user)
 	v.mu.Lock()
 	if s.gone || v.closed {
 		closed := v.closed
@@ -294,7 +296,7 @@ func (v *Venus) logStore(t *tx, s *session, op coda.Store, modified coda.Time, d
 		s.o.contents = nil
 		v.saveObject(t, s.o)
 	}
-	s.stored = v.appendStore(t, modified, op, record{contents: v.retain(s.w), digested: digested, synced: durable, session: s})
+	s.stored = v.appendStore(t, modified, op, record{user: t.user, contents: v.retain(s.w), digested: digested, synced: durable, session: s})
 	v.policies.updates.storing(s.stored)
 	v.resize(s.w, op.Length)
 }

@@ -58,7 +58,7 @@ func (f *rawFileSystem) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out 
 	if n == nil {
 		return fuse.EIO
 	}
-	r := f.begin(cancel)
+	r := f.begin(cancel, in.Uid)
 	defer r.end()
 	s, err := f.attributes(r, n)
 	if err != nil {
@@ -124,7 +124,7 @@ func (f *rawFileSystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out 
 	if n == nil {
 		return fuse.EIO
 	}
-	r := f.begin(cancel)
+	r := f.begin(cancel, in.Uid)
 	defer r.end()
 	changes := changesOf(in)
 	var s coda.Status

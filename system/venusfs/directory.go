@@ -28,7 +28,7 @@ func (f *rawFileSystem) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fu
 	if n == nil {
 		return fuse.EIO
 	}
-	r := f.begin(cancel)
+	r := f.begin(cancel, in.Uid)
 	defer r.end()
 	status, err := f.fs.GetAttributes(r, n.fid)
 	if err != nil {
@@ -65,7 +65,7 @@ func (f *rawFileSystem) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fu
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.read || in.Offset == 0 {
-		r := f.begin(cancel)
+		r := f.begin(cancel, in.Uid)
 		defer r.end()
 		entries, err := f.fs.ReadDirectory(r, d.node.fid)
 		if err != nil {

@@ -22,7 +22,7 @@ func (f *rawFileSystem) make(
 	if dir == nil {
 		return fuse.EIO
 	}
-	r := f.begin(cancel)
+	r := f.begin(cancel, header.Uid)
 	defer r.end()
 	s, err := get(r, dir.fid)
 	if err != nil {
@@ -45,12 +45,12 @@ func (f *rawFileSystem) make(
 }
 
 // change answers a request that gives nothing but success.
-func (f *rawFileSystem) change(cancel <-chan struct{}, dirID uint64, do func(r *request, dir coda.Fid) error) fuse.Status {
-	dir := f.nodes.get(dirID)
+func (f *rawFileSystem) change(cancel <-chan struct{}, header *fuse.InHeader, do func(r *request, dir coda.Fid) error) fuse.Status {
+	dir := f.nodes.get(header.NodeId)
 	if dir == nil {
 		return fuse.EIO
 	}
-	r := f.begin(cancel)
+	r := f.begin(cancel, header.Uid)
 	defer r.end()
 	return r.status(do(r, dir.fid))
 }
@@ -92,7 +92,7 @@ func (f *rawFileSystem) Symlink(
 // Readlink gives a symbolic link's target.
 func (f *rawFileSystem) Readlink(cancel <-chan struct{}, header *fuse.InHeader) ([]byte, fuse.Status) {
 	var target string
-	status := f.change(cancel, header.NodeId, func(r *request, link coda.Fid) (err error) {
+	status := f.change(cancel, header, func(r *request, link coda.Fid) (err error) {
 		target, err = f.fs.ReadLink(r, link)
 		return err
 	})
@@ -112,12 +112,12 @@ func (f *rawFileSystem) Link(cancel <-chan struct{}, in *fuse.LinkIn, name strin
 
 // Unlink takes a name of a file or symlink away.
 func (f *rawFileSystem) Unlink(cancel <-chan struct{}, header *fuse.InHeader, name string) fuse.Status {
-	return f.change(cancel, header.NodeId, func(r *request, dir coda.Fid) error { return f.fs.Remove(r, dir, name) })
+	return f.change(cancel, header, func(r *request, dir coda.Fid) error { return f.fs.Remove(r, dir, name) })
 }
 
 // Rmdir removes an empty directory.
 func (f *rawFileSystem) Rmdir(cancel <-chan struct{}, header *fuse.InHeader, name string) fuse.Status {
-	return f.change(cancel, header.NodeId, func(r *request, dir coda.Fid) error { return f.fs.RemoveDirectory(r, dir, name) })
+	return f.change(cancel, header, func(r *request, dir coda.Fid) error { return f.fs.RemoveDirectory(r, dir, name) })
 }
 
 // Rename moves an object. Of renameat2(2)'s flags only RENAME_NOREPLACE is known.
@@ -129,7 +129,7 @@ func (f *rawFileSystem) Rename(cancel <-chan struct{}, in *fuse.RenameIn, from, 
 	if target == nil {
 		return fuse.EIO
 	}
-	return f.change(cancel, in.NodeId, func(r *request, dir coda.Fid) error {
+	return f.change(cancel, &in.InHeader, func(r *request, dir coda.Fid) error {
 		return f.fs.Rename(r, dir, from, target.fid, to, in.Flags&unix.RENAME_NOREPLACE != 0)
 	})
 }

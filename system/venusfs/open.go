@@ -20,7 +20,7 @@ func (f *rawFileSystem) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.
 	if n == nil {
 		return fuse.EIO
 	}
-	r := f.begin(cancel)
+	r := f.begin(cancel, in.Uid)
 	defer r.end()
 	flags := openFlags(in.Flags)
 	status := fuse.OK
@@ -122,7 +122,7 @@ func (f *rawFileSystem) Create(cancel <-chan struct{}, in *fuse.CreateIn, name s
 	if dir == nil {
 		return fuse.EIO
 	}
-	r := f.begin(cancel)
+	r := f.begin(cancel, in.Uid)
 	defer r.end()
 	flags := openFlags(in.Flags)
 	status, handle, err := f.fs.Create(r, dir.fid, name, in.Mode&coda.ModeMask, in.Uid, flags)

@@ -54,8 +54,8 @@ func (f *rawFileSystem) panicked(value any) fuse.Status {
 }
 
 // StatFs answers statfs(2).
-func (f *rawFileSystem) StatFs(cancel <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
-	r := f.begin(cancel)
+func (f *rawFileSystem) StatFs(cancel <-chan struct{}, header *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
+	r := f.begin(cancel, header.Uid)
 	defer r.end()
 	space, err := f.fs.StatFS(r)
 	if err != nil {

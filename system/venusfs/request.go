@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/codastress/codastress/system/venus"
 )
 
 // request is the context of one request of the kernel. It ends at its deadline, or when the kernel interrupts the request because its process
@@ -16,6 +18,7 @@ type request struct {
 	deadline  time.Time
 	interrupt <-chan struct{} // nil where interrupts are not honoured
 	log       *slog.Logger
+	uid       uint32 // of the process
 
 	mu      sync.Mutex
 	inner   context.Context // set by the first Done
@@ -24,13 +27,13 @@ type request struct {
 }
 
 // begin makes the context of a request that may be interrupted. Its end must be called.
-func (f *rawFileSystem) begin(interrupt <-chan struct{}) *request {
-	return &request{deadline: time.Now().Add(f.options.CallTimeout), interrupt: interrupt, log: f.log}
+func (f *rawFileSystem) begin(interrupt <-chan struct{}, uid uint32) *request {
+	return &request{uid: uid, deadline: time.Now().Add(f.options.CallTimeout), interrupt: interrupt, log: f.log}
 }
 
 // beginFinal makes the context of a request that must not be interrupted: a process that is killed closes its files with a signal
 // pending, and what it has written must not be lost for that.
-func (f *rawFileSystem) beginFinal() *request { return f.begin(nil) }
+func (f *rawFileSystem) beginFinal() *request { return f.begin(nil, 0) }
 
 // end frees what the context holds.
 func (r *request) end() {
@@ -83,8 +86,13 @@ func (r *request) Err() error {
 	}
 }
 
-// Value has none.
-func (r *request) Value(any) any { return nil }
+// Value gives the user of the process, under venus's key.
+func (r *request) Value(key any) any {
+	if key == venus.UIDKey() {
+		return r.uid
+	}
+	return nil
+}
 
 func (r *request) interrupted() bool {
 	select {

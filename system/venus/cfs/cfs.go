@@ -18,7 +18,8 @@ type Command struct {
 	Help  string // one line
 	Path  Presence
 	More  string   // what may follow the path, "" for nothing
-	Flags []string // of FlagAll, FlagKeep and FlagContents, those that it knows
+	Flags []string // those that it knows
+	Pairs bool     // names and rights follow the path, in turn
 	Run   func(ctx context.Context, venus controlpb.VenusControlClient, out io.Writer, in Input) error
 }
 
@@ -37,15 +38,22 @@ const (
 	FlagAll      = "all"
 	FlagKeep     = "keep"
 	FlagContents = "contents"
+	FlagClear    = "clear"
+	FlagNegative = "negative"
+	FlagUID      = "uid"
 )
 
 // Input is what a person has written behind the name of a command.
 type Input struct {
-	Path     string // from the root of the volume; "" for none
-	More     string // what follows it, "" for nothing
-	All      bool   // everything rather than a path
-	Keep     string // local, global or both
-	Contents []byte // nil for none
+	Path     string   // from the root of the volume; "" for none
+	More     string   // what follows it, "" for nothing
+	All      bool     // everything rather than a path
+	Keep     string   // local, global or both
+	Contents []byte   // nil for none
+	Words    []string // names and rights in turn
+	Clear    bool     // what is not named goes
+	Negative bool     // rights are taken
+	UID      uint32   // the local user
 }
 
 // Commands lists the subcommands in the order in which help shows them.
@@ -77,6 +85,11 @@ func Commands() []Command {
 		{
 			Name: "repair", Path: NeedsPath, Flags: []string{FlagKeep, FlagContents}, Run: Repair,
 			Help: "end the conflict of an object, with the local version, the servers', both, or other contents",
+		},
+		{Name: "listacl", Short: "la", Path: NeedsPath, Flags: []string{FlagUID}, Help: "show who may do what in a directory", Run: ListACL},
+		{
+			Name: "setacl", Short: "sa", Path: NeedsPath, Pairs: true, Flags: []string{FlagUID, FlagClear, FlagNegative}, Run: SetACL,
+			Help: "change who may do what in a directory: names with rights behind them, letters of rlidwka, or all, write, read or none",
 		},
 		{Name: "state", Help: "show pending calls, the modify log and the connection, to look for a hang", Run: State},
 	}
@@ -130,6 +143,9 @@ func ListVolumes(ctx context.Context, venus controlpb.VenusControlClient, out io
 		w := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
 		fmt.Fprintf(w, "  Volume:\t%x named %q\n", v.Volume, v.Name)
 		fmt.Fprintf(w, "  Connection State:\t%s\n", capital(v.State))
+		if v.Waits != "" {
+			fmt.Fprintf(w, "  Pending:\t%s\n", v.Waits)
+		}
 		if len(v.Replicas) > 1 {
 			for slot, r := range v.Replicas {
 				fmt.Fprintf(w, "  Replica %d:\t%s, %s\n", slot, r.Address, r.State)
