@@ -1,7 +1,6 @@
 package venus_test
 
 import (
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,27 +14,11 @@ import (
 // rot flips a bit of all contents that a server has in containers, or flips it back.
 func rot(t *testing.T, s *vicetest.Server) {
 	t.Helper()
-	disk := s.Simulated()
-	dirs, err := disk.Entries("vice/containers")
-	require.NoError(t, err)
-	flipped := 0
-	for _, dir := range dirs {
-		files, err := disk.Entries("vice/containers/" + dir.Name)
-		require.NoError(t, err)
-		for _, file := range files {
-			f, err := disk.OpenFile("vice/containers/"+dir.Name+"/"+file.Name, os.O_RDWR)
-			require.NoError(t, err)
-			one := make([]byte, 1)
-			_, err = f.ReadAt(one, 7)
-			require.NoError(t, err)
-			one[0] ^= 1
-			_, err = f.WriteAt(one, 7)
-			require.NoError(t, err)
-			require.NoError(t, f.Close())
-			flipped++
-		}
+	paths := s.Containers()
+	require.NotEmpty(t, paths)
+	for _, path := range paths {
+		s.FlipBit(path, 7)
 	}
-	require.NotZero(t, flipped)
 }
 
 // A client that is given rotten contents by a replica gets the good ones in the end, and the replica has them then.

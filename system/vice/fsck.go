@@ -2,9 +2,7 @@ package vice
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
-	"io"
 
 	"github.com/codastress/codastress/system/auth"
 	"github.com/codastress/codastress/system/coda"
@@ -158,23 +156,9 @@ func (f *fsck) file(v *vnode) {
 		f.problem("%v has a length of %d, its contents are in place %d", s.Fid, s.Length, v.content.place)
 		return
 	}
-	data, err := f.s.store.openContents(f.view, v)
-	if err != nil {
-		if !notThere(err) || f.s.stillWants(v) {
-			f.problem("%v: %v", s.Fid, err)
-		}
-		return
-	}
-	defer data.Close()
-	sum := sha256.New()
-	n, err := io.CopyBuffer(sum, data, f.buffer)
-	switch {
-	case err != nil:
-		f.problem("read contents of %v: %v", s.Fid, err)
-	case uint64(n) != s.Length:
-		f.problem("%v has a length of %d and contents of %d bytes", s.Fid, s.Length, n)
-	case coda.Digest(sum.Sum(nil)) != s.Digest:
-		f.problem("the contents of %v do not have its digest", s.Fid)
+	err := f.s.store.verify(f.view, v, f.buffer)
+	if err != nil && (!notThere(err) || f.s.stillWants(v)) {
+		f.problem("%v", err)
 	}
 }
 

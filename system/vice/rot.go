@@ -2,10 +2,8 @@ package vice
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/codastress/codastress/system/coda"
 )
@@ -13,28 +11,6 @@ import (
 // Contents in containers can rot: a disk gives other bytes than were written to it, or none. The digest tells, and who fetches them checks it, so nobody takes
 // rotten contents for good ones; the server looks only where somebody complains, and in Salvage. What another replica has of the same version takes their
 // place. What is in the store has checksums of its own.
-
-// errRotten says that contents are not what was stored.
-var errRotten = errors.New("the contents are rotten")
-
-// rot says what is wrong with contents in a container; nil where nothing is.
-func (s *Server) rot(v *view, file *vnode) error {
-	data, err := s.store.openContents(v, file)
-	if err != nil {
-		return err
-	}
-	defer data.Close()
-	sum := sha256.New()
-	switch n, err := io.Copy(sum, data); {
-	case err != nil:
-		return diskError(fmt.Sprintf("read contents of %v", file.status.Fid), err)
-	case uint64(n) != file.status.Length:
-		return fmt.Errorf("%w: there are %d bytes of %d", errRotten, n, file.status.Length)
-	case coda.Digest(sum.Sum(nil)) != file.status.Digest:
-		return errRotten
-	}
-	return nil
-}
 
 // mend verifies the contents of a file and replaces rotten ones by those of another replica. It reports whether it did. The error is that of contents
 // that are rotten and cannot be had from anybody.
@@ -52,7 +28,7 @@ func (s *Server) mend(ctx context.Context, f coda.Fid) (mended bool, err error) 
 		}
 		why = errors.Join(why, fmt.Errorf("replica %d: %w", p.slot, err))
 	}
-	return false, &coda.Error{Op: fmt.Sprintf("mend %v", f), Kind: coda.IO, Err: why}
+	return false, &coda.Error{Op: fmt.Sprintf("mend %v", f), Kind: coda.IO, Err: fmt.Errorf("the contents are rotten: %w", why)}
 }
 
 // findRot looks whether a file has rotten contents, and gives it then, with what is wrong.
@@ -63,7 +39,7 @@ func (s *Server) findRot(f coda.Fid) (rotten *vnode, why, err error) {
 	if err != nil || file == nil || file.status.Kind != coda.File || file.content.place != inContainer {
 		return nil, nil, err
 	}
-	if why = s.rot(v, file); why == nil || notThere(why) && !s.stillWants(file) {
+	if why = s.store.verify(v, file, nil); why == nil || notThere(why) && !s.stillWants(file) {
 		return nil, nil, nil
 	}
 	return file, why, nil

@@ -16,45 +16,25 @@ import (
 // harms are what disks do to a container.
 func harms() map[string]func(t *testing.T, s *vicetest.Server) {
 	return map[string]func(t *testing.T, s *vicetest.Server){
-		"a bit is flipped": func(t *testing.T, s *vicetest.Server) {
-			f, err := s.Simulated().OpenFile(onlyContainer(t, s), os.O_RDWR)
-			require.NoError(t, err)
-			one := make([]byte, 1)
-			_, err = f.ReadAt(one, 20_000)
-			require.NoError(t, err)
-			one[0] ^= 4
-			_, err = f.WriteAt(one, 20_000)
-			require.NoError(t, err)
-			require.NoError(t, f.Close())
-		},
+		"a bit is flipped": func(t *testing.T, s *vicetest.Server) { s.FlipBit(onlyContainer(t, s), 20_000) },
 		"the end is missing": func(t *testing.T, s *vicetest.Server) {
-			f, err := s.Simulated().OpenFile(onlyContainer(t, s), os.O_RDWR)
+			f, err := s.Disk().OpenFile(onlyContainer(t, s), os.O_RDWR)
 			require.NoError(t, err)
 			require.NoError(t, f.Truncate(30_000))
 			require.NoError(t, f.Close())
 		},
 		"all is missing": func(t *testing.T, s *vicetest.Server) {
-			require.NoError(t, s.Simulated().Remove(onlyContainer(t, s)))
+			require.NoError(t, s.Disk().Remove(onlyContainer(t, s)))
 		},
 	}
 }
 
-// onlyContainer finds the one file of contents that a server has.
-func onlyContainer(t *testing.T, s *vicetest.Server) (path string) {
+// onlyContainer is the one file of contents that a server has.
+func onlyContainer(t *testing.T, s *vicetest.Server) string {
 	t.Helper()
-	disk := s.Simulated()
-	dirs, err := disk.Entries("vice/containers")
-	require.NoError(t, err)
-	for _, dir := range dirs {
-		files, err := disk.Entries("vice/containers/" + dir.Name)
-		require.NoError(t, err)
-		for _, file := range files {
-			require.Empty(t, path)
-			path = "vice/containers/" + dir.Name + "/" + file.Name
-		}
-	}
-	require.NotEmpty(t, path)
-	return path
+	paths := s.Containers()
+	require.Len(t, paths, 1)
+	return paths[0]
 }
 
 // inContainers has a file with contents in a container on all servers.

@@ -1,6 +1,7 @@
 package vice
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -172,6 +173,26 @@ func (s *store) openContents(r pebble.Reader, v *vnode) (io.ReadCloser, error) {
 	default:
 		return &storedContents{Closer: io.NopCloser(nil)}, nil
 	}
+}
+
+// verify says what is wrong with the contents of a file, nil where nothing is. The buffer is what they are read with; without one it makes its own.
+func (s *store) verify(r pebble.Reader, v *vnode, buffer []byte) error {
+	f := v.status.Fid
+	data, err := s.openContents(r, v)
+	if err != nil {
+		return fmt.Errorf("%v: %w", f, err)
+	}
+	defer data.Close()
+	sum := sha256.New()
+	switch n, err := io.CopyBuffer(sum, data, buffer); {
+	case err != nil:
+		return diskError(fmt.Sprintf("read contents of %v", f), err)
+	case uint64(n) != v.status.Length:
+		return fmt.Errorf("%v has a length of %d and contents of %d bytes", f, v.status.Length, n)
+	case coda.Digest(sum.Sum(nil)) != v.status.Digest:
+		return fmt.Errorf("the contents of %v do not have its digest", f)
+	}
+	return nil
 }
 
 // storedContents reads contents that are in the store without copying them.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -239,6 +240,20 @@ func (s *Server) Simulated() *simdisk.Disk {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.memory
+}
+
+// FlipBit flips a bit of a byte of a file on the server's disk, or flips it back.
+func (s *Server) FlipBit(path string, offset int64) {
+	s.t.Helper()
+	f, err := s.Disk().OpenFile(path, os.O_RDWR)
+	require.NoError(s.t, err)
+	one := make([]byte, 1)
+	_, err = f.ReadAt(one, offset)
+	require.NoError(s.t, err)
+	one[0] ^= 4
+	_, err = f.WriteAt(one, offset)
+	require.NoError(s.t, err)
+	require.NoError(s.t, f.Close())
 }
 
 // CheckSound runs the server's fsck and fails the test if it finds anything.
