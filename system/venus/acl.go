@@ -148,12 +148,9 @@ func (v *Venus) FindPrincipals(ctx context.Context, names []string) ([]coda.Prin
 }
 
 func (v *Venus) principals(ctx context.Context, request *vicepb.PrincipalsRequest) ([]*vicepb.PrincipalName, error) {
-	v.mu.Lock()
-	auth := v.group.preferred().remote.auth
-	v.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, v.cfg.Timing.Idle)
 	defer cancel()
-	reply, err := auth.Principals(ctx, request)
+	reply, err := v.preferred().auth.Principals(ctx, request)
 	if err != nil {
 		return nil, wire.FromError("translate names of users and groups", err)
 	}

@@ -138,7 +138,7 @@ func (c *call) waitAny(ctx context.Context, on, or <-chan struct{}, enough <-cha
 	case <-enough:
 		return nil
 	case <-ctx.Done():
-		return &coda.Error{Op: c.String(), Kind: coda.TimedOut, Err: fmt.Errorf("waiting for %s: %w", what, ctx.Err())}
+		return c.gaveUp(ctx, what)
 	case <-limit.C:
 		return c.fail(coda.TimedOut, "waiting for %s: %w", what, context.DeadlineExceeded)
 	}
@@ -181,6 +181,25 @@ func (c *call) waitLong(ctx context.Context, one, other <-chan struct{}, what st
 	case <-other:
 		return nil
 	case <-ctx.Done():
-		return &coda.Error{Op: c.String(), Kind: coda.TimedOut, Err: fmt.Errorf("waiting for %s: %w", what, ctx.Err())}
+		return c.gaveUp(ctx, what)
 	}
+}
+
+// waitUnbounded waits for a channel until the context ends or venus stops. Nothing else bounds an operation in the historical ways.
+func waitUnbounded[T any](ctx, life context.Context, c *call, on <-chan T, what string) error {
+	c.waiting(what)
+	defer c.waiting("")
+	select {
+	case <-on:
+		return nil
+	case <-ctx.Done():
+		return c.gaveUp(ctx, what)
+	case <-life.Done():
+		return c.fail(coda.Closed, "venus is stopping")
+	}
+}
+
+// gaveUp is the error of an operation whose caller did not wait any longer.
+func (c *call) gaveUp(ctx context.Context, what string) error {
+	return &coda.Error{Op: c.String(), Kind: coda.TimedOut, Err: fmt.Errorf("waiting for %s: %w", what, ctx.Err())}
 }

@@ -96,12 +96,9 @@ func (v *Venus) keepGrants(ctx context.Context) {
 }
 
 func (v *Venus) askGrant(ctx context.Context, volume uint32) error {
-	v.mu.Lock()
-	vice := v.group.preferred().remote.vice
-	v.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, v.cfg.Timing.Idle)
 	defer cancel()
-	reply, err := vice.AllocateVnodes(ctx, &vicepb.AllocateVnodesRequest{Volume: volume, Count: grantSize})
+	reply, err := v.preferred().vice.AllocateVnodes(ctx, &vicepb.AllocateVnodesRequest{Volume: volume, Count: grantSize})
 	if err != nil {
 		return wire.FromError("allocate vnodes", err)
 	}

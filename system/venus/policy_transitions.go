@@ -134,16 +134,7 @@ func (g *emptying) enter(ctx context.Context, c *call) error {
 		moved, what := g.moved, fmt.Sprintf("the %d who are in the volume to leave it, so that it can become %s", g.inside, g.next.of(g.profile))
 		g.waiting++
 		g.mu.Unlock()
-		c.waiting(what)
-		var err error
-		select {
-		case <-moved:
-		case <-ctx.Done():
-			err = &coda.Error{Op: c.String(), Kind: coda.TimedOut, Err: fmt.Errorf("waiting for %s: %w", what, ctx.Err())}
-		case <-g.life.Done():
-			err = c.fail(coda.Closed, "venus is stopping")
-		}
-		c.waiting("")
+		err := waitUnbounded(ctx, g.life, c, moved, what)
 		g.mu.Lock()
 		g.waiting--
 		g.mu.Unlock()

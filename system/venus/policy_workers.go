@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/codastress/codastress/system/coda"
 )
 
 // workers is the admission of Coda's venus. Every operation takes one of a few workers for its whole length, also where it needs nothing but
@@ -44,18 +42,11 @@ func (w *workers) begin(ctx context.Context, c *call) (context.Context, error) {
 	length := len(w.queue)
 	w.mu.Unlock()
 	w.log.Warn(fmt.Sprintf("out of workers (max %d)", w.limit), "operation", c, "queued", length)
-	c.waiting("a worker")
-	defer c.waiting("")
-	select {
-	case <-q.turn:
-		return context.WithoutCancel(ctx), nil
-	case <-ctx.Done():
+	if err := waitUnbounded(ctx, w.life, c, q.turn, "a worker"); err != nil {
 		w.drop(q)
-		return nil, &coda.Error{Op: c.String(), Kind: coda.TimedOut, Err: fmt.Errorf("waiting for a worker: %w", ctx.Err())}
-	case <-w.life.Done():
-		w.drop(q)
-		return nil, c.fail(coda.Closed, "venus is stopping")
+		return nil, err
 	}
+	return context.WithoutCancel(ctx), nil
 }
 
 // drop takes a request out of the queue, or passes on the worker that it was given at the last moment.

@@ -2,7 +2,6 @@ package venus
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/codastress/codastress/system/coda"
@@ -44,24 +43,9 @@ func (z *zoned) wait(ctx context.Context, c *call) error {
 		if zone == red {
 			what = "room in the modify log and the cache"
 		}
-		if err := z.pause(ctx, c, what); err != nil || zone == yellow {
+		if err := waitUnbounded(ctx, z.life, c, time.After(z.v.cfg.Timing.Zone), what); err != nil || zone == yellow {
 			return err
 		}
-	}
-}
-
-func (z *zoned) pause(ctx context.Context, c *call, what string) error {
-	c.waiting(what)
-	defer c.waiting("")
-	over := time.NewTimer(z.v.cfg.Timing.Zone)
-	defer over.Stop()
-	select {
-	case <-over.C:
-		return nil
-	case <-ctx.Done():
-		return &coda.Error{Op: c.String(), Kind: coda.TimedOut, Err: fmt.Errorf("waiting for %s: %w", what, ctx.Err())}
-	case <-z.life.Done():
-		return c.fail(coda.Closed, "venus is stopping")
 	}
 }
 

@@ -199,6 +199,13 @@ func (g *storageGroup) preferred() *replica {
 	return g.all[g.available.first()]
 }
 
+// preferred is who to ask for what one of the servers has to do.
+func (v *Venus) preferred() *remote {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.group.preferred().remote
+}
+
 // request is one whose answer may hold promises. It is made and ended with v.mu held.
 type request struct {
 	to      *replica

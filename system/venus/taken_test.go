@@ -14,12 +14,12 @@ import (
 	"github.com/codastress/codastress/system/vice/vicetest"
 )
 
-// goneBehind gives a client with a name that stands for a file that is gone: it gave the file that name and removed the other one, and another client removed
-// the name that the file had had. Both changes are still in its log.
-func goneBehind(t *testing.T, name string) *client {
+// takenByBoth gives a client that gave a file another name, did something by it, and removed the file's other name, while another client removed the name that the
+// file had had. What the first one did is still in its log, which waits for a minute.
+func takenByBoth(t *testing.T, name string, do func(a *client)) (a, b *client) {
 	s := vicetest.Start(t)
-	slow := func(c *venus.Config) { c.Timing.Age = time.Minute } // so that its log waits
-	a, b := start(t, s, of(coda.Modern), slow), start(t, s, of(coda.Modern))
+	slow := func(c *venus.Config) { c.Timing.Age = time.Minute }
+	a, b = start(t, s, of(coda.Modern), slow), start(t, s, of(coda.Modern))
 	b.write("first", "file")
 	at := must(b.at("first"))
 	dir, _ := b.parent("first")
@@ -27,9 +27,16 @@ func goneBehind(t *testing.T, name string) *client {
 	b.settle()
 	require.Equal(t, "file", a.read("second"))
 	a.rename("second", name)
+	do(a)
 	a.remove("first")
 	b.remove("second")
 	b.settle()
+	return a, b
+}
+
+// goneBehind gives a client with a name that stands for a file that is gone.
+func goneBehind(t *testing.T, name string) *client {
+	a, _ := takenByBoth(t, name, func(*client) {})
 	time.Sleep(time.Second)
 	_, err := a.at(name)
 	require.ErrorIs(t, err, coda.NotFound)
@@ -87,20 +94,7 @@ func TestANameThatStandsForWhatIsGoneIsSettled(t *testing.T) {
 // server knows of it.
 func TestWhatWasWrittenToAFileThatIsGoneShows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := vicetest.Start(t)
-		slow := func(c *venus.Config) { c.Timing.Age = time.Minute } // so that its log waits
-		a, b := start(t, s, of(coda.Modern), slow), start(t, s, of(coda.Modern))
-		b.write("first", "file")
-		at := must(b.at("first"))
-		dir, _ := b.parent("first")
-		must(b.Link(t.Context(), dir, "second", at.Fid))
-		b.settle()
-		require.Equal(t, "file", a.read("second"))
-		a.rename("second", "third")
-		a.write("third", "mine")
-		a.remove("first")
-		b.remove("second")
-		b.settle()
+		a, b := takenByBoth(t, "third", func(a *client) { a.write("third", "mine") })
 		time.Sleep(2 * time.Minute)
 		require.Zero(t, a.Volume().LogRecords)
 		require.NotEmpty(t, must(a.Conflicts()))

@@ -131,12 +131,9 @@ func (v *Venus) end(c *credential) {
 
 // LogIn gets a token for a local user. What he does from then on is done for the user whose password he knows.
 func (v *Venus) LogIn(ctx context.Context, uid uint32, user, password string) error {
-	v.mu.Lock()
-	auth := v.group.preferred().remote.auth
-	v.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, v.cfg.Timing.Call)
 	defer cancel()
-	reply, err := auth.LogIn(ctx, &vicepb.LogInRequest{User: user, Password: password})
+	reply, err := v.preferred().auth.LogIn(ctx, &vicepb.LogInRequest{User: user, Password: password})
 	if err != nil {
 		return wire.FromError("log in as "+user, err)
 	}
