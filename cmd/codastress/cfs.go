@@ -10,13 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/system/venus/cfs"
-	"github.com/codastress/codastress/system/venus/direct"
 	"github.com/codastress/codastress/system/venusfs"
+	"github.com/codastress/codastress/system/wire/controlpb"
 )
-
-// socketVariable names venus's control socket where no flag does.
-const socketVariable = "CODASTRESS_VENUS"
 
 func cfsCommand() *cobra.Command {
 	return venusTool("cfs", "Ask a running venus, or tell it what to do", cfs.Commands())
@@ -28,25 +26,16 @@ func hoardCommand() *cobra.Command {
 
 // venusTool is one of Coda's programs that talk to venus.
 func venusTool(name, help string, commands []cfs.Command) *cobra.Command {
-	var socket string
-	var patience time.Duration
-	cmd := &cobra.Command{
-		Use:   name,
-		Short: help,
-		Args:  noArguments,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	flags := cmd.PersistentFlags()
-	flags.StringVar(&socket, "socket", os.Getenv(socketVariable), "venus's control socket (default: $"+socketVariable+")")
-	flags.DurationVar(&patience, "patience", time.Minute, "how long to wait for venus")
+	venus := &controlSocket{daemon: cluster.Venus}
+	cmd := venus.program(name, help, time.Minute)
 	for _, one := range commands {
-		cmd.AddCommand(venusSubcommand(name, one, &socket, &patience))
+		cmd.AddCommand(venusSubcommand(name, one, venus))
 	}
 	return cmd
 }
 
 // venusSubcommand is one of Coda's commands.
-func venusSubcommand(tool string, one cfs.Command, socket *string, patience *time.Duration) *cobra.Command {
+func venusSubcommand(tool string, one cfs.Command, venus *controlSocket) *cobra.Command {
 	var in cfs.Input
 	var contents string
 	sub := &cobra.Command{Use: one.Name, Short: one.Help, Args: noArguments}
@@ -79,8 +68,8 @@ func venusSubcommand(tool string, one cfs.Command, socket *string, patience *tim
 		}
 	}
 	sub.RunE = func(cmd *cobra.Command, args []string) (err error) {
-		if *socket == "" {
-			return usageError{fmt.Errorf("which venus? name its control socket with --socket or in %s", socketVariable)}
+		if err := venus.chosen(); err != nil {
+			return err
 		}
 		if len(args) > 0 {
 			if in.Path, err = volumePath(args[0]); err != nil {
@@ -97,17 +86,12 @@ func venusSubcommand(tool string, one cfs.Command, socket *string, patience *tim
 				return err
 			}
 		}
-		venus, err := direct.Dial(*socket)
-		if err != nil {
-			return fmt.Errorf("venus's control socket: %w", err)
-		}
-		defer venus.Close() //nolint:errcheck // the answer was printed
-		ctx, cancel := context.WithTimeout(cmd.Context(), *patience)
-		defer cancel()
-		if err := one.Run(ctx, venus.Control(), cmd.OutOrStdout(), in); err != nil {
-			return fmt.Errorf("%s %s: %w", tool, one.Name, err)
-		}
-		return nil
+		return venus.askVenus(cmd.Context(), func(ctx context.Context, control controlpb.VenusControlClient) error {
+			if err := one.Run(ctx, control, cmd.OutOrStdout(), in); err != nil {
+				return fmt.Errorf("%s %s: %w", tool, one.Name, err)
+			}
+			return nil
+		})
 	}
 	if one.Short != "" {
 		sub.Aliases = []string{one.Short}

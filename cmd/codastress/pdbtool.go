@@ -13,15 +13,16 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/system/wire/controlpb"
 )
 
 // pdbTool is Coda's program that manages users and groups.
-type pdbTool struct{ codasrvTool }
+type pdbTool struct{ controlSocket }
 
 func pdbtoolCommand() *cobra.Command {
-	var p pdbTool
-	cmd := p.command("pdbtool", "Manage the users and groups of a running codasrv: of several, that in slot 0", time.Minute)
+	p := pdbTool{controlSocket{daemon: cluster.Codasrv}}
+	cmd := p.program("pdbtool", "Manage the users and groups of a running codasrv: of several, that in slot 0", time.Minute)
 	change := func(use, short, help string, arguments int, change controlpb.ProtectionChange) *cobra.Command {
 		one := &cobra.Command{Use: use, Short: help, Args: exactArguments(arguments), RunE: func(cmd *cobra.Command, args []string) error {
 			request := &controlpb.ProtectionRequest{Change: change}
@@ -76,7 +77,7 @@ func exactArguments(n int) cobra.PositionalArgs {
 
 // change asks for a change of users and groups, or for none, and gives what is there then.
 func (p *pdbTool) change(ctx context.Context, request *controlpb.ProtectionRequest) (reply *controlpb.ProtectionReply, err error) {
-	err = p.ask(ctx, func(ctx context.Context, codasrv controlpb.CodasrvControlClient) (err error) {
+	err = p.askCodasrv(ctx, func(ctx context.Context, codasrv controlpb.CodasrvControlClient) (err error) {
 		reply, err = codasrv.Protection(ctx, request)
 		return err
 	})

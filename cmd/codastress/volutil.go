@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/system/wire/controlpb"
 )
 
@@ -17,11 +18,11 @@ var errUnsound = errors.New("the server is not sound")
 
 // volutilCommand is Coda's program for the volumes of a server.
 func volutilCommand() *cobra.Command {
-	var tool codasrvTool
-	cmd := tool.command("volutil", "Look after the volume of a running codasrv", time.Hour)
+	tool := controlSocket{daemon: cluster.Codasrv}
+	cmd := tool.program("volutil", "Look after the volume of a running codasrv", time.Hour)
 	add := func(name, help string, do func(context.Context, controlpb.CodasrvControlClient, io.Writer) error) {
 		cmd.AddCommand(&cobra.Command{Use: name, Short: help, Args: noArguments, RunE: func(cmd *cobra.Command, _ []string) error {
-			err := tool.ask(cmd.Context(), func(ctx context.Context, codasrv controlpb.CodasrvControlClient) error {
+			err := tool.askCodasrv(cmd.Context(), func(ctx context.Context, codasrv controlpb.CodasrvControlClient) error {
 				return do(ctx, codasrv, cmd.OutOrStdout())
 			})
 			if err != nil {

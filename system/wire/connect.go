@@ -62,6 +62,13 @@ func DefaultClientConfig() ClientConfig {
 	return ClientConfig{Liveness: DefaultLiveness(), MaxBackoff: time.Second, ConnectTime: 5 * time.Second}
 }
 
+// SocketDialer connects to a unix socket, whatever the address.
+func SocketDialer(path string) func(ctx context.Context, address string) (net.Conn, error) {
+	return func(ctx context.Context, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}
+}
+
 // Dial makes a client connection to address; it does not wait for the server. Errors of calls on it have kinds (FromError).
 // Interceptors are run in order, outside of the conversion of errors.
 func Dial(address string, cfg ClientConfig, more ...grpc.DialOption) (*grpc.ClientConn, error) {

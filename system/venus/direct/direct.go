@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"time"
 
 	"google.golang.org/grpc"
@@ -26,9 +25,7 @@ type Client struct {
 func Dial(socket string) (*Client, error) {
 	cfg := wire.DefaultClientConfig()
 	cfg.MaxBackoff = 100 * time.Millisecond
-	cfg.Dialer = func(ctx context.Context, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}
+	cfg.Dialer = wire.SocketDialer(socket)
 	conn, err := wire.Dial("venus", cfg)
 	if err != nil {
 		return nil, err
