@@ -87,9 +87,7 @@ func editPages(ctx context.Context, step history.Step, env Environment) (history
 	var result Result
 	for ctx.Err() == nil && time.Now().Before(until) && !errors.Is(result.Err, ErrStuck) {
 		if i := random.IntN(edited + made); i < edited {
-			if result = editor.Read(ctx, s.page(i)); result.OK() {
-				result = editor.Write(ctx, s.page(i), s.length(i), How{})
-			}
+			result = s.revise(ctx, editor, i)
 		} else {
 			result = editor.Write(ctx, s.madePage(i-edited), s.length(i%s.pages), How{Exclusive: true})
 		}
@@ -169,4 +167,13 @@ func readBoth(ctx context.Context, env Environment, path string) ([]history.Nonc
 	ctx, cancel := context.WithTimeout(ctx, env.Patience)
 	defer cancel()
 	return env.Conflicts.Versions(ctx, path)
+}
+
+// revise gives a page another content, by somebody who has read the one before.
+func (s site) revise(ctx context.Context, editor *Process, page int) Result {
+	result := editor.Read(ctx, s.page(page))
+	if result.OK() {
+		result = editor.Write(ctx, s.page(page), s.length(page), How{})
+	}
+	return result
 }

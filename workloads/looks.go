@@ -24,13 +24,9 @@ const mostStats = 20
 
 // lookAround lists random directories of the site and looks at some of what is in them, and at some of the site's pages, until the time is up.
 func lookAround(ctx context.Context, step history.Step, env Environment) (history.Load, error) {
-	a := &arguments{step: step.Args}
-	s, rate := siteOf(a), a.number("rate")
-	if a.err == nil && rate == 0 {
-		a.err = errors.New("argument rate: 0 is not a rate")
-	}
-	if a.err != nil {
-		return history.Load{}, a.err
+	s, rate, err := ratedSite(step)
+	if err != nil {
+		return history.Load{}, err
 	}
 	files := NewFiles(env)
 	looker := files.Process()

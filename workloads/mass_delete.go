@@ -104,11 +104,7 @@ func updatePages(ctx context.Context, step history.Step, env Environment) (histo
 	var done uint64
 	var result Result
 	for pauseFor(ctx, time.Duration(random.Int64N(int64(2*pause)+1))) && time.Now().Before(until) && !errors.Is(result.Err, ErrStuck) {
-		i := pages[random.IntN(len(pages))]
-		if result = editor.Read(ctx, s.page(i)); result.OK() {
-			result = editor.Write(ctx, s.page(i), s.length(i), How{})
-		}
-		if result.OK() {
+		if result = s.revise(ctx, editor, pages[random.IntN(len(pages))]); result.OK() {
 			done++
 		}
 	}

@@ -2,7 +2,6 @@ package workloads
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -28,13 +27,9 @@ const (
 
 // fetchPages fetches random pages from the node's web server at a fixed rate, whether the server keeps up or not, and checks every body.
 func fetchPages(ctx context.Context, step history.Step, env Environment) (history.Load, error) {
-	a := &arguments{step: step.Args}
-	s, rate := siteOf(a), a.number("rate")
-	if a.err == nil && rate == 0 {
-		a.err = errors.New("argument rate: 0 is not a rate")
-	}
-	if a.err != nil {
-		return history.Load{}, a.err
+	s, rate, err := ratedSite(step)
+	if err != nil {
+		return history.Load{}, err
 	}
 	base, err := url.Parse(env.WebURL)
 	if err != nil || base.Host == "" {

@@ -1,11 +1,14 @@
 package workloads
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"math/rand/v2"
 	"strconv"
+
+	"github.com/codastress/codastress/harness/history"
 )
 
 // A site is a tree of web pages. Everything about it follows from its fields, so that every node knows every page.
@@ -80,6 +83,16 @@ func siteOf(a *arguments) site {
 		a.err = s.check()
 	}
 	return s
+}
+
+// ratedSite reads the site of a step, and how often a second something is to be done there.
+func ratedSite(step history.Step) (s site, rate int, err error) {
+	a := &arguments{step: step.Args}
+	s, rate = siteOf(a), a.number("rate")
+	if a.err == nil && rate == 0 {
+		a.err = errors.New("argument rate: 0 is not a rate")
+	}
+	return s, rate, a.err
 }
 
 // directory names one of the site's directories.
