@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
+
+	"github.com/codastress/codastress/harness/cluster/clustertest"
 )
 
 // site is the main job at a size that a test can run many times.
@@ -19,21 +20,6 @@ func site(t *testing.T, mounts []string, dir string, more ...string) []string {
 		"run", "mass-delete", "--mounts", strings.Join(mounts, ","), "--seed", "3", "--dir", dir, "--set", "load=4s", "--set", "workload.pages=240",
 		"--set", "workload.directories=6", "--set", "workload.delete=120", "--set", "workload.looks=8", "--set", "limits.converge=15s",
 	}, more...)
-}
-
-// binds mounts a new directory in several places, for the time of a test.
-func binds(t *testing.T, count int) (source string, mounts []string) {
-	t.Helper()
-	source = t.TempDir()
-	for range count {
-		mount := t.TempDir()
-		if err := unix.Mount(source, mount, "", unix.MS_BIND, ""); err != nil {
-			t.Skipf("needs the right to mount: %v", err)
-		}
-		t.Cleanup(func() { require.NoError(t, unix.Unmount(mount, 0)) })
-		mounts = append(mounts, mount)
-	}
-	return source, mounts
 }
 
 // requireEmpty demands that a run has left nothing in what was mounted.
@@ -55,7 +41,7 @@ func eventuallyEmpty(t *testing.T, source string) {
 
 func TestMountsThatAreOneDirectoryKeepEveryPromise(t *testing.T) {
 	codastressed, runs := clean(t), ground(t)
-	source, mounts := binds(t, 3)
+	source, mounts := clustertest.Binds(t, 3)
 	first, second := filepath.Join(runs, "first"), filepath.Join(runs, "second")
 	ran := codastress(t, exitPass, codastressed, site(t, mounts, first)...)
 	require.Contains(t, ran.stdout.String(), "PASS  mass-delete, seed 3: 3 mounts of a file system that claims close-to-open")
@@ -93,7 +79,7 @@ func mixed(t *testing.T, dir string) string {
 // Everything that files can be used for, by several clients at once, must be no reason to accuse a sound file system.
 func TestMountsThatAreOneDirectoryUnderAMixedLoad(t *testing.T) {
 	runs := ground(t)
-	source, mounts := binds(t, 2)
+	source, mounts := clustertest.Binds(t, 2)
 	codastress(t, exitPass, clean(t), "run", mixed(t, runs), "--mounts", strings.Join(mounts, ","), "--dir", filepath.Join(runs, "run"))
 	requireEmpty(t, source)
 }
@@ -149,7 +135,7 @@ esac
 
 func TestAFaultHookHarmsTheMounts(t *testing.T) {
 	codastressed, runs := clean(t), ground(t)
-	source, mounts := binds(t, 2)
+	source, mounts := clustertest.Binds(t, 2)
 	harmed := filepath.Join(runs, "harmed.yaml")
 	require.NoError(t, os.WriteFile(harmed, []byte(`name: harmed
 load: 5s
@@ -210,7 +196,7 @@ func TestAMountThatHangs(t *testing.T) {
 // TestAKilledHarnessLeavesNothingInTheMounts: what was made there is removed by who outlives it.
 func TestAKilledHarnessLeavesNothingInTheMounts(t *testing.T) {
 	dir := filepath.Join(ground(t), "run")
-	source, mounts := binds(t, 2)
+	source, mounts := clustertest.Binds(t, 2)
 	run := begin(t, clean(t), site(t, mounts, dir)...)
 	require.Eventually(t, func() bool { return strings.Contains(run.stderr.String(), "  loading") }, time.Minute, 20*time.Millisecond,
 		"the load does not begin:\n%s", run.stderr.String())

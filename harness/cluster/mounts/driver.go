@@ -91,15 +91,25 @@ const dyingTime = 4 * time.Second
 // Close implements cluster.Site. That the file system keeps processes from their end, or the directory from being removed, is told, and is no error: it
 // is what the run is about.
 func (s *site) Close(ctx context.Context) error {
-	dying, cancel := context.WithTimeout(ctx, dyingTime)
-	defer cancel()
-	if err := s.Site.Close(dying); err != nil && dying.Err() == nil {
+	late, err := dying(ctx, s.Site.Close)
+	if err != nil {
 		return err
-	} else if err != nil {
-		s.log.Warn("processes that were killed still wait for the file system, and end when it answers", "error", err)
+	}
+	if late != nil {
+		s.log.Warn("processes that were killed still wait for the file system, and end when it answers", "error", late)
 	}
 	s.clear(ctx)
 	return nil
+}
+
+// dying has something ended, and tells what did not end in time from what could not be ended.
+func dying(ctx context.Context, end func(context.Context) error) (late, err error) {
+	bounded, cancel := context.WithTimeout(ctx, dyingTime)
+	defer cancel()
+	if err = end(bounded); bounded.Err() != nil {
+		return err, nil
+	}
+	return nil, err
 }
 
 // clear removes the directory of the run, through the first mount that lets it.
@@ -125,12 +135,9 @@ type instance struct {
 
 // Kill implements cluster.Instance.
 func (i *instance) Kill(ctx context.Context) error {
-	dying, cancel := context.WithTimeout(ctx, dyingTime)
-	defer cancel()
-	if err := i.Instance.Kill(dying); err != nil && dying.Err() == nil {
-		return err
-	} else if err != nil {
-		i.log.Warn("a killed client still waits for the file system, and ends when it answers", "node", i.node, "error", err)
+	late, err := dying(ctx, i.Instance.Kill)
+	if late != nil {
+		i.log.Warn("a killed client still waits for the file system, and ends when it answers", "node", i.node, "error", late)
 	}
-	return nil
+	return err
 }

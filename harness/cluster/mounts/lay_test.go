@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/codastress/codastress/harness/agent/fusemount/fusetest"
+	"github.com/codastress/codastress/harness/cluster/clustertest"
 )
 
 // TestMain lets this test binary be the processes that look at mounts, as codastress is.
@@ -33,26 +34,11 @@ func self(t *testing.T) string {
 	return binary
 }
 
-// binds mounts a directory in several places, for the time of a test.
-func binds(t *testing.T, count int) (source string, mounts []string) {
-	t.Helper()
-	source = t.TempDir()
-	for range count {
-		mount := t.TempDir()
-		if err := unix.Mount(source, mount, "", unix.MS_BIND, ""); err != nil {
-			t.Skipf("needs the right to mount: %v", err)
-		}
-		t.Cleanup(func() { require.NoError(t, unix.Unmount(mount, 0)) })
-		mounts = append(mounts, mount)
-	}
-	return source, mounts
-}
-
 // patience is enough for mounts that show the same at once.
 const patience = 300 * time.Millisecond
 
 func TestMountsOfOneFileSystemCanBeUsed(t *testing.T) {
-	source, mounts := binds(t, 3)
+	source, mounts := clustertest.Binds(t, 3)
 	require.NoError(t, Try(t.Context(), self(t), mounts))
 	entries, err := os.ReadDir(source)
 	require.NoError(t, err)
@@ -69,7 +55,7 @@ func TestMountsOfOneFileSystemCanBeUsed(t *testing.T) {
 }
 
 func TestWhatCannotBeUsedIsSaid(t *testing.T) {
-	source, mounts := binds(t, 2)
+	source, mounts := clustertest.Binds(t, 2)
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	link := filepath.Join(t.TempDir(), "link")
