@@ -9,9 +9,11 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -177,15 +179,20 @@ func (c *client) rename(from, to string) {
 	require.NoError(c.t, c.Rename(c.t.Context(), fromDir, fromName, toDir, toName, false))
 }
 
-// settle waits until the server has everything.
+// settle waits until the server has everything. Where it does not get it, venus says what it is doing.
 func (c *client) settle() {
 	c.t.Helper()
-	require.Eventually(c.t, func() bool {
+	var last atomic.Value // what came of the last attempt
+	settled := assert.Eventually(c.t, func() bool {
 		ctx, cancel := context.WithTimeout(c.t.Context(), patience)
 		defer cancel()
 		left, err := c.ForceReintegrate(ctx)
+		last.Store(fmt.Sprintf("%d records are left: %v", left, err))
 		return err == nil && left == 0
 	}, patience, time.Millisecond)
+	if !settled {
+		require.FailNow(c.t, "the server has not got everything", "%v\n%s", last.Load(), c.State())
+	}
 }
 
 // warm fills an empty cache: the volume, a reserve of vnode numbers and the whole tree.
