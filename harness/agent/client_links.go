@@ -28,6 +28,7 @@ func (c *Client) SetLink(ctx context.Context, name string, state proxy.State) (p
 		Shape: &agentpb.Shape{
 			Latency: int64(state.Shape.Latency), Jitter: int64(state.Shape.Jitter),
 			Bandwidth: int64(state.Shape.Bandwidth), Seed: state.Shape.Seed,
+			Piece: int64(state.Shape.Piece), Pause: int64(state.Shape.Pause), Linger: int64(state.Shape.Linger), Flip: int64(state.Shape.Flip),
 		},
 	})
 	if err != nil {

@@ -30,6 +30,8 @@ func (s *service) SetLink(ctx context.Context, r *agentpb.SetLinkRequest) (*agen
 		Shape: proxy.Shape{
 			Latency: time.Duration(r.GetShape().GetLatency()), Jitter: time.Duration(r.GetShape().GetJitter()),
 			Bandwidth: int(r.GetShape().GetBandwidth()), Seed: r.GetShape().GetSeed(),
+			Piece: int(r.GetShape().GetPiece()), Pause: time.Duration(r.GetShape().GetPause()),
+			Linger: time.Duration(r.GetShape().GetLinger()), Flip: int(r.GetShape().GetFlip()),
 		},
 	})
 	if err != nil {
@@ -72,6 +74,7 @@ func linkMessage(l proxy.Link) *agentpb.Link {
 		Name: l.Name, Listen: l.Listen, Upstream: l.Upstream, Up: agentpb.Flow(l.State.Up), Down: agentpb.Flow(l.State.Down),
 		BytesUp: l.BytesUp, BytesDown: l.BytesDown, DroppedUp: l.DroppedUp, DroppedDown: l.DroppedDown,
 		Connections: l.Connections, Open: l.Open,
+		Slices: l.Harm.Slices, Late: l.Harm.Late, Flipped: l.Harm.Flipped, Spoiled: l.Harm.Spoiled, Trusted: l.Harm.Trusted,
 	}
 }
 
@@ -80,5 +83,6 @@ func linkOf(m *agentpb.Link) proxy.Link {
 		Name: m.Name, Listen: m.Listen, Upstream: m.Upstream, State: proxy.State{Up: proxy.Flow(m.Up), Down: proxy.Flow(m.Down)},
 		BytesUp: m.BytesUp, BytesDown: m.BytesDown, DroppedUp: m.DroppedUp, DroppedDown: m.DroppedDown,
 		Connections: m.Connections, Open: m.Open,
+		Harm: proxy.Harm{Slices: m.Slices, Late: m.Late, Flipped: m.Flipped, Spoiled: m.Spoiled, Trusted: m.Trusted},
 	}
 }

@@ -28,7 +28,11 @@ type LinkShape struct {
 	Latency   time.Duration // that is added to every byte
 	Jitter    time.Duration // more latency, drawn up to this; the order of bytes is kept
 	Bandwidth int           // bytes a second of all connections together; 0 is without bound
-	Seed      uint64        // of the jitter
+	Seed      uint64        // of what is drawn
+	Piece     int           // bytes that go on at once at most; 0 is without bound
+	Pause     time.Duration // of a connection, between two pieces of what came at once
+	Linger    time.Duration // by which the end of a connection is delivered late
+	Flip      int           // a bit of one byte in so many is flipped, on average; 0 for none
 }
 
 // LinkCounters are what a link has carried since the start of the cluster, and what it carries now.
@@ -36,6 +40,13 @@ type LinkCounters struct {
 	BytesUp     uint64 // that were forwarded; a direction that is cut adds nothing
 	BytesDown   uint64
 	Connections int // that are open now
+
+	// What a shape has done since the start.
+	Slices  uint64 // places at which bytes that came at once were cut
+	Late    uint64 // ends of a direction of a connection that were delivered late
+	Flipped uint64 // bits
+	Spoiled uint64 // directions of connections that have carried one of these
+	Trusted uint64 // of them, those of connections that are open now
 }
 
 // Link is a directed link between two nodes of the system: connections that its From makes to its To, and what flows on them in both

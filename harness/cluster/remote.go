@@ -98,7 +98,10 @@ func (p proxyNetwork) LinkCounters(ctx context.Context, name string) (LinkCounte
 	}
 	for _, link := range links {
 		if link.Name == name {
-			return LinkCounters{BytesUp: link.BytesUp, BytesDown: link.BytesDown, Connections: int(link.Open)}, nil
+			return LinkCounters{
+				BytesUp: link.BytesUp, BytesDown: link.BytesDown, Connections: int(link.Open),
+				Slices: link.Harm.Slices, Late: link.Harm.Late, Flipped: link.Harm.Flipped, Spoiled: link.Harm.Spoiled, Trusted: link.Harm.Trusted,
+			}, nil
 		}
 	}
 	return LinkCounters{}, fmt.Errorf("%w: %s", proxy.ErrNoLink, name)

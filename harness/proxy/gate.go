@@ -25,8 +25,12 @@ func registerGate() { toxics.Register(gateType, new(gate)) }
 type gate struct {
 	now             atomic.Pointer[setting] // nil, before the first connection, is pass
 	passed, dropped atomic.Uint64           // bytes
+	slices, flipped atomic.Uint64
 
 	mu       sync.Mutex
+	late     uint64                // ends
+	spoiled  uint64                // passages that have had a bit flipped
+	trusted  uint64                // of them, those that have not ended
 	passages map[*passage]struct{} // the connections that go through
 	settled  chan struct{}         // closed and replaced whenever a passage has taken notice of a setting, or ended
 }
@@ -42,10 +46,11 @@ type setting struct {
 type passage struct {
 	seen  *setting            // the setting that the pipe obeys
 	chunk *stream.StreamChunk // taken from the input and not yet delivered
-	due   time.Time           // when the shape of the link lets it through; zero for at once
+	due   time.Time           // when the shape of the link lets it through, or the end; zero for at once
 	last  time.Time           // due of the chunk before
 	ended bool                // the input has ended
 	lost  bool                // bytes were dropped: the rest would be torn
+	wrong bool                // bits were flipped
 }
 
 var (
@@ -117,6 +122,12 @@ func (g *gate) notice(p *passage, now *setting, end bool) {
 	p.seen = now
 	if end {
 		delete(g.passages, p)
+		if p.ended && !p.due.IsZero() && now.shaper.linger() > 0 {
+			g.late++
+		}
+		if p.wrong {
+			g.trusted--
+		}
 	}
 	if g.settled != nil {
 		close(g.settled)
@@ -140,9 +151,11 @@ func (g *gate) Pipe(stub *toxics.ToxicStub) {
 			going = wait(stub, now)
 		case now.flow == Drop:
 			going = g.drop(stub, now, p)
-		case now.flow == closing || p.lost || p.ended && p.chunk == nil:
+		case now.flow == closing || p.lost || p.ended && p.chunk == nil && time.Until(p.due) <= 0:
 			g.end(stub, p)
 			return
+		case p.ended && p.chunk == nil:
+			going = linger(stub, now, time.Until(p.due))
 		default:
 			going = g.pass(stub, now, p)
 		}
@@ -179,25 +192,65 @@ func linger(stub *toxics.ToxicStub, now *setting, long time.Duration) bool {
 func (g *gate) pass(stub *toxics.ToxicStub, now *setting, p *passage) bool {
 	if p.chunk == nil {
 		going := take(stub, now, p)
-		if p.chunk != nil && now.shaper != nil {
+		switch {
+		case p.chunk != nil && now.shaper != nil:
 			p.due = now.shaper.due(p.chunk.Timestamp, p.last, len(p.chunk.Data))
 			p.last = p.due
+		case p.ended && now.shaper.linger() > 0:
+			p.due = time.Now().Add(now.shaper.linger())
 		}
 		return going
 	}
 	if early := time.Until(p.due); early > 0 {
 		return linger(stub, now, early)
 	}
+	return g.deliver(stub, now, p)
+}
+
+// deliver lets go of the chunk in the hand, or of a piece of it.
+func (g *gate) deliver(stub *toxics.ToxicStub, now *setting, p *passage) bool {
+	piece, rest := now.shaper.slice(p.chunk)
+	piece, flipped := now.shaper.spoil(piece)
 	select {
 	case <-stub.Interrupt:
 		return false
 	case <-now.changed:
 		return true
-	case stub.Output <- p.chunk:
-		g.passed.Add(uint64(len(p.chunk.Data)))
-		p.chunk = nil
+	case stub.Output <- piece:
+		g.passed.Add(uint64(len(piece.Data)))
+		if flipped > 0 {
+			g.flipped.Add(uint64(flipped))
+			g.distrust(p)
+		}
+		p.chunk = rest
+		if rest != nil {
+			g.slices.Add(1)
+			p.due = time.Now().Add(now.shaper.shape.Pause)
+		}
 		return true
 	}
+}
+
+// distrust notes that bits of a connection were flipped.
+func (g *gate) distrust(p *passage) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !p.wrong {
+		p.wrong = true
+		g.spoiled++
+		g.trusted++
+	}
+}
+
+// harm adds what the gate has done to bytes and connections.
+func (g *gate) harm(h *Harm) {
+	h.Slices += g.slices.Load()
+	h.Flipped += g.flipped.Load()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	h.Late += g.late
+	h.Spoiled += g.spoiled
+	h.Trusted += g.trusted
 }
 
 // drop loses a chunk. The end of the input is kept for later, as a cut link would not carry it either.

@@ -229,11 +229,14 @@ func (l *link) reset() int {
 func (l *link) describe() Link {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var harm Harm
+	l.up.harm(&harm)
+	l.down.harm(&harm)
 	return Link{
 		Name: l.name, Listen: l.proxy.Listen, Upstream: l.proxy.Upstream, State: l.state,
 		BytesUp: l.up.passed.Load(), BytesDown: l.down.passed.Load(),
 		DroppedUp: l.up.dropped.Load(), DroppedDown: l.down.dropped.Load(),
-		Connections: l.accepted, Open: uint64(len(l.connections) + len(l.waiting)),
+		Connections: l.accepted, Open: uint64(len(l.connections) + len(l.waiting)), Harm: harm,
 	}
 }
 

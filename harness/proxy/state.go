@@ -56,7 +56,11 @@ type Shape struct {
 	Latency   time.Duration // that is added to every byte
 	Jitter    time.Duration // more latency, drawn up to this; the order of bytes is kept
 	Bandwidth int           // bytes a second of all connections together; 0 is without bound
-	Seed      uint64        // of the jitter
+	Seed      uint64        // of what is drawn
+	Piece     int           // bytes that go on at once at most; 0 is without bound
+	Pause     time.Duration // of a connection, between two pieces of what came at once
+	Linger    time.Duration // by which the end of a connection is delivered late
+	Flip      int           // a bit of one byte in so many is flipped, on average; 0 for none
 }
 
 // Link is the description of a directed link and what it has done so far.
@@ -70,6 +74,16 @@ type Link struct {
 	DroppedUp, DroppedDown uint64
 	Connections            uint64 // accepted ever
 	Open                   uint64 // accepted and not ended, those that wait for healing included
+	Harm                   Harm   // in both directions together
+}
+
+// Harm is what the shapes of a link have done so far.
+type Harm struct {
+	Slices  uint64 // places at which bytes that came at once were cut
+	Late    uint64 // ends of a direction of a connection that were delivered late
+	Flipped uint64 // bits
+	Spoiled uint64 // directions of connections that have carried one of these
+	Trusted uint64 // of them, those that have not ended
 }
 
 // Errors of the operations on links.

@@ -1413,7 +1413,11 @@ type Shape struct {
 	Latency       int64                  `protobuf:"varint,1,opt,name=latency,proto3" json:"latency,omitempty"`     // nanoseconds that are added to every byte
 	Jitter        int64                  `protobuf:"varint,2,opt,name=jitter,proto3" json:"jitter,omitempty"`       // nanoseconds, of more latency, that are drawn from
 	Bandwidth     int64                  `protobuf:"varint,3,opt,name=bandwidth,proto3" json:"bandwidth,omitempty"` // bytes a second; 0 is without bound
-	Seed          uint64                 `protobuf:"varint,4,opt,name=seed,proto3" json:"seed,omitempty"`           // of the jitter
+	Seed          uint64                 `protobuf:"varint,4,opt,name=seed,proto3" json:"seed,omitempty"`           // of what is drawn
+	Piece         int64                  `protobuf:"varint,5,opt,name=piece,proto3" json:"piece,omitempty"`         // bytes that go on at once at most; 0 is without bound
+	Pause         int64                  `protobuf:"varint,6,opt,name=pause,proto3" json:"pause,omitempty"`         // nanoseconds between two pieces
+	Linger        int64                  `protobuf:"varint,7,opt,name=linger,proto3" json:"linger,omitempty"`       // nanoseconds by which the end of a connection is late
+	Flip          int64                  `protobuf:"varint,8,opt,name=flip,proto3" json:"flip,omitempty"`           // a bit of one byte in so many is flipped; 0 for none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1472,6 +1476,34 @@ func (x *Shape) GetBandwidth() int64 {
 func (x *Shape) GetSeed() uint64 {
 	if x != nil {
 		return x.Seed
+	}
+	return 0
+}
+
+func (x *Shape) GetPiece() int64 {
+	if x != nil {
+		return x.Piece
+	}
+	return 0
+}
+
+func (x *Shape) GetPause() int64 {
+	if x != nil {
+		return x.Pause
+	}
+	return 0
+}
+
+func (x *Shape) GetLinger() int64 {
+	if x != nil {
+		return x.Linger
+	}
+	return 0
+}
+
+func (x *Shape) GetFlip() int64 {
+	if x != nil {
+		return x.Flip
 	}
 	return 0
 }
@@ -1657,6 +1689,11 @@ type Link struct {
 	DroppedDown   uint64                 `protobuf:"varint,9,opt,name=dropped_down,json=droppedDown,proto3" json:"dropped_down,omitempty"`
 	Connections   uint64                 `protobuf:"varint,10,opt,name=connections,proto3" json:"connections,omitempty"` // accepted ever
 	Open          uint64                 `protobuf:"varint,11,opt,name=open,proto3" json:"open,omitempty"`               // now
+	Slices        uint64                 `protobuf:"varint,12,opt,name=slices,proto3" json:"slices,omitempty"`           // places at which bytes were cut
+	Late          uint64                 `protobuf:"varint,13,opt,name=late,proto3" json:"late,omitempty"`               // ends that were delivered late
+	Flipped       uint64                 `protobuf:"varint,14,opt,name=flipped,proto3" json:"flipped,omitempty"`         // bits
+	Spoiled       uint64                 `protobuf:"varint,15,opt,name=spoiled,proto3" json:"spoiled,omitempty"`         // directions of connections that have carried one of these
+	Trusted       uint64                 `protobuf:"varint,16,opt,name=trusted,proto3" json:"trusted,omitempty"`         // of them, those that have not ended
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1768,6 +1805,41 @@ func (x *Link) GetOpen() uint64 {
 	return 0
 }
 
+func (x *Link) GetSlices() uint64 {
+	if x != nil {
+		return x.Slices
+	}
+	return 0
+}
+
+func (x *Link) GetLate() uint64 {
+	if x != nil {
+		return x.Late
+	}
+	return 0
+}
+
+func (x *Link) GetFlipped() uint64 {
+	if x != nil {
+		return x.Flipped
+	}
+	return 0
+}
+
+func (x *Link) GetSpoiled() uint64 {
+	if x != nil {
+		return x.Spoiled
+	}
+	return 0
+}
+
+func (x *Link) GetTrusted() uint64 {
+	if x != nil {
+		return x.Trusted
+	}
+	return 0
+}
+
 var File_agent_proto protoreflect.FileDescriptor
 
 const file_agent_proto_rawDesc = "" +
@@ -1842,12 +1914,16 @@ const file_agent_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
 	"\x02up\x18\x02 \x01(\x0e2\x19.codastress.agent.v1.FlowR\x02up\x12-\n" +
 	"\x04down\x18\x03 \x01(\x0e2\x19.codastress.agent.v1.FlowR\x04down\x120\n" +
-	"\x05shape\x18\x04 \x01(\v2\x1a.codastress.agent.v1.ShapeR\x05shape\"k\n" +
+	"\x05shape\x18\x04 \x01(\v2\x1a.codastress.agent.v1.ShapeR\x05shape\"\xc3\x01\n" +
 	"\x05Shape\x12\x18\n" +
 	"\alatency\x18\x01 \x01(\x03R\alatency\x12\x16\n" +
 	"\x06jitter\x18\x02 \x01(\x03R\x06jitter\x12\x1c\n" +
 	"\tbandwidth\x18\x03 \x01(\x03R\tbandwidth\x12\x12\n" +
-	"\x04seed\x18\x04 \x01(\x04R\x04seed\"&\n" +
+	"\x04seed\x18\x04 \x01(\x04R\x04seed\x12\x14\n" +
+	"\x05piece\x18\x05 \x01(\x03R\x05piece\x12\x14\n" +
+	"\x05pause\x18\x06 \x01(\x03R\x05pause\x12\x16\n" +
+	"\x06linger\x18\a \x01(\x03R\x06linger\x12\x12\n" +
+	"\x04flip\x18\b \x01(\x03R\x04flip\"&\n" +
 	"\x10ResetLinkRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"2\n" +
 	"\x0eResetLinkReply\x12 \n" +
@@ -1855,7 +1931,7 @@ const file_agent_proto_rawDesc = "" +
 	"\fLinksRequest\"=\n" +
 	"\n" +
 	"LinksReply\x12/\n" +
-	"\x05links\x18\x01 \x03(\v2\x19.codastress.agent.v1.LinkR\x05links\"\xda\x02\n" +
+	"\x05links\x18\x01 \x03(\v2\x19.codastress.agent.v1.LinkR\x05links\"\xd4\x03\n" +
 	"\x04Link\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06listen\x18\x02 \x01(\tR\x06listen\x12\x1a\n" +
@@ -1870,7 +1946,12 @@ const file_agent_proto_rawDesc = "" +
 	"\fdropped_down\x18\t \x01(\x04R\vdroppedDown\x12 \n" +
 	"\vconnections\x18\n" +
 	" \x01(\x04R\vconnections\x12\x12\n" +
-	"\x04open\x18\v \x01(\x04R\x04open*\x92\x01\n" +
+	"\x04open\x18\v \x01(\x04R\x04open\x12\x16\n" +
+	"\x06slices\x18\f \x01(\x04R\x06slices\x12\x12\n" +
+	"\x04late\x18\r \x01(\x04R\x04late\x12\x18\n" +
+	"\aflipped\x18\x0e \x01(\x04R\aflipped\x12\x18\n" +
+	"\aspoiled\x18\x0f \x01(\x04R\aspoiled\x12\x18\n" +
+	"\atrusted\x18\x10 \x01(\x04R\atrusted*\x92\x01\n" +
 	"\vDaemonState\x12\x1c\n" +
 	"\x18DAEMON_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13DAEMON_STATE_EXITED\x10\x01\x12\x19\n" +

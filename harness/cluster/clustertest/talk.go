@@ -72,6 +72,12 @@ func (k *Talk) WasReset() bool {
 	return k.do("reset", "") == 1
 }
 
+// HasEnded says whether the connection has ended, in any way.
+func (k *Talk) HasEnded() bool {
+	k.t.Helper()
+	return k.do("ended", "") == 1
+}
+
 // Heard is how often the server has heard a word, whoever said it.
 func (k *Talk) Heard(word string) int {
 	k.t.Helper()

@@ -26,14 +26,19 @@ func (s Shape) transfer(bytes int) time.Duration {
 
 // A gate is one direction of a link, which all its connections go through. A nil gate lets everything pass at once: the loopback of a node.
 type gate struct {
-	passed atomic.Uint64 // bytes
+	passed  atomic.Uint64 // bytes
+	slices  atomic.Uint64
+	late    atomic.Uint64 // ends
+	flipped atomic.Uint64 // bits
+	spoiled atomic.Uint64 // pipes that have had one
 
 	mu      sync.Mutex
 	state   cluster.Flow
 	shaping Shape
 	more    cluster.LinkShape // what a fault adds
-	random  *rand.Rand        // of its jitter
+	random  *rand.Rand        // of what it draws
 	busy    time.Time         // until when its bandwidth is taken
+	sound   int               // bytes until the next one of which a bit is flipped
 }
 
 func (g *gate) flow() cluster.Flow {
@@ -85,4 +90,52 @@ func (g *gate) set(flow cluster.Flow, more cluster.LinkShape) {
 	defer g.mu.Unlock()
 	g.state, g.more, g.busy = flow, more, time.Time{}
 	g.random = rand.New(rand.NewPCG(more.Seed, 0))
+	g.sound = g.untilFlip()
 }
+
+// slice returns what goes on at once of bytes that are written, and how long the rest waits; zero where there is none.
+func (g *gate) slice(b []byte) (piece []byte, pause time.Duration) {
+	if g == nil {
+		return b, 0
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.more.Piece <= 0 || len(b) <= g.more.Piece {
+		return b, 0
+	}
+	g.slices.Add(1)
+	return b[:g.more.Piece], g.more.Pause
+}
+
+// linger is how late the end of a connection is delivered.
+func (g *gate) linger() time.Duration {
+	if g == nil {
+		return 0
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.more.Linger
+}
+
+// spoils says whether bits of so many bytes that pass are flipped.
+func (g *gate) spoils(size int) bool {
+	if g == nil {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.more.Flip <= 0 {
+		return false
+	}
+	flipped := 0
+	at := g.sound
+	for ; at < size; at += 1 + g.untilFlip() {
+		flipped++
+	}
+	g.sound = at - size
+	g.flipped.Add(uint64(flipped))
+	return flipped > 0
+}
+
+// untilFlip draws how many bytes are left alone. g.mu is held.
+func (g *gate) untilFlip() int { return int(g.random.ExpFloat64() * float64(g.more.Flip)) }

@@ -86,7 +86,17 @@ func (n *Network) LinkCounters(_ context.Context, name string) (cluster.LinkCoun
 		c.up.settle()
 		c.down.settle()
 	}
-	return cluster.LinkCounters{BytesUp: l.up.passed.Load(), BytesDown: l.down.passed.Load(), Connections: len(conns)}, nil
+	counters := cluster.LinkCounters{BytesUp: l.up.passed.Load(), BytesDown: l.down.passed.Load(), Connections: len(conns)}
+	for _, g := range []*gate{&l.up, &l.down} {
+		counters.Slices += g.slices.Load()
+		counters.Late += g.late.Load()
+		counters.Flipped += g.flipped.Load()
+		counters.Spoiled += g.spoiled.Load()
+	}
+	for _, c := range conns {
+		counters.Trusted += c.up.trusted() + c.down.trusted()
+	}
+	return counters, nil
 }
 
 // link finds a link and its connections.

@@ -36,6 +36,8 @@ type pipe struct {
 	deaf     bool      // the reader has closed
 	reset    error     // why there is nothing any more
 	torn     bool      // bytes were dropped at the gate
+	spoiled  bool      // bits were flipped at the gate
+	told     bool      // the reader has got io.EOF
 	reading  time.Time // deadlines
 	writing  time.Time
 }
@@ -96,9 +98,13 @@ func (p *pipe) tryWrite(b []byte) (n int, deadline time.Time, err error) {
 	if n == 0 {
 		return 0, p.writing, nil
 	}
-	transferred, latency := p.gate.schedule(now, p.last, n)
-	p.last = transferred
-	p.coming = append(p.coming, segment{data: p.bufs.copyOf(b[:n]), due: transferred.Add(latency)})
+	for rest := b[:n]; len(rest) > 0; {
+		piece, pause := p.gate.slice(rest)
+		transferred, latency := p.gate.schedule(now, p.last, len(piece))
+		p.coming = append(p.coming, segment{data: p.bufs.copyOf(piece), due: transferred.Add(latency)})
+		p.last = transferred.Add(pause)
+		rest = rest[len(piece):]
+	}
 	p.size += n
 	signal(p.readable)
 	return n, p.writing, nil
@@ -151,7 +157,10 @@ func (p *pipe) tryRead(b []byte) (n int, next time.Time, err error) {
 	switch {
 	case p.reset != nil:
 		return 0, now, p.reset
+	case p.spoiled:
+		return 0, now, errSpoiled
 	case p.over(now):
+		p.tell()
 		return 0, now, io.EOF
 	case p.gate.flow() == cluster.FlowPass:
 		next = p.soonest(next)
@@ -161,9 +170,12 @@ func (p *pipe) tryRead(b []byte) (n int, next time.Time, err error) {
 
 // soonest is when something more may arrive, or the deadline. p.mu is held.
 func (p *pipe) soonest(deadline time.Time) time.Time {
-	next := p.ends
-	if len(p.coming) > 0 {
+	var next time.Time
+	switch {
+	case len(p.coming) > 0:
 		next = p.coming[0].due
+	case p.finished:
+		next = p.ends.Add(p.gate.linger())
 	}
 	if next.IsZero() || !deadline.IsZero() && deadline.Before(next) {
 		return deadline
@@ -173,7 +185,15 @@ func (p *pipe) soonest(deadline time.Time) time.Time {
 
 // over says whether the news that the writer has closed is past the gate. p.mu is held, and what is due has passed.
 func (p *pipe) over(now time.Time) bool {
-	return p.finished && len(p.coming) == 0 && !p.ends.After(now) && p.gate.flow() == cluster.FlowPass
+	return p.finished && len(p.coming) == 0 && !p.ends.Add(p.gate.linger()).After(now) && p.gate.flow() == cluster.FlowPass
+}
+
+// tell notes that the reader knows that nothing more comes. p.mu is held.
+func (p *pipe) tell() {
+	if !p.told && p.gate.linger() > 0 {
+		p.gate.late.Add(1)
+	}
+	p.told = true
 }
 
 // ended says whether the reader gets no more than what has arrived.
@@ -182,7 +202,7 @@ func (p *pipe) ended() bool {
 	defer p.mu.Unlock()
 	now := time.Now()
 	p.pass(now)
-	return p.reset != nil || p.over(now)
+	return p.reset != nil || p.spoiled || p.over(now)
 }
 
 // pass lets through the gate what is due. p.mu is held.
@@ -201,10 +221,26 @@ func (p *pipe) pass(now time.Time) {
 				return // the rest would be torn; whoever heals the gate resets the connection
 			}
 			p.gate.count(len(p.coming[0].data))
-			p.arrived = append(p.arrived, p.coming[0])
+			p.arrive(p.coming[0])
 		}
 		p.coming = dropFirst(p.coming)
 	}
+}
+
+// arrive hands a segment that has passed the gate to the reader. There is no TLS here, but what it makes of flipped bits: who reads gets an error instead of what
+// they are in, and of everything behind that, and knows to end the connection. p.mu is held.
+func (p *pipe) arrive(s segment) {
+	if p.gate.spoils(len(s.data)) && !p.spoiled {
+		p.spoiled = true
+		p.gate.spoiled.Add(1)
+	}
+	if p.spoiled {
+		p.size -= len(s.data)
+		p.bufs.done(s.data)
+		signal(p.writable)
+		return
+	}
+	p.arrived = append(p.arrived, s)
 }
 
 // dropFirst takes the first of some segments away, and begins at the start of their memory again once there are no more.
@@ -222,6 +258,16 @@ func (p *pipe) settle() (torn bool) {
 	defer p.mu.Unlock()
 	p.pass(time.Now())
 	return p.torn
+}
+
+// trusted is 1 where bits were flipped and the reader has not ended the connection.
+func (p *pipe) trusted() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.spoiled && !p.deaf && p.reset == nil {
+		return 1
+	}
+	return 0
 }
 
 // finish ends the writing end: the reader gets what was sent, and then io.EOF.
@@ -281,5 +327,7 @@ func wait(token chan struct{}, until time.Time) {
 	case <-timer.C:
 	}
 }
+
+var errSpoiled = errors.New("bits were flipped on the way, which TLS would have noticed")
 
 var errStackDown = errors.New("the process that had this network is dead")

@@ -66,6 +66,10 @@ func (t *talks) task(ctx context.Context, task string, args map[string]string) (
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		return d.answered, nil
+	case "ended":
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return yes(d.end != nil), nil
 	case "reset":
 		d.mu.Lock()
 		defer d.mu.Unlock()
