@@ -294,6 +294,7 @@ type fakeLink struct {
 	leaky     bool // what is held goes through all the same, and the answer is lost
 	tough     bool // Reset ends nothing
 	dead      bool // Reset leaves the link cut
+	trusted   bool // no connection ends of flipped bits
 	setError  error
 
 	mu       sync.Mutex
@@ -359,6 +360,7 @@ func (l *fakeLink) carry(ctx context.Context, up bool) error {
 	held := flow == cluster.FlowHold || flow == cluster.FlowDrop
 	if !held || l.leaky {
 		*counter += 100
+		l.harm(shape)
 	}
 	l.mu.Unlock()
 	if held {
@@ -369,7 +371,27 @@ func (l *fakeLink) carry(ctx context.Context, up bool) error {
 		time.Sleep(100 * time.Second / time.Duration(shape.Bandwidth))
 	}
 	time.Sleep(shape.Latency)
+	if shape.Flip > 0 && !l.trusted {
+		return syscall.EBADMSG
+	}
 	return nil
+}
+
+// harm counts what a shape does to what is carried. l.mu is held.
+func (l *fakeLink) harm(shape cluster.LinkShape) {
+	if shape.Piece > 0 {
+		l.counters.Slices++
+	}
+	if shape.Linger > 0 {
+		l.counters.Late++
+	}
+	if shape.Flip > 0 {
+		l.counters.Flipped++
+		l.counters.Spoiled++
+	}
+	if shape.Flip > 0 && l.trusted {
+		l.counters.Trusted++
+	}
 }
 
 // prepareOn makes the injection of a fault at its first target.

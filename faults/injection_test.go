@@ -70,6 +70,8 @@ func gentle() []Fault {
 	return []Fault{
 		Latency{},
 		Bandwidth{},
+		Slicing{},
+		SlowClose{},
 		Disk{Slow, cluster.Venus},
 		Disk{Slow, cluster.Codasrv},
 		Disk{Full, cluster.Venus},
@@ -157,6 +159,34 @@ func breakagesOfLinks() []breakage {
 			problem: "healing was not seen: context deadline exceeded", proven: true,
 		},
 	}
+}
+
+// breakagesOfShapes are links that carry bytes as before, or go on carrying them otherwise.
+func breakagesOfShapes() []breakage {
+	link := func(breaks func(*fakeLink)) func(*fakeCluster) {
+		return func(c *fakeCluster) { breaks(c.links["client1-server1"]) }
+	}
+	all := []breakage{{
+		name: "flipped bits that nobody notices", fault: Corruption{}, breaks: link(func(l *fakeLink) { l.trusted = true }),
+		problem: "no effect was seen: no connection has ended in which bits were flipped; healing was not seen: ",
+	}}
+	for fault, problems := range map[Fault][2]string{
+		Slicing{}:    {"nothing that has passed was cut", "what went to server1 was still cut, in 2 places"},
+		SlowClose{}:  {"no end of a connection came late", "2 ends of connections still came late"},
+		Corruption{}: {"no bit was flipped", "bad message"},
+	} {
+		all = append(all, breakage{
+			name: fault.Name() + " that is not set", fault: fault, breaks: link(func(l *fakeLink) { l.deaf = true }),
+			problem: "no effect was seen: " + problems[0], healed: true,
+		}, breakage{
+			name: fault.Name() + " of another link", fault: fault, breaks: link(func(l *fakeLink) { l.bypassed = true }),
+			problem: "no effect was seen: " + problems[0], healed: true,
+		}, breakage{
+			name: fault.Name() + " that does not heal", fault: fault, breaks: link(func(l *fakeLink) { l.unhealing = true }),
+			problem: "healing was not seen: " + problems[1], proven: true,
+		})
+	}
+	return all
 }
 
 func breakagesOfDaemons() []breakage {
@@ -287,7 +317,7 @@ func breakagesOfDisks() []breakage {
 }
 
 func TestAFaultWithoutEffectIsAProblem(t *testing.T) {
-	for _, test := range slices.Concat(breakagesOfLinks(), breakagesOfDaemons(), breakagesOfDisks()) {
+	for _, test := range slices.Concat(breakagesOfLinks(), breakagesOfShapes(), breakagesOfDaemons(), breakagesOfDisks()) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newFakeCluster(threeClients)

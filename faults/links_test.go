@@ -2,6 +2,8 @@ package faults_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +28,7 @@ type hurt struct {
 
 // traffic is what goes on over a link while a fault is there, seen by both ends of the conversation and not by the proxy alone.
 type traffic struct {
+	args   map[string]string // of the step
 	during func(h *hurt)
 	after  func(h *hurt)
 }
@@ -47,6 +50,11 @@ func traffics() map[string]traffic {
 		"reset":          {during: (*hurt).isReset, after: (*hurt).isLeftAlone},
 		"latency":        {during: (*hurt).takesLong, after: (*hurt).isFast},
 		"bandwidth":      {during: (*hurt).isNarrow, after: (*hurt).isWide},
+		"slicing": {
+			args: map[string]string{"piece": "10", "pause": slicePause.String()}, during: (*hurt).comesInPieces, after: (*hurt).comesWhole,
+		},
+		"slow-close": {args: map[string]string{"delay": lateEnd.String()}, during: (*hurt).endsLate, after: (*hurt).endsAtOnce},
+		"corruption": {args: map[string]string{"every": "200"}, during: (*hurt).isGarbled, after: (*hurt).again},
 	}
 }
 
@@ -97,6 +105,7 @@ func stepOn(fault faults.Fault) history.Step {
 func (h *hurt) suffers(fault faults.Fault, step history.Step) {
 	traffic, known := traffics()[fault.Name()]
 	require.True(h, known, "no traffic shows this fault")
+	step.Args = traffic.args
 	injection, err := fault.Prepare(faults.On(h.c), step)
 	require.NoError(h, err)
 	proving := faults.Proving{Injection: injection}
@@ -258,6 +267,64 @@ func (h *hurt) isNarrow() {
 // isWide wants the same bytes to take less at least once.
 func (h *hurt) isWide() {
 	clustertest.Eventually(h.T, func() bool { return h.ask(bulk) < narrowest }, "the bytes take as long as before")
+}
+
+// slicePause is the pause after each ten bytes of a link that cuts, and sliced what some bytes take there at least.
+const (
+	slicePause = 2 * time.Millisecond
+	sliced     = fewBytes / 10 * slicePause
+	fewBytes   = 500
+)
+
+// comesInPieces wants what is said to take all the pauses, and to be heard as it was said.
+func (h *hurt) comesInPieces() {
+	require.GreaterOrEqual(h, h.ask(fewBytes), sliced)
+	h.goesOn()
+}
+
+// comesWhole wants the same bytes to take less at least once.
+func (h *hurt) comesWhole() {
+	clustertest.Eventually(h.T, func() bool { return h.ask(fewBytes) < sliced }, "the bytes take as long as before")
+	h.everythingArrives()
+}
+
+// lateEnd is how late the end of a connection is delivered.
+const lateEnd = 2 * time.Second
+
+// endsLate kills the server's daemon, of which the client learns late.
+func (h *hurt) endsLate() {
+	require.GreaterOrEqual(h, h.untilEnd(), lateEnd)
+}
+
+// endsAtOnce wants another connection to end before that at least once.
+func (h *hurt) endsAtOnce() {
+	lives := 0
+	clustertest.Eventually(h.T, func() bool {
+		lives++
+		h.talk = clustertest.Begin(h.T, h.c, "client1", fmt.Sprintf("%s-again-%d", h.Name(), lives))
+		return h.untilEnd() < lateEnd
+	}, "the end comes as late as before")
+}
+
+// untilEnd is how long the conversation lives after the server's daemon, which is started again then.
+func (h *hurt) untilEnd() time.Duration {
+	server, err := h.c.Node("server1")
+	require.NoError(h, err)
+	killed := time.Now()
+	require.NoError(h, server.Kill(h.Context(), cluster.Codasrv))
+	clustertest.Eventually(h.T, h.talk.HasEnded, "the connection lives on")
+	lived := time.Since(killed)
+	require.NoError(h, server.StartDaemon(h.Context(), cluster.Codasrv))
+	return lived
+}
+
+// isGarbled says more than can go through unharmed: the connection ends, and the server has heard nothing.
+func (h *hurt) isGarbled() {
+	h.said++
+	word := h.talk.Word(h.said)
+	h.talk.Say(word + " " + strings.Repeat("x", 10_000))
+	clustertest.Eventually(h.T, h.talk.HasEnded, "a connection goes on in which bits were flipped")
+	require.Zero(h, h.talk.Heard(word))
 }
 
 // trembles adds latency and jitter to the link: no answer takes less than the latency, and they differ by more than a quarter of the jitter.

@@ -21,6 +21,12 @@ func settings(t *testing.T, fault Fault, args map[string]string) any {
 		made, err = of.shape(step)
 	case Bandwidth:
 		made, err = of.shape(step)
+	case Slicing:
+		made, err = of.shape(step)
+	case SlowClose:
+		made, err = of.shape(step)
+	case Corruption:
+		made, err = of.shape(step)
 	case Disk:
 		made, err = of.state(step)
 	}
@@ -39,6 +45,9 @@ func TestParametersAreObeyed(t *testing.T) {
 	}{
 		{Latency{}, map[string]string{"latency": "3s", "jitter": "0s"}, cluster.LinkShape{Latency: 3 * time.Second, Seed: 3}},
 		{Bandwidth{}, map[string]string{"rate": "77"}, cluster.LinkShape{Bandwidth: 77}},
+		{Slicing{}, map[string]string{"piece": "7", "pause": "3ms"}, cluster.LinkShape{Piece: 7, Pause: 3 * time.Millisecond}},
+		{SlowClose{}, map[string]string{"delay": "4s"}, cluster.LinkShape{Linger: 4 * time.Second}},
+		{Corruption{}, map[string]string{"every": "100"}, cluster.LinkShape{Flip: 100, Seed: 3}},
 		{Disk{Slow, cluster.Venus}, map[string]string{"slowest": "2s"}, cluster.DiskState{Slowest: 2 * time.Second, Seed: 3}},
 		{
 			Disk{Failing, cluster.Venus},
@@ -82,6 +91,9 @@ func TestArgumentsThatCannotBeMeant(t *testing.T) {
 		{Latency{}, map[string]string{"latency": "1"}, `latency of latency is a duration from 1ms to 1m0s, not "1"`},
 		{Latency{}, map[string]string{"jitter": "-1s"}, "jitter of latency"},
 		{Bandwidth{}, map[string]string{"rate": "0"}, `rate of bandwidth is a whole number from 1 to 1073741824, not "0"`},
+		{Slicing{}, map[string]string{"piece": "0"}, `piece of slicing is a whole number from 1 to 65536, not "0"`},
+		{SlowClose{}, map[string]string{"delay": "1m"}, "delay of slow-close is a duration from 1ms to 5s"},
+		{Corruption{}, map[string]string{"every": "often"}, "every of corruption is a whole number"},
 		{Disk{Failing, cluster.Venus}, map[string]string{"share": "0"}, "share of failing-disk-venus is a number above 0 and at most 1"},
 		{Disk{Failing, cluster.Venus}, map[string]string{"share": "NaN"}, "share of failing-disk-venus"},
 		{Disk{Failing, cluster.Venus}, map[string]string{"share": "1", "call": "1"}, "share of failing-disk-venus does not go with call"},

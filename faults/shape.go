@@ -114,18 +114,26 @@ func (b Bandwidth) Prepare(handles Handles, step history.Step) (*Injection, erro
 }
 
 func prepareShape(fault Fault, handles Handles, step history.Step, shapeOf func(history.Step) (cluster.LinkShape, error)) (*Injection, error) {
+	made, err := shapingOf(fault, handles, step, shapeOf)
+	if err != nil {
+		return nil, err
+	}
+	return newInjection(fault, step, &made), nil
+}
+
+func shapingOf(fault Fault, handles Handles, step history.Step, shapeOf func(history.Step) (cluster.LinkShape, error)) (shaping, error) {
 	node, link, err := linkOf(handles, step)
 	if err != nil {
-		return nil, fmt.Errorf("preparing %s: %w", fault.Name(), err)
+		return shaping{}, fmt.Errorf("preparing %s: %w", fault.Name(), err)
 	}
 	shape, err := shapeOf(step)
 	if err != nil {
-		return nil, fmt.Errorf("preparing %s: %w", fault.Name(), err)
+		return shaping{}, fmt.Errorf("preparing %s: %w", fault.Name(), err)
 	}
-	return newInjection(fault, step, &shaping{node: node, link: link, shape: shape}), nil
+	return shaping{node: node, link: link, shape: shape}, nil
 }
 
-// shaping is one link that is made long or narrow for a while.
+// shaping is one link that carries bytes otherwise for a while.
 type shaping struct {
 	node  Node
 	link  Link
