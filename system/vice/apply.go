@@ -273,7 +273,9 @@ func (t *transaction) setAttributes(r coda.Record, o coda.SetAttributes) error {
 		}
 	}
 	v = t.update(o.Fid, r.Number)
-	t.attributes(o.Fid)
+	if o.Mode != nil || o.Owner != nil {
+		t.attributes(o.Fid)
+	}
 	if o.Mode != nil {
 		v.status.Mode = *o.Mode
 	}

@@ -37,6 +37,31 @@ func treeOf(s *vicetest.Server) map[string]coda.Status {
 	return tree
 }
 
+// A replica that has missed the new mode of a directory gets it, although it has what set the time of the directory after that.
+func TestMissedModeOfADirectory(t *testing.T) {
+	servers := vicetest.StartReplicas(t, 2, unhurried, smallLimits)
+	clients := clientsOf(servers, 1)
+	first := clients[0].Log()
+	dir := first.MakeDirectory(clients[0].Root, "dir")
+	for _, c := range clients {
+		first.At(c).Apply()
+		first.At(c).COP2(0, 1)
+	}
+	mode := clients[0].Log()
+	mode.Add(coda.SetAttributes{Fid: dir, Mode: new(uint32(0o700))})
+	mode.At(clients[0]).Apply()
+	mode.At(clients[0]).COP2(0)
+	later := clients[0].Log()
+	later.Add(coda.SetAttributes{Fid: dir, Modified: new(coda.Time(1))})
+	for _, c := range clients {
+		later.At(c).Apply()
+		later.At(c).COP2(0, 1)
+	}
+	resolve(t, clients[1], 3)
+	requireEqual(t, servers)
+	require.Equal(t, uint32(0o700), treeOf(servers[1])["dir"].Mode)
+}
+
 // resolve has one replica resolve the root, which takes everything unsettled along.
 func resolve(t *testing.T, c *vicetest.Client, slots uint32) {
 	t.Helper()

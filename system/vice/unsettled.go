@@ -39,7 +39,7 @@ type batchObject struct {
 
 // unsettledRow says of an object that was changed how it came to be what it is.
 type unsettledRow struct {
-	attributes coda.StoreID   // of a directory: the update that set its attributes; zero for a settled one
+	attributes coda.StoreID   // of a directory: the update that set its mode or owner; zero for a settled one
 	removed    *tombstone     // of an object that was removed
 	acls       []aclUpdate    // of a directory: changes of its ACL, in the order of their updates
 	heads      []coda.StoreID // the last updates, where they are not simply the one that the object is of: of a conflict, or of what is still to be had
@@ -100,7 +100,7 @@ type touch struct {
 	count      uint64      // updates
 	numbers    []uint64    // of the records, in order
 	digested   uint64      // of a directory: the record that its digest has counted last
-	attributes uint64      // the record that made it or set its attributes last; 0 for none
+	attributes uint64      // the record that made it or set its mode or owner last; 0 for none
 	acls       []aclUpdate // of a directory: changes of its ACL, in order
 	removed    *tombstone  // where it is not there any more
 }
@@ -133,7 +133,8 @@ func (t *transaction) addToDigest(v *vnode) {
 	}
 }
 
-// attributes notes that the present record sets the attributes of an object.
+// attributes notes that the present record sets the mode or the owner of an object. One that sets only the time does not count: a replica that has it
+// may have missed what set the mode before, and the later of two times is taken in any case.
 func (t *transaction) attributes(f coda.Fid) {
 	if t.replicated() {
 		t.touched[f].attributes = t.number
