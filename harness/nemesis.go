@@ -25,13 +25,18 @@ func (r *running) nemesis(ctx context.Context, start time.Time, loaded <-chan st
 	}
 	return each(steps, func(i int, step history.Step) error {
 		defer close(healed[i])
-		from := start
+		from, goOn := start, func() {}
+		defer func() { goOn() }()
 		if step.When != nil {
-			if problem := r.triggers.await(ctx, step, loaded); problem != "" {
+			var problem string
+			if goOn, problem = r.await(ctx, step, loaded); problem != "" {
 				r.note(r.writer.Fault(history.Fault{Step: step.Number, Name: step.Name, Nodes: step.Nodes, Problem: problem}))
 				return nil
 			}
 			from = time.Now()
+			if step.Start > 0 {
+				goOn()
+			}
 		}
 		if !sleepUntil(ctx, from.Add(step.Start)) {
 			return nil
@@ -45,7 +50,7 @@ func (r *running) nemesis(ctx context.Context, start time.Time, loaded <-chan st
 			return nil
 		}
 		defer nodes.leave(step)
-		return r.harm(ctx, step)
+		return r.harm(ctx, step, goOn)
 	})
 }
 
@@ -54,8 +59,8 @@ func shareNode(a, b history.Step) bool {
 	return slices.ContainsFunc(a.Nodes, func(node string) bool { return slices.Contains(b.Nodes, node) })
 }
 
-// harm injects one fault, keeps it for the step's length, and heals it whatever happened meanwhile.
-func (r *running) harm(ctx context.Context, step history.Step) error {
+// harm injects one fault, lets go on what it found, keeps it for the step's length, and heals it whatever happened meanwhile.
+func (r *running) harm(ctx context.Context, step history.Step, goOn func()) error {
 	fault, err := r.catalog.Fault(step.Name)
 	if err != nil {
 		return err
@@ -69,6 +74,7 @@ func (r *running) harm(ctx context.Context, step history.Step) error {
 	if err := injection.Inject(ctx); err != nil {
 		r.log.Warn("a fault did not take effect", "step", step.Number, "fault", step.Name, "error", err)
 	} else {
+		goOn()
 		sleepUntil(ctx, until)
 	}
 	healing, cancel := context.WithTimeout(context.WithoutCancel(ctx), healingTime)

@@ -88,8 +88,8 @@ func fixedFaults(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.
 		if err := fault.Hits(topologyOf(sc), fixed.Nodes); err != nil {
 			return nil, fmt.Errorf("step %d of the faults: %w", i+1, err)
 		}
-		if when := fixed.When; when != nil && when.Node != "" && !slices.Contains(cluster.ClientNames(sc.Clients), when.Node) {
-			return nil, fmt.Errorf("step %d of the faults: %s does nothing that could be waited for: there are %d clients", i+1, when.Node, sc.Clients)
+		if err := checkTrigger(sc, fixed.When); err != nil {
+			return nil, fmt.Errorf("step %d of the faults: %w", i+1, err)
 		}
 		if err := fault.CheckArguments(fixed.Args); err != nil {
 			return nil, fmt.Errorf("step %d of the faults: %w", i+1, err)
@@ -100,6 +100,24 @@ func fixedFaults(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.
 		})
 	}
 	return steps, nil
+}
+
+// checkTrigger says why what a fault waits for cannot come, nil where it can.
+func checkTrigger(sc scenario.Scenario, when *history.Trigger) error {
+	if when == nil || when.Node == "" {
+		return nil
+	}
+	client := slices.Contains(cluster.ClientNames(sc.Clients), when.Node)
+	server := slices.Contains(cluster.ServerNames(sc.Servers), when.Node)
+	switch {
+	case when.Failpoint == "" && !client:
+		return fmt.Errorf("%s does nothing that could be waited for: there are %d clients", when.Node, sc.Clients)
+	case when.Failpoint != "" && !client && !server:
+		return fmt.Errorf("%s has no daemon that could be waited for: there are %d clients and %d servers", when.Node, sc.Clients, sc.Servers)
+	case when.Failpoint == history.Answering && server:
+		return fmt.Errorf("the daemon of %s never comes to %s: only venus answers applications", when.Node, when.Failpoint)
+	}
+	return nil
 }
 
 // number sorts the steps by phase and start, and numbers them from 1.

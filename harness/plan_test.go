@@ -104,4 +104,13 @@ func TestPlanRefusesFixedFaultsThatHitNothing(t *testing.T) {
 	sc.Faults.Steps[1] = scenario.Step{Name: "cut", Nodes: []string{"server1"}, When: &history.Trigger{Operation: history.Read, Count: 1, Node: "server1"}}
 	_, err = Plan(sc, 1, planCatalog(map[string]uint64{}))
 	require.ErrorContains(t, err, "step 2 of the faults: server1 does nothing that could be waited for")
+
+	for want, when := range map[string]history.Trigger{
+		"server1 never comes to answering":               {Failpoint: history.Answering, Count: 1, Node: "server1"},
+		"client9 has no daemon that could be waited for": {Failpoint: history.Sent, Count: 1, Node: "client9"},
+	} {
+		sc.Faults.Steps[1].When = &when
+		_, err = Plan(sc, 1, planCatalog(map[string]uint64{}))
+		require.ErrorContains(t, err, want)
+	}
 }

@@ -27,7 +27,7 @@ type trigger struct {
 func newTriggers(plan []history.Step) *triggers {
 	t := &triggers{all: map[int]*trigger{}}
 	for _, step := range plan {
-		if step.When != nil {
+		if step.When != nil && step.When.Failpoint == "" {
 			t.all[step.Number] = &trigger{Trigger: *step.When, pulled: make(chan struct{})}
 		}
 	}
@@ -78,6 +78,38 @@ func (t *triggers) await(ctx context.Context, step history.Step, loaded <-chan s
 		return ""
 	}
 	return fmt.Sprintf("it waited for %v, and the load was over after %d", waiting.Trigger, waiting.seen)
+}
+
+// await waits for what a step waits for, and says why it did not come before the load was over; "" where it did, or ctx has ended. What stands still at a
+// failpoint goes on when goOn is called.
+func (r *running) await(ctx context.Context, step history.Step, loaded <-chan struct{}) (goOn func(), problem string) {
+	goOn = func() {}
+	if step.When.Failpoint == "" {
+		return goOn, r.triggers.await(ctx, step, loaded)
+	}
+	node, err := r.cluster.Node(step.When.Node)
+	if err != nil {
+		return goOn, err.Error()
+	}
+	loading, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		defer cancel()
+		select {
+		case <-loaded:
+		case <-loading.Done():
+		}
+	})
+	found, err := node.AwaitFailpoint(loading, step.When.Failpoint, step.When.Count)
+	cancel()
+	watching.Wait()
+	switch {
+	case err == nil:
+		return found, ""
+	case ctx.Err() != nil:
+		return goOn, ""
+	}
+	return goOn, fmt.Sprintf("it waited for %v, and the load was over: %v", step.When, err)
 }
 
 // occupation is which nodes faults are at. Those that the plan places know their times; one that is triggered comes at any time, and must not meet another

@@ -176,6 +176,10 @@ func execute(ctx context.Context, stderr io.Writer, flags runFlags, request harn
 // onlySimulated says why a plan can be carried out in a simulation only, nil where it can elsewhere.
 func onlySimulated(plan []history.Step, known harness.Catalog) error {
 	for _, step := range plan {
+		if step.When != nil && step.When.Failpoint != "" {
+			return fmt.Errorf("step %d, %s, waits for a failpoint, which there are in a simulation only: use --runtime simulation, or `codastress simulate`",
+				step.Number, step.Name)
+		}
 		if fault, err := known.Fault(step.Name); step.Kind == "fault" && err == nil && fault.Simulated {
 			return fmt.Errorf("step %d, %s, can be done in a simulation only: use --runtime simulation, or `codastress simulate`", step.Number, step.Name)
 		}

@@ -30,6 +30,9 @@ const operators = "testdata/operators.yaml"
 // chosen has disks refuse calls that its steps choose.
 const chosen = "testdata/chosen.yaml"
 
+// failpoints has faults that find daemons at a point of their code.
+const failpoints = "testdata/failpoints.yaml"
+
 // replicated has two servers that hold the volume.
 const replicated = "testdata/replicated.yaml"
 
@@ -55,7 +58,7 @@ func TestSimulatedRunsPass(t *testing.T) {
 	for _, one := range []struct {
 		scenario string
 		seeds    int
-	}{{simulatedScenario, 200}, {dark, 100}, {rough, 10}, {operators, 20}, {replicated, 30}, {skewed, 30}, {chosen, 10}} {
+	}{{simulatedScenario, 200}, {dark, 100}, {rough, 10}, {operators, 20}, {replicated, 30}, {skewed, 30}, {chosen, 10}, {failpoints, 30}} {
 		t.Run(filepath.Base(one.scenario), func(t *testing.T) {
 			searched := codastress(t, exitPass, clean(t), "simulate", one.scenario, "--seeds", fmt.Sprint("1..", one.seeds), "--dir", ground(t))
 			require.Equal(t, one.seeds, seedsOf(t, searched.stdout.String()))
@@ -102,6 +105,22 @@ func TestFaultsWaitForOperations(t *testing.T) {
 	require.Contains(t, said.stderr.String(), "It took the same course as ")
 }
 
+// TestFaultsFindDaemonsAtFailpoints looks how long faults took that found what they wait for by themselves otherwise.
+func TestFaultsFindDaemonsAtFailpoints(t *testing.T) {
+	dir := filepath.Join(ground(t), "failpoints")
+	codastress(t, exitPass, clean(t), "run", failpoints, "--runtime", "simulation", "--seed", "1", "--dir", dir)
+	run, err := history.ReadRun(dir)
+	require.NoError(t, err)
+	require.Len(t, run.Faults, 4)
+	for _, fault := range run.Faults {
+		require.Zero(t, fault.Injected-fault.Injecting, "%s waited for another moment", fault.Name)
+		require.NotZero(t, fault.Proven, "%s: %s", fault.Name, fault.Problem)
+		require.NotZero(t, fault.Recovered, "%s: %s", fault.Name, fault.Problem)
+	}
+	said := codastress(t, exitUsage, clean(t), "run", failpoints, "--runtime", "processes")
+	require.Contains(t, said.stderr.String(), "kill-codasrv, waits for a failpoint, which there are in a simulation only")
+}
+
 // TestAFaultThatWaitsInVainDecidesNothing waits for more than there is.
 func TestAFaultThatWaitsInVainDecidesNothing(t *testing.T) {
 	scenario := strings.Replace(read(t, "testdata", "triggered.yaml"), "count: 30", "count: 61", 1)
@@ -110,6 +129,7 @@ func TestAFaultThatWaitsInVainDecidesNothing(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(scenario), 0o600))
 	said := codastress(t, exitUndecided, clean(t), "run", file, "--runtime", "simulation", "--seed", "1", "--dir", dir)
 	require.Contains(t, said.stdout.String(), "kill-venus: it waited for 61 remove, and the load was over after 60")
+	require.Contains(t, said.stdout.String(), "never kill-venus client3")
 }
 
 // TestASimulatedRunRepeatsItself compares the whole records of two runs with one seed, and of a replay, and how their memory grew. The machine has more

@@ -20,16 +20,21 @@ type Step struct {
 	Args   map[string]string `yaml:"args,omitempty" json:"args,omitempty"`
 }
 
-// A Trigger is the moment of the load at which so many operations have been done. Only those count that succeeded.
+// A Trigger is the moment of the load at which so many operations have been done, or a daemon has come so many times to a failpoint. Only operations count
+// that succeeded.
 type Trigger struct {
-	Operation Kind   `yaml:"operation" json:"operation"`
-	Count     int    `yaml:"count" json:"count"`
-	Node      string `yaml:"node,omitempty" json:"node,omitempty"` // the client that does them; "" for all together
+	Operation Kind      `yaml:"operation,omitempty" json:"operation,omitempty"` // 0 where a failpoint is waited for
+	Failpoint Failpoint `yaml:"failpoint,omitempty" json:"failpoint,omitempty"` // of the daemon of Node
+	Count     int       `yaml:"count" json:"count"`
+	Node      string    `yaml:"node,omitempty" json:"node,omitempty"` // the client that does the operations, "" for all together; or whose daemon it is
 }
 
 // String says what is waited for.
 func (t Trigger) String() string {
 	text := fmt.Sprintf("%d %s", t.Count, t.Operation)
+	if t.Failpoint != "" {
+		text = fmt.Sprintf("%d %s", t.Count, t.Failpoint)
+	}
 	if t.Node != "" {
 		text += " on " + t.Node
 	}

@@ -175,6 +175,9 @@ func (f *findings) operation(op history.Operation) string {
 
 // interval is when a fault was there.
 func (f *findings) interval(fault history.Fault) string {
+	if fault.Injecting == 0 {
+		return "never"
+	}
 	if fault.Recovered == 0 {
 		return fmt.Sprintf("from %s on", moment(f.at(fault.Injecting)))
 	}

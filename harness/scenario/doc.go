@@ -40,8 +40,13 @@
 //	      nodes: [client3]
 //	      when: {operation: remove, count: 300, node: client3}   # instead of a time; without a node, of all clients
 //	      length: 2s
+//	    - name: kill-codasrv
+//	      nodes: [server1]
+//	      when: {failpoint: committing, count: 20, node: server1} # in a simulation: when it is to be the 20th time that the daemon commits something
+//	      length: 2s
 //
-// A fault that waits for operations begins at most a tenth of a second after the last of them. If the load is over before, the run proves nothing.
+// A fault that waits for operations begins at most a tenth of a second after the last of them; one that waits for a failpoint finds the
+// daemon there. If the load is over before, the run proves nothing.
 //
 // What is expected can be symptoms instead: checks that must fail, all or with some profiles. The run passes when all of them show up and every other
 // check passes, and fails when one does not show up:

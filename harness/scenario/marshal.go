@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/codastress/codastress/harness/history"
 )
 
 // Marshal writes a scenario with everything resolved. [Parse] makes an equal scenario of it.
@@ -51,13 +53,8 @@ func (s Scenario) Marshal() ([]byte, error) {
 		line("    - name: %s", plain(step.Name))
 		line("      nodes: %s", flow(step.Nodes))
 		line("      start: %v", step.Start)
-		if when := step.When; when != nil {
-			line("      when:")
-			line("        operation: %v", when.Operation)
-			line("        count: %d", when.Count)
-			if when.Node != "" {
-				line("        node: %s", plain(when.Node))
-			}
+		if step.When != nil {
+			marshalTrigger(*step.When, line)
 		}
 		line("      length: %v", step.Length)
 		if len(step.Args) > 0 {
@@ -90,6 +87,20 @@ func (s Scenario) Marshal() ([]byte, error) {
 		}
 	}
 	return out.Bytes(), nil
+}
+
+// marshalTrigger writes what a step waits for.
+func marshalTrigger(when history.Trigger, line func(format string, args ...any)) {
+	line("      when:")
+	if when.Failpoint != "" {
+		line("        failpoint: %s", when.Failpoint)
+	} else {
+		line("        operation: %v", when.Operation)
+	}
+	line("        count: %d", when.Count)
+	if when.Node != "" {
+		line("        node: %s", plain(when.Node))
+	}
 }
 
 // word is text that means itself in YAML wherever it stands; number is a whole number that reads back as it was written.

@@ -103,6 +103,9 @@ func anyScenario() *rapid.Generator[scenario.Scenario] {
 					Operation: rapid.SampledFrom(history.Kinds()).Draw(t, "operation"), Count: rapid.IntRange(1, 1000).Draw(t, "count"), Node: rapid.SampledFrom([]string{"", "client1", "no"}).Draw(t, "node"),
 				}
 			}
+			if when != nil && when.Node != "" && rapid.Bool().Draw(t, "at a failpoint") {
+				when.Operation, when.Failpoint = 0, rapid.SampledFrom(history.Failpoints()).Draw(t, "failpoint")
+			}
 			return scenario.Step{
 				When: when, Name: name.Draw(t, "fault"), Nodes: rapid.SliceOfN(text, 1, 3).Draw(t, "nodes"), Start: duration(0, load-1).Draw(t, "start"),
 				Length: duration(1, time.Hour).Draw(t, "length"), Args: args.Draw(t, "args"),

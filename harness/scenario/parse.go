@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"errors"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/codastress/codastress/harness/history"
@@ -204,12 +205,16 @@ func (d *decoder) step(path string, node ast.Node) (Step, error) {
 func (d *decoder) trigger(path string, node ast.Node, when **history.Trigger) error {
 	t := &history.Trigger{Count: 1}
 	*when = t
-	var operation string
+	var operation, failpoint string
 	err := d.mapping(path, node, []field{
 		{"operation", d.text(&operation)},
+		{"failpoint", d.text(&failpoint)},
 		{"count", d.integer(&t.Count)},
 		{"node", d.text(&t.Node)},
 	})
+	if t.Failpoint = history.Failpoint(failpoint); err == nil && failpoint != "" && !slices.Contains(history.Failpoints(), t.Failpoint) {
+		return wrong(path+".failpoint", "%s", nearest.Unknown("failpoint", failpoint, failpointNames()))
+	}
 	if err != nil || operation == "" {
 		return err
 	}
@@ -217,6 +222,15 @@ func (d *decoder) trigger(path string, node ast.Node, when **history.Trigger) er
 		return wrong(path+".operation", "%s", nearest.Unknown("operation", operation, kindNames()))
 	}
 	return nil
+}
+
+// failpointNames are the failpoints that can be waited for.
+func failpointNames() []string {
+	var names []string
+	for _, point := range history.Failpoints() {
+		names = append(names, string(point))
+	}
+	return names
 }
 
 // kindNames are the operations that can be waited for.

@@ -145,7 +145,19 @@ func TestErrorsHaveAPlaceAndAWayOut(t *testing.T) {
 		},
 		{
 			"a step that waits for nothing", sound + "faults:\n  steps:\n    - {name: kill-venus, nodes: [client1], length: 1s, when: {count: 3}}\n",
-			`f.yaml:6:56: faults.steps[0].when.operation: is missing: say what is to be counted, as in remove`,
+			`f.yaml:6:56: faults.steps[0].when.operation: is missing: say what is to be counted, as in remove, or name a failpoint`,
+		},
+		{
+			"a step that waits for an unknown failpoint", sound + "faults:\n  steps:\n    - {name: kill-venus, nodes: [client1], length: 1s, when: {failpoint: commiting, node: client1}}\n",
+			`f.yaml:6:74: faults.steps[0].when.failpoint: unknown failpoint "commiting": did you mean "committing"?`,
+		},
+		{
+			"a step that waits for anybody's failpoint", sound + "faults:\n  steps:\n    - {name: kill-venus, nodes: [client1], length: 1s, when: {failpoint: sent}}\n",
+			`f.yaml:6:56: faults.steps[0].when.node: is missing: say whose daemon is to come to the failpoint, as in server1`,
+		},
+		{
+			"a step that waits for both", sound + "faults:\n  steps:\n    - {name: kill-venus, nodes: [client1], length: 1s, when: {failpoint: sent, operation: remove, node: client1}}\n",
+			`f.yaml:6:74: faults.steps[0].when.failpoint: does not go with an operation: wait for one of both`,
 		},
 		{
 			"a step that waits for no operation", sound + "faults:\n  steps:\n    - {name: kill-venus, nodes: [client1], length: 1s, when: {operation: remove, count: 0}}\n",

@@ -106,11 +106,12 @@ func stepSchema(kind object, faults []ParametricTerm) object {
 		"name":  kind,
 		"nodes": object{"type": "array", "minItems": 1, "items": object{"type": "string"}, "description": "Where; of a link, the node that connects comes first."},
 		"start": span("0s", "After the start of the load, or after what the fault waits for."),
-		"when": closed("What the fault waits for: so many operations of the load that succeeded.", object{
+		"when": closed("What the fault waits for: so many operations of the load that succeeded, or a daemon that comes to a failpoint so many times.", object{
 			"operation": object{"enum": kindNames(), "description": "The kind of operation."},
+			"failpoint": object{"enum": failpointNames(), "description": "What the daemon of the node is about to do; only in a simulation. What it was doing stands still until the fault is there."},
 			"count":     object{"type": "integer", "minimum": 1, "maximum": maxCount, "default": 1, "description": "How many."},
-			"node":      object{"type": "string", "description": "The client that does them; without it, all clients together."},
-		}, "operation"),
+			"node":      object{"type": "string", "description": "The client that does the operations; without it, all clients together. Or the node whose daemon comes to the failpoint."},
+		}),
 		"length": span("", "Until it is healed."),
 		"args":   object{"type": "object", "description": "Parameters of the fault that are not to be drawn."},
 	}, "name", "nodes", "length")

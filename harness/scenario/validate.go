@@ -140,8 +140,12 @@ func (s Step) validate(field string, load time.Duration) error {
 		return wrong(field+".name", "is missing: `codastress list faults` shows what there is")
 	case len(s.Nodes) == 0:
 		return wrong(field+".nodes", "is missing: say where, as in [client1]")
-	case s.When != nil && s.When.Operation == 0:
-		return wrong(field+".when.operation", "is missing: say what is to be counted, as in remove")
+	case s.When != nil && s.When.Operation == 0 && s.When.Failpoint == "":
+		return wrong(field+".when.operation", "is missing: say what is to be counted, as in remove, or name a failpoint")
+	case s.When != nil && s.When.Operation != 0 && s.When.Failpoint != "":
+		return wrong(field+".when.failpoint", "does not go with an operation: wait for one of both")
+	case s.When != nil && s.When.Failpoint != "" && s.When.Node == "":
+		return wrong(field+".when.node", "is missing: say whose daemon is to come to the failpoint, as in server1")
 	case s.When != nil && (s.When.Count < 1 || s.When.Count > maxCount):
 		return wrong(field+".when.count", "%d is not possible: it must be from 1 to %d", s.When.Count, maxCount)
 	case s.Start < 0 || s.Start >= load:

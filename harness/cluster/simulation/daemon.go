@@ -19,6 +19,9 @@ type daemon struct {
 	stack   *Stack
 	dead    chan struct{}
 	aim     *aim // a fault that waits for its moment
+
+	halts    []*halt // that wait for the daemon at its moments
+	standing int     // goroutines that were met there, and have not gone on
 }
 
 func (n *node) find(name string) (*daemon, error) {

@@ -4,19 +4,21 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"github.com/codastress/codastress/harness/history"
 )
 
 // A Moment is a point in the life of a daemon at which it is worth dying: just before or after something becomes durable or known to others.
 // Between two of them nothing happens that anybody else could see.
-type Moment string
+type Moment = history.Failpoint
 
-// The moments.
+// The moments, as package history explains them.
 const (
-	Committing Moment = "committing" // something is about to be synced, renamed or removed on the disk
-	Writing    Moment = "writing"    // bytes are about to be written to the disk
-	Sending    Moment = "sending"    // bytes are about to be sent to a peer
-	Sent       Moment = "sent"
-	Answering  Moment = "answering" // an application is about to be answered
+	Committing = history.Committing
+	Writing    = history.Writing
+	Sending    = history.Sending
+	Sent       = history.Sent
+	Answering  = history.Answering
 )
 
 // A blow is what a fault does to a daemon when its moment has come.
@@ -49,7 +51,7 @@ const (
 
 // draw aims at a moment, or at none: one time in four a fault strikes when it was planned, or as soon as it takes something.
 func draw(random *rand.Rand, b blow) (aimed *aim, now bool) {
-	moments := []Moment{Committing, Writing, Sending, Sent, Answering}
+	moments := history.Failpoints()
 	aimed = &aim{blow: b, hit: make(chan struct{})}
 	if random.IntN(4) == 0 {
 		return aimed, aimed.takes("")
@@ -62,6 +64,15 @@ func draw(random *rand.Rand, b blow) (aimed *aim, now bool) {
 // at is told of each moment of a daemon, by the goroutine that it happens in. If a fault waits for it, it has struck when at returns.
 func (n *node) at(d *daemon, life int, moment Moment) {
 	n.mu.Lock()
+	if d.life != life {
+		n.mu.Unlock()
+		return
+	}
+	if met := d.come(moment); len(met) > 0 {
+		n.mu.Unlock()
+		n.stand(d, met)
+		n.mu.Lock()
+	}
 	a := d.aim
 	if a == nil || d.life != life || !a.takes(moment) {
 		n.mu.Unlock()
@@ -78,9 +89,14 @@ func (n *node) at(d *daemon, life int, moment Moment) {
 	close(a.hit)
 }
 
-// whenWorthIt strikes at a drawn moment of a daemon, within a bounded time.
+// whenWorthIt strikes at a drawn moment of a daemon, within a bounded time; at once where it stands at one that somebody has waited for.
 func (n *node) whenWorthIt(ctx context.Context, d *daemon, b blow) {
 	n.mu.Lock()
+	if d.standing > 0 {
+		n.mu.Unlock()
+		b.strike()
+		return
+	}
 	aimed, now := draw(n.machine.Random, b)
 	if !now {
 		d.aim = aimed
