@@ -271,7 +271,8 @@ func (m *mixer) symlink(ctx context.Context, in *view) Result {
 
 func (m *mixer) readlink(ctx context.Context, in *view) Result {
 	name := m.old(in, aSymlink)
-	return in.looked(name, m.process.ReadLink(ctx, name))
+	_, result := m.process.ReadLink(ctx, name)
+	return in.looked(name, result)
 }
 
 func (m *mixer) remove(ctx context.Context, in *view) Result {

@@ -64,3 +64,19 @@ func nothingHappened(errno syscall.Errno) (why string, proves bool) {
 		return "", false
 	}
 }
+
+// gone takes it for done that what was to be removed is not there: an earlier try may have done it whose outcome is not known.
+func gone(result Result) Result {
+	if result.Errno == syscall.ENOENT {
+		return Result{Outcome: history.OK}
+	}
+	return result
+}
+
+// there takes it for done that what was to be made is there.
+func there(result Result) Result {
+	if result.Errno == syscall.EEXIST {
+		return Result{Outcome: history.OK}
+	}
+	return result
+}

@@ -31,6 +31,12 @@ func fetchPages(ctx context.Context, step history.Step, env Environment) (histor
 	if err != nil {
 		return history.Load{}, err
 	}
+	random := rand.New(rand.NewPCG(derive(step.Seed, env.Node), 0))
+	return fetchAtRate(ctx, step, env, rate, func() string { return s.page(random.IntN(s.pages)) })
+}
+
+// fetchAtRate fetches what is chosen, one choice at a time, from the node's web server.
+func fetchAtRate(ctx context.Context, step history.Step, env Environment, rate int, choose func() string) (history.Load, error) {
 	base, err := url.Parse(env.WebURL)
 	if err != nil || base.Host == "" {
 		return history.Load{}, fmt.Errorf("the web server's address %q is not a URL with a host", env.WebURL)
@@ -42,10 +48,9 @@ func fetchPages(ctx context.Context, step history.Step, env Environment) (histor
 	)
 	stop := context.AfterFunc(ctx, func() { attacker.Stop() })
 	defer stop()
-	random := rand.New(rand.NewPCG(derive(step.Seed, env.Node), 0))
 	pace := &openLoop{interval: time.Second / time.Duration(rate), length: step.Length}
 	var started uint64
-	for range attacker.Attack(targeter(base, s, random), pace, 0, "") {
+	for range attacker.Attack(targeter(base, choose), pace, 0, "") {
 		started++
 	}
 	planned := pace.total()
@@ -53,14 +58,14 @@ func fetchPages(ctx context.Context, step history.Step, env Environment) (histor
 	return history.Load{Done: fetcher.answered.Load(), Missed: planned - min(started, planned), Wanted: planned / 2}, nil
 }
 
-// targeter names random pages, the same for the same random numbers.
-func targeter(base *url.URL, s site, random *rand.Rand) vegeta.Targeter {
+// targeter names what is chosen.
+func targeter(base *url.URL, choose func() string) vegeta.Targeter {
 	var mu sync.Mutex
 	return func(target *vegeta.Target) error {
 		mu.Lock()
-		i := random.IntN(s.pages)
+		chosen := choose()
 		mu.Unlock()
-		target.Method, target.URL = http.MethodGet, base.JoinPath(s.page(i)).String()
+		target.Method, target.URL = http.MethodGet, base.JoinPath(chosen).String()
 		return nil
 	}
 }

@@ -2,27 +2,39 @@ package workloads
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
-// A parameter is a number that a scenario can set.
+// A parameter is a number, or one of some words, that a scenario can set.
 type parameter struct {
 	name          string
 	preset        int64
 	least, most   int64
-	nanoseconds   bool // the number is a duration
+	nanoseconds   bool     // the number is a duration
+	words         []string // the number is the place of one of these
 	documentation string
 }
 
 func (p parameter) format(value int64) string {
-	if p.nanoseconds {
+	switch {
+	case p.nanoseconds:
 		return time.Duration(value).String()
+	case p.words != nil:
+		return p.words[value]
 	}
 	return strconv.FormatInt(value, 10)
 }
 
 func (p parameter) parse(text string) (int64, error) {
+	if p.words != nil {
+		if i := slices.Index(p.words, text); i >= 0 {
+			return int64(i), nil
+		}
+		return 0, fmt.Errorf("parameter %s: %q is none of %s", p.name, text, strings.Join(p.words, ", "))
+	}
 	what := "a whole number"
 	value, err := strconv.ParseInt(text, 10, 64)
 	if p.nanoseconds {

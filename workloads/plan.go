@@ -25,6 +25,9 @@ const (
 	taskHoard      = "hoard"       // hoard the site
 	taskLook       = "look"        // list directories of the site, and look at what is in them
 	taskTravel     = "travel"      // read every page of the site, which was hoarded, and replace some
+	taskLink       = "link"        // make the symlink that leads to the site
+	taskDeploy     = "deploy"      // replace the site as a whole, some times
+	taskVisit      = "visit"       // read what is deployed, through the mount and from the node's web server
 )
 
 // A draft is a plan in the making.

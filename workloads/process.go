@@ -215,12 +215,12 @@ func (p *Process) Link(ctx context.Context, path, name string) Result {
 }
 
 // ReadLink reads the text of a symlink.
-func (p *Process) ReadLink(ctx context.Context, path string) Result {
-	_, result := p.do(ctx, history.ReadLink, path, "", func(ctx context.Context) answer {
+func (p *Process) ReadLink(ctx context.Context, path string) (string, Result) {
+	got, result := p.do(ctx, history.ReadLink, path, "", func(ctx context.Context) answer {
 		text, err := p.files.directory.ReadLink(ctx, path)
 		return answer{end: history.End{Target: text}, err: err}
 	})
-	return result
+	return got.end.Target, result
 }
 
 // SetMode changes permission bits.
