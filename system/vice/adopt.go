@@ -14,7 +14,7 @@ func (s *Server) adopt(ctx context.Context, t *transaction, batch wire.Batch, up
 	if !t.replicated() {
 		return a, false, nil
 	}
-	held, ok, err := getBatch(t.base, t.volume, batchID{client: batch.Client, first: batch.First, last: batch.Last})
+	held, ok, err := getBatch(t.base, t.batch)
 	if err != nil || !ok {
 		return a, false, err
 	}

@@ -34,7 +34,7 @@ func (t *transaction) apply(r coda.Record, contents map[uint64]upload) (*coda.Re
 }
 
 func (t *transaction) perform(r coda.Record, contents map[uint64]upload) error {
-	if v := r.Operation.Target().Volume; v != t.volume {
+	if v := r.Operation.Target().Volume; v != t.batch.volume {
 		return refuse(coda.CrossDevice, "volume %x", v)
 	}
 	t.number = r.Number

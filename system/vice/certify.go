@@ -28,7 +28,7 @@ func (s *Server) Certify(ctx context.Context, request *vicepb.CertifyRequest) (*
 	}
 	view, _, _ := s.promises.read(0)
 	defer view.release()
-	t := newTransaction(view, s.ground(), client, who)
+	t := newTransaction(view, s.ground(), batchID{volume: request.Volume, client: client}, who)
 	var refusals []coda.Refusal
 	last := uint64(0)
 	for _, p := range request.Records {

@@ -28,12 +28,11 @@ func (s *Server) commit(ctx context.Context, batch wire.Batch, records []coda.Re
 	if err != nil {
 		return wire.Answer{}, err
 	}
-	t := newTransaction(base, s.ground(), batch.Client, who)
+	t := newTransaction(base, s.ground(), batchID{batch.Volume, batch.Client, batch.First, batch.Last}, who)
 	unknown := row.forget(batch, records)
 	if batch.Last <= row.last {
 		return s.replay(t, row, batch, unknown)
 	}
-	t.batch = batchID{client: batch.Client, first: batch.First, last: batch.Last}
 	if answer, adopted, err := s.adopt(ctx, t, batch, up); adopted || err != nil {
 		return answer, err
 	}
@@ -86,7 +85,7 @@ func (s *Server) write(t *transaction, row replayRow, session uint64, answer *wi
 	defer b.Close()
 	taken, garbage, err := t.write(b, up.arrived)
 	if err == nil {
-		err = b.Set(replayKey(t.volume, t.client), row.encode(), nil)
+		err = b.Set(replayKey(t.batch.volume, t.client), row.encode(), nil)
 	}
 	if err != nil {
 		return &coda.Error{Op: "write a batch", Kind: coda.IO, Err: err}

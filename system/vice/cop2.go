@@ -38,7 +38,7 @@ func (s *Server) COP2(ctx context.Context, request *vicepb.COP2Request) (*vicepb
 	}
 	err = s.amend(ctx, "a COP2 of client "+client.String(), func(a *amendment) error {
 		for _, u := range request.Updates {
-			if err := a.count(batchID{client: client, first: u.First, last: u.Last}, slots(u.Slots)); err != nil {
+			if err := a.count(batchID{volume: request.Volume, client: client, first: u.First, last: u.Last}, slots(u.Slots)); err != nil {
 				return err
 			}
 		}
@@ -92,7 +92,7 @@ func (p *promises) advance(v *view) {
 
 // count adds what a batch did on other replicas to the versions of its objects.
 func (a *amendment) count(id batchID, applied slots) error {
-	row, ok, err := getBatch(a.base, a.volume, id)
+	row, ok, err := getBatch(a.base, id)
 	if err != nil || !ok {
 		return err
 	}
@@ -115,7 +115,7 @@ func (a *amendment) count(id batchID, applied slots) error {
 	if !changed {
 		return nil
 	}
-	return a.batch.Set(batchKey(a.volume, id), row.encode(), nil)
+	return a.batch.Set(batchKey(id), row.encode(), nil)
 }
 
 // add counts updates of other replicas in the version of an object, or of what is left of it.

@@ -79,7 +79,7 @@ func (s *Server) JoinOutdated(ctx context.Context, slot int, meanwhile func()) e
 	}
 	pool := &fetchedContents{s: s, peer: p, by: map[coda.Fid]upload{}}
 	defer pool.discard()
-	asked, err := s.ask(ctx, p, &peerpb.UnsettledRequest{Volume: s.volume.id})
+	asked, err := s.ask(ctx, p, &peerpb.UnsettledRequest{})
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func (u *unsettledCheck) batches() error {
 			u.problem("batch: %v", err)
 			return nil
 		}
-		row, err := decodeBatch(u.s.volume.id, value)
+		row, err := decodeBatch(id.volume, value)
 		if err != nil {
 			u.problem("batch %x: %v", key, err)
 			return nil

@@ -49,12 +49,12 @@ func (d derivation) update() coda.StoreID {
 
 // newJoin makes a join on top of a view. contents are what has been fetched of the other replica so far.
 func newJoin(base pebble.Reader, g ground, remote *peerState, contents map[coda.Fid]upload) (*join, error) {
-	batches, err := readBatches(base, g.volume)
+	batches, err := readBatches(base)
 	if err != nil {
 		return nil, err
 	}
 	return &join{
-		transaction: newTransaction(base, g, coda.ClientID{}, nil), local: newKnowledge(batches), remote: remote,
+		transaction: newTransaction(base, g, batchID{}, nil), local: newKnowledge(batches), remote: remote,
 		batches: map[batchID]*heldBatch{}, names: map[location]nameRow{},
 		moves: map[coda.Fid]map[location]int{}, length: map[coda.Fid]int{}, heads: map[coda.Fid][]coda.StoreID{}, derivations: map[coda.Fid][]derivation{}, aliases: map[location]map[location]bool{}, theirAliases: map[location]map[location]bool{}, after: map[coda.Fid]bool{},
 		contents: contents, wanted: map[coda.Fid]coda.Status{},

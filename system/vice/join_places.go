@@ -354,7 +354,6 @@ func (j *join) lastPlace(f coda.Fid, tombstones ...*tombstone) (at location, upd
 
 // breakCycles moves a directory to the root that two replicas have, each by a rename that was right for itself, moved below each other.
 func (j *join) breakCycles() error {
-	root := coda.RootFid(j.volume)
 	for _, f := range slices.SortedFunc(maps.Keys(j.after), coda.Fid.Compare) {
 		if !f.IsDirectory() {
 			continue
@@ -384,6 +383,7 @@ func (j *join) breakCycles() error {
 				}
 			}
 		}
+		root := coda.RootFid(chosen.Volume)
 		if err := j.free(moved); err != nil {
 			return err
 		}

@@ -271,7 +271,7 @@ func (j *join) writeRows(b *pebble.Batch) error {
 	}
 	for id, row := range j.batches {
 		row.joined = true
-		errs = append(errs, setChanged(j.base, b, batchKey(j.volume, id), row.encode()))
+		errs = append(errs, setChanged(j.base, b, batchKey(id), row.encode()))
 	}
 	return errors.Join(errs...)
 }

@@ -75,8 +75,8 @@ func replayKey(volume uint32, client coda.ClientID) []byte {
 	return append(b, client[:]...)
 }
 
-func batchKey(volume uint32, b batchID) []byte {
-	k := binary.BigEndian.AppendUint32([]byte{batchPrefix}, volume)
+func batchKey(b batchID) []byte {
+	k := binary.BigEndian.AppendUint32([]byte{batchPrefix}, b.volume)
 	k = append(k, b.client[:]...)
 	k = binary.BigEndian.AppendUint64(k, b.first)
 	return binary.BigEndian.AppendUint64(k, b.last)
@@ -87,6 +87,7 @@ func batchOf(key []byte) (b batchID, err error) {
 	if len(key) != 1+4+len(b.client)+8+8 {
 		return b, fmt.Errorf("key %x has a wrong length", key)
 	}
+	b.volume = binary.BigEndian.Uint32(key[1:])
 	key = key[5:]
 	copy(b.client[:], key)
 	key = key[len(b.client):]

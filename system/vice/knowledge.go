@@ -74,14 +74,14 @@ func (k *knowledge) find(s coda.StoreID) *heldBatch {
 }
 
 // readBatches reads all batches that the server keeps, in the order of their keys.
-func readBatches(r pebble.Reader, volume uint32) ([]*heldBatch, error) {
+func readBatches(r pebble.Reader) ([]*heldBatch, error) {
 	var list []*heldBatch
 	err := scan(r, []byte{batchPrefix}, func(key, value []byte) error {
 		id, err := batchOf(key)
 		if err != nil {
 			return &coda.Error{Op: "read a batch", Kind: coda.IO, Err: err}
 		}
-		row, err := decodeBatch(volume, value)
+		row, err := decodeBatch(id.volume, value)
 		if err != nil {
 			return &coda.Error{Op: "read a batch", Kind: coda.IO, Err: err}
 		}

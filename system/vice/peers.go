@@ -79,9 +79,6 @@ func (p *peerService) Fetch(request *vicepb.FetchRequest, stream grpc.ServerStre
 
 // Join has this server read the state of the one that asks.
 func (p *peerService) Join(ctx context.Context, request *peerpb.JoinRequest) (*peerpb.JoinReply, error) {
-	if err := p.s.known(request.Volume); err != nil {
-		return nil, err
-	}
 	if request.Slot >= coda.VersionSlots {
 		return nil, coda.Errorf("join", coda.Invalid, "slot %d", request.Slot)
 	}

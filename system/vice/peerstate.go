@@ -52,16 +52,13 @@ const maxAlso = 1000
 
 // Unsettled sends what this replica cannot know that all have.
 func (p *peerService) Unsettled(request *peerpb.UnsettledRequest, stream grpc.ServerStreamingServer[peerpb.UnsettledReply]) error {
-	if err := p.s.known(request.Volume); err != nil {
-		return err
-	}
 	also, err := fidsFromProto(request.Also, maxAlso)
 	if err != nil {
 		return err
 	}
 	v, _, _ := p.s.promises.read(0)
 	defer v.release()
-	d := &description{base: v, volume: p.s.volume.id, stream: stream, fids: map[coda.Fid]bool{}}
+	d := &description{base: v, stream: stream, fids: map[coda.Fid]bool{}}
 	for _, f := range also {
 		d.fids[f] = true
 	}
@@ -71,7 +68,6 @@ func (p *peerService) Unsettled(request *peerpb.UnsettledRequest, stream grpc.Se
 // description sends a replica's state.
 type description struct {
 	base   pebble.Reader
-	volume uint32
 	stream grpc.ServerStreamingServer[peerpb.UnsettledReply]
 	fids   map[coda.Fid]bool // objects to be described
 }
@@ -84,7 +80,7 @@ func (d *description) send(everything bool) error {
 	if err := d.stream.Send(&peerpb.UnsettledReply{Part: &peerpb.UnsettledReply_Head{Head: &peerpb.Head{Filling: filling}}}); err != nil {
 		return err
 	}
-	batches, err := readBatches(d.base, d.volume)
+	batches, err := readBatches(d.base)
 	if err != nil {
 		return err
 	}
@@ -215,13 +211,13 @@ func receiveState(ctx context.Context, peer peerpb.PeerClient, slot int, request
 			s.filling = part.Head.GetFilling()
 		case *peerpb.UnsettledReply_Batch:
 			var b *heldBatch
-			if b, err = batchFromProto(part.Batch, request.Volume); err == nil {
+			if b, err = batchFromProto(part.Batch); err == nil {
 				batches = append(batches, b)
 			}
 		case *peerpb.UnsettledReply_Name:
-			err = s.addName(part.Name, request.Volume)
+			err = s.addName(part.Name)
 		case *peerpb.UnsettledReply_Object:
-			err = s.addObject(part.Object, request.Volume)
+			err = s.addObject(part.Object)
 		default:
 			err = coda.Errorf("receive what is unsettled", coda.Invalid, "a %T", part)
 		}
@@ -232,24 +228,24 @@ func receiveState(ctx context.Context, peer peerpb.PeerClient, slot int, request
 }
 
 func batchToProto(b *heldBatch) *peerpb.Batch {
-	p := &peerpb.Batch{Client: wire.ClientIDToProto(b.client), First: b.first, Last: b.last, Everywhere: b.everywhere, Refused: b.refused}
+	p := &peerpb.Batch{Volume: b.volume, Client: wire.ClientIDToProto(b.client), First: b.first, Last: b.last, Everywhere: b.everywhere, Refused: b.refused}
 	for _, o := range b.objects {
 		p.Updates = append(p.Updates, &peerpb.Update{Fid: wire.FidToProto(o.fid), Count: o.count, Numbers: o.numbers})
 	}
 	return p
 }
 
-func batchFromProto(p *peerpb.Batch, volume uint32) (*heldBatch, error) {
+func batchFromProto(p *peerpb.Batch) (*heldBatch, error) {
 	c, err := wire.ClientIDFromProto(p.GetClient())
 	if err != nil {
 		return nil, err
 	}
-	b := &heldBatch{batchID{c, p.First, p.Last}, batchRow{everywhere: p.Everywhere, refused: p.Refused}}
+	b := &heldBatch{batchID{p.Volume, c, p.First, p.Last}, batchRow{everywhere: p.Everywhere, refused: p.Refused}}
 	if b.first == 0 || b.first > b.last || !rising(b.refused) {
 		return nil, coda.Errorf("decode a batch", coda.Invalid, "records %d to %d without %v", b.first, b.last, b.refused)
 	}
 	for i, u := range p.Updates {
-		f, err := fidFromProto(u.GetFid(), volume)
+		f, err := fidIn(p.Volume, u.GetFid())
 		if err != nil {
 			return nil, err
 		}
@@ -295,8 +291,9 @@ func nameToProto(p location, row nameRow) *peerpb.Name {
 	return n
 }
 
-func (s *peerState) addName(n *peerpb.Name, volume uint32) error {
-	p, err := placeFromProto(n.GetDir(), n.GetName(), volume)
+func (s *peerState) addName(n *peerpb.Name) error {
+	volume := n.GetDir().GetVolume()
+	p, err := placeIn(volume, n.GetDir(), n.GetName())
 	if err != nil {
 		return err
 	}
@@ -308,7 +305,7 @@ func (s *peerState) addName(n *peerpb.Name, volume uint32) error {
 		return err
 	}
 	if n.Fid != nil {
-		f, err := fidFromProto(n.Fid, volume)
+		f, err := fidIn(volume, n.Fid)
 		if err != nil {
 			return err
 		}
@@ -319,7 +316,7 @@ func (s *peerState) addName(n *peerpb.Name, volume uint32) error {
 		row.entry = coda.Entry{Name: p.name, Fid: f, Kind: kind}
 	}
 	if n.Lost != nil {
-		if row.lost, err = fidFromProto(n.Lost, volume); err != nil {
+		if row.lost, err = fidIn(volume, n.Lost); err != nil {
 			return err
 		}
 	}
@@ -335,7 +332,7 @@ func (s *peerState) addName(n *peerpb.Name, volume uint32) error {
 		row.also = append(row.also, reason{update, removal})
 	}
 	if n.OriginDir != nil {
-		origin, err := placeFromProto(n.OriginDir, n.OriginName, volume)
+		origin, err := placeIn(volume, n.OriginDir, n.OriginName)
 		if err != nil {
 			return err
 		}
@@ -345,8 +342,8 @@ func (s *peerState) addName(n *peerpb.Name, volume uint32) error {
 	return nil
 }
 
-func (s *peerState) addObject(p *peerpb.Object, volume uint32) error {
-	f, err := fidFromProto(p.GetFid(), volume)
+func (s *peerState) addObject(p *peerpb.Object) error {
+	f, err := wire.FidFromProto(p.GetFid())
 	if err != nil {
 		return err
 	}
@@ -375,7 +372,7 @@ func (s *peerState) addObject(p *peerpb.Object, volume uint32) error {
 		return err
 	}
 	if t := p.Removed; t != nil {
-		at, err := placeFromProto(t.Dir, t.Name, volume)
+		at, err := placeIn(f.Volume, t.Dir, t.Name)
 		if err != nil {
 			return err
 		}
@@ -419,8 +416,8 @@ func aclsFromProto(list []*peerpb.ACLUpdate, f coda.Fid) (acls []aclUpdate, err 
 	return acls, nil
 }
 
-// fidFromProto decodes the fid of an object of the volume.
-func fidFromProto(p *vicepb.Fid, volume uint32) (coda.Fid, error) {
+// fidIn decodes the fid of an object of a volume.
+func fidIn(volume uint32, p *vicepb.Fid) (coda.Fid, error) {
 	f, err := wire.FidFromProto(p)
 	if err == nil && f.Volume != volume {
 		err = coda.Errorf("decode a fid", coda.Invalid, "%v is in another volume", f)
@@ -442,8 +439,9 @@ func fidsFromProto(list []*vicepb.Fid, limit int) ([]coda.Fid, error) {
 	return fids, nil
 }
 
-func placeFromProto(dir *vicepb.Fid, name []byte, volume uint32) (location, error) {
-	f, err := fidFromProto(dir, volume)
+// placeIn decodes a place in a volume.
+func placeIn(volume uint32, dir *vicepb.Fid, name []byte) (location, error) {
+	f, err := fidIn(volume, dir)
 	if err != nil {
 		return location{}, err
 	}

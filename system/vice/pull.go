@@ -44,7 +44,7 @@ func (s *Server) joinOnce(ctx context.Context, p *replica, also []coda.Fid, pool
 	if err != nil {
 		return err
 	}
-	request := &peerpb.UnsettledRequest{Volume: s.volume.id, Everything: filling}
+	request := &peerpb.UnsettledRequest{Everything: filling}
 	for _, f := range also {
 		request.Also = append(request.Also, wire.FidToProto(f))
 	}

@@ -76,7 +76,7 @@ func (s *Server) resolve(ctx context.Context, also []coda.Fid) (took slots, why 
 
 // joinedBy has another replica join this one.
 func (s *Server) joinedBy(ctx context.Context, p *replica, also []coda.Fid) error {
-	request := &peerpb.JoinRequest{Volume: s.volume.id, Slot: uint32(s.cfg.Replication.Slot)}
+	request := &peerpb.JoinRequest{Slot: uint32(s.cfg.Replication.Slot)}
 	for _, f := range also {
 		request.Also = append(request.Also, wire.FidToProto(f))
 	}

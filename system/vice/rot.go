@@ -59,7 +59,7 @@ func (s *Server) mendFrom(ctx context.Context, p *replica, rotten *vnode) (err e
 	defer s.writer.give()
 	base, _, _ := s.promises.read(0)
 	defer base.release()
-	t := newTransaction(base, s.ground(), coda.ClientID{}, nil)
+	t := newTransaction(base, s.ground(), batchID{}, nil)
 	now, err := t.lookup(f)
 	if err != nil || now == nil || now.content != rotten.content {
 		return err // it has other contents now, or is gone

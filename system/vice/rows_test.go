@@ -147,7 +147,7 @@ func FuzzPeerState(f *testing.F) {
 	update := coda.StoreID{Client: coda.ClientID{1}, Number: 3}
 	seeds := []*peerpb.UnsettledReply{
 		{Part: &peerpb.UnsettledReply_Batch{Batch: batchToProto(&heldBatch{
-			batchID{coda.ClientID{1}, 2, 9}, batchRow{refused: []uint64{5}, objects: []batchObject{{fid: dir, count: 2, numbers: []uint64{3, 4}}}},
+			batchID{7, coda.ClientID{1}, 2, 9}, batchRow{refused: []uint64{5}, objects: []batchObject{{fid: dir, count: 2, numbers: []uint64{3, 4}}}},
 		})}},
 		{Part: &peerpb.UnsettledReply_Name{Name: nameToProto(location{dir, "x"}, nameRow{
 			update: update, entry: coda.Entry{Name: "x", Fid: file, Kind: coda.File}, originDir: dir, originName: "y", also: []reason{{update: update}},
@@ -168,20 +168,20 @@ func FuzzPeerState(f *testing.F) {
 			return
 		}
 		if p := reply.GetBatch(); p != nil {
-			if held, err := batchFromProto(p, 7); err == nil {
-				again, err := batchFromProto(batchToProto(held), 7)
+			if held, err := batchFromProto(p); err == nil {
+				again, err := batchFromProto(batchToProto(held))
 				require.NoError(t, err)
 				require.Equal(t, held, again)
-				row, err := decodeBatch(7, held.encode())
+				row, err := decodeBatch(held.volume, held.encode())
 				require.NoError(t, err)
 				require.Equal(t, held.encode(), row.encode())
 			}
 		}
 		s := &peerState{names: map[location]nameRow{}, objects: map[coda.Fid]peerObject{}}
-		if p := reply.GetName(); p != nil && s.addName(p, 7) == nil {
+		if p := reply.GetName(); p != nil && s.addName(p) == nil {
 			for at, row := range s.names {
 				again := &peerState{names: map[location]nameRow{}}
-				require.NoError(t, again.addName(nameToProto(at, row), 7))
+				require.NoError(t, again.addName(nameToProto(at, row)))
 				require.Equal(t, s.names, again.names)
 				kept, err := decodeName(at.dir, at.name, row.encode())
 				require.NoError(t, err)
@@ -189,7 +189,7 @@ func FuzzPeerState(f *testing.F) {
 			}
 		}
 		if p := reply.GetObject(); p != nil {
-			_ = s.addObject(p, 7)
+			_ = s.addObject(p)
 		}
 	})
 }

@@ -22,9 +22,6 @@ const maxSettle = 10_000
 // Settle says which batches this replica has, and notes which ones all have.
 func (p *peerService) Settle(ctx context.Context, request *peerpb.SettleRequest) (*peerpb.SettleReply, error) {
 	s := p.s
-	if err := s.known(request.Volume); err != nil {
-		return nil, err
-	}
 	if n := len(request.Batches); n > maxSettle {
 		return nil, coda.Errorf("settle", coda.Invalid, "%d batches, at most %d are allowed", n, maxSettle)
 	}
@@ -37,8 +34,8 @@ func (p *peerService) Settle(ctx context.Context, request *peerpb.SettleRequest)
 		if err != nil {
 			return nil, err
 		}
-		id := batchID{c, b.First, b.Last}
-		row, ok, err := getBatch(v, s.volume.id, id)
+		id := batchID{b.Volume, c, b.First, b.Last}
+		row, ok, err := getBatch(v, id)
 		if err != nil {
 			return nil, err
 		}
@@ -69,7 +66,7 @@ func (s *Server) amendBatches(ctx context.Context, ids []batchID, change func(*b
 	}
 	return s.amend(ctx, "the settling of batches", func(a *amendment) error {
 		for _, id := range ids {
-			row, ok, err := getBatch(a.base, a.volume, id)
+			row, ok, err := getBatch(a.base, id)
 			if err != nil {
 				return err
 			}
@@ -77,7 +74,7 @@ func (s *Server) amendBatches(ctx context.Context, ids []batchID, change func(*b
 				continue
 			}
 			change(&row)
-			if err := a.batch.Set(batchKey(a.volume, id), row.encode(), nil); err != nil {
+			if err := a.batch.Set(batchKey(id), row.encode(), nil); err != nil {
 				return err
 			}
 		}
@@ -91,7 +88,7 @@ func (s *Server) forget(ctx context.Context, ids []batchID) error {
 		return nil
 	}
 	return s.amend(ctx, "the forgetting of settled batches", func(a *amendment) error {
-		list, err := readBatches(a.base, a.volume)
+		list, err := readBatches(a.base)
 		if err != nil {
 			return err
 		}
@@ -122,7 +119,7 @@ func (a *amendment) drop(gone, left *knowledge) error {
 	}
 	dropped := map[coda.Fid]bool{}
 	for id, b := range gone.batches {
-		errs = append(errs, a.batch.Delete(batchKey(a.volume, id), nil))
+		errs = append(errs, a.batch.Delete(batchKey(id), nil))
 		for _, o := range b.objects {
 			if dropped[o.fid] {
 				continue
@@ -247,7 +244,7 @@ func (s *Server) settleWith(ctx context.Context, p *replica) error {
 func (s *Server) waitingBatches() ([]*heldBatch, error) {
 	v, _, _ := s.promises.read(0)
 	defer v.release()
-	return readBatches(v, s.volume.id)
+	return readBatches(v)
 }
 
 // waits reports whether the batch still waits for its COP2.
@@ -298,10 +295,10 @@ func (s *Server) askAbout(ctx context.Context, p *replica, list []*heldBatch) (m
 	}
 	p.mu.Unlock()
 	for part := range slices.Chunk(asked, maxSettle) {
-		request := &peerpb.SettleRequest{Volume: s.volume.id}
+		request := &peerpb.SettleRequest{}
 		for _, b := range part {
 			request.Batches = append(request.Batches, &peerpb.SettleBatch{
-				Client: wire.ClientIDToProto(b.client), First: b.first, Last: b.last, Everywhere: b.everywhere,
+				Volume: b.volume, Client: wire.ClientIDToProto(b.client), First: b.first, Last: b.last, Everywhere: b.everywhere,
 			})
 		}
 		reply, err := p.service.Settle(ctx, request)

@@ -15,13 +15,13 @@ import (
 type transaction struct {
 	ground
 	base    pebble.Reader
-	client  coda.ClientID
+	batch   batchID        // that is applied; zero for none
+	client  coda.ClientID  // of the batch
 	who     *coda.Identity // for whom the records are applied
 	number  uint64         // of the record that is being applied
 	vnodes  map[coda.Fid]*object
 	entries map[coda.Fid]map[string]*binding
 	touched map[coda.Fid]*touch // of a replicated volume
-	batch   batchID
 	refused []coda.Refusal // of the batch
 	applied bool           // a record, at least
 	adopted *batchRow      // of a batch that came from another replica before
@@ -29,7 +29,6 @@ type transaction struct {
 
 // ground is what a transaction has to know of the server.
 type ground struct {
-	volume   uint32
 	next     uint64 // numbers of this server from here on were never granted
 	slot     int    // of this server in version vectors
 	replicas int
@@ -40,7 +39,7 @@ type ground struct {
 // ground is where the next transaction starts.
 func (s *Server) ground() ground {
 	r := s.cfg.Replication
-	return ground{volume: s.volume.id, next: s.volume.next.Load(), slot: r.Slot, replicas: r.replicas(), restricted: s.restricted.Load()}
+	return ground{next: s.volume.next.Load(), slot: r.Slot, replicas: r.replicas(), restricted: s.restricted.Load()}
 }
 
 // granted reports whether a server has granted a number, as far as this one can know: it knows its own grants only, since its store was made.
@@ -63,9 +62,9 @@ type binding struct {
 	number      uint64 // of the last record that changed it; 0 for none
 }
 
-func newTransaction(base pebble.Reader, g ground, client coda.ClientID, who *coda.Identity) *transaction {
+func newTransaction(base pebble.Reader, g ground, batch batchID, who *coda.Identity) *transaction {
 	return &transaction{
-		ground: g, base: base, client: client, who: who,
+		ground: g, base: base, batch: batch, client: batch.client, who: who,
 		vnodes: map[coda.Fid]*object{}, entries: map[coda.Fid]map[string]*binding{}, touched: map[coda.Fid]*touch{},
 	}
 }

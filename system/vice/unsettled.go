@@ -14,8 +14,9 @@ import (
 // (batchRow), and what these did to objects (unsettledRow) and to names (nameRow). Objects and names of which there is no row are settled: every
 // replica has them as this one does.
 
-// batchID names a batch of records.
+// batchID names a batch of records, all of them about one volume.
 type batchID struct {
+	volume      uint32
 	client      coda.ClientID
 	first, last uint64
 }
@@ -187,7 +188,7 @@ func (t *transaction) writeUnsettled(b *pebble.Batch) error {
 // writePending puts into a batch of the store that the batch waits for its COP2.
 func (t *transaction) writePending(b *pebble.Batch) error {
 	if t.adopted != nil {
-		return b.Set(batchKey(t.volume, t.batch), t.adopted.encode(), nil)
+		return b.Set(batchKey(t.batch), t.adopted.encode(), nil)
 	}
 	if !t.replicated() || !t.applied { // a batch that has changed nothing here may have changed something elsewhere
 		return nil
@@ -201,7 +202,7 @@ func (t *transaction) writePending(b *pebble.Batch) error {
 		row.objects = append(row.objects, batchObject{fid: f, owed: others, count: c.count, numbers: c.numbers})
 	}
 	slices.SortFunc(row.objects, func(x, y batchObject) int { return x.fid.Compare(y.fid) })
-	return b.Set(batchKey(t.volume, t.batch), row.encode(), nil)
+	return b.Set(batchKey(t.batch), row.encode(), nil)
 }
 
 // getUnsettled reads what is unsettled of an object; a zero row and false where nothing is.
@@ -214,9 +215,9 @@ func getUnsettled(r pebble.Reader, f coda.Fid) (row unsettledRow, ok bool, err e
 }
 
 // getBatch reads what the server knows of a batch; false where it knows nothing.
-func getBatch(r pebble.Reader, volume uint32, id batchID) (row batchRow, ok bool, err error) {
-	ok, err = get(r, batchKey(volume, id), func(b []byte) (err error) {
-		row, err = decodeBatch(volume, b)
+func getBatch(r pebble.Reader, id batchID) (row batchRow, ok bool, err error) {
+	ok, err = get(r, batchKey(id), func(b []byte) (err error) {
+		row, err = decodeBatch(id.volume, b)
 		return err
 	})
 	return row, ok, err

@@ -174,7 +174,6 @@ func (x *ProtectionReply) GetDatabase() []byte {
 
 type UnsettledRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Volume        uint32                 `protobuf:"varint,1,opt,name=volume,proto3" json:"volume,omitempty"`
 	Everything    bool                   `protobuf:"varint,2,opt,name=everything,proto3" json:"everything,omitempty"` // settled objects and names as well: the server that asks has lost its disk, or is new
 	Also          []*vicepb.Fid          `protobuf:"bytes,3,rep,name=also,proto3" json:"also,omitempty"`              // objects that are to be described although they are settled
 	unknownFields protoimpl.UnknownFields
@@ -209,13 +208,6 @@ func (x *UnsettledRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use UnsettledRequest.ProtoReflect.Descriptor instead.
 func (*UnsettledRequest) Descriptor() ([]byte, []int) {
 	return file_peer_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *UnsettledRequest) GetVolume() uint32 {
-	if x != nil {
-		return x.Volume
-	}
-	return 0
 }
 
 func (x *UnsettledRequest) GetEverything() bool {
@@ -394,6 +386,7 @@ func (x *Head) GetFilling() bool {
 // A Batch is one that the server has.
 type Batch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Volume        uint32                 `protobuf:"varint,7,opt,name=volume,proto3" json:"volume,omitempty"`
 	Client        []byte                 `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"` // 16 bytes
 	First         uint64                 `protobuf:"varint,2,opt,name=first,proto3" json:"first,omitempty"`
 	Last          uint64                 `protobuf:"varint,3,opt,name=last,proto3" json:"last,omitempty"`
@@ -432,6 +425,13 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
 	return file_peer_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Batch) GetVolume() uint32 {
+	if x != nil {
+		return x.Volume
+	}
+	return 0
 }
 
 func (x *Batch) GetClient() []byte {
@@ -930,7 +930,6 @@ func (x *Tombstone) GetName() []byte {
 
 type JoinRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Volume        uint32                 `protobuf:"varint,1,opt,name=volume,proto3" json:"volume,omitempty"`
 	Slot          uint32                 `protobuf:"varint,2,opt,name=slot,proto3" json:"slot,omitempty"` // of the server that asks
 	Also          []*vicepb.Fid          `protobuf:"bytes,3,rep,name=also,proto3" json:"also,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -965,13 +964,6 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
 	return file_peer_proto_rawDescGZIP(), []int{12}
-}
-
-func (x *JoinRequest) GetVolume() uint32 {
-	if x != nil {
-		return x.Volume
-	}
-	return 0
 }
 
 func (x *JoinRequest) GetSlot() uint32 {
@@ -1026,7 +1018,6 @@ func (*JoinReply) Descriptor() ([]byte, []int) {
 
 type SettleRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Volume        uint32                 `protobuf:"varint,1,opt,name=volume,proto3" json:"volume,omitempty"`
 	Batches       []*SettleBatch         `protobuf:"bytes,2,rep,name=batches,proto3" json:"batches,omitempty"` // at most 10000
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1062,13 +1053,6 @@ func (*SettleRequest) Descriptor() ([]byte, []int) {
 	return file_peer_proto_rawDescGZIP(), []int{14}
 }
 
-func (x *SettleRequest) GetVolume() uint32 {
-	if x != nil {
-		return x.Volume
-	}
-	return 0
-}
-
 func (x *SettleRequest) GetBatches() []*SettleBatch {
 	if x != nil {
 		return x.Batches
@@ -1078,6 +1062,7 @@ func (x *SettleRequest) GetBatches() []*SettleBatch {
 
 type SettleBatch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Volume        uint32                 `protobuf:"varint,5,opt,name=volume,proto3" json:"volume,omitempty"`
 	Client        []byte                 `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
 	First         uint64                 `protobuf:"varint,2,opt,name=first,proto3" json:"first,omitempty"`
 	Last          uint64                 `protobuf:"varint,3,opt,name=last,proto3" json:"last,omitempty"`
@@ -1114,6 +1099,13 @@ func (x *SettleBatch) ProtoReflect() protoreflect.Message {
 // Deprecated: Use SettleBatch.ProtoReflect.Descriptor instead.
 func (*SettleBatch) Descriptor() ([]byte, []int) {
 	return file_peer_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *SettleBatch) GetVolume() uint32 {
+	if x != nil {
+		return x.Volume
+	}
+	return 0
 }
 
 func (x *SettleBatch) GetClient() []byte {
@@ -1199,9 +1191,8 @@ const file_peer_proto_rawDesc = "" +
 	"\x04have\x18\x01 \x01(\x04R\x04have\x12\x1a\n" +
 	"\bdatabase\x18\x02 \x01(\fR\bdatabase\"-\n" +
 	"\x0fProtectionReply\x12\x1a\n" +
-	"\bdatabase\x18\x01 \x01(\fR\bdatabase\"q\n" +
-	"\x10UnsettledRequest\x12\x16\n" +
-	"\x06volume\x18\x01 \x01(\rR\x06volume\x12\x1e\n" +
+	"\bdatabase\x18\x01 \x01(\fR\bdatabase\"Y\n" +
+	"\x10UnsettledRequest\x12\x1e\n" +
 	"\n" +
 	"everything\x18\x02 \x01(\bR\n" +
 	"everything\x12%\n" +
@@ -1213,8 +1204,9 @@ const file_peer_proto_rawDesc = "" +
 	"\x06object\x18\x03 \x01(\v2\x14.coda.peer.v1.ObjectH\x00R\x06objectB\x06\n" +
 	"\x04part\" \n" +
 	"\x04Head\x12\x18\n" +
-	"\afilling\x18\x01 \x01(\bR\afilling\"\xb3\x01\n" +
+	"\afilling\x18\x01 \x01(\bR\afilling\"\xcb\x01\n" +
 	"\x05Batch\x12\x16\n" +
+	"\x06volume\x18\a \x01(\rR\x06volume\x12\x16\n" +
 	"\x06client\x18\x01 \x01(\fR\x06client\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\x04R\x05first\x12\x12\n" +
 	"\x04last\x18\x03 \x01(\x04R\x04last\x12\x1e\n" +
@@ -1262,16 +1254,15 @@ const file_peer_proto_rawDesc = "" +
 	"\aversion\x18\x01 \x01(\v2\x1b.coda.vice.v1.VersionVectorR\aversion\x12-\n" +
 	"\x06update\x18\x02 \x01(\v2\x15.coda.vice.v1.StoreIdR\x06update\x12#\n" +
 	"\x03dir\x18\x03 \x01(\v2\x11.coda.vice.v1.FidR\x03dir\x12\x12\n" +
-	"\x04name\x18\x04 \x01(\fR\x04name\"`\n" +
-	"\vJoinRequest\x12\x16\n" +
-	"\x06volume\x18\x01 \x01(\rR\x06volume\x12\x12\n" +
+	"\x04name\x18\x04 \x01(\fR\x04name\"H\n" +
+	"\vJoinRequest\x12\x12\n" +
 	"\x04slot\x18\x02 \x01(\rR\x04slot\x12%\n" +
 	"\x04also\x18\x03 \x03(\v2\x11.coda.vice.v1.FidR\x04also\"\v\n" +
-	"\tJoinReply\"\\\n" +
-	"\rSettleRequest\x12\x16\n" +
-	"\x06volume\x18\x01 \x01(\rR\x06volume\x123\n" +
-	"\abatches\x18\x02 \x03(\v2\x19.coda.peer.v1.SettleBatchR\abatches\"o\n" +
+	"\tJoinReply\"D\n" +
+	"\rSettleRequest\x123\n" +
+	"\abatches\x18\x02 \x03(\v2\x19.coda.peer.v1.SettleBatchR\abatches\"\x87\x01\n" +
 	"\vSettleBatch\x12\x16\n" +
+	"\x06volume\x18\x05 \x01(\rR\x06volume\x12\x16\n" +
 	"\x06client\x18\x01 \x01(\fR\x06client\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\x04R\x05first\x12\x12\n" +
 	"\x04last\x18\x03 \x01(\x04R\x04last\x12\x1e\n" +
