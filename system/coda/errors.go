@@ -12,28 +12,29 @@ type ErrorKind uint8
 
 // The kinds of errors. The numbers travel in the protocol.
 const (
-	NotFound     ErrorKind = 1  // no such object or name
-	Exists       ErrorKind = 2  // the name is taken
-	NotDirectory ErrorKind = 3  // a directory was needed
-	IsDirectory  ErrorKind = 4  // anything but a directory was needed
-	NotEmpty     ErrorKind = 5  // the directory still holds entries
-	Invalid      ErrorKind = 6  // the request makes no sense
-	NameTooLong  ErrorKind = 7  // a name or symlink target is too long
-	CrossDevice  ErrorKind = 8  // a link or rename across directories or volumes that Coda does not allow
-	TooManyLinks ErrorKind = 9  // the file has MaxLinks names
-	Permission   ErrorKind = 10 // not allowed
-	NoSpace      ErrorKind = 11 // no room for contents, records or entries
-	TimedOut     ErrorKind = 12 // the servers cannot be reached in time and the cache does not have it
-	Conflict     ErrorKind = 13 // somebody else updated the object meanwhile
-	IO           ErrorKind = 14 // storage failed, or something that has no better kind
-	Busy         ErrorKind = 15 // in use
-	Closed       ErrorKind = 16 // the daemon is stopping
-	Unsupported  ErrorKind = 17 // this file system has no such operation
-	NoToken      ErrorKind = 18 // a token that is not valid, or not any more
+	NotFound      ErrorKind = 1  // no such object or name
+	Exists        ErrorKind = 2  // the name is taken
+	NotDirectory  ErrorKind = 3  // a directory was needed
+	IsDirectory   ErrorKind = 4  // anything but a directory was needed
+	NotEmpty      ErrorKind = 5  // the directory still holds entries
+	Invalid       ErrorKind = 6  // the request makes no sense
+	NameTooLong   ErrorKind = 7  // a name or symlink target is too long
+	CrossDevice   ErrorKind = 8  // a link or rename across directories or volumes that Coda does not allow
+	TooManyLinks  ErrorKind = 9  // the file has MaxLinks names
+	Permission    ErrorKind = 10 // not allowed
+	NoSpace       ErrorKind = 11 // no room for contents, records or entries
+	TimedOut      ErrorKind = 12 // the servers cannot be reached in time and the cache does not have it
+	Conflict      ErrorKind = 13 // somebody else updated the object meanwhile
+	IO            ErrorKind = 14 // storage failed, or something that has no better kind
+	Busy          ErrorKind = 15 // in use
+	Closed        ErrorKind = 16 // the daemon is stopping
+	Unsupported   ErrorKind = 17 // this file system has no such operation
+	NoToken       ErrorKind = 18 // a token that is not valid, or not any more
+	QuotaExceeded ErrorKind = 19 // the volume may not hold more
 )
 
 // MaxErrorKind is the last of the kinds.
-const MaxErrorKind = NoToken
+const MaxErrorKind = QuotaExceeded
 
 // Error gives the kind in words.
 func (k ErrorKind) Error() string {
@@ -74,6 +75,8 @@ func (k ErrorKind) Error() string {
 		return "not supported"
 	case NoToken:
 		return "no valid token"
+	case QuotaExceeded:
+		return "quota exceeded"
 	default:
 		return fmt.Sprintf("error kind %d", uint8(k))
 	}

@@ -36,6 +36,8 @@ func Errno(err error) syscall.Errno {
 		return syscall.EMLINK
 	case coda.Permission, coda.NoToken:
 		return syscall.EACCES
+	case coda.QuotaExceeded:
+		return syscall.EDQUOT
 	case coda.NoSpace:
 		return syscall.ENOSPC
 	case coda.TimedOut:

@@ -140,7 +140,11 @@ func (t *transaction) store(r coda.Record, o coda.Store, c content) error {
 	if err := certify(v, o.Base); err != nil {
 		return err
 	}
+	if err := t.room(0, int64(o.Length)-int64(v.status.Length)); err != nil {
+		return err
+	}
 	v = t.update(o.Fid, r.Number)
+	t.used.bytes += int64(o.Length) - int64(v.status.Length)
 	v.content = c
 	v.status.Length = o.Length
 	v.status.Digest = o.Digest
@@ -165,6 +169,9 @@ func (t *transaction) create(r coda.Record, dir coda.Fid, name string, s coda.St
 	}
 	if v != nil {
 		return refuse(coda.Exists, "%v was made before", s.Fid)
+	}
+	if err := t.room(1, 0); err != nil {
+		return err
 	}
 	s.Parent, s.Links, s.Modified = dir, 1, r.Time
 	t.add(r.Number, s)

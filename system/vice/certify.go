@@ -20,7 +20,8 @@ func (s *Server) Certify(ctx context.Context, request *vicepb.CertifyRequest) (*
 		return nil, err
 	}
 	about(ctx, client)
-	if err := s.known(request.Volume); err != nil {
+	volume, err := s.known(ctx, request.Volume)
+	if err != nil {
 		return nil, err
 	}
 	if n := len(request.Records); n > wire.MaxCertify {
@@ -29,6 +30,7 @@ func (s *Server) Certify(ctx context.Context, request *vicepb.CertifyRequest) (*
 	view, _, _ := s.promises.read(0)
 	defer view.release()
 	t := newTransaction(view, s.ground(), batchID{volume: request.Volume, client: client}, who)
+	t.within(volume, s.used.of(volume.ID))
 	var refusals []coda.Refusal
 	last := uint64(0)
 	for _, p := range request.Records {

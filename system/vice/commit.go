@@ -28,10 +28,18 @@ func (s *Server) commit(ctx context.Context, batch wire.Batch, records []coda.Re
 	if err != nil {
 		return wire.Answer{}, err
 	}
+	volume := s.locations.Load().find(batch.Volume)
+	if volume == nil {
+		return wire.Answer{}, coda.Errorf("find volume", coda.NotFound, "%x has been purged", batch.Volume)
+	}
 	t := newTransaction(base, s.ground(), batchID{batch.Volume, batch.Client, batch.First, batch.Last}, who)
+	t.within(*volume, s.used.of(volume.ID))
 	unknown := row.forget(batch, records)
 	if batch.Last <= row.last {
 		return s.replay(t, row, batch, unknown)
+	}
+	if volume.Locked {
+		return wire.Answer{}, coda.Errorf("reintegrate", coda.Busy, "volume %s is locked", volume.Name)
 	}
 	if answer, adopted, err := s.adopt(ctx, t, batch, up); adopted || err != nil {
 		return answer, err
@@ -97,6 +105,9 @@ func (s *Server) write(t *transaction, row replayRow, session uint64, answer *wi
 
 // made publishes a durable transaction and removes the contents that are not needed any more.
 func (s *Server) made(t *transaction, session uint64, answer *wire.Answer, up *uploads, taken map[uint64]upload, garbage []upload) {
+	for _, o := range t.vnodes {
+		s.used.change(o.before, o.now)
+	}
 	s.retire(garbage, func() {
 		changed := t.rightsChanged()
 		opened := changed && s.restricted.CompareAndSwap(false, true)

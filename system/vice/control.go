@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -14,6 +15,7 @@ import (
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/wire"
 	"github.com/codastress/codastress/system/wire/controlpb"
+	"github.com/codastress/codastress/system/wire/vicepb"
 )
 
 // control answers the harness and volutil.
@@ -93,33 +95,100 @@ func (s *Server) Head(f coda.Fid) ([]byte, error) {
 	return head, nil
 }
 
-// Tree calls each for every object of a volume at one moment, directories before what they hold and names in order, with its path
+// Tree calls each for every object of a volume, and of the volumes that are mounted in it, at one moment, directories before what they hold and names in order, with its path
 // relative to the root. An object with several names comes once a name.
 func (s *Server) Tree(ctx context.Context, volume string, each func(path string, status coda.Status) error) error {
-	if volume != s.volume.name {
-		return coda.Errorf("walk volume", coda.NotFound, "%q", volume)
+	l := s.locations.Load()
+	at, err := l.existing(volume)
+	if err != nil {
+		return err
 	}
 	v, _, _ := s.promises.read(0)
 	defer v.release()
-	return walk(ctx, v, "", coda.RootFid(s.volume.id), each)
+	w := &treeWalk{ctx: ctx, view: v, volumes: l, each: each, within: map[uint32]bool{}}
+	return w.volume("", at.ID)
 }
 
-func walk(ctx context.Context, v *view, path string, f coda.Fid, each func(string, coda.Status) error) error {
-	found, err := getVnode(v, f)
+// treeWalk walks the objects of a volume and of those that are mounted in it.
+type treeWalk struct {
+	ctx     context.Context
+	view    *view
+	volumes *locations
+	within  map[uint32]bool // volumes above where the walk is: one that is mounted below itself would have no end
+	each    func(string, coda.Status) error
+}
+
+func (w *treeWalk) volume(path string, id uint32) error {
+	w.within[id] = true
+	defer delete(w.within, id)
+	return w.object(path, coda.RootFid(id))
+}
+
+// mounted gives the volume that a mount link leads to, nil where it leads to none.
+func (w *treeWalk) mounted(s coda.Status) *Location {
+	name, ok := coda.MountedVolume(s.Target)
+	if !ok {
+		return nil
+	}
+	if v := w.volumes.named(name); v != nil && !w.within[v.ID] {
+		return v
+	}
+	return nil
+}
+
+func (w *treeWalk) object(path string, f coda.Fid) error {
+	found, err := getVnode(w.view, f)
 	switch {
 	case err != nil:
 		return err
 	case found == nil:
 		return coda.Errorf(fmt.Sprintf("walk %q", path), coda.IO, "%v is missing", f)
-	case ctx.Err() != nil:
-		return ctx.Err()
+	case w.ctx.Err() != nil:
+		return w.ctx.Err()
 	}
-	if err := each(path, found.status); err != nil || found.status.Kind != coda.Directory {
+	if v := w.mounted(found.status); v != nil {
+		return w.volume(path, v.ID)
+	}
+	if err := w.each(path, found.status); err != nil || found.status.Kind != coda.Directory {
 		return err
 	}
-	return scanEntries(v, f, func(e coda.Entry) error {
-		return walk(ctx, v, strings.TrimPrefix(path+"/"+e.Name, "/"), e.Fid, each)
+	return scanEntries(w.view, f, func(e coda.Entry) error {
+		return w.object(strings.TrimPrefix(path+"/"+e.Name, "/"), e.Fid)
 	})
+}
+
+// Volumes changes which volumes there are and what is said of them, or lists them.
+func (c *control) Volumes(ctx context.Context, request *controlpb.VolumesRequest) (*controlpb.VolumesReply, error) {
+	if err := c.changeVolume(ctx, request); err != nil {
+		return nil, err
+	}
+	reply := &controlpb.VolumesReply{}
+	for _, v := range c.s.locations.Load().volumes {
+		reply.Volumes = append(reply.Volumes, c.s.volumeReply(v))
+	}
+	slices.SortFunc(reply.Volumes, func(a, b *vicepb.VolumeReply) int { return strings.Compare(a.Name, b.Name) })
+	return reply, nil
+}
+
+func (c *control) changeVolume(ctx context.Context, r *controlpb.VolumesRequest) error {
+	switch r.Change {
+	case controlpb.VolumeChange_VOLUME_CHANGE_UNSPECIFIED:
+		return nil
+	case controlpb.VolumeChange_VOLUME_CHANGE_CREATE:
+		acl, err := coda.DecodeACL(r.RootAcl)
+		if err != nil {
+			return err
+		}
+		return c.s.CreateVolume(ctx, r.Name, acl)
+	case controlpb.VolumeChange_VOLUME_CHANGE_PURGE:
+		return c.s.PurgeVolume(ctx, r.Name)
+	case controlpb.VolumeChange_VOLUME_CHANGE_LOCK, controlpb.VolumeChange_VOLUME_CHANGE_UNLOCK:
+		return c.s.LockVolume(ctx, r.Name, r.Change == controlpb.VolumeChange_VOLUME_CHANGE_LOCK)
+	case controlpb.VolumeChange_VOLUME_CHANGE_QUOTA:
+		return c.s.SetQuota(ctx, r.Name, Quota{Bytes: r.QuotaBytes, Objects: r.QuotaObjects})
+	default:
+		return coda.Errorf("change volumes", coda.Invalid, "change %d", r.Change)
+	}
 }
 
 // Protection changes the users and groups, or lists them.

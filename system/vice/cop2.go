@@ -21,7 +21,7 @@ func (s *Server) COP2(ctx context.Context, request *vicepb.COP2Request) (*vicepb
 		return nil, err
 	}
 	about(ctx, client)
-	if err := s.known(request.Volume); err != nil {
+	if _, err := s.known(ctx, request.Volume); err != nil {
 		return nil, err
 	}
 	if n := len(request.Updates); n > maxCOP2 {

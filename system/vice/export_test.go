@@ -123,11 +123,11 @@ func UnsettledKey(f coda.Fid) []byte { return unsettledKey(f) }
 // CompareKey is the key of with whom the version of an object is to be compared.
 func CompareKey(f coda.Fid) []byte { return compareKey(f) }
 
-// AskProtection asks all other servers for users and groups.
-func (s *Server) AskProtection(ctx context.Context) error {
+// AskCell asks all other servers for users, groups and volumes.
+func (s *Server) AskCell(ctx context.Context) error {
 	var failed error
 	for _, p := range s.peers {
-		if err := s.askProtection(ctx, p); err != nil {
+		if err := s.askCell(ctx, p); err != nil {
 			failed = err
 		}
 	}

@@ -2,6 +2,7 @@ package vice
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/codastress/codastress/system/auth"
@@ -32,7 +33,8 @@ type fsck struct {
 	containers map[string]string // paths by name, as they were before the view
 	moving     map[string]bool   // those that were moving then
 
-	buffer []byte // for reading contents
+	located *locations
+	buffer  []byte // for reading contents
 }
 
 // Fsck checks the whole store, file contents included, in one view of it; the server goes on meanwhile. It finds damage, it does not repair.
@@ -51,7 +53,7 @@ func (s *Server) Fsck(ctx context.Context) (FsckResult, error) {
 	f.moving = s.store.containers.inMotion()
 	f.view, _, _ = s.promises.read(0)
 	defer f.view.release()
-	for _, step := range []func() error{f.entries, f.vnodes, f.reachability, f.inline, f.orphans, f.replay, f.protection, f.unsettled} {
+	for _, step := range []func() error{f.volumes, f.entries, f.vnodes, f.reachability, f.inline, f.orphans, f.replay, f.protection, f.unsettled} {
 		if err := step(); err != nil {
 			return FsckResult{}, fmt.Errorf("check the store: %w", err)
 		}
@@ -106,7 +108,7 @@ func (f *fsck) entries() error {
 
 // vnodes checks every object against its entries and contents.
 func (f *fsck) vnodes() error {
-	return scanVnodes(f.view, func(v *vnode) error {
+	return scanVnodes(f.view, []byte{vnodePrefix}, func(v *vnode) error {
 		f.found.Objects++
 		s := &v.status
 		root := s.Fid == coda.RootFid(s.Fid.Volume)
@@ -124,7 +126,7 @@ func (f *fsck) vnodes() error {
 		if s.Version.IsZero() {
 			f.problem("%v has no version", s.Fid)
 		}
-		if s.Fid.Volume != f.s.volume.id || (!root && !f.s.ground().granted(s.Fid.Number())) {
+		if f.located == nil || f.located.find(s.Fid.Volume) == nil || (!root && !f.s.ground().granted(s.Fid.Number())) {
 			f.problem("%v was never granted", s.Fid)
 		}
 		switch s.Kind {
@@ -141,6 +143,26 @@ func (f *fsck) vnodes() error {
 		}
 		return f.ctx.Err()
 	})
+}
+
+// volumes checks the volume location database.
+func (f *fsck) volumes() error {
+	var l *locations
+	found, err := get(f.view, locationsKey(), func(b []byte) (err error) {
+		l, err = decodeLocations(b)
+		return err
+	})
+	if err != nil || !found {
+		f.problem("volume location database: %v, is there: %v", err, found)
+		return nil
+	}
+	for _, v := range l.volumes {
+		if root, err := getVnode(f.view, coda.RootFid(v.ID)); err != nil || root == nil {
+			f.problem("volume %s has no root: %v", v.Name, err)
+		}
+	}
+	f.located = l
+	return nil
 }
 
 // file checks the contents of a file. Contents that a later commit forgot meanwhile are not missed.
@@ -228,13 +250,15 @@ func (f *fsck) orphans() error {
 // replay checks the replay table.
 func (f *fsck) replay() error {
 	return scan(f.view, []byte{replayPrefix}, func(key, value []byte) error {
-		row, err := decodeReplay(f.s.volume.id, value)
+		if len(key) != 1+4+len(coda.ClientID{}) {
+			f.problem("replay row has key %x", key)
+			return nil
+		}
+		row, err := decodeReplay(binary.BigEndian.Uint32(key[1:]), value)
 		switch {
 		case err != nil:
 			f.problem("replay row %x: %v", key, err)
 			return nil
-		case len(key) != 1+4+len(coda.ClientID{}):
-			f.problem("replay row has key %x", key)
 		case row.first == 0 || row.first > row.last:
 			f.problem("replay row %x is about records %d to %d", key, row.first, row.last)
 		}

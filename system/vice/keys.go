@@ -9,12 +9,12 @@ import (
 
 // The first byte of a key says what it is. Numbers in keys are big-endian, so that keys sort as their numbers do.
 const (
-	serverPrefix = 'S' // -> serverRow
-	volumePrefix = 'V' // name -> volumeRow
-	vnodePrefix  = 'N' // fid -> vnode
-	entryPrefix  = 'E' // fid of the directory, name -> fid and kind
-	dataPrefix   = 'D' // content id -> contents of a small file
-	replayPrefix = 'R' // volume, client -> replayRow
+	serverPrefix    = 'S' // -> serverRow
+	locationsPrefix = 'V' // -> locations
+	vnodePrefix     = 'N' // fid -> vnode
+	entryPrefix     = 'E' // fid of the directory, name -> fid and kind
+	dataPrefix      = 'D' // content id -> contents of a small file
+	replayPrefix    = 'R' // volume, client -> replayRow
 
 	protectionPrefix = 'P' // -> the users and groups (package auth), as soon as there are any
 
@@ -48,7 +48,12 @@ func fidOf(key []byte) (coda.Fid, error) {
 
 func serverKey() []byte { return []byte{serverPrefix} }
 
-func volumeKey(name string) []byte { return append([]byte{volumePrefix}, name...) }
+func locationsKey() []byte { return []byte{locationsPrefix} }
+
+// inVolume is the common start of the keys of a kind that are about a volume.
+func inVolume(prefix byte, volume uint32) []byte {
+	return binary.BigEndian.AppendUint32([]byte{prefix}, volume)
+}
 
 func vnodeKey(f coda.Fid) []byte { return appendFid([]byte{vnodePrefix}, f) }
 
@@ -71,13 +76,11 @@ func contentOf(key []byte) (contentID, error) {
 }
 
 func replayKey(volume uint32, client coda.ClientID) []byte {
-	b := binary.BigEndian.AppendUint32([]byte{replayPrefix}, volume)
-	return append(b, client[:]...)
+	return append(inVolume(replayPrefix, volume), client[:]...)
 }
 
 func batchKey(b batchID) []byte {
-	k := binary.BigEndian.AppendUint32([]byte{batchPrefix}, b.volume)
-	k = append(k, b.client[:]...)
+	k := append(inVolume(batchPrefix, b.volume), b.client[:]...)
 	k = binary.BigEndian.AppendUint64(k, b.first)
 	return binary.BigEndian.AppendUint64(k, b.last)
 }

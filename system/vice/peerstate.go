@@ -33,6 +33,7 @@ type peerState struct {
 	slot       int
 	everything bool // settled objects and names are in it as well
 	filling    bool // the replica has not everything itself that is settled
+	locations  *locations
 	known      *knowledge
 	names      map[location]nameRow
 	objects    map[coda.Fid]peerObject
@@ -58,7 +59,7 @@ func (p *peerService) Unsettled(request *peerpb.UnsettledRequest, stream grpc.Se
 	}
 	v, _, _ := p.s.promises.read(0)
 	defer v.release()
-	d := &description{base: v, stream: stream, fids: map[coda.Fid]bool{}}
+	d := &description{base: v, locations: p.s.locations.Load(), stream: stream, fids: map[coda.Fid]bool{}}
 	for _, f := range also {
 		d.fids[f] = true
 	}
@@ -67,9 +68,10 @@ func (p *peerService) Unsettled(request *peerpb.UnsettledRequest, stream grpc.Se
 
 // description sends a replica's state.
 type description struct {
-	base   pebble.Reader
-	stream grpc.ServerStreamingServer[peerpb.UnsettledReply]
-	fids   map[coda.Fid]bool // objects to be described
+	base      pebble.Reader
+	locations *locations // not older than the view, and so perhaps without a volume that is in it
+	stream    grpc.ServerStreamingServer[peerpb.UnsettledReply]
+	fids      map[coda.Fid]bool // objects to be described
 }
 
 func (d *description) send(everything bool) error {
@@ -77,7 +79,7 @@ func (d *description) send(everything bool) error {
 	if err != nil {
 		return err
 	}
-	if err := d.stream.Send(&peerpb.UnsettledReply{Part: &peerpb.UnsettledReply_Head{Head: &peerpb.Head{Filling: filling}}}); err != nil {
+	if err := d.stream.Send(&peerpb.UnsettledReply{Part: &peerpb.UnsettledReply_Head{Head: &peerpb.Head{Filling: filling, Locations: d.locations.encode()}}}); err != nil {
 		return err
 	}
 	batches, err := readBatches(d.base)
@@ -121,7 +123,7 @@ func (d *description) sendName(p location, row nameRow) error {
 
 // sendSettled sends the names that have not been sent, and has all objects described.
 func (d *description) sendSettled(sent map[location]bool) error {
-	err := scanVnodes(d.base, func(v *vnode) error {
+	err := scanVnodes(d.base, []byte{vnodePrefix}, func(v *vnode) error {
 		d.fids[v.status.Fid] = true
 		return nil
 	})
@@ -200,6 +202,9 @@ func receiveState(ctx context.Context, peer peerpb.PeerClient, slot int, request
 	for {
 		reply, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
+			if s.locations == nil {
+				return nil, coda.Errorf("receive what is unsettled", coda.Invalid, "there is no head")
+			}
 			s.known = newKnowledge(batches)
 			return s, nil
 		}
@@ -209,6 +214,7 @@ func receiveState(ctx context.Context, peer peerpb.PeerClient, slot int, request
 		switch part := reply.Part.(type) {
 		case *peerpb.UnsettledReply_Head:
 			s.filling = part.Head.GetFilling()
+			s.locations, err = decodeLocations(part.Head.GetLocations())
 		case *peerpb.UnsettledReply_Batch:
 			var b *heldBatch
 			if b, err = batchFromProto(part.Batch); err == nil {
@@ -225,6 +231,21 @@ func receiveState(ctx context.Context, peer peerpb.PeerClient, slot int, request
 			return nil, err
 		}
 	}
+}
+
+// within leaves out what is about volumes that are not in a database: they were purged. The other replica will do the same.
+func (s *peerState) within(l *locations) {
+	var left []*heldBatch
+	for id, b := range s.known.batches {
+		if l.find(id.volume) != nil {
+			left = append(left, b)
+		}
+	}
+	if len(left) < len(s.known.batches) {
+		s.known = newKnowledge(left)
+	}
+	maps.DeleteFunc(s.names, func(p location, _ nameRow) bool { return l.find(p.dir.Volume) == nil })
+	maps.DeleteFunc(s.objects, func(f coda.Fid, _ peerObject) bool { return l.find(f.Volume) == nil })
 }
 
 func batchToProto(b *heldBatch) *peerpb.Batch {

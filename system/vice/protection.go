@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -108,11 +107,8 @@ func (s *Server) recoverProtection() error {
 // ChangeProtection has another database take the place of the one that there is, durably, and tells the other servers. Of a replicated volume's servers
 // only the one in slot 0 does so. A cell without a database begins with a new one.
 func (s *Server) ChangeProtection(ctx context.Context, change func(*auth.Database) (*auth.Database, error)) error {
-	if s.cfg.Replication.Slot != 0 {
-		return coda.Errorf("change users and groups", coda.Unsupported, "that is done on the server in slot 0")
-	}
-	if filling, err := s.filling(); err != nil || filling {
-		return coda.Errorf("change users and groups", coda.Busy, "the server has lost its disk or is new, and has not heard from the others yet: %w", orBusy(err))
+	if err := s.mayMake("users and groups"); err != nil {
+		return err
 	}
 	if err := s.protection.changing.take(ctx, "a change"); err != nil {
 		return err
@@ -132,15 +128,8 @@ func (s *Server) ChangeProtection(ctx context.Context, change func(*auth.Databas
 	if err := s.storeProtection(db); err != nil {
 		return err
 	}
-	s.tellProtection(ctx, db)
+	s.tellCell(ctx)
 	return nil
-}
-
-func orBusy(err error) error {
-	if err == nil {
-		return coda.Busy
-	}
-	return err
 }
 
 // storeProtection makes a database durable, and then the present one. What anybody may do can have changed, so that clients have to ask again. The caller has
@@ -158,42 +147,8 @@ func (s *Server) storeProtection(db *auth.Database) error {
 	return nil
 }
 
-// tellTime bounds the telling of one other server.
-const tellTime = 3 * time.Second
-
-// tellProtection gives a database to the other servers, as far as they can be reached.
-func (s *Server) tellProtection(ctx context.Context, db *auth.Database) {
-	var told sync.WaitGroup
-	for _, p := range s.peers {
-		told.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, tellTime)
-			defer cancel()
-			if _, err := p.service.Protection(ctx, &peerpb.ProtectionRequest{Have: db.Version(), Database: db.Encode()}); err != nil {
-				s.cfg.Log.Info("another server could not be told of users and groups, and will ask", "slot", p.slot, "err", err)
-			}
-		})
-	}
-	told.Wait()
-}
-
-// askProtection takes the users and groups over from another server, where it has a newer version.
-func (s *Server) askProtection(ctx context.Context, p *replica) error {
-	reply, err := p.service.Protection(ctx, &peerpb.ProtectionRequest{Have: s.protection.version()})
-	if err != nil {
-		return err
-	}
-	return s.takeProtection(ctx, reply.GetDatabase())
-}
-
 // takeProtection takes a database of another server over if it is newer.
-func (s *Server) takeProtection(ctx context.Context, b []byte) error {
-	if len(b) == 0 {
-		return nil
-	}
-	db, err := auth.Decode(b)
-	if err != nil {
-		return err
-	}
+func (s *Server) takeProtection(ctx context.Context, db *auth.Database) error {
 	if err := s.protection.changing.take(ctx, "the word of another server"); err != nil {
 		return err
 	}
@@ -202,18 +157,6 @@ func (s *Server) takeProtection(ctx context.Context, b []byte) error {
 		return nil
 	}
 	return s.storeProtection(db)
-}
-
-// Protection takes a newer database from another server, or gives it one.
-func (p *peerService) Protection(ctx context.Context, request *peerpb.ProtectionRequest) (*peerpb.ProtectionReply, error) {
-	if err := p.s.takeProtection(ctx, request.Database); err != nil {
-		return nil, err
-	}
-	db := p.s.protection.current.Load()
-	if db == nil || db.Version() <= request.Have {
-		return &peerpb.ProtectionReply{}, nil
-	}
-	return &peerpb.ProtectionReply{Database: db.Encode()}, nil
 }
 
 // isPeer refuses everybody but the other servers of the volume what is among servers: a client's certificate is not enough. Without TLS, which

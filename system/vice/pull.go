@@ -54,6 +54,10 @@ func (s *Server) joinOnce(ctx context.Context, p *replica, also []coda.Fid, pool
 	if err != nil {
 		return err
 	}
+	if err := s.takeLocations(ctx, asked.locations); err != nil {
+		return err
+	}
+	asked.within(s.locations.Load())
 	if err := s.fetchWanted(ctx, asked.peerState, pool); err != nil {
 		return err
 	}
@@ -119,6 +123,7 @@ func (s *Server) commitJoin(ctx context.Context, asked askedState, pool *fetched
 	defer s.writer.give()
 	base, _, _ := s.promises.read(0)
 	defer base.release()
+	remote.within(s.locations.Load())
 	j, err := newJoin(base, s.ground(), remote, pool.by)
 	if err == nil {
 		err = j.work()

@@ -27,7 +27,7 @@ func (s *Server) Reintegrate(stream reintegrateStream) error {
 		return err
 	}
 	about(ctx, batch.Client)
-	if err := s.known(batch.Volume); err != nil {
+	if _, err := s.known(ctx, batch.Volume); err != nil {
 		return err
 	}
 	done, err := s.answered(batch)

@@ -2,6 +2,7 @@ package vice
 
 import (
 	"crypto/sha256"
+	"fmt"
 
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/wire"
@@ -75,8 +76,8 @@ func (r Replication) firstNumber(store coda.ClientID) uint64 {
 	return uint64(r.Slot)<<slotShift | life<<lifeShift | (coda.RootNumber + 1)
 }
 
-// rootStore is the store id that the root of a replicated volume has when it is made: the same on all replicas.
-func rootStore(volume string) coda.StoreID {
-	sum := sha256.Sum256([]byte("root of " + volume))
+// rootStore is the store id that the root of a volume has when it is made: the same on all servers.
+func rootStore(v Location) coda.StoreID {
+	sum := sha256.Sum256(fmt.Appendf(nil, "root of %s, %x", v.Name, v.ID))
 	return coda.StoreID{Client: coda.ClientID(sum[:16]), Number: 1}
 }

@@ -19,7 +19,7 @@ func (s *Server) Resolve(ctx context.Context, request *vicepb.ResolveRequest) (*
 	}
 	for _, f := range fids {
 		about(ctx, f)
-		if err := s.known(f.Volume); err != nil {
+		if _, err := s.known(ctx, f.Volume); err != nil {
 			return nil, err
 		}
 	}

@@ -512,7 +512,7 @@ func TestServersShareUsers(t *testing.T) {
 	require.ErrorIs(t, err, coda.NoToken, "it has not heard of her")
 	servers[2].CutOff(false)
 	require.Eventually(t, func() bool {
-		_ = servers[2].Vice().AskProtection(t.Context())
+		_ = servers[2].Vice().AskCell(t.Context())
 		_, err := clients[2].As(ann.Token).Auth.WhoAmI(t.Context(), &vicepb.WhoAmIRequest{})
 		return err == nil
 	}, callTime, 10*time.Millisecond)

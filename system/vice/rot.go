@@ -93,7 +93,7 @@ type Salvage struct {
 func (s *Server) Salvage(ctx context.Context) (found Salvage, err error) {
 	v, _, _ := s.promises.read(0)
 	var files []coda.Fid
-	err = scanVnodes(v, func(file *vnode) error {
+	err = scanVnodes(v, []byte{vnodePrefix}, func(file *vnode) error {
 		if file.status.Kind == coda.File && file.content.place == inContainer {
 			files = append(files, file.status.Fid)
 		}

@@ -38,15 +38,10 @@ type vnode struct {
 type serverRow struct {
 	id    coda.ClientID // of the server, for the store ids of its own updates
 	epoch uint64        // counts the starts of the server
-}
-
-// volumeRow describes a volume.
-type volumeRow struct {
-	id   uint32
-	next uint64 // the next vnode number to grant
+	next  uint64        // the next vnode number to grant, in whatever volume
 
 	slot     int // of this server
-	replicas int // servers that hold the volume, at least 1
+	replicas int // servers that hold the volumes, at least 1
 }
 
 // replayRow is what the server remembers of a client's last batches.
@@ -282,34 +277,19 @@ func decodeEntry(dir coda.Fid, name string, b []byte) (coda.Entry, error) {
 }
 
 func (s serverRow) encode() []byte {
-	return binary.AppendUvarint(append(newRow(), s.id[:]...), s.epoch)
+	b := binary.AppendUvarint(append(newRow(), s.id[:]...), s.epoch)
+	return append(binary.AppendUvarint(b, s.next), byte(s.slot), byte(s.replicas))
 }
 
 func decodeServer(b []byte) (s serverRow, err error) {
 	r := readRow(b)
 	copy(s.id[:], r.bytes(uint64(len(s.id))))
-	s.epoch = r.number()
+	s.epoch, s.next = r.number(), r.number()
+	s.slot, s.replicas = int(r.byte()), int(r.byte())
+	if s.replicas < 1 || s.replicas > coda.VersionSlots || s.slot >= s.replicas {
+		r.err = errRow
+	}
 	return s, r.end()
-}
-
-func (v volumeRow) encode() []byte {
-	b := binary.AppendUvarint(binary.AppendUvarint(newRow(), uint64(v.id)), v.next)
-	if v.replicas > 1 {
-		b = append(b, byte(v.slot), byte(v.replicas))
-	}
-	return b
-}
-
-func decodeVolume(b []byte) (volumeRow, error) {
-	r := readRow(b)
-	v := volumeRow{id: r.number32(), next: r.number(), replicas: 1}
-	if r.err == nil && len(r.b) > 0 {
-		v.slot, v.replicas = int(r.byte()), int(r.byte())
-		if v.replicas < 2 || v.replicas > coda.VersionSlots || v.slot >= v.replicas {
-			r.err = errRow
-		}
-	}
-	return v, r.end()
 }
 
 func (p replayRow) encode() []byte {

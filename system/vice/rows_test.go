@@ -96,6 +96,7 @@ func FuzzRows(f *testing.F) {
 	f.Add((&vnode{status: coda.Status{Fid: coda.NewFid(7, 2, coda.Symlink), Kind: coda.Symlink, Target: "x"}}).encode())
 	f.Add(replayRow{last: 1, first: 1, refusals: []coda.Refusal{{Number: 1, Kind: 1}}, changed: make([]replayChanged, 1)}.encode())
 	f.Add(batchRow{refused: []uint64{1, 2}, objects: []batchObject{{fid: coda.RootFid(7), owed: 2, count: 1, numbers: []uint64{3}}}}.encode())
+	f.Add((&locations{version: 3, volumes: []Location{{ID: rootVolume, Name: "home", Quota: Quota{Bytes: 1}}, {ID: 9, Name: "users", Locked: true}}}).encode())
 	f.Add(unsettledRow{removed: &tombstone{dir: coda.RootFid(7), name: "x"}}.encode())
 	f.Add(compareRow{with: 2, times: 3}.encode())
 	f.Add(nameRow{originDir: coda.RootFid(7), originName: "y"}.encode())
@@ -136,7 +137,11 @@ func FuzzRows(f *testing.F) {
 		_, _ = decodeEntry(coda.RootFid(7), "x", b)
 		_, _ = decodeServer(b)
 		_, _ = decodeFilling(b)
-		_, _ = decodeVolume(b)
+		if l, err := decodeLocations(b); err == nil {
+			again, err := decodeLocations(l.encode())
+			require.NoError(t, err)
+			require.Equal(t, l, again)
+		}
 	})
 }
 

@@ -28,7 +28,6 @@ type Server struct {
 	cfg      Config
 	store    *store
 	row      serverRow
-	volume   volume
 	promises *promises
 	calls    *calls
 	policies policies
@@ -41,6 +40,13 @@ type Server struct {
 	settling *settling
 	asking   atomic.Int32 // joins that rely on what this server remembers
 
+	locations  atomic.Pointer[locations]
+	relocating *turn // whoever makes other locations
+	used       usages
+
+	granting *turn         // whoever grants numbers
+	next     atomic.Uint64 // the next number to grant; changed in turn, after it is durable
+
 	protection *protection
 	restricted atomic.Bool // some directory has an ACL
 
@@ -52,16 +58,7 @@ type Server struct {
 	closed  bool
 }
 
-// volume is the volume that a server serves.
-type volume struct {
-	name string
-	id   uint32
-
-	granting *turn         // whoever grants numbers
-	next     atomic.Uint64 // the next number to grant; changed in turn, after it is durable
-}
-
-// Open recovers the server's state from its disk, making the store and the volume if there are none, and removes what a crash left
+// Open recovers the server's state from its disk, making the store and the volume of the configuration if there are none, and removes what a crash left
 // behind. The server answers nobody before Serve. ctx bounds the recovery.
 func Open(ctx context.Context, cfg Config) (*Server, error) {
 	cfg, err := cfg.withDefaults()
@@ -75,7 +72,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, store: st, calls: newCalls(cfg.Timing.Request), serving: map[*grpc.Server]bool{},
 		writer: newTurn("writer's turn"), transfer: make(chan struct{}, cfg.Limits.Transfers),
-		volume: volume{name: cfg.Volume, granting: newTurn("granting of numbers")}, protection: newProtection(),
+		granting: newTurn("granting of numbers"), relocating: newTurn("changing of volumes"), used: usages{by: map[uint32]growth{}}, protection: newProtection(),
 	}
 	s.pieces.New = func() any {
 		b := make([]byte, pieceSize)
@@ -107,8 +104,9 @@ func (s *Server) newView() *view {
 	})
 }
 
-// recover reads the server's and the volume's rows or makes them, counts this start, and removes contents that belong to nothing.
+// recover reads the server's row and the volumes or makes them, counts this start, and removes contents that belong to nothing.
 func (s *Server) recover(ctx context.Context) error {
+	r := s.cfg.Replication
 	b := s.store.db.NewBatch()
 	defer b.Close()
 	found, err := get(s.store.db, serverKey(), func(row []byte) (err error) {
@@ -122,13 +120,18 @@ func (s *Server) recover(ctx context.Context) error {
 		if _, err := io.ReadFull(s.cfg.Entropy, s.row.id[:]); err != nil {
 			return fmt.Errorf("make a server id: %w", err)
 		}
+		s.row.next, s.row.slot, s.row.replicas = r.firstNumber(s.row.id), r.Slot, r.replicas()
 	}
+	if s.row.slot != r.Slot || s.row.replicas != r.replicas() {
+		return coda.Errorf("open it", coda.Invalid, "the store is slot %d of %d, the configuration says slot %d of %d", s.row.slot, s.row.replicas, r.Slot, r.replicas())
+	}
+	s.next.Store(s.row.next)
 	s.row.epoch++
 	if err := b.Set(serverKey(), s.row.encode(), nil); err != nil {
 		return err
 	}
-	if err := s.recoverVolume(b); err != nil {
-		return fmt.Errorf("recover volume %s: %w", s.cfg.Volume, err)
+	if err := s.recoverVolumes(b); err != nil {
+		return fmt.Errorf("recover volumes: %w", err)
 	}
 	s.store.commit(b)
 	if err := s.recoverProtection(); err != nil {
@@ -137,59 +140,41 @@ func (s *Server) recover(ctx context.Context) error {
 	return s.removeOrphans(ctx)
 }
 
-// onlyVolume is the number of the one volume that a server has.
-const onlyVolume = 1
-
-func (s *Server) recoverVolume(b *pebble.Batch) error {
-	r := s.cfg.Replication
-	row := volumeRow{id: onlyVolume, next: r.firstNumber(s.row.id), slot: r.Slot, replicas: r.replicas()}
-	found, err := get(s.store.db, volumeKey(s.cfg.Volume), func(b []byte) (err error) {
-		row, err = decodeVolume(b)
+// recoverVolumes reads which volumes there are, or makes the one of the configuration.
+func (s *Server) recoverVolumes(b *pebble.Batch) error {
+	var l *locations
+	found, err := get(s.store.db, locationsKey(), func(row []byte) (err error) {
+		l, err = decodeLocations(row)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if row.slot != r.Slot || row.replicas != r.replicas() {
-		return coda.Errorf("open it", coda.Invalid, "the store is slot %d of %d, the configuration says slot %d of %d", row.slot, row.replicas, r.Slot, r.replicas())
-	}
-	s.volume.id = row.id
-	s.volume.next.Store(row.next)
 	if found {
+		s.locations.Store(l)
+		if name := l.find(rootVolume).Name; name != s.cfg.Volume {
+			return coda.Errorf("open the store", coda.Exists, "the volume at its root is %s, the configuration says %s", name, s.cfg.Volume)
+		}
 		return nil
 	}
-	err = scan(s.store.db, []byte{volumePrefix}, func(key, _ []byte) error {
-		return coda.Errorf("make it", coda.Exists, "the store holds volume %s", key[1:])
-	})
-	if err != nil {
-		return err
-	}
-	root := vnode{status: coda.Status{Fid: coda.RootFid(row.id), Kind: coda.Directory, Mode: 0o755, Links: 1}}
-	root.status.Version.Slots[0] = 1
-	root.status.Version.Store = coda.StoreID{Client: s.row.id, Number: 1}
-	if r := s.cfg.Replication; r.replicated() {
-		for i := range r.replicas() {
-			root.status.Version.Slots[i] = 1
-		}
-		root.status.Version.Store = rootStore(s.cfg.Volume)
-		root.status.Digest = coda.Digest{}.After(root.status.Version.Store)
-	}
-	root.status.ACL = s.cfg.RootACL
-	if r.replicated() {
+	l = &locations{version: 1, volumes: []Location{{ID: rootVolume, Name: s.cfg.Volume, RootACL: s.cfg.RootACL}}}
+	s.locations.Store(l)
+	if s.cfg.Replication.replicated() {
 		if err := b.Set(fillingKey(), fillingRow(0).encode(), nil); err != nil {
 			return err
 		}
 	}
-	if err := b.Set(vnodeKey(root.status.Fid), root.encode(), nil); err != nil {
+	if err := s.makeRoot(b, l.volumes[0]); err != nil {
 		return err
 	}
-	return b.Set(volumeKey(s.cfg.Volume), row.encode(), nil)
+	return b.Set(locationsKey(), l.encode(), nil)
 }
 
-// removeOrphans removes container files that no object refers to: their batches were not committed, or had not come to removing them.
+// removeOrphans removes container files that no object refers to, and counts what the volumes have used of their quotas: their batches were not committed, or had not come to removing them.
 func (s *Server) removeOrphans(ctx context.Context) error {
 	wanted := map[string]bool{}
-	err := scanVnodes(s.store.db, func(v *vnode) error {
+	err := scanVnodes(s.store.db, []byte{vnodePrefix}, func(v *vnode) error {
+		s.used.change(nil, v)
 		if v.status.ACL != "" {
 			s.restricted.Store(true)
 		}

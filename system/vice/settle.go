@@ -191,8 +191,8 @@ func (s *Server) attendPeer(p *replica) {
 		}
 		ctx, cancel := context.WithTimeout(s.stopping, s.cfg.Timing.Request)
 		if round%settleTicks == 0 {
-			if err := s.askProtection(ctx, p); err != nil && s.stopping.Err() == nil {
-				s.cfg.Log.Debug("ask another server for users and groups", "slot", p.slot, "err", err)
+			if err := s.askCell(ctx, p); err != nil && s.stopping.Err() == nil {
+				s.cfg.Log.Debug("ask another server for users, groups and volumes", "slot", p.slot, "err", err)
 			}
 		}
 		if err := s.settleWith(ctx, p); err != nil && s.stopping.Err() == nil {

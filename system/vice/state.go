@@ -11,9 +11,10 @@ import (
 // State describes for a person what the server is doing: sessions with their queues, who has the writer's turn, requests with their ages.
 func (s *Server) State() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "server %v, profile %s, start %d, volume %s (%x), next vnode number %d\nclock: %s\n",
-		s.row.id, s.cfg.Profile, s.row.epoch, s.volume.name, s.volume.id, s.volume.next.Load(), s.cfg.Clock().UTC().Format(time.RFC3339Nano))
-	for _, t := range []*turn{s.writer, s.volume.granting} {
+	fmt.Fprintf(&b, "server %v, profile %s, start %d, next vnode number %d\nclock: %s\n",
+		s.row.id, s.cfg.Profile, s.row.epoch, s.next.Load(), s.cfg.Clock().UTC().Format(time.RFC3339Nano))
+	s.describeVolumes(&b)
+	for _, t := range []*turn{s.writer, s.granting, s.relocating} {
 		fmt.Fprintf(&b, "%s: held by %s\n", t.name, t.held())
 	}
 	s.policies.locking.describe(&b)
@@ -32,7 +33,17 @@ func (s *Server) State() string {
 	return b.String()
 }
 
-// maxBatches bounds the list of unsettled batches.
+// describeVolumes says which volumes there are, up to a screenful.
+func (s *Server) describeVolumes(b *strings.Builder) {
+	l := s.locations.Load()
+	fmt.Fprintf(b, "volumes: %d, version %d\n", len(l.volumes), l.version)
+	for _, v := range l.volumes[:min(len(l.volumes), maxBatches)] {
+		used := s.used.of(v.ID)
+		fmt.Fprintf(b, "  %s (%x): %d bytes in %d objects, quotas %d and %d, locked: %v\n", v.Name, v.ID, used.Bytes, used.Objects, v.Quota.Bytes, v.Quota.Objects, v.Locked)
+	}
+}
+
+// maxBatches bounds the list of unsettled batches, and that of volumes.
 const maxBatches = 20
 
 // describeReplicas says what is unsettled, and what the other servers have said about it.

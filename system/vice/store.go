@@ -143,9 +143,9 @@ func scanEntries(r pebble.Reader, dir coda.Fid, each func(coda.Entry) error) err
 	})
 }
 
-// scanVnodes calls each for every object of every volume until it fails.
-func scanVnodes(r pebble.Reader, each func(*vnode) error) error {
-	return scan(r, []byte{vnodePrefix}, func(key, value []byte) error {
+// scanVnodes calls each for every object whose key starts with prefix until it fails.
+func scanVnodes(r pebble.Reader, prefix []byte, each func(*vnode) error) error {
+	return scan(r, prefix, func(key, value []byte) error {
 		f, err := fidOf(key)
 		if err != nil {
 			return &coda.Error{Op: "read an object's key", Kind: coda.IO, Err: err}

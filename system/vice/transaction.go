@@ -16,15 +16,17 @@ type transaction struct {
 	ground
 	base    pebble.Reader
 	batch   batchID        // that is applied; zero for none
+	quota   Quota          // of its volume
+	used    growth         // of that, with what has been applied so far
 	client  coda.ClientID  // of the batch
 	who     *coda.Identity // for whom the records are applied
 	number  uint64         // of the record that is being applied
 	vnodes  map[coda.Fid]*object
 	entries map[coda.Fid]map[string]*binding
 	touched map[coda.Fid]*touch // of a replicated volume
-	refused []coda.Refusal // of the batch
-	applied bool           // a record, at least
-	adopted *batchRow      // of a batch that came from another replica before
+	refused []coda.Refusal      // of the batch
+	applied bool                // a record, at least
+	adopted *batchRow           // of a batch that came from another replica before
 }
 
 // ground is what a transaction has to know of the server.
@@ -39,7 +41,7 @@ type ground struct {
 // ground is where the next transaction starts.
 func (s *Server) ground() ground {
 	r := s.cfg.Replication
-	return ground{next: s.volume.next.Load(), slot: r.Slot, replicas: r.replicas(), restricted: s.restricted.Load()}
+	return ground{next: s.next.Load(), slot: r.Slot, replicas: r.replicas(), restricted: s.restricted.Load()}
 }
 
 // granted reports whether a server has granted a number, as far as this one can know: it knows its own grants only, since its store was made.
@@ -124,6 +126,7 @@ func (t *transaction) add(number uint64, s coda.Status) {
 	s.Version = coda.VersionVector{Store: coda.StoreID{Client: t.client, Number: number}}
 	s.Version.Slots[t.slot] = 1
 	t.vnodes[s.Fid].now = &vnode{status: s}
+	t.used.objects++
 	if t.replicated() {
 		t.touch(s.Fid)
 		t.addToDigest(t.vnodes[s.Fid].now)
@@ -133,6 +136,10 @@ func (t *transaction) add(number uint64, s coda.Status) {
 // drop removes an object that was looked up and loses its last name.
 func (t *transaction) drop(f coda.Fid, dir coda.Fid, name string) {
 	t.buryAt(f, dir, name)
+	t.used.objects--
+	if v := t.vnodes[f].now; v.status.Kind == coda.File {
+		t.used.bytes -= int64(v.status.Length)
+	}
 	t.vnodes[f].now = nil
 }
 

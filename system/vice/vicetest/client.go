@@ -29,24 +29,39 @@ type Client struct {
 
 	s       *Server
 	numbers []uint64 // granted and not used
-	last    uint64   // number of the last record made
+	last    *uint64  // number of the last record made, in whatever volume
 }
 
 // Client makes a client with its own connection. Clients with different numbers have different ids.
 func (s *Server) Client(number uint64) *Client {
 	s.t.Helper()
-	c := &Client{s: s}
+	c := &Client{s: s, last: new(uint64)}
 	c.Reconnect()
 	binary.BigEndian.PutUint64(c.ID[:], number)
 	c.ID[15] = 1
+	return c.In(Volume)
+}
+
+// In gives the same client, which works in another volume.
+func (c *Client) In(volume string) *Client {
+	c.s.t.Helper()
+	other := new(*c)
+	reply := c.Describe(volume)
+	other.Volume = reply.Volume
+	var err error
+	other.Root, err = wire.FidFromProto(reply.Root)
+	require.NoError(c.s.t, err)
+	return other
+}
+
+// Describe is what the server says of a volume.
+func (c *Client) Describe(volume string) *vicepb.VolumeReply {
+	c.s.t.Helper()
 	ctx, cancel := bounded()
 	defer cancel()
-	reply, err := c.Vice.Volume(ctx, &vicepb.VolumeRequest{Name: Volume}, grpc.WaitForReady(true))
-	require.NoError(s.t, err)
-	c.Volume = reply.Volume
-	c.Root, err = wire.FidFromProto(reply.Root)
-	require.NoError(s.t, err)
-	return c
+	reply, err := c.Vice.Volume(ctx, &vicepb.VolumeRequest{Name: volume}, grpc.WaitForReady(true))
+	require.NoError(c.s.t, err)
+	return reply
 }
 
 // Reconnect gives the client a new connection. A call on the old one right after the server's crash could still fail.
@@ -119,9 +134,9 @@ func (c *Client) Log() *Log { return &Log{c: c, Contents: map[uint64][]byte{}} }
 
 // Add appends a record and gives the version that it leaves behind, as far as a client can know it: the store id.
 func (l *Log) Add(op coda.Operation) coda.VersionVector {
-	l.c.last++
-	l.Records = append(l.Records, coda.Record{Number: l.c.last, Time: coda.Time(1e18 + int64(l.c.last)), Operation: op})
-	return coda.VersionVector{Store: coda.StoreID{Client: l.c.ID, Number: l.c.last}}
+	*l.c.last++
+	l.Records = append(l.Records, coda.Record{Number: *l.c.last, Time: coda.Time(1e18 + int64(*l.c.last)), Operation: op})
+	return coda.VersionVector{Store: coda.StoreID{Client: l.c.ID, Number: *l.c.last}}
 }
 
 // Create appends the making of a file.
@@ -140,7 +155,7 @@ func (l *Log) MakeDirectory(dir coda.Fid, name string) coda.Fid {
 // Store appends the store of contents.
 func (l *Log) Store(f coda.Fid, base coda.VersionVector, data []byte) coda.VersionVector {
 	v := l.Add(coda.Store{Fid: f, Base: base, Length: uint64(len(data)), Digest: sha256.Sum256(data)})
-	l.Contents[l.c.last] = data
+	l.Contents[*l.c.last] = data
 	return v
 }
 

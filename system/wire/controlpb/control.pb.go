@@ -79,6 +79,64 @@ func (Keep) EnumDescriptor() ([]byte, []int) {
 	return file_control_proto_rawDescGZIP(), []int{0}
 }
 
+type VolumeChange int32
+
+const (
+	VolumeChange_VOLUME_CHANGE_UNSPECIFIED VolumeChange = 0 // none
+	VolumeChange_VOLUME_CHANGE_CREATE      VolumeChange = 1
+	VolumeChange_VOLUME_CHANGE_PURGE       VolumeChange = 2 // everything in it is removed
+	VolumeChange_VOLUME_CHANGE_LOCK        VolumeChange = 3 // changes that clients make are refused as busy
+	VolumeChange_VOLUME_CHANGE_UNLOCK      VolumeChange = 4
+	VolumeChange_VOLUME_CHANGE_QUOTA       VolumeChange = 5
+)
+
+// Enum value maps for VolumeChange.
+var (
+	VolumeChange_name = map[int32]string{
+		0: "VOLUME_CHANGE_UNSPECIFIED",
+		1: "VOLUME_CHANGE_CREATE",
+		2: "VOLUME_CHANGE_PURGE",
+		3: "VOLUME_CHANGE_LOCK",
+		4: "VOLUME_CHANGE_UNLOCK",
+		5: "VOLUME_CHANGE_QUOTA",
+	}
+	VolumeChange_value = map[string]int32{
+		"VOLUME_CHANGE_UNSPECIFIED": 0,
+		"VOLUME_CHANGE_CREATE":      1,
+		"VOLUME_CHANGE_PURGE":       2,
+		"VOLUME_CHANGE_LOCK":        3,
+		"VOLUME_CHANGE_UNLOCK":      4,
+		"VOLUME_CHANGE_QUOTA":       5,
+	}
+)
+
+func (x VolumeChange) Enum() *VolumeChange {
+	p := new(VolumeChange)
+	*p = x
+	return p
+}
+
+func (x VolumeChange) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (VolumeChange) Descriptor() protoreflect.EnumDescriptor {
+	return file_control_proto_enumTypes[1].Descriptor()
+}
+
+func (VolumeChange) Type() protoreflect.EnumType {
+	return &file_control_proto_enumTypes[1]
+}
+
+func (x VolumeChange) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use VolumeChange.Descriptor instead.
+func (VolumeChange) EnumDescriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{1}
+}
+
 type ProtectionChange int32
 
 const (
@@ -127,11 +185,11 @@ func (x ProtectionChange) String() string {
 }
 
 func (ProtectionChange) Descriptor() protoreflect.EnumDescriptor {
-	return file_control_proto_enumTypes[1].Descriptor()
+	return file_control_proto_enumTypes[2].Descriptor()
 }
 
 func (ProtectionChange) Type() protoreflect.EnumType {
-	return &file_control_proto_enumTypes[1]
+	return &file_control_proto_enumTypes[2]
 }
 
 func (x ProtectionChange) Number() protoreflect.EnumNumber {
@@ -140,7 +198,7 @@ func (x ProtectionChange) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ProtectionChange.Descriptor instead.
 func (ProtectionChange) EnumDescriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{1}
+	return file_control_proto_rawDescGZIP(), []int{2}
 }
 
 type LogInRequest struct {
@@ -2742,6 +2800,126 @@ func (x *Call) GetWaitsFor() string {
 	return ""
 }
 
+type VolumesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Change        VolumeChange           `protobuf:"varint,1,opt,name=change,proto3,enum=coda.control.v1.VolumeChange" json:"change,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	RootAcl       []byte                 `protobuf:"bytes,3,opt,name=root_acl,json=rootAcl,proto3" json:"root_acl,omitempty"`                 // of a volume that is created; empty for that of the configuration
+	QuotaBytes    uint64                 `protobuf:"varint,4,opt,name=quota_bytes,json=quotaBytes,proto3" json:"quota_bytes,omitempty"`       // 0 for no limit
+	QuotaObjects  uint64                 `protobuf:"varint,5,opt,name=quota_objects,json=quotaObjects,proto3" json:"quota_objects,omitempty"` // 0 for no limit
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VolumesRequest) Reset() {
+	*x = VolumesRequest{}
+	mi := &file_control_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VolumesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VolumesRequest) ProtoMessage() {}
+
+func (x *VolumesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VolumesRequest.ProtoReflect.Descriptor instead.
+func (*VolumesRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *VolumesRequest) GetChange() VolumeChange {
+	if x != nil {
+		return x.Change
+	}
+	return VolumeChange_VOLUME_CHANGE_UNSPECIFIED
+}
+
+func (x *VolumesRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *VolumesRequest) GetRootAcl() []byte {
+	if x != nil {
+		return x.RootAcl
+	}
+	return nil
+}
+
+func (x *VolumesRequest) GetQuotaBytes() uint64 {
+	if x != nil {
+		return x.QuotaBytes
+	}
+	return 0
+}
+
+func (x *VolumesRequest) GetQuotaObjects() uint64 {
+	if x != nil {
+		return x.QuotaObjects
+	}
+	return 0
+}
+
+type VolumesReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Volumes       []*vicepb.VolumeReply  `protobuf:"bytes,1,rep,name=volumes,proto3" json:"volumes,omitempty"` // all of them, by their names
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VolumesReply) Reset() {
+	*x = VolumesReply{}
+	mi := &file_control_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VolumesReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VolumesReply) ProtoMessage() {}
+
+func (x *VolumesReply) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VolumesReply.ProtoReflect.Descriptor instead.
+func (*VolumesReply) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *VolumesReply) GetVolumes() []*vicepb.VolumeReply {
+	if x != nil {
+		return x.Volumes
+	}
+	return nil
+}
+
 type ProtectionRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Change        ProtectionChange       `protobuf:"varint,1,opt,name=change,proto3,enum=coda.control.v1.ProtectionChange" json:"change,omitempty"`
@@ -2754,7 +2932,7 @@ type ProtectionRequest struct {
 
 func (x *ProtectionRequest) Reset() {
 	*x = ProtectionRequest{}
-	mi := &file_control_proto_msgTypes[49]
+	mi := &file_control_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2766,7 +2944,7 @@ func (x *ProtectionRequest) String() string {
 func (*ProtectionRequest) ProtoMessage() {}
 
 func (x *ProtectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[49]
+	mi := &file_control_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2779,7 +2957,7 @@ func (x *ProtectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProtectionRequest.ProtoReflect.Descriptor instead.
 func (*ProtectionRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{49}
+	return file_control_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ProtectionRequest) GetChange() ProtectionChange {
@@ -2820,7 +2998,7 @@ type ProtectionReply struct {
 
 func (x *ProtectionReply) Reset() {
 	*x = ProtectionReply{}
-	mi := &file_control_proto_msgTypes[50]
+	mi := &file_control_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2832,7 +3010,7 @@ func (x *ProtectionReply) String() string {
 func (*ProtectionReply) ProtoMessage() {}
 
 func (x *ProtectionReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[50]
+	mi := &file_control_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2845,7 +3023,7 @@ func (x *ProtectionReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProtectionReply.ProtoReflect.Descriptor instead.
 func (*ProtectionReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{50}
+	return file_control_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ProtectionReply) GetVersion() uint64 {
@@ -2874,7 +3052,7 @@ type Principal struct {
 
 func (x *Principal) Reset() {
 	*x = Principal{}
-	mi := &file_control_proto_msgTypes[51]
+	mi := &file_control_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2886,7 +3064,7 @@ func (x *Principal) String() string {
 func (*Principal) ProtoMessage() {}
 
 func (x *Principal) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[51]
+	mi := &file_control_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2899,7 +3077,7 @@ func (x *Principal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Principal.ProtoReflect.Descriptor instead.
 func (*Principal) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{51}
+	return file_control_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Principal) GetNumber() int32 {
@@ -2938,7 +3116,7 @@ type FsckRequest struct {
 
 func (x *FsckRequest) Reset() {
 	*x = FsckRequest{}
-	mi := &file_control_proto_msgTypes[52]
+	mi := &file_control_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2950,7 +3128,7 @@ func (x *FsckRequest) String() string {
 func (*FsckRequest) ProtoMessage() {}
 
 func (x *FsckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[52]
+	mi := &file_control_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2963,7 +3141,7 @@ func (x *FsckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FsckRequest.ProtoReflect.Descriptor instead.
 func (*FsckRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{52}
+	return file_control_proto_rawDescGZIP(), []int{54}
 }
 
 type FsckReply struct {
@@ -2976,7 +3154,7 @@ type FsckReply struct {
 
 func (x *FsckReply) Reset() {
 	*x = FsckReply{}
-	mi := &file_control_proto_msgTypes[53]
+	mi := &file_control_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2988,7 +3166,7 @@ func (x *FsckReply) String() string {
 func (*FsckReply) ProtoMessage() {}
 
 func (x *FsckReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[53]
+	mi := &file_control_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3001,7 +3179,7 @@ func (x *FsckReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FsckReply.ProtoReflect.Descriptor instead.
 func (*FsckReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{53}
+	return file_control_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *FsckReply) GetProblems() []string {
@@ -3026,7 +3204,7 @@ type SalvageRequest struct {
 
 func (x *SalvageRequest) Reset() {
 	*x = SalvageRequest{}
-	mi := &file_control_proto_msgTypes[54]
+	mi := &file_control_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3038,7 +3216,7 @@ func (x *SalvageRequest) String() string {
 func (*SalvageRequest) ProtoMessage() {}
 
 func (x *SalvageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[54]
+	mi := &file_control_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3051,7 +3229,7 @@ func (x *SalvageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalvageRequest.ProtoReflect.Descriptor instead.
 func (*SalvageRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{54}
+	return file_control_proto_rawDescGZIP(), []int{56}
 }
 
 type SalvageReply struct {
@@ -3065,7 +3243,7 @@ type SalvageReply struct {
 
 func (x *SalvageReply) Reset() {
 	*x = SalvageReply{}
-	mi := &file_control_proto_msgTypes[55]
+	mi := &file_control_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3077,7 +3255,7 @@ func (x *SalvageReply) String() string {
 func (*SalvageReply) ProtoMessage() {}
 
 func (x *SalvageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[55]
+	mi := &file_control_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3090,7 +3268,7 @@ func (x *SalvageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalvageReply.ProtoReflect.Descriptor instead.
 func (*SalvageReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{55}
+	return file_control_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SalvageReply) GetFiles() uint64 {
@@ -3123,7 +3301,7 @@ type HeadRequest struct {
 
 func (x *HeadRequest) Reset() {
 	*x = HeadRequest{}
-	mi := &file_control_proto_msgTypes[56]
+	mi := &file_control_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3135,7 +3313,7 @@ func (x *HeadRequest) String() string {
 func (*HeadRequest) ProtoMessage() {}
 
 func (x *HeadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[56]
+	mi := &file_control_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3148,7 +3326,7 @@ func (x *HeadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeadRequest.ProtoReflect.Descriptor instead.
 func (*HeadRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{56}
+	return file_control_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *HeadRequest) GetFid() *vicepb.Fid {
@@ -3167,7 +3345,7 @@ type HeadReply struct {
 
 func (x *HeadReply) Reset() {
 	*x = HeadReply{}
-	mi := &file_control_proto_msgTypes[57]
+	mi := &file_control_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3179,7 +3357,7 @@ func (x *HeadReply) String() string {
 func (*HeadReply) ProtoMessage() {}
 
 func (x *HeadReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[57]
+	mi := &file_control_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3192,7 +3370,7 @@ func (x *HeadReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeadReply.ProtoReflect.Descriptor instead.
 func (*HeadReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{57}
+	return file_control_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *HeadReply) GetHead() []byte {
@@ -3204,14 +3382,14 @@ func (x *HeadReply) GetHead() []byte {
 
 type TreeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Volume        string                 `protobuf:"bytes,1,opt,name=volume,proto3" json:"volume,omitempty"`
+	Volume        string                 `protobuf:"bytes,1,opt,name=volume,proto3" json:"volume,omitempty"` // volumes that are mounted in it are walked where they are
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TreeRequest) Reset() {
 	*x = TreeRequest{}
-	mi := &file_control_proto_msgTypes[58]
+	mi := &file_control_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3223,7 +3401,7 @@ func (x *TreeRequest) String() string {
 func (*TreeRequest) ProtoMessage() {}
 
 func (x *TreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[58]
+	mi := &file_control_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3236,7 +3414,7 @@ func (x *TreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
 func (*TreeRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{58}
+	return file_control_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *TreeRequest) GetVolume() string {
@@ -3257,7 +3435,7 @@ type TreeReply struct {
 
 func (x *TreeReply) Reset() {
 	*x = TreeReply{}
-	mi := &file_control_proto_msgTypes[59]
+	mi := &file_control_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3269,7 +3447,7 @@ func (x *TreeReply) String() string {
 func (*TreeReply) ProtoMessage() {}
 
 func (x *TreeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[59]
+	mi := &file_control_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3282,7 +3460,7 @@ func (x *TreeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeReply.ProtoReflect.Descriptor instead.
 func (*TreeReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{59}
+	return file_control_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *TreeReply) GetPath() string {
@@ -3308,7 +3486,7 @@ type PathRequest struct {
 
 func (x *PathRequest) Reset() {
 	*x = PathRequest{}
-	mi := &file_control_proto_msgTypes[60]
+	mi := &file_control_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3320,7 +3498,7 @@ func (x *PathRequest) String() string {
 func (*PathRequest) ProtoMessage() {}
 
 func (x *PathRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[60]
+	mi := &file_control_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3333,7 +3511,7 @@ func (x *PathRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathRequest.ProtoReflect.Descriptor instead.
 func (*PathRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{60}
+	return file_control_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *PathRequest) GetPath() string {
@@ -3353,7 +3531,7 @@ type TwoPathsRequest struct {
 
 func (x *TwoPathsRequest) Reset() {
 	*x = TwoPathsRequest{}
-	mi := &file_control_proto_msgTypes[61]
+	mi := &file_control_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3365,7 +3543,7 @@ func (x *TwoPathsRequest) String() string {
 func (*TwoPathsRequest) ProtoMessage() {}
 
 func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[61]
+	mi := &file_control_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3378,7 +3556,7 @@ func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TwoPathsRequest.ProtoReflect.Descriptor instead.
 func (*TwoPathsRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{61}
+	return file_control_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *TwoPathsRequest) GetFrom() string {
@@ -3403,7 +3581,7 @@ type EmptyReply struct {
 
 func (x *EmptyReply) Reset() {
 	*x = EmptyReply{}
-	mi := &file_control_proto_msgTypes[62]
+	mi := &file_control_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3415,7 +3593,7 @@ func (x *EmptyReply) String() string {
 func (*EmptyReply) ProtoMessage() {}
 
 func (x *EmptyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[62]
+	mi := &file_control_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3428,7 +3606,7 @@ func (x *EmptyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmptyReply.ProtoReflect.Descriptor instead.
 func (*EmptyReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{62}
+	return file_control_proto_rawDescGZIP(), []int{64}
 }
 
 type StatReply struct {
@@ -3440,7 +3618,7 @@ type StatReply struct {
 
 func (x *StatReply) Reset() {
 	*x = StatReply{}
-	mi := &file_control_proto_msgTypes[63]
+	mi := &file_control_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3452,7 +3630,7 @@ func (x *StatReply) String() string {
 func (*StatReply) ProtoMessage() {}
 
 func (x *StatReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[63]
+	mi := &file_control_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3465,7 +3643,7 @@ func (x *StatReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatReply.ProtoReflect.Descriptor instead.
 func (*StatReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{63}
+	return file_control_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *StatReply) GetStatus() *vicepb.Status {
@@ -3484,7 +3662,7 @@ type ReadDirectoryReply struct {
 
 func (x *ReadDirectoryReply) Reset() {
 	*x = ReadDirectoryReply{}
-	mi := &file_control_proto_msgTypes[64]
+	mi := &file_control_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3496,7 +3674,7 @@ func (x *ReadDirectoryReply) String() string {
 func (*ReadDirectoryReply) ProtoMessage() {}
 
 func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[64]
+	mi := &file_control_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3509,7 +3687,7 @@ func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadDirectoryReply.ProtoReflect.Descriptor instead.
 func (*ReadDirectoryReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{64}
+	return file_control_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ReadDirectoryReply) GetEntries() []*vicepb.Entry {
@@ -3532,7 +3710,7 @@ type ReadFileReply struct {
 
 func (x *ReadFileReply) Reset() {
 	*x = ReadFileReply{}
-	mi := &file_control_proto_msgTypes[65]
+	mi := &file_control_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3544,7 +3722,7 @@ func (x *ReadFileReply) String() string {
 func (*ReadFileReply) ProtoMessage() {}
 
 func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[65]
+	mi := &file_control_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3557,7 +3735,7 @@ func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadFileReply.ProtoReflect.Descriptor instead.
 func (*ReadFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{65}
+	return file_control_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ReadFileReply) GetPart() isReadFileReply_Part {
@@ -3614,7 +3792,7 @@ type WriteFileRequest struct {
 
 func (x *WriteFileRequest) Reset() {
 	*x = WriteFileRequest{}
-	mi := &file_control_proto_msgTypes[66]
+	mi := &file_control_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3626,7 +3804,7 @@ func (x *WriteFileRequest) String() string {
 func (*WriteFileRequest) ProtoMessage() {}
 
 func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[66]
+	mi := &file_control_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3639,7 +3817,7 @@ func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileRequest.ProtoReflect.Descriptor instead.
 func (*WriteFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{66}
+	return file_control_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *WriteFileRequest) GetPart() isWriteFileRequest_Part {
@@ -3696,7 +3874,7 @@ type WriteFileHead struct {
 
 func (x *WriteFileHead) Reset() {
 	*x = WriteFileHead{}
-	mi := &file_control_proto_msgTypes[67]
+	mi := &file_control_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3708,7 +3886,7 @@ func (x *WriteFileHead) String() string {
 func (*WriteFileHead) ProtoMessage() {}
 
 func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[67]
+	mi := &file_control_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3721,7 +3899,7 @@ func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileHead.ProtoReflect.Descriptor instead.
 func (*WriteFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{67}
+	return file_control_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *WriteFileHead) GetPath() string {
@@ -3772,7 +3950,7 @@ type EditFileRequest struct {
 
 func (x *EditFileRequest) Reset() {
 	*x = EditFileRequest{}
-	mi := &file_control_proto_msgTypes[68]
+	mi := &file_control_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3784,7 +3962,7 @@ func (x *EditFileRequest) String() string {
 func (*EditFileRequest) ProtoMessage() {}
 
 func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[68]
+	mi := &file_control_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3797,7 +3975,7 @@ func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileRequest.ProtoReflect.Descriptor instead.
 func (*EditFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{68}
+	return file_control_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *EditFileRequest) GetPart() isEditFileRequest_Part {
@@ -3851,7 +4029,7 @@ type EditFileHead struct {
 
 func (x *EditFileHead) Reset() {
 	*x = EditFileHead{}
-	mi := &file_control_proto_msgTypes[69]
+	mi := &file_control_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3863,7 +4041,7 @@ func (x *EditFileHead) String() string {
 func (*EditFileHead) ProtoMessage() {}
 
 func (x *EditFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[69]
+	mi := &file_control_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3876,7 +4054,7 @@ func (x *EditFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileHead.ProtoReflect.Descriptor instead.
 func (*EditFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{69}
+	return file_control_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *EditFileHead) GetPath() string {
@@ -3904,7 +4082,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_control_proto_msgTypes[70]
+	mi := &file_control_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3916,7 +4094,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[70]
+	mi := &file_control_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3929,7 +4107,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{70}
+	return file_control_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *Change) GetOffset() int64 {
@@ -3967,7 +4145,7 @@ type EditFileReply struct {
 
 func (x *EditFileReply) Reset() {
 	*x = EditFileReply{}
-	mi := &file_control_proto_msgTypes[71]
+	mi := &file_control_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3979,7 +4157,7 @@ func (x *EditFileReply) String() string {
 func (*EditFileReply) ProtoMessage() {}
 
 func (x *EditFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[71]
+	mi := &file_control_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3992,7 +4170,7 @@ func (x *EditFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileReply.ProtoReflect.Descriptor instead.
 func (*EditFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{71}
+	return file_control_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *EditFileReply) GetPart() isEditFileReply_Part {
@@ -4062,7 +4240,7 @@ type SetAttributesRequest struct {
 
 func (x *SetAttributesRequest) Reset() {
 	*x = SetAttributesRequest{}
-	mi := &file_control_proto_msgTypes[72]
+	mi := &file_control_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4074,7 +4252,7 @@ func (x *SetAttributesRequest) String() string {
 func (*SetAttributesRequest) ProtoMessage() {}
 
 func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[72]
+	mi := &file_control_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4087,7 +4265,7 @@ func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAttributesRequest.ProtoReflect.Descriptor instead.
 func (*SetAttributesRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{72}
+	return file_control_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *SetAttributesRequest) GetPath() string {
@@ -4121,7 +4299,7 @@ type MakeDirectoryRequest struct {
 
 func (x *MakeDirectoryRequest) Reset() {
 	*x = MakeDirectoryRequest{}
-	mi := &file_control_proto_msgTypes[73]
+	mi := &file_control_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4133,7 +4311,7 @@ func (x *MakeDirectoryRequest) String() string {
 func (*MakeDirectoryRequest) ProtoMessage() {}
 
 func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[73]
+	mi := &file_control_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4146,7 +4324,7 @@ func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeDirectoryRequest.ProtoReflect.Descriptor instead.
 func (*MakeDirectoryRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{73}
+	return file_control_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *MakeDirectoryRequest) GetPath() string {
@@ -4173,7 +4351,7 @@ type MakeSymlinkRequest struct {
 
 func (x *MakeSymlinkRequest) Reset() {
 	*x = MakeSymlinkRequest{}
-	mi := &file_control_proto_msgTypes[74]
+	mi := &file_control_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4185,7 +4363,7 @@ func (x *MakeSymlinkRequest) String() string {
 func (*MakeSymlinkRequest) ProtoMessage() {}
 
 func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[74]
+	mi := &file_control_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4198,7 +4376,7 @@ func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeSymlinkRequest.ProtoReflect.Descriptor instead.
 func (*MakeSymlinkRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{74}
+	return file_control_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *MakeSymlinkRequest) GetPath() string {
@@ -4381,7 +4559,16 @@ const file_control_proto_rawDesc = "" +
 	"\toperation\x18\x01 \x01(\tR\toperation\x12\x16\n" +
 	"\x06object\x18\x02 \x01(\tR\x06object\x12\x10\n" +
 	"\x03age\x18\x03 \x01(\x03R\x03age\x12\x1b\n" +
-	"\twaits_for\x18\x04 \x01(\tR\bwaitsFor\"\x96\x01\n" +
+	"\twaits_for\x18\x04 \x01(\tR\bwaitsFor\"\xbc\x01\n" +
+	"\x0eVolumesRequest\x125\n" +
+	"\x06change\x18\x01 \x01(\x0e2\x1d.coda.control.v1.VolumeChangeR\x06change\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x19\n" +
+	"\broot_acl\x18\x03 \x01(\fR\arootAcl\x12\x1f\n" +
+	"\vquota_bytes\x18\x04 \x01(\x04R\n" +
+	"quotaBytes\x12#\n" +
+	"\rquota_objects\x18\x05 \x01(\x04R\fquotaObjects\"C\n" +
+	"\fVolumesReply\x123\n" +
+	"\avolumes\x18\x01 \x03(\v2\x19.coda.vice.v1.VolumeReplyR\avolumes\"\x96\x01\n" +
 	"\x11ProtectionRequest\x129\n" +
 	"\x06change\x18\x01 \x01(\x0e2!.coda.control.v1.ProtectionChangeR\x06change\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -4474,7 +4661,14 @@ const file_control_proto_rawDesc = "" +
 	"\n" +
 	"KEEP_LOCAL\x10\x02\x12\r\n" +
 	"\tKEEP_BOTH\x10\x03\x12\x11\n" +
-	"\rKEEP_CONTENTS\x10\x04*\x88\x02\n" +
+	"\rKEEP_CONTENTS\x10\x04*\xab\x01\n" +
+	"\fVolumeChange\x12\x1d\n" +
+	"\x19VOLUME_CHANGE_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14VOLUME_CHANGE_CREATE\x10\x01\x12\x17\n" +
+	"\x13VOLUME_CHANGE_PURGE\x10\x02\x12\x16\n" +
+	"\x12VOLUME_CHANGE_LOCK\x10\x03\x12\x18\n" +
+	"\x14VOLUME_CHANGE_UNLOCK\x10\x04\x12\x17\n" +
+	"\x13VOLUME_CHANGE_QUOTA\x10\x05*\x88\x02\n" +
 	"\x10ProtectionChange\x12!\n" +
 	"\x1dPROTECTION_CHANGE_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aPROTECTION_CHANGE_NEW_USER\x10\x01\x12\x1f\n" +
@@ -4513,14 +4707,15 @@ const file_control_proto_rawDesc = "" +
 	"HoardClear\x12\".coda.control.v1.HoardClearRequest\x1a .coda.control.v1.HoardClearReply\x12O\n" +
 	"\tHoardList\x12!.coda.control.v1.HoardListRequest\x1a\x1f.coda.control.v1.HoardListReply\x12O\n" +
 	"\tHoardWalk\x12!.coda.control.v1.HoardWalkRequest\x1a\x1f.coda.control.v1.HoardWalkReply\x12N\n" +
-	"\vHoardVerify\x12\x1c.coda.control.v1.PathRequest\x1a!.coda.control.v1.HoardVerifyReply2\xbc\x03\n" +
+	"\vHoardVerify\x12\x1c.coda.control.v1.PathRequest\x1a!.coda.control.v1.HoardVerifyReply2\x87\x04\n" +
 	"\x0eCodasrvControl\x12@\n" +
 	"\x04Fsck\x12\x1c.coda.control.v1.FsckRequest\x1a\x1a.coda.control.v1.FsckReply\x12I\n" +
 	"\aSalvage\x12\x1f.coda.control.v1.SalvageRequest\x1a\x1d.coda.control.v1.SalvageReply\x12B\n" +
 	"\x04Tree\x12\x1c.coda.control.v1.TreeRequest\x1a\x1a.coda.control.v1.TreeReply0\x01\x12@\n" +
 	"\x04Head\x12\x1c.coda.control.v1.HeadRequest\x1a\x1a.coda.control.v1.HeadReply\x12R\n" +
 	"\n" +
-	"Protection\x12\".coda.control.v1.ProtectionRequest\x1a .coda.control.v1.ProtectionReply\x12C\n" +
+	"Protection\x12\".coda.control.v1.ProtectionRequest\x1a .coda.control.v1.ProtectionReply\x12I\n" +
+	"\aVolumes\x12\x1f.coda.control.v1.VolumesRequest\x1a\x1d.coda.control.v1.VolumesReply\x12C\n" +
 	"\x05State\x12\x1d.coda.control.v1.StateRequest\x1a\x1b.coda.control.v1.StateReply2\xa8\a\n" +
 	"\n" +
 	"VenusFiles\x12@\n" +
@@ -4549,208 +4744,216 @@ func file_control_proto_rawDescGZIP() []byte {
 	return file_control_proto_rawDescData
 }
 
-var file_control_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 75)
+var file_control_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 77)
 var file_control_proto_goTypes = []any{
 	(Keep)(0),                       // 0: coda.control.v1.Keep
-	(ProtectionChange)(0),           // 1: coda.control.v1.ProtectionChange
-	(*LogInRequest)(nil),            // 2: coda.control.v1.LogInRequest
-	(*LogOutRequest)(nil),           // 3: coda.control.v1.LogOutRequest
-	(*ListTokensRequest)(nil),       // 4: coda.control.v1.ListTokensRequest
-	(*ListTokensReply)(nil),         // 5: coda.control.v1.ListTokensReply
-	(*Token)(nil),                   // 6: coda.control.v1.Token
-	(*ACLRequest)(nil),              // 7: coda.control.v1.ACLRequest
-	(*ACLReply)(nil),                // 8: coda.control.v1.ACLReply
-	(*ACLEntry)(nil),                // 9: coda.control.v1.ACLEntry
-	(*SetACLRequest)(nil),           // 10: coda.control.v1.SetACLRequest
-	(*Hoarded)(nil),                 // 11: coda.control.v1.Hoarded
-	(*HoardAddRequest)(nil),         // 12: coda.control.v1.HoardAddRequest
-	(*HoardAddReply)(nil),           // 13: coda.control.v1.HoardAddReply
-	(*HoardClearRequest)(nil),       // 14: coda.control.v1.HoardClearRequest
-	(*HoardClearReply)(nil),         // 15: coda.control.v1.HoardClearReply
-	(*HoardListRequest)(nil),        // 16: coda.control.v1.HoardListRequest
-	(*HoardListReply)(nil),          // 17: coda.control.v1.HoardListReply
-	(*HoardWalkRequest)(nil),        // 18: coda.control.v1.HoardWalkRequest
-	(*HoardWalkReply)(nil),          // 19: coda.control.v1.HoardWalkReply
-	(*HoardVerifyReply)(nil),        // 20: coda.control.v1.HoardVerifyReply
-	(*HoardState)(nil),              // 21: coda.control.v1.HoardState
-	(*CheckServersRequest)(nil),     // 22: coda.control.v1.CheckServersRequest
-	(*CheckServersReply)(nil),       // 23: coda.control.v1.CheckServersReply
-	(*Server)(nil),                  // 24: coda.control.v1.Server
-	(*ListVolumesRequest)(nil),      // 25: coda.control.v1.ListVolumesRequest
-	(*ListVolumesReply)(nil),        // 26: coda.control.v1.ListVolumesReply
-	(*Counters)(nil),                // 27: coda.control.v1.Counters
-	(*Queue)(nil),                   // 28: coda.control.v1.Queue
-	(*Volume)(nil),                  // 29: coda.control.v1.Volume
-	(*ForceReintegrateRequest)(nil), // 30: coda.control.v1.ForceReintegrateRequest
-	(*ForceReintegrateReply)(nil),   // 31: coda.control.v1.ForceReintegrateReply
-	(*DisconnectRequest)(nil),       // 32: coda.control.v1.DisconnectRequest
-	(*DisconnectReply)(nil),         // 33: coda.control.v1.DisconnectReply
-	(*ReconnectRequest)(nil),        // 34: coda.control.v1.ReconnectRequest
-	(*ReconnectReply)(nil),          // 35: coda.control.v1.ReconnectReply
-	(*FlushCacheRequest)(nil),       // 36: coda.control.v1.FlushCacheRequest
-	(*FlushCacheReply)(nil),         // 37: coda.control.v1.FlushCacheReply
-	(*ListConflictsRequest)(nil),    // 38: coda.control.v1.ListConflictsRequest
-	(*ListConflictsReply)(nil),      // 39: coda.control.v1.ListConflictsReply
-	(*Conflict)(nil),                // 40: coda.control.v1.Conflict
-	(*LocalRecord)(nil),             // 41: coda.control.v1.LocalRecord
-	(*ListLocalRequest)(nil),        // 42: coda.control.v1.ListLocalRequest
-	(*ListLocalReply)(nil),          // 43: coda.control.v1.ListLocalReply
-	(*CheckLocalRequest)(nil),       // 44: coda.control.v1.CheckLocalRequest
-	(*CheckLocalReply)(nil),         // 45: coda.control.v1.CheckLocalReply
-	(*RepairRequest)(nil),           // 46: coda.control.v1.RepairRequest
-	(*RepairReply)(nil),             // 47: coda.control.v1.RepairReply
-	(*StateRequest)(nil),            // 48: coda.control.v1.StateRequest
-	(*StateReply)(nil),              // 49: coda.control.v1.StateReply
-	(*Call)(nil),                    // 50: coda.control.v1.Call
-	(*ProtectionRequest)(nil),       // 51: coda.control.v1.ProtectionRequest
-	(*ProtectionReply)(nil),         // 52: coda.control.v1.ProtectionReply
-	(*Principal)(nil),               // 53: coda.control.v1.Principal
-	(*FsckRequest)(nil),             // 54: coda.control.v1.FsckRequest
-	(*FsckReply)(nil),               // 55: coda.control.v1.FsckReply
-	(*SalvageRequest)(nil),          // 56: coda.control.v1.SalvageRequest
-	(*SalvageReply)(nil),            // 57: coda.control.v1.SalvageReply
-	(*HeadRequest)(nil),             // 58: coda.control.v1.HeadRequest
-	(*HeadReply)(nil),               // 59: coda.control.v1.HeadReply
-	(*TreeRequest)(nil),             // 60: coda.control.v1.TreeRequest
-	(*TreeReply)(nil),               // 61: coda.control.v1.TreeReply
-	(*PathRequest)(nil),             // 62: coda.control.v1.PathRequest
-	(*TwoPathsRequest)(nil),         // 63: coda.control.v1.TwoPathsRequest
-	(*EmptyReply)(nil),              // 64: coda.control.v1.EmptyReply
-	(*StatReply)(nil),               // 65: coda.control.v1.StatReply
-	(*ReadDirectoryReply)(nil),      // 66: coda.control.v1.ReadDirectoryReply
-	(*ReadFileReply)(nil),           // 67: coda.control.v1.ReadFileReply
-	(*WriteFileRequest)(nil),        // 68: coda.control.v1.WriteFileRequest
-	(*WriteFileHead)(nil),           // 69: coda.control.v1.WriteFileHead
-	(*EditFileRequest)(nil),         // 70: coda.control.v1.EditFileRequest
-	(*EditFileHead)(nil),            // 71: coda.control.v1.EditFileHead
-	(*Change)(nil),                  // 72: coda.control.v1.Change
-	(*EditFileReply)(nil),           // 73: coda.control.v1.EditFileReply
-	(*SetAttributesRequest)(nil),    // 74: coda.control.v1.SetAttributesRequest
-	(*MakeDirectoryRequest)(nil),    // 75: coda.control.v1.MakeDirectoryRequest
-	(*MakeSymlinkRequest)(nil),      // 76: coda.control.v1.MakeSymlinkRequest
-	(*vicepb.Fid)(nil),              // 77: coda.vice.v1.Fid
-	(*vicepb.Status)(nil),           // 78: coda.vice.v1.Status
-	(*vicepb.Entry)(nil),            // 79: coda.vice.v1.Entry
+	(VolumeChange)(0),               // 1: coda.control.v1.VolumeChange
+	(ProtectionChange)(0),           // 2: coda.control.v1.ProtectionChange
+	(*LogInRequest)(nil),            // 3: coda.control.v1.LogInRequest
+	(*LogOutRequest)(nil),           // 4: coda.control.v1.LogOutRequest
+	(*ListTokensRequest)(nil),       // 5: coda.control.v1.ListTokensRequest
+	(*ListTokensReply)(nil),         // 6: coda.control.v1.ListTokensReply
+	(*Token)(nil),                   // 7: coda.control.v1.Token
+	(*ACLRequest)(nil),              // 8: coda.control.v1.ACLRequest
+	(*ACLReply)(nil),                // 9: coda.control.v1.ACLReply
+	(*ACLEntry)(nil),                // 10: coda.control.v1.ACLEntry
+	(*SetACLRequest)(nil),           // 11: coda.control.v1.SetACLRequest
+	(*Hoarded)(nil),                 // 12: coda.control.v1.Hoarded
+	(*HoardAddRequest)(nil),         // 13: coda.control.v1.HoardAddRequest
+	(*HoardAddReply)(nil),           // 14: coda.control.v1.HoardAddReply
+	(*HoardClearRequest)(nil),       // 15: coda.control.v1.HoardClearRequest
+	(*HoardClearReply)(nil),         // 16: coda.control.v1.HoardClearReply
+	(*HoardListRequest)(nil),        // 17: coda.control.v1.HoardListRequest
+	(*HoardListReply)(nil),          // 18: coda.control.v1.HoardListReply
+	(*HoardWalkRequest)(nil),        // 19: coda.control.v1.HoardWalkRequest
+	(*HoardWalkReply)(nil),          // 20: coda.control.v1.HoardWalkReply
+	(*HoardVerifyReply)(nil),        // 21: coda.control.v1.HoardVerifyReply
+	(*HoardState)(nil),              // 22: coda.control.v1.HoardState
+	(*CheckServersRequest)(nil),     // 23: coda.control.v1.CheckServersRequest
+	(*CheckServersReply)(nil),       // 24: coda.control.v1.CheckServersReply
+	(*Server)(nil),                  // 25: coda.control.v1.Server
+	(*ListVolumesRequest)(nil),      // 26: coda.control.v1.ListVolumesRequest
+	(*ListVolumesReply)(nil),        // 27: coda.control.v1.ListVolumesReply
+	(*Counters)(nil),                // 28: coda.control.v1.Counters
+	(*Queue)(nil),                   // 29: coda.control.v1.Queue
+	(*Volume)(nil),                  // 30: coda.control.v1.Volume
+	(*ForceReintegrateRequest)(nil), // 31: coda.control.v1.ForceReintegrateRequest
+	(*ForceReintegrateReply)(nil),   // 32: coda.control.v1.ForceReintegrateReply
+	(*DisconnectRequest)(nil),       // 33: coda.control.v1.DisconnectRequest
+	(*DisconnectReply)(nil),         // 34: coda.control.v1.DisconnectReply
+	(*ReconnectRequest)(nil),        // 35: coda.control.v1.ReconnectRequest
+	(*ReconnectReply)(nil),          // 36: coda.control.v1.ReconnectReply
+	(*FlushCacheRequest)(nil),       // 37: coda.control.v1.FlushCacheRequest
+	(*FlushCacheReply)(nil),         // 38: coda.control.v1.FlushCacheReply
+	(*ListConflictsRequest)(nil),    // 39: coda.control.v1.ListConflictsRequest
+	(*ListConflictsReply)(nil),      // 40: coda.control.v1.ListConflictsReply
+	(*Conflict)(nil),                // 41: coda.control.v1.Conflict
+	(*LocalRecord)(nil),             // 42: coda.control.v1.LocalRecord
+	(*ListLocalRequest)(nil),        // 43: coda.control.v1.ListLocalRequest
+	(*ListLocalReply)(nil),          // 44: coda.control.v1.ListLocalReply
+	(*CheckLocalRequest)(nil),       // 45: coda.control.v1.CheckLocalRequest
+	(*CheckLocalReply)(nil),         // 46: coda.control.v1.CheckLocalReply
+	(*RepairRequest)(nil),           // 47: coda.control.v1.RepairRequest
+	(*RepairReply)(nil),             // 48: coda.control.v1.RepairReply
+	(*StateRequest)(nil),            // 49: coda.control.v1.StateRequest
+	(*StateReply)(nil),              // 50: coda.control.v1.StateReply
+	(*Call)(nil),                    // 51: coda.control.v1.Call
+	(*VolumesRequest)(nil),          // 52: coda.control.v1.VolumesRequest
+	(*VolumesReply)(nil),            // 53: coda.control.v1.VolumesReply
+	(*ProtectionRequest)(nil),       // 54: coda.control.v1.ProtectionRequest
+	(*ProtectionReply)(nil),         // 55: coda.control.v1.ProtectionReply
+	(*Principal)(nil),               // 56: coda.control.v1.Principal
+	(*FsckRequest)(nil),             // 57: coda.control.v1.FsckRequest
+	(*FsckReply)(nil),               // 58: coda.control.v1.FsckReply
+	(*SalvageRequest)(nil),          // 59: coda.control.v1.SalvageRequest
+	(*SalvageReply)(nil),            // 60: coda.control.v1.SalvageReply
+	(*HeadRequest)(nil),             // 61: coda.control.v1.HeadRequest
+	(*HeadReply)(nil),               // 62: coda.control.v1.HeadReply
+	(*TreeRequest)(nil),             // 63: coda.control.v1.TreeRequest
+	(*TreeReply)(nil),               // 64: coda.control.v1.TreeReply
+	(*PathRequest)(nil),             // 65: coda.control.v1.PathRequest
+	(*TwoPathsRequest)(nil),         // 66: coda.control.v1.TwoPathsRequest
+	(*EmptyReply)(nil),              // 67: coda.control.v1.EmptyReply
+	(*StatReply)(nil),               // 68: coda.control.v1.StatReply
+	(*ReadDirectoryReply)(nil),      // 69: coda.control.v1.ReadDirectoryReply
+	(*ReadFileReply)(nil),           // 70: coda.control.v1.ReadFileReply
+	(*WriteFileRequest)(nil),        // 71: coda.control.v1.WriteFileRequest
+	(*WriteFileHead)(nil),           // 72: coda.control.v1.WriteFileHead
+	(*EditFileRequest)(nil),         // 73: coda.control.v1.EditFileRequest
+	(*EditFileHead)(nil),            // 74: coda.control.v1.EditFileHead
+	(*Change)(nil),                  // 75: coda.control.v1.Change
+	(*EditFileReply)(nil),           // 76: coda.control.v1.EditFileReply
+	(*SetAttributesRequest)(nil),    // 77: coda.control.v1.SetAttributesRequest
+	(*MakeDirectoryRequest)(nil),    // 78: coda.control.v1.MakeDirectoryRequest
+	(*MakeSymlinkRequest)(nil),      // 79: coda.control.v1.MakeSymlinkRequest
+	(*vicepb.VolumeReply)(nil),      // 80: coda.vice.v1.VolumeReply
+	(*vicepb.Fid)(nil),              // 81: coda.vice.v1.Fid
+	(*vicepb.Status)(nil),           // 82: coda.vice.v1.Status
+	(*vicepb.Entry)(nil),            // 83: coda.vice.v1.Entry
 }
 var file_control_proto_depIdxs = []int32{
-	6,  // 0: coda.control.v1.ListTokensReply.tokens:type_name -> coda.control.v1.Token
-	9,  // 1: coda.control.v1.ACLReply.entries:type_name -> coda.control.v1.ACLEntry
-	9,  // 2: coda.control.v1.SetACLRequest.entries:type_name -> coda.control.v1.ACLEntry
-	11, // 3: coda.control.v1.HoardAddRequest.entry:type_name -> coda.control.v1.Hoarded
-	11, // 4: coda.control.v1.HoardListReply.entries:type_name -> coda.control.v1.Hoarded
-	21, // 5: coda.control.v1.HoardVerifyReply.states:type_name -> coda.control.v1.HoardState
-	24, // 6: coda.control.v1.CheckServersReply.servers:type_name -> coda.control.v1.Server
-	29, // 7: coda.control.v1.ListVolumesReply.volumes:type_name -> coda.control.v1.Volume
-	28, // 8: coda.control.v1.ListVolumesReply.queue:type_name -> coda.control.v1.Queue
-	27, // 9: coda.control.v1.ListVolumesReply.counters:type_name -> coda.control.v1.Counters
-	24, // 10: coda.control.v1.Volume.replicas:type_name -> coda.control.v1.Server
-	40, // 11: coda.control.v1.ListConflictsReply.conflicts:type_name -> coda.control.v1.Conflict
-	41, // 12: coda.control.v1.ListLocalReply.records:type_name -> coda.control.v1.LocalRecord
-	41, // 13: coda.control.v1.CheckLocalReply.refused:type_name -> coda.control.v1.LocalRecord
+	7,  // 0: coda.control.v1.ListTokensReply.tokens:type_name -> coda.control.v1.Token
+	10, // 1: coda.control.v1.ACLReply.entries:type_name -> coda.control.v1.ACLEntry
+	10, // 2: coda.control.v1.SetACLRequest.entries:type_name -> coda.control.v1.ACLEntry
+	12, // 3: coda.control.v1.HoardAddRequest.entry:type_name -> coda.control.v1.Hoarded
+	12, // 4: coda.control.v1.HoardListReply.entries:type_name -> coda.control.v1.Hoarded
+	22, // 5: coda.control.v1.HoardVerifyReply.states:type_name -> coda.control.v1.HoardState
+	25, // 6: coda.control.v1.CheckServersReply.servers:type_name -> coda.control.v1.Server
+	30, // 7: coda.control.v1.ListVolumesReply.volumes:type_name -> coda.control.v1.Volume
+	29, // 8: coda.control.v1.ListVolumesReply.queue:type_name -> coda.control.v1.Queue
+	28, // 9: coda.control.v1.ListVolumesReply.counters:type_name -> coda.control.v1.Counters
+	25, // 10: coda.control.v1.Volume.replicas:type_name -> coda.control.v1.Server
+	41, // 11: coda.control.v1.ListConflictsReply.conflicts:type_name -> coda.control.v1.Conflict
+	42, // 12: coda.control.v1.ListLocalReply.records:type_name -> coda.control.v1.LocalRecord
+	42, // 13: coda.control.v1.CheckLocalReply.refused:type_name -> coda.control.v1.LocalRecord
 	0,  // 14: coda.control.v1.RepairRequest.keep:type_name -> coda.control.v1.Keep
-	50, // 15: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
-	1,  // 16: coda.control.v1.ProtectionRequest.change:type_name -> coda.control.v1.ProtectionChange
-	53, // 17: coda.control.v1.ProtectionReply.principals:type_name -> coda.control.v1.Principal
-	77, // 18: coda.control.v1.HeadRequest.fid:type_name -> coda.vice.v1.Fid
-	78, // 19: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
-	78, // 20: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
-	79, // 21: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
-	78, // 22: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
-	69, // 23: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
-	71, // 24: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
-	72, // 25: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
-	64, // 26: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
-	78, // 27: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
-	22, // 28: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
-	25, // 29: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
-	30, // 30: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
-	32, // 31: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
-	34, // 32: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
-	36, // 33: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
-	38, // 34: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
-	42, // 35: coda.control.v1.VenusControl.ListLocal:input_type -> coda.control.v1.ListLocalRequest
-	44, // 36: coda.control.v1.VenusControl.CheckLocal:input_type -> coda.control.v1.CheckLocalRequest
-	62, // 37: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
-	62, // 38: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
-	46, // 39: coda.control.v1.VenusControl.Repair:input_type -> coda.control.v1.RepairRequest
-	48, // 40: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
-	2,  // 41: coda.control.v1.VenusControl.LogIn:input_type -> coda.control.v1.LogInRequest
-	3,  // 42: coda.control.v1.VenusControl.LogOut:input_type -> coda.control.v1.LogOutRequest
-	4,  // 43: coda.control.v1.VenusControl.ListTokens:input_type -> coda.control.v1.ListTokensRequest
-	7,  // 44: coda.control.v1.VenusControl.ListACL:input_type -> coda.control.v1.ACLRequest
-	10, // 45: coda.control.v1.VenusControl.SetACL:input_type -> coda.control.v1.SetACLRequest
-	12, // 46: coda.control.v1.VenusControl.HoardAdd:input_type -> coda.control.v1.HoardAddRequest
-	62, // 47: coda.control.v1.VenusControl.HoardDelete:input_type -> coda.control.v1.PathRequest
-	14, // 48: coda.control.v1.VenusControl.HoardClear:input_type -> coda.control.v1.HoardClearRequest
-	16, // 49: coda.control.v1.VenusControl.HoardList:input_type -> coda.control.v1.HoardListRequest
-	18, // 50: coda.control.v1.VenusControl.HoardWalk:input_type -> coda.control.v1.HoardWalkRequest
-	62, // 51: coda.control.v1.VenusControl.HoardVerify:input_type -> coda.control.v1.PathRequest
-	54, // 52: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
-	56, // 53: coda.control.v1.CodasrvControl.Salvage:input_type -> coda.control.v1.SalvageRequest
-	60, // 54: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
-	58, // 55: coda.control.v1.CodasrvControl.Head:input_type -> coda.control.v1.HeadRequest
-	51, // 56: coda.control.v1.CodasrvControl.Protection:input_type -> coda.control.v1.ProtectionRequest
-	48, // 57: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
-	62, // 58: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
-	62, // 59: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
-	62, // 60: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
-	68, // 61: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
-	70, // 62: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
-	74, // 63: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
-	75, // 64: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
-	76, // 65: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
-	63, // 66: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
-	63, // 67: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
-	62, // 68: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
-	62, // 69: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
-	23, // 70: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
-	26, // 71: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
-	31, // 72: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
-	33, // 73: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
-	35, // 74: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
-	37, // 75: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
-	39, // 76: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
-	43, // 77: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
-	45, // 78: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
-	64, // 79: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
-	64, // 80: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
-	47, // 81: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
-	49, // 82: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
-	6,  // 83: coda.control.v1.VenusControl.LogIn:output_type -> coda.control.v1.Token
-	64, // 84: coda.control.v1.VenusControl.LogOut:output_type -> coda.control.v1.EmptyReply
-	5,  // 85: coda.control.v1.VenusControl.ListTokens:output_type -> coda.control.v1.ListTokensReply
-	8,  // 86: coda.control.v1.VenusControl.ListACL:output_type -> coda.control.v1.ACLReply
-	8,  // 87: coda.control.v1.VenusControl.SetACL:output_type -> coda.control.v1.ACLReply
-	13, // 88: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
-	64, // 89: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
-	15, // 90: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
-	17, // 91: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
-	19, // 92: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
-	20, // 93: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
-	55, // 94: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
-	57, // 95: coda.control.v1.CodasrvControl.Salvage:output_type -> coda.control.v1.SalvageReply
-	61, // 96: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
-	59, // 97: coda.control.v1.CodasrvControl.Head:output_type -> coda.control.v1.HeadReply
-	52, // 98: coda.control.v1.CodasrvControl.Protection:output_type -> coda.control.v1.ProtectionReply
-	49, // 99: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
-	65, // 100: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
-	66, // 101: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
-	67, // 102: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
-	65, // 103: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
-	73, // 104: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
-	65, // 105: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
-	65, // 106: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
-	65, // 107: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
-	65, // 108: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
-	64, // 109: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
-	64, // 110: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
-	64, // 111: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
-	70, // [70:112] is the sub-list for method output_type
-	28, // [28:70] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	51, // 15: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
+	1,  // 16: coda.control.v1.VolumesRequest.change:type_name -> coda.control.v1.VolumeChange
+	80, // 17: coda.control.v1.VolumesReply.volumes:type_name -> coda.vice.v1.VolumeReply
+	2,  // 18: coda.control.v1.ProtectionRequest.change:type_name -> coda.control.v1.ProtectionChange
+	56, // 19: coda.control.v1.ProtectionReply.principals:type_name -> coda.control.v1.Principal
+	81, // 20: coda.control.v1.HeadRequest.fid:type_name -> coda.vice.v1.Fid
+	82, // 21: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
+	82, // 22: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
+	83, // 23: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
+	82, // 24: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
+	72, // 25: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
+	74, // 26: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
+	75, // 27: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
+	67, // 28: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
+	82, // 29: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
+	23, // 30: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
+	26, // 31: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
+	31, // 32: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
+	33, // 33: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
+	35, // 34: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
+	37, // 35: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
+	39, // 36: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
+	43, // 37: coda.control.v1.VenusControl.ListLocal:input_type -> coda.control.v1.ListLocalRequest
+	45, // 38: coda.control.v1.VenusControl.CheckLocal:input_type -> coda.control.v1.CheckLocalRequest
+	65, // 39: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
+	65, // 40: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
+	47, // 41: coda.control.v1.VenusControl.Repair:input_type -> coda.control.v1.RepairRequest
+	49, // 42: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
+	3,  // 43: coda.control.v1.VenusControl.LogIn:input_type -> coda.control.v1.LogInRequest
+	4,  // 44: coda.control.v1.VenusControl.LogOut:input_type -> coda.control.v1.LogOutRequest
+	5,  // 45: coda.control.v1.VenusControl.ListTokens:input_type -> coda.control.v1.ListTokensRequest
+	8,  // 46: coda.control.v1.VenusControl.ListACL:input_type -> coda.control.v1.ACLRequest
+	11, // 47: coda.control.v1.VenusControl.SetACL:input_type -> coda.control.v1.SetACLRequest
+	13, // 48: coda.control.v1.VenusControl.HoardAdd:input_type -> coda.control.v1.HoardAddRequest
+	65, // 49: coda.control.v1.VenusControl.HoardDelete:input_type -> coda.control.v1.PathRequest
+	15, // 50: coda.control.v1.VenusControl.HoardClear:input_type -> coda.control.v1.HoardClearRequest
+	17, // 51: coda.control.v1.VenusControl.HoardList:input_type -> coda.control.v1.HoardListRequest
+	19, // 52: coda.control.v1.VenusControl.HoardWalk:input_type -> coda.control.v1.HoardWalkRequest
+	65, // 53: coda.control.v1.VenusControl.HoardVerify:input_type -> coda.control.v1.PathRequest
+	57, // 54: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
+	59, // 55: coda.control.v1.CodasrvControl.Salvage:input_type -> coda.control.v1.SalvageRequest
+	63, // 56: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
+	61, // 57: coda.control.v1.CodasrvControl.Head:input_type -> coda.control.v1.HeadRequest
+	54, // 58: coda.control.v1.CodasrvControl.Protection:input_type -> coda.control.v1.ProtectionRequest
+	52, // 59: coda.control.v1.CodasrvControl.Volumes:input_type -> coda.control.v1.VolumesRequest
+	49, // 60: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
+	65, // 61: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
+	65, // 62: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
+	65, // 63: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
+	71, // 64: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
+	73, // 65: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
+	77, // 66: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
+	78, // 67: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
+	79, // 68: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
+	66, // 69: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
+	66, // 70: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
+	65, // 71: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
+	65, // 72: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
+	24, // 73: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
+	27, // 74: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
+	32, // 75: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
+	34, // 76: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
+	36, // 77: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
+	38, // 78: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
+	40, // 79: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
+	44, // 80: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
+	46, // 81: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
+	67, // 82: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
+	67, // 83: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
+	48, // 84: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
+	50, // 85: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
+	7,  // 86: coda.control.v1.VenusControl.LogIn:output_type -> coda.control.v1.Token
+	67, // 87: coda.control.v1.VenusControl.LogOut:output_type -> coda.control.v1.EmptyReply
+	6,  // 88: coda.control.v1.VenusControl.ListTokens:output_type -> coda.control.v1.ListTokensReply
+	9,  // 89: coda.control.v1.VenusControl.ListACL:output_type -> coda.control.v1.ACLReply
+	9,  // 90: coda.control.v1.VenusControl.SetACL:output_type -> coda.control.v1.ACLReply
+	14, // 91: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
+	67, // 92: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
+	16, // 93: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
+	18, // 94: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
+	20, // 95: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
+	21, // 96: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
+	58, // 97: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
+	60, // 98: coda.control.v1.CodasrvControl.Salvage:output_type -> coda.control.v1.SalvageReply
+	64, // 99: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
+	62, // 100: coda.control.v1.CodasrvControl.Head:output_type -> coda.control.v1.HeadReply
+	55, // 101: coda.control.v1.CodasrvControl.Protection:output_type -> coda.control.v1.ProtectionReply
+	53, // 102: coda.control.v1.CodasrvControl.Volumes:output_type -> coda.control.v1.VolumesReply
+	50, // 103: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
+	68, // 104: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
+	69, // 105: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
+	70, // 106: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
+	68, // 107: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
+	76, // 108: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
+	68, // 109: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
+	68, // 110: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
+	68, // 111: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
+	68, // 112: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
+	67, // 113: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
+	67, // 114: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
+	67, // 115: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
+	73, // [73:116] is the sub-list for method output_type
+	30, // [30:73] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
@@ -4758,31 +4961,31 @@ func file_control_proto_init() {
 	if File_control_proto != nil {
 		return
 	}
-	file_control_proto_msgTypes[65].OneofWrappers = []any{
+	file_control_proto_msgTypes[67].OneofWrappers = []any{
 		(*ReadFileReply_Status)(nil),
 		(*ReadFileReply_Data)(nil),
 	}
-	file_control_proto_msgTypes[66].OneofWrappers = []any{
+	file_control_proto_msgTypes[68].OneofWrappers = []any{
 		(*WriteFileRequest_Head)(nil),
 		(*WriteFileRequest_Data)(nil),
 	}
-	file_control_proto_msgTypes[68].OneofWrappers = []any{
+	file_control_proto_msgTypes[70].OneofWrappers = []any{
 		(*EditFileRequest_Head)(nil),
 		(*EditFileRequest_Change)(nil),
 	}
-	file_control_proto_msgTypes[71].OneofWrappers = []any{
+	file_control_proto_msgTypes[73].OneofWrappers = []any{
 		(*EditFileReply_Data)(nil),
 		(*EditFileReply_Read)(nil),
 		(*EditFileReply_Status)(nil),
 	}
-	file_control_proto_msgTypes[72].OneofWrappers = []any{}
+	file_control_proto_msgTypes[74].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   75,
+			NumEnums:      3,
+			NumMessages:   77,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

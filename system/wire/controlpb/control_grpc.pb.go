@@ -1042,6 +1042,7 @@ const (
 	CodasrvControl_Tree_FullMethodName       = "/coda.control.v1.CodasrvControl/Tree"
 	CodasrvControl_Head_FullMethodName       = "/coda.control.v1.CodasrvControl/Head"
 	CodasrvControl_Protection_FullMethodName = "/coda.control.v1.CodasrvControl/Protection"
+	CodasrvControl_Volumes_FullMethodName    = "/coda.control.v1.CodasrvControl/Volumes"
 	CodasrvControl_State_FullMethodName      = "/coda.control.v1.CodasrvControl/State"
 )
 
@@ -1061,6 +1062,8 @@ type CodasrvControlClient interface {
 	Head(ctx context.Context, in *HeadRequest, opts ...grpc.CallOption) (*HeadReply, error)
 	// Protection changes the users and groups, or only lists them.
 	Protection(ctx context.Context, in *ProtectionRequest, opts ...grpc.CallOption) (*ProtectionReply, error)
+	// Volumes changes which volumes there are and what is said of them, or only lists them.
+	Volumes(ctx context.Context, in *VolumesRequest, opts ...grpc.CallOption) (*VolumesReply, error)
 	State(ctx context.Context, in *StateRequest, opts ...grpc.CallOption) (*StateReply, error)
 }
 
@@ -1131,6 +1134,16 @@ func (c *codasrvControlClient) Protection(ctx context.Context, in *ProtectionReq
 	return out, nil
 }
 
+func (c *codasrvControlClient) Volumes(ctx context.Context, in *VolumesRequest, opts ...grpc.CallOption) (*VolumesReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(VolumesReply)
+	err := c.cc.Invoke(ctx, CodasrvControl_Volumes_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *codasrvControlClient) State(ctx context.Context, in *StateRequest, opts ...grpc.CallOption) (*StateReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StateReply)
@@ -1157,6 +1170,8 @@ type CodasrvControlServer interface {
 	Head(context.Context, *HeadRequest) (*HeadReply, error)
 	// Protection changes the users and groups, or only lists them.
 	Protection(context.Context, *ProtectionRequest) (*ProtectionReply, error)
+	// Volumes changes which volumes there are and what is said of them, or only lists them.
+	Volumes(context.Context, *VolumesRequest) (*VolumesReply, error)
 	State(context.Context, *StateRequest) (*StateReply, error)
 	mustEmbedUnimplementedCodasrvControlServer()
 }
@@ -1182,6 +1197,9 @@ func (UnimplementedCodasrvControlServer) Head(context.Context, *HeadRequest) (*H
 }
 func (UnimplementedCodasrvControlServer) Protection(context.Context, *ProtectionRequest) (*ProtectionReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Protection not implemented")
+}
+func (UnimplementedCodasrvControlServer) Volumes(context.Context, *VolumesRequest) (*VolumesReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Volumes not implemented")
 }
 func (UnimplementedCodasrvControlServer) State(context.Context, *StateRequest) (*StateReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method State not implemented")
@@ -1290,6 +1308,24 @@ func _CodasrvControl_Protection_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _CodasrvControl_Volumes_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(VolumesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CodasrvControlServer).Volumes(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CodasrvControl_Volumes_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CodasrvControlServer).Volumes(ctx, req.(*VolumesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _CodasrvControl_State_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(StateRequest)
 	if err := dec(in); err != nil {
@@ -1330,6 +1366,10 @@ var CodasrvControl_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Protection",
 			Handler:    _CodasrvControl_Protection_Handler,
+		},
+		{
+			MethodName: "Volumes",
+			Handler:    _CodasrvControl_Volumes_Handler,
 		},
 		{
 			MethodName: "State",

@@ -76,28 +76,31 @@ func (SettleReply_State) EnumDescriptor() ([]byte, []int) {
 	return file_peer_proto_rawDescGZIP(), []int{16, 0}
 }
 
-type ProtectionRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Have          uint64                 `protobuf:"varint,1,opt,name=have,proto3" json:"have,omitempty"`        // the version that the one who asks has
-	Database      []byte                 `protobuf:"bytes,2,opt,name=database,proto3" json:"database,omitempty"` // that version, for a server that has an older one; may be empty
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+type CellRequest struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	ProtectionVersion uint64                 `protobuf:"varint,1,opt,name=protection_version,json=protectionVersion,proto3" json:"protection_version,omitempty"` // of the users and groups that the one who asks has, 0 for none
+	Protection        []byte                 `protobuf:"bytes,2,opt,name=protection,proto3" json:"protection,omitempty"`                                         // these, for a server that has older ones; may be empty
+	LocationsVersion  uint64                 `protobuf:"varint,3,opt,name=locations_version,json=locationsVersion,proto3" json:"locations_version,omitempty"`    // of the volumes that the one who asks knows of
+	LocationsDigest   []byte                 `protobuf:"bytes,4,opt,name=locations_digest,json=locationsDigest,proto3" json:"locations_digest,omitempty"`        // of these
+	Locations         []byte                 `protobuf:"bytes,5,opt,name=locations,proto3" json:"locations,omitempty"`                                           // these, for a server that knows older ones; may be empty
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
-func (x *ProtectionRequest) Reset() {
-	*x = ProtectionRequest{}
+func (x *CellRequest) Reset() {
+	*x = CellRequest{}
 	mi := &file_peer_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *ProtectionRequest) String() string {
+func (x *CellRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*ProtectionRequest) ProtoMessage() {}
+func (*CellRequest) ProtoMessage() {}
 
-func (x *ProtectionRequest) ProtoReflect() protoreflect.Message {
+func (x *CellRequest) ProtoReflect() protoreflect.Message {
 	mi := &file_peer_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -109,46 +112,68 @@ func (x *ProtectionRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use ProtectionRequest.ProtoReflect.Descriptor instead.
-func (*ProtectionRequest) Descriptor() ([]byte, []int) {
+// Deprecated: Use CellRequest.ProtoReflect.Descriptor instead.
+func (*CellRequest) Descriptor() ([]byte, []int) {
 	return file_peer_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *ProtectionRequest) GetHave() uint64 {
+func (x *CellRequest) GetProtectionVersion() uint64 {
 	if x != nil {
-		return x.Have
+		return x.ProtectionVersion
 	}
 	return 0
 }
 
-func (x *ProtectionRequest) GetDatabase() []byte {
+func (x *CellRequest) GetProtection() []byte {
 	if x != nil {
-		return x.Database
+		return x.Protection
 	}
 	return nil
 }
 
-type ProtectionReply struct {
+func (x *CellRequest) GetLocationsVersion() uint64 {
+	if x != nil {
+		return x.LocationsVersion
+	}
+	return 0
+}
+
+func (x *CellRequest) GetLocationsDigest() []byte {
+	if x != nil {
+		return x.LocationsDigest
+	}
+	return nil
+}
+
+func (x *CellRequest) GetLocations() []byte {
+	if x != nil {
+		return x.Locations
+	}
+	return nil
+}
+
+type CellReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Database      []byte                 `protobuf:"bytes,1,opt,name=database,proto3" json:"database,omitempty"` // empty where there is nothing newer
+	Protection    []byte                 `protobuf:"bytes,1,opt,name=protection,proto3" json:"protection,omitempty"` // empty where there is nothing newer
+	Locations     []byte                 `protobuf:"bytes,2,opt,name=locations,proto3" json:"locations,omitempty"`   // empty where there is nothing newer
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *ProtectionReply) Reset() {
-	*x = ProtectionReply{}
+func (x *CellReply) Reset() {
+	*x = CellReply{}
 	mi := &file_peer_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *ProtectionReply) String() string {
+func (x *CellReply) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*ProtectionReply) ProtoMessage() {}
+func (*CellReply) ProtoMessage() {}
 
-func (x *ProtectionReply) ProtoReflect() protoreflect.Message {
+func (x *CellReply) ProtoReflect() protoreflect.Message {
 	mi := &file_peer_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -160,14 +185,21 @@ func (x *ProtectionReply) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use ProtectionReply.ProtoReflect.Descriptor instead.
-func (*ProtectionReply) Descriptor() ([]byte, []int) {
+// Deprecated: Use CellReply.ProtoReflect.Descriptor instead.
+func (*CellReply) Descriptor() ([]byte, []int) {
 	return file_peer_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *ProtectionReply) GetDatabase() []byte {
+func (x *CellReply) GetProtection() []byte {
 	if x != nil {
-		return x.Database
+		return x.Protection
+	}
+	return nil
+}
+
+func (x *CellReply) GetLocations() []byte {
+	if x != nil {
+		return x.Locations
 	}
 	return nil
 }
@@ -341,7 +373,8 @@ func (*UnsettledReply_Object) isUnsettledReply_Part() {}
 // A Head says what kind of state follows.
 type Head struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Filling       bool                   `protobuf:"varint,1,opt,name=filling,proto3" json:"filling,omitempty"` // the server has lost its disk, or is new, and has not everything yet that is settled
+	Filling       bool                   `protobuf:"varint,1,opt,name=filling,proto3" json:"filling,omitempty"`    // the server has lost its disk, or is new, and has not everything yet that is settled
+	Locations     []byte                 `protobuf:"bytes,2,opt,name=locations,proto3" json:"locations,omitempty"` // the volumes that it knows of
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -381,6 +414,13 @@ func (x *Head) GetFilling() bool {
 		return x.Filling
 	}
 	return false
+}
+
+func (x *Head) GetLocations() []byte {
+	if x != nil {
+		return x.Locations
+	}
+	return nil
 }
 
 // A Batch is one that the server has.
@@ -1186,12 +1226,20 @@ const file_peer_proto_rawDesc = "" +
 	"\n" +
 	"\n" +
 	"peer.proto\x12\fcoda.peer.v1\x1a\n" +
-	"vice.proto\"C\n" +
-	"\x11ProtectionRequest\x12\x12\n" +
-	"\x04have\x18\x01 \x01(\x04R\x04have\x12\x1a\n" +
-	"\bdatabase\x18\x02 \x01(\fR\bdatabase\"-\n" +
-	"\x0fProtectionReply\x12\x1a\n" +
-	"\bdatabase\x18\x01 \x01(\fR\bdatabase\"Y\n" +
+	"vice.proto\"\xd2\x01\n" +
+	"\vCellRequest\x12-\n" +
+	"\x12protection_version\x18\x01 \x01(\x04R\x11protectionVersion\x12\x1e\n" +
+	"\n" +
+	"protection\x18\x02 \x01(\fR\n" +
+	"protection\x12+\n" +
+	"\x11locations_version\x18\x03 \x01(\x04R\x10locationsVersion\x12)\n" +
+	"\x10locations_digest\x18\x04 \x01(\fR\x0flocationsDigest\x12\x1c\n" +
+	"\tlocations\x18\x05 \x01(\fR\tlocations\"I\n" +
+	"\tCellReply\x12\x1e\n" +
+	"\n" +
+	"protection\x18\x01 \x01(\fR\n" +
+	"protection\x12\x1c\n" +
+	"\tlocations\x18\x02 \x01(\fR\tlocations\"Y\n" +
 	"\x10UnsettledRequest\x12\x1e\n" +
 	"\n" +
 	"everything\x18\x02 \x01(\bR\n" +
@@ -1202,9 +1250,10 @@ const file_peer_proto_rawDesc = "" +
 	"\x05batch\x18\x01 \x01(\v2\x13.coda.peer.v1.BatchH\x00R\x05batch\x12(\n" +
 	"\x04name\x18\x02 \x01(\v2\x12.coda.peer.v1.NameH\x00R\x04name\x12.\n" +
 	"\x06object\x18\x03 \x01(\v2\x14.coda.peer.v1.ObjectH\x00R\x06objectB\x06\n" +
-	"\x04part\" \n" +
+	"\x04part\">\n" +
 	"\x04Head\x12\x18\n" +
-	"\afilling\x18\x01 \x01(\bR\afilling\"\xcb\x01\n" +
+	"\afilling\x18\x01 \x01(\bR\afilling\x12\x1c\n" +
+	"\tlocations\x18\x02 \x01(\fR\tlocations\"\xcb\x01\n" +
 	"\x05Batch\x12\x16\n" +
 	"\x06volume\x18\a \x01(\rR\x06volume\x12\x16\n" +
 	"\x06client\x18\x01 \x01(\fR\x06client\x12\x14\n" +
@@ -1274,14 +1323,13 @@ const file_peer_proto_rawDesc = "" +
 	"\x05State\x12\x11\n" +
 	"\rSTATE_UNKNOWN\x10\x00\x12\x0f\n" +
 	"\vSTATE_KNOWN\x10\x01\x12\x14\n" +
-	"\x10STATE_EVERYWHERE\x10\x022\xe0\x02\n" +
+	"\x10STATE_EVERYWHERE\x10\x022\xce\x02\n" +
 	"\x04Peer\x12K\n" +
 	"\tUnsettled\x12\x1e.coda.peer.v1.UnsettledRequest\x1a\x1c.coda.peer.v1.UnsettledReply0\x01\x12:\n" +
 	"\x04Join\x12\x19.coda.peer.v1.JoinRequest\x1a\x17.coda.peer.v1.JoinReply\x12?\n" +
 	"\x05Fetch\x12\x1a.coda.vice.v1.FetchRequest\x1a\x18.coda.vice.v1.FetchReply0\x01\x12@\n" +
-	"\x06Settle\x12\x1b.coda.peer.v1.SettleRequest\x1a\x19.coda.peer.v1.SettleReply\x12L\n" +
-	"\n" +
-	"Protection\x12\x1f.coda.peer.v1.ProtectionRequest\x1a\x1d.coda.peer.v1.ProtectionReplyB5Z3github.com/codastress/codastress/system/wire/peerpbb\x06proto3"
+	"\x06Settle\x12\x1b.coda.peer.v1.SettleRequest\x1a\x19.coda.peer.v1.SettleReply\x12:\n" +
+	"\x04Cell\x12\x19.coda.peer.v1.CellRequest\x1a\x17.coda.peer.v1.CellReplyB5Z3github.com/codastress/codastress/system/wire/peerpbb\x06proto3"
 
 var (
 	file_peer_proto_rawDescOnce sync.Once
@@ -1299,8 +1347,8 @@ var file_peer_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_peer_proto_goTypes = []any{
 	(SettleReply_State)(0),       // 0: coda.peer.v1.SettleReply.State
-	(*ProtectionRequest)(nil),    // 1: coda.peer.v1.ProtectionRequest
-	(*ProtectionReply)(nil),      // 2: coda.peer.v1.ProtectionReply
+	(*CellRequest)(nil),          // 1: coda.peer.v1.CellRequest
+	(*CellReply)(nil),            // 2: coda.peer.v1.CellReply
 	(*UnsettledRequest)(nil),     // 3: coda.peer.v1.UnsettledRequest
 	(*UnsettledReply)(nil),       // 4: coda.peer.v1.UnsettledReply
 	(*Head)(nil),                 // 5: coda.peer.v1.Head
@@ -1360,12 +1408,12 @@ var file_peer_proto_depIdxs = []int32{
 	13, // 32: coda.peer.v1.Peer.Join:input_type -> coda.peer.v1.JoinRequest
 	23, // 33: coda.peer.v1.Peer.Fetch:input_type -> coda.vice.v1.FetchRequest
 	15, // 34: coda.peer.v1.Peer.Settle:input_type -> coda.peer.v1.SettleRequest
-	1,  // 35: coda.peer.v1.Peer.Protection:input_type -> coda.peer.v1.ProtectionRequest
+	1,  // 35: coda.peer.v1.Peer.Cell:input_type -> coda.peer.v1.CellRequest
 	4,  // 36: coda.peer.v1.Peer.Unsettled:output_type -> coda.peer.v1.UnsettledReply
 	14, // 37: coda.peer.v1.Peer.Join:output_type -> coda.peer.v1.JoinReply
 	24, // 38: coda.peer.v1.Peer.Fetch:output_type -> coda.vice.v1.FetchReply
 	17, // 39: coda.peer.v1.Peer.Settle:output_type -> coda.peer.v1.SettleReply
-	2,  // 40: coda.peer.v1.Peer.Protection:output_type -> coda.peer.v1.ProtectionReply
+	2,  // 40: coda.peer.v1.Peer.Cell:output_type -> coda.peer.v1.CellReply
 	36, // [36:41] is the sub-list for method output_type
 	31, // [31:36] is the sub-list for method input_type
 	31, // [31:31] is the sub-list for extension type_name

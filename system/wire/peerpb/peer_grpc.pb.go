@@ -25,11 +25,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Peer_Unsettled_FullMethodName  = "/coda.peer.v1.Peer/Unsettled"
-	Peer_Join_FullMethodName       = "/coda.peer.v1.Peer/Join"
-	Peer_Fetch_FullMethodName      = "/coda.peer.v1.Peer/Fetch"
-	Peer_Settle_FullMethodName     = "/coda.peer.v1.Peer/Settle"
-	Peer_Protection_FullMethodName = "/coda.peer.v1.Peer/Protection"
+	Peer_Unsettled_FullMethodName = "/coda.peer.v1.Peer/Unsettled"
+	Peer_Join_FullMethodName      = "/coda.peer.v1.Peer/Join"
+	Peer_Fetch_FullMethodName     = "/coda.peer.v1.Peer/Fetch"
+	Peer_Settle_FullMethodName    = "/coda.peer.v1.Peer/Settle"
+	Peer_Cell_FullMethodName      = "/coda.peer.v1.Peer/Cell"
 )
 
 // PeerClient is the client API for Peer service.
@@ -44,8 +44,8 @@ type PeerClient interface {
 	Fetch(ctx context.Context, in *vicepb.FetchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[vicepb.FetchReply], error)
 	// Settle asks which batches the server has, and tells it which ones all replicas have.
 	Settle(ctx context.Context, in *SettleRequest, opts ...grpc.CallOption) (*SettleReply, error)
-	// Protection gives the users and groups, where the server has a newer version of them.
-	Protection(ctx context.Context, in *ProtectionRequest, opts ...grpc.CallOption) (*ProtectionReply, error)
+	// Cell gives what all servers have and the one in slot 0 makes, where the server has a newer version of it, and tells it.
+	Cell(ctx context.Context, in *CellRequest, opts ...grpc.CallOption) (*CellReply, error)
 }
 
 type peerClient struct {
@@ -114,10 +114,10 @@ func (c *peerClient) Settle(ctx context.Context, in *SettleRequest, opts ...grpc
 	return out, nil
 }
 
-func (c *peerClient) Protection(ctx context.Context, in *ProtectionRequest, opts ...grpc.CallOption) (*ProtectionReply, error) {
+func (c *peerClient) Cell(ctx context.Context, in *CellRequest, opts ...grpc.CallOption) (*CellReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(ProtectionReply)
-	err := c.cc.Invoke(ctx, Peer_Protection_FullMethodName, in, out, cOpts...)
+	out := new(CellReply)
+	err := c.cc.Invoke(ctx, Peer_Cell_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -136,8 +136,8 @@ type PeerServer interface {
 	Fetch(*vicepb.FetchRequest, grpc.ServerStreamingServer[vicepb.FetchReply]) error
 	// Settle asks which batches the server has, and tells it which ones all replicas have.
 	Settle(context.Context, *SettleRequest) (*SettleReply, error)
-	// Protection gives the users and groups, where the server has a newer version of them.
-	Protection(context.Context, *ProtectionRequest) (*ProtectionReply, error)
+	// Cell gives what all servers have and the one in slot 0 makes, where the server has a newer version of it, and tells it.
+	Cell(context.Context, *CellRequest) (*CellReply, error)
 	mustEmbedUnimplementedPeerServer()
 }
 
@@ -160,8 +160,8 @@ func (UnimplementedPeerServer) Fetch(*vicepb.FetchRequest, grpc.ServerStreamingS
 func (UnimplementedPeerServer) Settle(context.Context, *SettleRequest) (*SettleReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Settle not implemented")
 }
-func (UnimplementedPeerServer) Protection(context.Context, *ProtectionRequest) (*ProtectionReply, error) {
-	return nil, status.Error(codes.Unimplemented, "method Protection not implemented")
+func (UnimplementedPeerServer) Cell(context.Context, *CellRequest) (*CellReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Cell not implemented")
 }
 func (UnimplementedPeerServer) mustEmbedUnimplementedPeerServer() {}
 func (UnimplementedPeerServer) testEmbeddedByValue()              {}
@@ -242,20 +242,20 @@ func _Peer_Settle_Handler(srv interface{}, ctx context.Context, dec func(interfa
 	return interceptor(ctx, in, info, handler)
 }
 
-func _Peer_Protection_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ProtectionRequest)
+func _Peer_Cell_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CellRequest)
 	if err := dec(in); err != nil {
 		return nil, err
 	}
 	if interceptor == nil {
-		return srv.(PeerServer).Protection(ctx, in)
+		return srv.(PeerServer).Cell(ctx, in)
 	}
 	info := &grpc.UnaryServerInfo{
 		Server:     srv,
-		FullMethod: Peer_Protection_FullMethodName,
+		FullMethod: Peer_Cell_FullMethodName,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(PeerServer).Protection(ctx, req.(*ProtectionRequest))
+		return srv.(PeerServer).Cell(ctx, req.(*CellRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -276,8 +276,8 @@ var Peer_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Peer_Settle_Handler,
 		},
 		{
-			MethodName: "Protection",
-			Handler:    _Peer_Protection_Handler,
+			MethodName: "Cell",
+			Handler:    _Peer_Cell_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

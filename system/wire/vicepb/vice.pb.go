@@ -106,6 +106,7 @@ const (
 	ErrorKind_ERROR_KIND_CLOSED         ErrorKind = 16 // the daemon is stopping
 	ErrorKind_ERROR_KIND_UNSUPPORTED    ErrorKind = 17
 	ErrorKind_ERROR_KIND_NO_TOKEN       ErrorKind = 18 // the request's token is not valid, or not any more
+	ErrorKind_ERROR_KIND_QUOTA_EXCEEDED ErrorKind = 19 // the volume may not hold more
 )
 
 // Enum value maps for ErrorKind.
@@ -130,6 +131,7 @@ var (
 		16: "ERROR_KIND_CLOSED",
 		17: "ERROR_KIND_UNSUPPORTED",
 		18: "ERROR_KIND_NO_TOKEN",
+		19: "ERROR_KIND_QUOTA_EXCEEDED",
 	}
 	ErrorKind_value = map[string]int32{
 		"ERROR_KIND_UNSPECIFIED":    0,
@@ -151,6 +153,7 @@ var (
 		"ERROR_KIND_CLOSED":         16,
 		"ERROR_KIND_UNSUPPORTED":    17,
 		"ERROR_KIND_NO_TOKEN":       18,
+		"ERROR_KIND_QUOTA_EXCEEDED": 19,
 	}
 )
 
@@ -1151,6 +1154,7 @@ func (x *Entry) GetKind() ObjectKind {
 type VolumeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Volume        uint32                 `protobuf:"varint,2,opt,name=volume,proto3" json:"volume,omitempty"` // where there is no name
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1192,13 +1196,25 @@ func (x *VolumeRequest) GetName() string {
 	return ""
 }
 
+func (x *VolumeRequest) GetVolume() uint32 {
+	if x != nil {
+		return x.Volume
+	}
+	return 0
+}
+
 type VolumeReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Volume        uint32                 `protobuf:"varint,1,opt,name=volume,proto3" json:"volume,omitempty"`
 	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	Root          *Fid                   `protobuf:"bytes,3,opt,name=root,proto3" json:"root,omitempty"`
-	Slot          uint32                 `protobuf:"varint,4,opt,name=slot,proto3" json:"slot,omitempty"`         // of this server in version vectors
-	Replicas      uint32                 `protobuf:"varint,5,opt,name=replicas,proto3" json:"replicas,omitempty"` // servers that hold the volume, in the slots 0, 1, ...; 0 and 1 both mean that it is not replicated
+	Slot          uint32                 `protobuf:"varint,4,opt,name=slot,proto3" json:"slot,omitempty"`                                     // of this server in version vectors
+	Replicas      uint32                 `protobuf:"varint,5,opt,name=replicas,proto3" json:"replicas,omitempty"`                             // servers that hold the volume, in the slots 0, 1, ...; 0 and 1 both mean that it is not replicated
+	QuotaBytes    uint64                 `protobuf:"varint,6,opt,name=quota_bytes,json=quotaBytes,proto3" json:"quota_bytes,omitempty"`       // that the contents of all files may have together, 0 for no limit
+	QuotaObjects  uint64                 `protobuf:"varint,7,opt,name=quota_objects,json=quotaObjects,proto3" json:"quota_objects,omitempty"` // files, directories and symlinks that there may be, the root not counted; 0 for no limit
+	UsedBytes     uint64                 `protobuf:"varint,8,opt,name=used_bytes,json=usedBytes,proto3" json:"used_bytes,omitempty"`          // of the quotas, on this server
+	UsedObjects   uint64                 `protobuf:"varint,9,opt,name=used_objects,json=usedObjects,proto3" json:"used_objects,omitempty"`
+	Locked        bool                   `protobuf:"varint,10,opt,name=locked,proto3" json:"locked,omitempty"` // changes are refused as busy
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1266,6 +1282,41 @@ func (x *VolumeReply) GetReplicas() uint32 {
 		return x.Replicas
 	}
 	return 0
+}
+
+func (x *VolumeReply) GetQuotaBytes() uint64 {
+	if x != nil {
+		return x.QuotaBytes
+	}
+	return 0
+}
+
+func (x *VolumeReply) GetQuotaObjects() uint64 {
+	if x != nil {
+		return x.QuotaObjects
+	}
+	return 0
+}
+
+func (x *VolumeReply) GetUsedBytes() uint64 {
+	if x != nil {
+		return x.UsedBytes
+	}
+	return 0
+}
+
+func (x *VolumeReply) GetUsedObjects() uint64 {
+	if x != nil {
+		return x.UsedObjects
+	}
+	return 0
+}
+
+func (x *VolumeReply) GetLocked() bool {
+	if x != nil {
+		return x.Locked
+	}
+	return false
 }
 
 type AllocateVnodesRequest struct {
@@ -4278,15 +4329,24 @@ const file_vice_proto_rawDesc = "" +
 	"\x05Entry\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12#\n" +
 	"\x03fid\x18\x02 \x01(\v2\x11.coda.vice.v1.FidR\x03fid\x12,\n" +
-	"\x04kind\x18\x03 \x01(\x0e2\x18.coda.vice.v1.ObjectKindR\x04kind\"#\n" +
+	"\x04kind\x18\x03 \x01(\x0e2\x18.coda.vice.v1.ObjectKindR\x04kind\";\n" +
 	"\rVolumeRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\x90\x01\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06volume\x18\x02 \x01(\rR\x06volume\"\xb0\x02\n" +
 	"\vVolumeReply\x12\x16\n" +
 	"\x06volume\x18\x01 \x01(\rR\x06volume\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12%\n" +
 	"\x04root\x18\x03 \x01(\v2\x11.coda.vice.v1.FidR\x04root\x12\x12\n" +
 	"\x04slot\x18\x04 \x01(\rR\x04slot\x12\x1a\n" +
-	"\breplicas\x18\x05 \x01(\rR\breplicas\"E\n" +
+	"\breplicas\x18\x05 \x01(\rR\breplicas\x12\x1f\n" +
+	"\vquota_bytes\x18\x06 \x01(\x04R\n" +
+	"quotaBytes\x12#\n" +
+	"\rquota_objects\x18\a \x01(\x04R\fquotaObjects\x12\x1d\n" +
+	"\n" +
+	"used_bytes\x18\b \x01(\x04R\tusedBytes\x12!\n" +
+	"\fused_objects\x18\t \x01(\x04R\vusedObjects\x12\x16\n" +
+	"\x06locked\x18\n" +
+	" \x01(\bR\x06locked\"E\n" +
 	"\x15AllocateVnodesRequest\x12\x16\n" +
 	"\x06volume\x18\x01 \x01(\rR\x06volume\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\rR\x05count\"A\n" +
@@ -4508,7 +4568,7 @@ const file_vice_proto_rawDesc = "" +
 	"\x17OBJECT_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10OBJECT_KIND_FILE\x10\x01\x12\x19\n" +
 	"\x15OBJECT_KIND_DIRECTORY\x10\x02\x12\x17\n" +
-	"\x13OBJECT_KIND_SYMLINK\x10\x03*\xfa\x03\n" +
+	"\x13OBJECT_KIND_SYMLINK\x10\x03*\x99\x04\n" +
 	"\tErrorKind\x12\x1a\n" +
 	"\x16ERROR_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14ERROR_KIND_NOT_FOUND\x10\x01\x12\x15\n" +
@@ -4529,7 +4589,8 @@ const file_vice_proto_rawDesc = "" +
 	"\x0fERROR_KIND_BUSY\x10\x0f\x12\x15\n" +
 	"\x11ERROR_KIND_CLOSED\x10\x10\x12\x1a\n" +
 	"\x16ERROR_KIND_UNSUPPORTED\x10\x11\x12\x17\n" +
-	"\x13ERROR_KIND_NO_TOKEN\x10\x122\xd0\x05\n" +
+	"\x13ERROR_KIND_NO_TOKEN\x10\x12\x12\x1d\n" +
+	"\x19ERROR_KIND_QUOTA_EXCEEDED\x10\x132\xd0\x05\n" +
 	"\x04Vice\x12@\n" +
 	"\x06Volume\x12\x1b.coda.vice.v1.VolumeRequest\x1a\x19.coda.vice.v1.VolumeReply\x12X\n" +
 	"\x0eAllocateVnodes\x12#.coda.vice.v1.AllocateVnodesRequest\x1a!.coda.vice.v1.AllocateVnodesReply\x12?\n" +

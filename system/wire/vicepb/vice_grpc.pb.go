@@ -45,7 +45,7 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 type ViceClient interface {
-	// Volume describes a volume by its name.
+	// Volume describes a volume, by its name or by its id.
 	Volume(ctx context.Context, in *VolumeRequest, opts ...grpc.CallOption) (*VolumeReply, error)
 	// AllocateVnodes grants numbers for new objects. A client makes the fids of the objects that it creates from them, so that
 	// it needs no temporary fids while it is disconnected. Grants are durable and never given twice.
@@ -199,7 +199,7 @@ func (c *viceClient) Resolve(ctx context.Context, in *ResolveRequest, opts ...gr
 // All implementations must embed UnimplementedViceServer
 // for forward compatibility.
 type ViceServer interface {
-	// Volume describes a volume by its name.
+	// Volume describes a volume, by its name or by its id.
 	Volume(context.Context, *VolumeRequest) (*VolumeReply, error)
 	// AllocateVnodes grants numbers for new objects. A client makes the fids of the objects that it creates from them, so that
 	// it needs no temporary fids while it is disconnected. Grants are durable and never given twice.
