@@ -19,7 +19,7 @@ var errUnsound = errors.New("the server is not sound")
 // volutilCommand is Coda's program for the volumes of a server.
 func volutilCommand() *cobra.Command {
 	tool := controlSocket{daemon: cluster.Codasrv}
-	cmd := tool.program("volutil", "Look after the volume of a running codasrv", time.Hour)
+	cmd := tool.program("volutil", "Look after the volumes of a running codasrv: of several, those are made and changed on that in slot 0", time.Hour)
 	add := func(name, help string, do func(context.Context, controlpb.CodasrvControlClient, io.Writer) error) {
 		cmd.AddCommand(&cobra.Command{Use: name, Short: help, Args: noArguments, RunE: func(cmd *cobra.Command, _ []string) error {
 			err := tool.askCodasrv(cmd.Context(), func(ctx context.Context, codasrv controlpb.CodasrvControlClient) error {
@@ -33,6 +33,7 @@ func volutilCommand() *cobra.Command {
 	}
 	add("fsck", "Check everything that the server keeps, and change nothing", fsck)
 	add("salvage", "Verify the contents of all files, and replace what is rotten by what other replicas have", salvage)
+	cmd.AddCommand(volumeCommands(&tool)...)
 	return cmd
 }
 

@@ -19,4 +19,21 @@ func TestVolutil(t *testing.T) {
 	}, time.Minute, 50*time.Millisecond)
 	said := codastress(t, exitPass, codastressed, "volutil", "salvage", "--socket", socket)
 	require.Equal(t, "0 files in containers, 0 mended, 0 lost\n", said.stdout.String())
+
+	volutil := func(status int, args ...string) *invocation {
+		return codastress(t, status, codastressed, append([]string{"volutil", "--socket", socket}, args...)...)
+	}
+	volutil(exitPass, "create", "users", "--root-acl", "System:AnyUser rl")
+	volutil(exitPass, "setquota", "users", "--bytes", "1000")
+	volutil(exitPass, "lock", "users")
+	require.Regexp(t, `(?s)^Name:     users\nId:       [0-9a-f]+\nReplicas: 1\nBytes:    0 of 1000\nObjects:  0 of any number\nLocked:   true\n$`,
+		volutil(exitPass, "info", "users").stdout.String())
+	volutil(exitPass, "unlock", "users")
+	require.Regexp(t, `^coda   1 +0 bytes  0 objects\nusers  [0-9a-f]+ +0 bytes  0 objects\n$`, volutil(exitPass, "list").stdout.String())
+	volutil(exitPass, "purge", "users")
+	require.Regexp(t, `^coda  1  0 bytes  0 objects\n$`, volutil(exitPass, "getvolumelist").stdout.String())
+	require.Contains(t, volutil(exitCluster, "info", "users").stderr.String(), "getvolumelist")
+	require.Contains(t, volutil(exitCluster, "purge", "coda").stderr.String(), "the one at the root")
+	require.Contains(t, volutil(exitUsage, "create", "a", "--root-acl", "nobody").stderr.String(), "--root-acl")
+	require.Contains(t, volutil(exitUsage, "create").stderr.String(), "volutil create --help")
 }

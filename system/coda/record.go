@@ -1,5 +1,7 @@
 package coda
 
+import "slices"
+
 // Record is one entry of the client modify log. The records of one client have rising numbers, with gaps where records were
 // cancelled; {client, Number} is the StoreID of the update.
 type Record struct {
@@ -171,6 +173,32 @@ func (o SetAttributes) Target() Fid { return o.Fid }
 
 // Target is the object concerned.
 func (o SetACL) Target() Fid { return o.Fid }
+
+// Volume is the volume that an operation is about; false where it names objects of several, which no operation can be about.
+func Volume(o Operation) (volume uint32, ok bool) {
+	var others []Fid
+	switch o := o.(type) {
+	case Create:
+		others = append(others, o.Parent)
+	case MakeDirectory:
+		others = append(others, o.Parent)
+	case MakeSymlink:
+		others = append(others, o.Parent)
+	case Link:
+		others = append(others, o.Parent)
+	case Remove:
+		others = append(others, o.Parent)
+	case RemoveDirectory:
+		others = append(others, o.Parent)
+	case Rename:
+		others = append(others, o.FromParent, o.ToParent)
+		if !o.Replaced.IsZero() {
+			others = append(others, o.Replaced)
+		}
+	}
+	volume = o.Target().Volume
+	return volume, !slices.ContainsFunc(others, func(f Fid) bool { return f.Volume != volume })
+}
 
 func (Store) operation()           {}
 func (Create) operation()          {}

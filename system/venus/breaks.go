@@ -233,6 +233,9 @@ func (v *Venus) forget(t *tx, o *object) {
 	o.unstash()
 	o.replay(v.id.Client)
 	v.notices.object(o.fid)
+	if dir, name, ok := v.mounts.place(o.fid.Volume); ok && isRoot(o.fid) {
+		v.notices.entry(dir, name) // the mount link leads nowhere now
+	}
 	v.agreed(t, o)
 	v.tidy(o)
 }

@@ -33,6 +33,7 @@ type call struct {
 	upcall   bool        // an application waits for it, and it is for the local user
 	uid      uint32      // who that is
 	repairs  bool        // it works on what is in conflict, and sees the server's version of it
+	mounts   bool        // it makes or removes a mount link
 	waits    string      // what it waits for; guarded by calls.mu
 }
 

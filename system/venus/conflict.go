@@ -392,6 +392,9 @@ func (v *Venus) pathOf(f coda.Fid) string {
 			return strings.Join(names, "/")
 		}
 		parent, name, ok := v.nameOf(f)
+		if isRoot(f) {
+			parent, name, ok = v.mounts.place(f.Volume)
+		}
 		if !ok {
 			break
 		}

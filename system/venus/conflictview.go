@@ -72,7 +72,7 @@ func (v *Venus) entry(c *call, d *object, name string) (coda.Entry, bool) {
 // it cannot be a link.
 func (v *Venus) inconsistent(f coda.Fid) bool {
 	o := v.objects[f]
-	return o != nil && o.word.marked && f != v.volume.Root
+	return o != nil && o.word.marked && !isRoot(f)
 }
 
 // linkFor is the link that is shown in the place of an entry for something in conflict.
@@ -158,6 +158,9 @@ func (v *Venus) untouchable(c *call, o *object) error {
 	if v.inconsistent(o.fid) && !c.repairs {
 		return c.fail(coda.Conflict, "the replicas of %v are inconsistent, and have to be repaired", o.fid)
 	}
+	if volume, mounts := coda.MountedVolume(o.local().Target); mounts && !c.mounts && !c.repairs {
+		return c.fail(coda.Busy, "volume %s is mounted here: see cfs rmmount", volume)
+	}
 	return nil
 }
 
@@ -225,7 +228,7 @@ func (v *Venus) above(f, dir coda.Fid) bool {
 			return true
 		}
 		d := v.objects[dir]
-		if d == nil || dir == v.volume.Root {
+		if d == nil || isRoot(dir) {
 			return false
 		}
 		dir = d.local().Parent
@@ -237,7 +240,7 @@ func (v *Venus) above(f, dir coda.Fid) bool {
 func (v *Venus) imagineAs(k *conflict, s coda.Status, entries []coda.Entry) *object {
 	s.Parent = k.place.dir
 	if s.Parent.IsZero() {
-		s.Parent = v.volume.Root
+		s.Parent = coda.RootFid(k.fid.Volume)
 	}
 	s.Version = coda.VersionVector{Store: coda.StoreID{Client: v.id.Client, Number: k.last().Number}}
 	o := &object{fid: s.Fid, word: wordOf(s), work: &work{local: s, exists: true}, names: &listing{complete: true}, madeUp: true}

@@ -19,7 +19,7 @@ func (v *Venus) owe(batch []*record, groups []replicas) {
 	}
 	for _, group := range groups {
 		for _, r := range v.group.members(group) {
-			r.owed = append(r.owed, &vicepb.UpdateSet{First: batch[0].Number, Last: batch[len(batch)-1].Number, Slots: uint32(group)})
+			r.owed = append(r.owed, &vicepb.UpdateSet{Volume: volumeOf(batch[0].Record), First: batch[0].Number, Last: batch[len(batch)-1].Number, Slots: uint32(group)})
 			wake(r.wakeOwed)
 		}
 	}
@@ -35,7 +35,7 @@ func (v *Venus) payOwed(ctx context.Context, r *replica) {
 		}
 		updates := r.owed[:min(len(r.owed), maxUpdates)]
 		r.owed = r.owed[len(updates):]
-		request := &vicepb.COP2Request{Client: wire.ClientIDToProto(v.id.Client), Volume: v.volume.ID, Updates: updates}
+		request := &vicepb.COP2Request{Client: wire.ClientIDToProto(v.id.Client), Updates: updates}
 		v.mu.Unlock()
 		if len(updates) == 0 {
 			select {

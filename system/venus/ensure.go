@@ -189,9 +189,6 @@ func (v *Venus) judge(o *object, n need) verdict {
 	if o.madeUp && has || o.ours() || (has && !o.fid.IsDirectory() && (o.dirty() || o.inFlight())) {
 		return useCache
 	}
-	if v.volume.ID != 0 && o.fid.Volume != v.volume.ID {
-		return outOfReach
-	}
 	switch v.group.state {
 	case linkDown:
 		if has {

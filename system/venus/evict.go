@@ -191,7 +191,7 @@ func (o *object) size() int64 {
 func (v *Venus) evictable() []*object {
 	var list []*object
 	for _, o := range v.objects {
-		if o.clean() && o.fid != v.volume.Root {
+		if o.clean() && !isRoot(o.fid) {
 			list = append(list, o)
 		}
 	}

@@ -251,7 +251,7 @@ func (v *Venus) eachHoarded(entries []Hoarded, visit func(path string, o *object
 		for name := range strings.SplitSeq(e.Path, "/") {
 			if name != "" && o != nil {
 				at, _ := o.lookup(name)
-				o = v.objects[at.Fid]
+				o = v.through(v.objects[at.Fid])
 			}
 		}
 		w := hoardVisit{v: v, seen: map[*object]struct{}{}, visit: visit}
@@ -278,6 +278,6 @@ func (w hoardVisit) below(path string, o *object, m mark) {
 	w.seen[o] = struct{}{}
 	for _, name := range o.sorted() {
 		e, _ := o.lookup(name)
-		w.below(strings.TrimPrefix(path+"/"+name, "/"), w.v.objects[e.Fid], child)
+		w.below(strings.TrimPrefix(path+"/"+name, "/"), w.v.through(w.v.objects[e.Fid]), child)
 	}
 }

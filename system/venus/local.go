@@ -75,13 +75,27 @@ func (v *Venus) CheckLocal(ctx context.Context, path string) (checked int, refus
 	defer c.leave()
 	v.mu.Lock()
 	list := v.localRecords(path)
-	request := &vicepb.CertifyRequest{Client: wire.ClientIDToProto(v.id.Client), Volume: v.volume.ID}
-	vice := v.group.preferred().remote.vice
 	v.mu.Unlock()
 	list = list[:min(len(list), wire.MaxCertify)]
-	if len(list) == 0 {
-		return 0, nil, nil
+	of := map[uint32][]localRecord{}
+	for _, r := range list {
+		volume := volumeOf(r.record)
+		of[volume] = append(of[volume], r)
 	}
+	for volume, part := range of {
+		more, err := v.certify(ctx, c, volume, part)
+		if err != nil {
+			return 0, nil, err
+		}
+		refused = append(refused, more...)
+	}
+	slices.SortFunc(refused, func(a, b LocalRecord) int { return cmp.Compare(a.Record, b.Record) })
+	return len(list), refused, nil
+}
+
+// certify asks the server which of the records about a volume it would refuse.
+func (v *Venus) certify(ctx context.Context, c *call, volume uint32, list []localRecord) (refused []LocalRecord, err error) {
+	request := &vicepb.CertifyRequest{Client: wire.ClientIDToProto(v.id.Client), Volume: volume}
 	byNumber := make(map[uint64]LocalRecord, len(list))
 	for _, r := range list {
 		request.Records = append(request.Records, wire.RecordToProto(r.record))
@@ -89,21 +103,21 @@ func (v *Venus) CheckLocal(ctx context.Context, path string) (checked int, refus
 	}
 	ctx, cancel := context.WithTimeout(ctx, v.cfg.Timing.Idle)
 	defer cancel()
-	reply, err := vice.Certify(wire.WithToken(ctx, v.background().token()), request)
+	reply, err := v.preferred().vice.Certify(wire.WithToken(ctx, v.background().token()), request)
 	if err != nil {
-		return 0, nil, c.wrap(wire.FromError("certify", err))
+		return nil, c.wrap(wire.FromError("certify", err))
 	}
 	refusals, err := wire.RefusalsFromProto(reply.Refusals)
 	if err != nil {
-		return 0, nil, c.wrap(err)
+		return nil, c.wrap(err)
 	}
 	for _, r := range refusals {
 		l, ok := byNumber[r.Number]
 		if !ok {
-			return 0, nil, c.fail(coda.Invalid, "the server answered about record %d", r.Number)
+			return nil, c.fail(coda.Invalid, "the server answered about record %d", r.Number)
 		}
 		l.Why = fmt.Sprintf("%v: %s", r.Kind, r.Why)
 		refused = append(refused, l)
 	}
-	return len(list), refused, nil
+	return refused, nil
 }

@@ -17,6 +17,7 @@ import (
 const (
 	metaIdentity = "identity" // identity
 	metaVolume   = "volume"   // volumeInfo
+	metaMounts   = "mounts"   // mounts
 	metaNumbers  = "numbers"  // numbers
 	metaGrants   = "grants"   // grants
 	metaFrozen   = "frozen"   // frozen
@@ -34,7 +35,7 @@ type identity struct {
 	Since  uint64 // the opening that was the first in that run
 }
 
-// volumeInfo is what the server said about the volume.
+// volumeInfo is what the server said about the volume at the root.
 type volumeInfo struct {
 	ID   uint32
 	Root coda.Fid

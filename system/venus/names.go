@@ -74,7 +74,7 @@ func (v *Venus) make(ctx context.Context, c *call, t *tx, dir coda.Fid, name str
 			}
 			continue
 		}
-		f, ok := v.newFid(t, kind)
+		f, ok := v.newFid(t, dir.Volume, kind)
 		if ok {
 			v.append(t, v.now(), operation(f))
 			o := v.object(f)
@@ -160,6 +160,9 @@ func (v *Venus) makeSymlink(ctx context.Context, c *call, at place, target strin
 	if coda.IsConflictTarget(target) {
 		return coda.Status{}, c.fail(coda.Invalid, "the link would look like an object in conflict")
 	}
+	if _, mounts := coda.MountedVolume(target); mounts && !c.mounts {
+		return coda.Status{}, c.fail(coda.Invalid, "the link would mount a volume: see cfs mkmount")
+	}
 	t := v.store.begin().by(c.user(v))
 	o, err := v.make(ctx, c, t, at.dir, at.name, coda.Symlink, func(f coda.Fid) coda.Operation {
 		return coda.MakeSymlink{Parent: at.dir, Name: at.name, Fid: f, PointsTo: target, Owner: owner}
@@ -237,6 +240,11 @@ func (v *Venus) Remove(ctx context.Context, dir coda.Fid, name string) error {
 }
 
 func (v *Venus) remove(ctx context.Context, c *call, dir coda.Fid, name string) error {
+	return v.removeBy(ctx, c, dir, name, v.policies.updates.conclude)
+}
+
+// removeBy is remove with another way of concluding it.
+func (v *Venus) removeBy(ctx context.Context, c *call, dir coda.Fid, name string, conclude func(context.Context, *call, *tx, *record) error) error {
 	o, err := v.child(ctx, c, dir, name, needStatus)
 	if err != nil {
 		return err
@@ -270,7 +278,7 @@ func (v *Venus) remove(ctx context.Context, c *call, dir coda.Fid, name string) 
 		r = v.append(t, v.now(), coda.Remove{Parent: dir, Name: name, Fid: gone.fid, Base: gone.base})
 	}
 	v.tidy(o)
-	return v.policies.updates.conclude(ctx, c, t, r)
+	return conclude(ctx, c, t, r)
 }
 
 // discard cancels what need not be sent of an object that is about to lose its last name: all of it when ok is true.

@@ -52,8 +52,8 @@ func (g *grants) left() (n uint64) {
 	return n
 }
 
-// newFid draws the fid of a new object; ok is false when no granted number is left.
-func (v *Venus) newFid(t *tx, kind coda.ObjectKind) (f coda.Fid, ok bool) {
+// newFid draws the fid of a new object in a volume; ok is false when no granted number is left.
+func (v *Venus) newFid(t *tx, volume uint32, kind coda.ObjectKind) (f coda.Fid, ok bool) {
 	n, moved, ok := v.grants.take()
 	if !ok {
 		return coda.Fid{}, false
@@ -64,7 +64,7 @@ func (v *Venus) newFid(t *tx, kind coda.ObjectKind) (f coda.Fid, ok bool) {
 	if v.grants.left() < grantLow {
 		wake(v.wakeGrant)
 	}
-	return coda.NewFid(v.volume.ID, n, kind), true
+	return coda.NewFid(volume, n, kind), true
 }
 
 // keepGrants keeps a reserve of vnode numbers, so that objects can be made while no server is reachable.

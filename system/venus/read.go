@@ -40,7 +40,7 @@ func (v *Venus) root(ctx context.Context, c *call) (coda.Fid, error) {
 	}
 }
 
-// Lookup finds a name in a directory. A free name gives coda.NotFound.
+// Lookup finds a name in a directory. A free name gives coda.NotFound, and a mount link the root of the volume, if there is such a volume.
 func (v *Venus) Lookup(ctx context.Context, dir coda.Fid, name string) (coda.Status, error) {
 	ctx, c, err := v.upcall(ctx, "lookup", dir, name, observing)
 	if err != nil {
@@ -54,8 +54,9 @@ func (v *Venus) Lookup(ctx context.Context, dir coda.Fid, name string) (coda.Sta
 	if err != nil {
 		return coda.Status{}, err
 	}
-	defer v.mu.Unlock()
-	return o.status(), nil
+	s := o.status()
+	v.mu.Unlock()
+	return v.cross(ctx, c, place{dir, name}, s)
 }
 
 // child finds what a name stands for, fit for a need. On success it returns with v.mu held.

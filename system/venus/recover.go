@@ -109,7 +109,7 @@ func (v *Venus) listContainers() (map[string]int64, error) {
 
 func (v *Venus) recoverMeta() error {
 	var n numbers
-	for name, into := range map[string]any{metaVolume: &v.volume, metaNumbers: &n, metaGrants: &v.grants, metaFrozen: &v.frozen} {
+	for name, into := range map[string]any{metaVolume: &v.volume, metaMounts: &v.mounts, metaNumbers: &n, metaGrants: &v.grants, metaFrozen: &v.frozen} {
 		if _, err := readMeta(v.store.db, name, into); err != nil {
 			return err
 		}

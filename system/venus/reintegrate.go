@@ -252,7 +252,7 @@ func (v *Venus) freeze(t *tx, failures int) (batch []*record, wait time.Duration
 	}
 	bytes := uint64(0)
 	for r := head; r != nil && len(batch) < limit; r = r.next {
-		if r.session != nil || r.user != head.user || v.policies.batching.full(batch, bytes, r) {
+		if r.session != nil || r.user != head.user || volumeOf(r.Record) != volumeOf(head.Record) || v.policies.batching.full(batch, bytes, r) {
 			break
 		}
 		if op, ok := r.Operation.(coda.Store); ok {
@@ -336,7 +336,7 @@ func (v *Venus) sendRecords(stream vicepb.Vice_ReintegrateClient, batch []*recor
 		return stream.Send(m)
 	}
 	head := wire.BatchToProto(wire.Batch{
-		Client: v.id.Client, Session: q.session, Volume: v.volume.ID, First: batch[0].Number, Last: batch[len(batch)-1].Number,
+		Client: v.id.Client, Session: q.session, Volume: volumeOf(batch[0].Record), First: batch[0].Number, Last: batch[len(batch)-1].Number,
 		Connected: batch[0].connected && len(batch) == 1,
 	})
 	if err := send(&vicepb.ReintegrateRequest{Part: &vicepb.ReintegrateRequest_Head{Head: head}}); err != nil {

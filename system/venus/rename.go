@@ -21,6 +21,9 @@ func (v *Venus) rename(ctx context.Context, c *call, from, to place, noReplace b
 	if err := newNameAllowed(to.name); err != nil {
 		return c.wrap(err)
 	}
+	if from.dir.Volume != to.dir.Volume {
+		return c.fail(coda.CrossDevice, "%v and %v are in different volumes", from.dir, to.dir)
+	}
 	for {
 		m, err := v.prepareMove(ctx, c, from.dir, from.name, to.dir, to.name)
 		if err != nil {

@@ -60,7 +60,34 @@ func (s *controlService) ListVolumes(context.Context, *controlpb.ListVolumesRequ
 	}, Volumes: []*controlpb.Volume{{
 		Name: v.Name, Volume: v.ID, State: v.State, LogRecords: v.LogRecords, LogBytes: v.LogBytes,
 		CachedObjects: v.CachedObjects, CachedBytes: v.CachedBytes, Conflicts: v.Conflicts, Replicas: servers(v.Replicas), Waits: v.Waits,
-	}}}, nil
+	}}, Mounted: s.mounted()}, nil
+}
+
+func (s *controlService) mounted() (list []*controlpb.MountedVolume) {
+	for _, m := range s.v.MountedVolumes() {
+		list = append(list, &controlpb.MountedVolume{Name: m.Name, Volume: m.ID, Path: m.Path, LogRecords: uint64(m.LogRecords)})
+	}
+	return list
+}
+
+// Mount mounts a volume.
+func (s *controlService) Mount(ctx context.Context, r *controlpb.MountRequest) (*controlpb.EmptyReply, error) {
+	ctx = WithUID(ctx, r.Uid)
+	dir, name, err := s.v.LookupParent(ctx, r.Path)
+	if err != nil {
+		return nil, err
+	}
+	return &controlpb.EmptyReply{}, s.v.Mount(ctx, dir, name, r.Volume)
+}
+
+// Unmount removes a mount link.
+func (s *controlService) Unmount(ctx context.Context, r *controlpb.PathRequest) (*controlpb.EmptyReply, error) {
+	ctx = WithUID(ctx, r.Uid)
+	dir, name, err := s.v.LookupParent(ctx, r.Path)
+	if err != nil {
+		return nil, err
+	}
+	return &controlpb.EmptyReply{}, s.v.Unmount(ctx, dir, name)
 }
 
 // ForceReintegrate waits until the log is empty.

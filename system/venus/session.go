@@ -190,6 +190,7 @@ func (v *Venus) openSession(ctx context.Context, r *replica, w *vicepb.Welcome) 
 		r.life = ctx
 	}
 	v.group.renew()
+	v.mounts.doubt()
 	v.learnRights(w)
 	for _, o := range v.objects {
 		v.withdraw(o, r)

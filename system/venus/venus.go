@@ -31,7 +31,8 @@ type Venus struct {
 	mu         sync.Mutex
 	closed     bool
 	id         identity
-	volume     volumeInfo // zero until the server was reached once
+	volume     volumeInfo // the one at the root; zero until the server was reached once
+	mounts     mounts
 	objects    map[coda.Fid]*object
 	log        modifyLog
 	frozen     frozen
@@ -76,7 +77,7 @@ func Open(ctx context.Context, cfg Config) (*Venus, error) {
 	}
 	v := &Venus{
 		cfg: cfg, logger: cfg.Log, ballast: b, store: s, calls: newCalls(), notices: newNotices(), users: newUsers(),
-		objects: map[coda.Fid]*object{}, conflicts: newConflicts(), hoard: newHoard(),
+		objects: map[coda.Fid]*object{}, conflicts: newConflicts(), hoard: newHoard(), mounts: mounts{},
 		granted: make(chan struct{}), settled: make(chan struct{}), forced: map[*uint64]struct{}{},
 		wakeLog: make(chan struct{}, 1), wakeEvict: make(chan struct{}, 1), wakeGrant: make(chan struct{}, 1),
 		wakeSweep: make(chan struct{}, 1),

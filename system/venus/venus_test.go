@@ -234,7 +234,7 @@ func (c *client) walk(dir coda.Fid, prefix string, tree map[string]string) error
 		switch s.Kind {
 		case coda.Directory:
 			tree[prefix+e.Name] = "directory"
-			if err := c.walk(e.Fid, prefix+e.Name+"/", tree); err != nil {
+			if err := c.walk(s.Fid, prefix+e.Name+"/", tree); err != nil {
 				return err
 			}
 		case coda.Symlink:

@@ -21,8 +21,10 @@ func typeBits(k coda.ObjectKind) uint32 {
 		return unix.S_IFDIR
 	case coda.Symlink:
 		return unix.S_IFLNK
-	default:
+	case coda.File:
 		return unix.S_IFREG
+	default:
+		return 0 // of an entry of which a listing does not tell
 	}
 }
 

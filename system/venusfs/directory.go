@@ -71,6 +71,9 @@ func (f *rawFileSystem) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fu
 		if err != nil {
 			return r.status(err)
 		}
+		for i, e := range entries {
+			entries[i] = f.fs.Listed(e)
+		}
 		d.entries, d.read = entries, true
 		d.parent = d.node.fid
 		if s, err := f.fs.GetAttributes(r, d.node.fid); err == nil && !s.Parent.IsZero() {

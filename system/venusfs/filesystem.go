@@ -16,6 +16,7 @@ type FileSystem[H Handle] interface {
 	GetAttributes(ctx context.Context, f coda.Fid) (coda.Status, error)
 	SetAttributes(ctx context.Context, f coda.Fid, changes venus.Changes) (coda.Status, error)
 	ReadDirectory(ctx context.Context, f coda.Fid) ([]coda.Entry, error)
+	Listed(e coda.Entry) coda.Entry
 	Create(ctx context.Context, dir coda.Fid, name string, mode, owner uint32, flags venus.OpenFlags) (coda.Status, H, error)
 	OpenFile(ctx context.Context, f coda.Fid, flags venus.OpenFlags) (H, error)
 	MakeDirectory(ctx context.Context, dir coda.Fid, name string, mode, owner uint32) (coda.Status, error)

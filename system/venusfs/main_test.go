@@ -129,6 +129,16 @@ func repairChild(v *venus.Venus, command, path string) error {
 	case "keep-local":
 		_, err := v.Repair(ctx, path, venus.KeepLocal)
 		return err
+	case "mount", "unmount": // the last name is that of the volume, too
+		dir, name, err := v.LookupParent(ctx, path)
+		switch {
+		case err != nil:
+			return err
+		case command == "mount":
+			return v.Mount(ctx, dir, name, name)
+		default:
+			return v.Unmount(ctx, dir, name)
+		}
 	default:
 		return fmt.Errorf("%q is no command", command)
 	}

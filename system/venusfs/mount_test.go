@@ -20,7 +20,7 @@ func TestErrnoKnowsEveryKind(t *testing.T) {
 		coda.NotEmpty: unix.ENOTEMPTY, coda.Invalid: unix.EINVAL, coda.NameTooLong: unix.ENAMETOOLONG, coda.CrossDevice: unix.EXDEV,
 		coda.TooManyLinks: unix.EMLINK, coda.Permission: unix.EACCES, coda.NoSpace: unix.ENOSPC, coda.TimedOut: unix.ETIMEDOUT,
 		coda.Conflict: unix.EPERM, coda.IO: unix.EIO, coda.Busy: unix.EBUSY, coda.Closed: unix.ESHUTDOWN, coda.Unsupported: unix.EOPNOTSUPP,
-		coda.NoToken: unix.EACCES,
+		coda.NoToken: unix.EACCES, coda.QuotaExceeded: unix.EDQUOT,
 	}
 	require.Len(t, want, int(coda.MaxErrorKind))
 	for kind := coda.ErrorKind(1); kind <= coda.MaxErrorKind; kind++ {

@@ -34,8 +34,8 @@ func (t *transaction) apply(r coda.Record, contents map[uint64]upload) (*coda.Re
 }
 
 func (t *transaction) perform(r coda.Record, contents map[uint64]upload) error {
-	if v := r.Operation.Target().Volume; v != t.batch.volume {
-		return refuse(coda.CrossDevice, "volume %x", v)
+	if v, ok := coda.Volume(r.Operation); !ok || v != t.batch.volume {
+		return refuse(coda.CrossDevice, "%v is not about volume %x alone", r.Operation, t.batch.volume)
 	}
 	t.number = r.Number
 	switch o := r.Operation.(type) {
@@ -170,6 +170,9 @@ func (t *transaction) create(r coda.Record, dir coda.Fid, name string, s coda.St
 	if v != nil {
 		return refuse(coda.Exists, "%v was made before", s.Fid)
 	}
+	if err := t.permitMount(s); err != nil {
+		return err
+	}
 	if err := t.room(1, 0); err != nil {
 		return err
 	}
@@ -192,6 +195,8 @@ func (t *transaction) link(r coda.Record, o coda.Link) error {
 		return err
 	case v.status.Inconsistent:
 		return consistent(v)
+	case t.permitMount(v.status) != nil:
+		return t.permitMount(v.status)
 	case v.status.Kind == coda.Directory:
 		return refuse(coda.IsDirectory, "%v", o.Fid)
 	case v.status.Parent != o.Parent:
@@ -238,6 +243,9 @@ func (t *transaction) remove(r coda.Record, o coda.Remove) error {
 	}
 	if v.status.Kind == coda.Directory {
 		return refuse(coda.IsDirectory, "%v", o.Fid)
+	}
+	if err := t.permitMount(v.status); err != nil {
+		return err
 	}
 	if err := removable(v, o.Base); err != nil {
 		return err

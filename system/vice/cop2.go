@@ -21,9 +21,6 @@ func (s *Server) COP2(ctx context.Context, request *vicepb.COP2Request) (*vicepb
 		return nil, err
 	}
 	about(ctx, client)
-	if _, err := s.known(ctx, request.Volume); err != nil {
-		return nil, err
-	}
 	if n := len(request.Updates); n > maxCOP2 {
 		return nil, coda.Errorf("COP2", coda.Invalid, "%d batches, at most %d are allowed", n, maxCOP2)
 	}
@@ -38,7 +35,7 @@ func (s *Server) COP2(ctx context.Context, request *vicepb.COP2Request) (*vicepb
 	}
 	err = s.amend(ctx, "a COP2 of client "+client.String(), func(a *amendment) error {
 		for _, u := range request.Updates {
-			if err := a.count(batchID{volume: request.Volume, client: client, first: u.First, last: u.Last}, slots(u.Slots)); err != nil {
+			if err := a.count(batchID{volume: u.Volume, client: client, first: u.First, last: u.Last}, slots(u.Slots)); err != nil {
 				return err
 			}
 		}

@@ -17,6 +17,9 @@ func (t *transaction) rename(r coda.Record, o coda.Rename) error {
 	if err := consistent(v); err != nil {
 		return err
 	}
+	if err := t.permitMount(v.status); err != nil {
+		return err
+	}
 	if err := t.movable(v, o, to); err != nil {
 		return err
 	}
@@ -73,6 +76,9 @@ func (t *transaction) replace(v *vnode, f coda.Fid, o coda.Rename) error {
 	}
 	old, err := t.existing(f)
 	if err != nil {
+		return err
+	}
+	if err := t.permitMount(old.status); err != nil {
 		return err
 	}
 	switch isDir, wasDir := v.status.Kind == coda.Directory, old.status.Kind == coda.Directory; {

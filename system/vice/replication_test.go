@@ -125,7 +125,7 @@ func TestCOP2(t *testing.T) {
 
 	for _, slots := range []uint32{0, 1 << 1, 1 << 3, 1<<3 | 1} {
 		_, err := clients[0].Vice.COP2(t.Context(), &vicepb.COP2Request{
-			Client: wire.ClientIDToProto(clients[0].ID), Volume: clients[0].Volume, Updates: []*vicepb.UpdateSet{{First: 1, Last: 1, Slots: slots}},
+			Client: wire.ClientIDToProto(clients[0].ID), Updates: []*vicepb.UpdateSet{{Volume: clients[0].Volume, First: 1, Last: 1, Slots: slots}},
 		})
 		require.ErrorIs(t, err, coda.Invalid)
 	}

@@ -92,6 +92,15 @@ func (t *transaction) permit(dir coda.Fid, needed coda.Rights) error {
 	return nil
 }
 
+// permitMount refuses to make, move or remove a mount link to everybody but those who administer the cell: what is at a name is for who may do as he likes in
+// the directory, but not that the name leads out of the volume.
+func (t *transaction) permitMount(s coda.Status) error {
+	if _, mounts := coda.MountedVolume(s.Target); !mounts || !t.restricted || t.who == nil || t.who.Is(coda.Administrators) {
+		return nil
+	}
+	return refuse(coda.Permission, "%v is not in System:Administrators, who make and remove mount links", t.who)
+}
+
 // governing is the ACL that says what may be done in a directory: its own, or that of the next one above that has one.
 func (t *transaction) governing(dir coda.Fid) (coda.ACL, error) {
 	for {

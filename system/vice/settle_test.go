@@ -68,13 +68,13 @@ func (w *replicatedWriter) send(ctx context.Context, log *vicetest.Log) (applied
 
 // tell sends the COP2, which may not arrive.
 func (w *replicatedWriter) tell(ctx context.Context, t *testing.T, log *vicetest.Log, applied []int) {
-	update := &vicepb.UpdateSet{First: log.Records[0].Number, Last: log.Records[len(log.Records)-1].Number}
+	update := &vicepb.UpdateSet{Volume: w.clients[0].Volume, First: log.Records[0].Number, Last: log.Records[len(log.Records)-1].Number}
 	for _, slot := range applied {
 		update.Slots |= 1 << slot
 	}
 	for _, slot := range applied {
 		c := w.clients[slot]
-		request := &vicepb.COP2Request{Client: wire.ClientIDToProto(c.ID), Volume: c.Volume, Updates: []*vicepb.UpdateSet{update}}
+		request := &vicepb.COP2Request{Client: wire.ClientIDToProto(c.ID), Updates: []*vicepb.UpdateSet{update}}
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		if _, err := c.Vice.COP2(ctx, request); err != nil && coda.KindOf(err) == coda.Invalid {
 			t.Error(err)

@@ -91,6 +91,9 @@ func Commands() []Command {
 			Name: "setacl", Short: "sa", Path: NeedsPath, Pairs: true, Flags: []string{FlagUID, FlagClear, FlagNegative}, Run: SetACL,
 			Help: "change who may do what in a directory: names with rights behind them, letters of rlidwka, or all, write, read or none",
 		},
+		{Name: "mkmount", Short: "mkm", Path: NeedsPath, More: "VOLUME", Flags: []string{FlagUID}, Help: "mount a volume at a name that is free; without VOLUME, the one of that name", Run: MakeMount},
+		{Name: "rmmount", Short: "rmm", Path: NeedsPath, Flags: []string{FlagUID}, Help: "take a mount link away; the volume stays", Run: RemoveMount},
+		{Name: "lsmount", Help: "list the volumes that were seen mounted, and where", Run: ListMounts},
 		{Name: "state", Help: "show pending calls, the modify log and the connection, to look for a hang", Run: State},
 	}
 }

@@ -224,13 +224,13 @@ func (l *Log) Apply() wire.Answer {
 // COP2 tells the server which replicas have applied the batch.
 func (l *Log) COP2(slots ...int) {
 	l.c.s.t.Helper()
-	update := &vicepb.UpdateSet{First: l.Records[0].Number, Last: l.Records[len(l.Records)-1].Number}
+	update := &vicepb.UpdateSet{Volume: l.c.Volume, First: l.Records[0].Number, Last: l.Records[len(l.Records)-1].Number}
 	for _, slot := range slots {
 		update.Slots |= 1 << slot
 	}
 	ctx, cancel := bounded()
 	defer cancel()
-	_, err := l.c.Vice.COP2(ctx, &vicepb.COP2Request{Client: wire.ClientIDToProto(l.c.ID), Volume: l.c.Volume, Updates: []*vicepb.UpdateSet{update}},
+	_, err := l.c.Vice.COP2(ctx, &vicepb.COP2Request{Client: wire.ClientIDToProto(l.c.ID), Updates: []*vicepb.UpdateSet{update}},
 		grpc.WaitForReady(true))
 	require.NoError(l.c.s.t, err)
 }

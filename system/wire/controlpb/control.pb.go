@@ -469,6 +469,66 @@ func (x *Token) GetWaiting() uint64 {
 	return 0
 }
 
+type MountRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Volume        string                 `protobuf:"bytes,2,opt,name=volume,proto3" json:"volume,omitempty"`
+	Uid           uint32                 `protobuf:"varint,3,opt,name=uid,proto3" json:"uid,omitempty"` // the local user who asks
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MountRequest) Reset() {
+	*x = MountRequest{}
+	mi := &file_control_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MountRequest) ProtoMessage() {}
+
+func (x *MountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MountRequest.ProtoReflect.Descriptor instead.
+func (*MountRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *MountRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *MountRequest) GetVolume() string {
+	if x != nil {
+		return x.Volume
+	}
+	return ""
+}
+
+func (x *MountRequest) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
 type ACLRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
@@ -479,7 +539,7 @@ type ACLRequest struct {
 
 func (x *ACLRequest) Reset() {
 	*x = ACLRequest{}
-	mi := &file_control_proto_msgTypes[5]
+	mi := &file_control_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -491,7 +551,7 @@ func (x *ACLRequest) String() string {
 func (*ACLRequest) ProtoMessage() {}
 
 func (x *ACLRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[5]
+	mi := &file_control_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -504,7 +564,7 @@ func (x *ACLRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ACLRequest.ProtoReflect.Descriptor instead.
 func (*ACLRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{5}
+	return file_control_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ACLRequest) GetPath() string {
@@ -531,7 +591,7 @@ type ACLReply struct {
 
 func (x *ACLReply) Reset() {
 	*x = ACLReply{}
-	mi := &file_control_proto_msgTypes[6]
+	mi := &file_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -543,7 +603,7 @@ func (x *ACLReply) String() string {
 func (*ACLReply) ProtoMessage() {}
 
 func (x *ACLReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[6]
+	mi := &file_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -556,7 +616,7 @@ func (x *ACLReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ACLReply.ProtoReflect.Descriptor instead.
 func (*ACLReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{6}
+	return file_control_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ACLReply) GetEntries() []*ACLEntry {
@@ -584,7 +644,7 @@ type ACLEntry struct {
 
 func (x *ACLEntry) Reset() {
 	*x = ACLEntry{}
-	mi := &file_control_proto_msgTypes[7]
+	mi := &file_control_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -596,7 +656,7 @@ func (x *ACLEntry) String() string {
 func (*ACLEntry) ProtoMessage() {}
 
 func (x *ACLEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[7]
+	mi := &file_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -609,7 +669,7 @@ func (x *ACLEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ACLEntry.ProtoReflect.Descriptor instead.
 func (*ACLEntry) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{7}
+	return file_control_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ACLEntry) GetName() string {
@@ -645,7 +705,7 @@ type SetACLRequest struct {
 
 func (x *SetACLRequest) Reset() {
 	*x = SetACLRequest{}
-	mi := &file_control_proto_msgTypes[8]
+	mi := &file_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -657,7 +717,7 @@ func (x *SetACLRequest) String() string {
 func (*SetACLRequest) ProtoMessage() {}
 
 func (x *SetACLRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[8]
+	mi := &file_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -670,7 +730,7 @@ func (x *SetACLRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetACLRequest.ProtoReflect.Descriptor instead.
 func (*SetACLRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{8}
+	return file_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SetACLRequest) GetPath() string {
@@ -712,7 +772,7 @@ type Hoarded struct {
 
 func (x *Hoarded) Reset() {
 	*x = Hoarded{}
-	mi := &file_control_proto_msgTypes[9]
+	mi := &file_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -724,7 +784,7 @@ func (x *Hoarded) String() string {
 func (*Hoarded) ProtoMessage() {}
 
 func (x *Hoarded) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[9]
+	mi := &file_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -737,7 +797,7 @@ func (x *Hoarded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hoarded.ProtoReflect.Descriptor instead.
 func (*Hoarded) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{9}
+	return file_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Hoarded) GetPath() string {
@@ -771,7 +831,7 @@ type HoardAddRequest struct {
 
 func (x *HoardAddRequest) Reset() {
 	*x = HoardAddRequest{}
-	mi := &file_control_proto_msgTypes[10]
+	mi := &file_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -783,7 +843,7 @@ func (x *HoardAddRequest) String() string {
 func (*HoardAddRequest) ProtoMessage() {}
 
 func (x *HoardAddRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[10]
+	mi := &file_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -796,7 +856,7 @@ func (x *HoardAddRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardAddRequest.ProtoReflect.Descriptor instead.
 func (*HoardAddRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{10}
+	return file_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *HoardAddRequest) GetEntry() *Hoarded {
@@ -822,7 +882,7 @@ type HoardAddReply struct {
 
 func (x *HoardAddReply) Reset() {
 	*x = HoardAddReply{}
-	mi := &file_control_proto_msgTypes[11]
+	mi := &file_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -834,7 +894,7 @@ func (x *HoardAddReply) String() string {
 func (*HoardAddReply) ProtoMessage() {}
 
 func (x *HoardAddReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[11]
+	mi := &file_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -847,7 +907,7 @@ func (x *HoardAddReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardAddReply.ProtoReflect.Descriptor instead.
 func (*HoardAddReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{11}
+	return file_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *HoardAddReply) GetEntries() uint64 {
@@ -865,7 +925,7 @@ type HoardClearRequest struct {
 
 func (x *HoardClearRequest) Reset() {
 	*x = HoardClearRequest{}
-	mi := &file_control_proto_msgTypes[12]
+	mi := &file_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -877,7 +937,7 @@ func (x *HoardClearRequest) String() string {
 func (*HoardClearRequest) ProtoMessage() {}
 
 func (x *HoardClearRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[12]
+	mi := &file_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -890,7 +950,7 @@ func (x *HoardClearRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardClearRequest.ProtoReflect.Descriptor instead.
 func (*HoardClearRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{12}
+	return file_control_proto_rawDescGZIP(), []int{13}
 }
 
 type HoardClearReply struct {
@@ -902,7 +962,7 @@ type HoardClearReply struct {
 
 func (x *HoardClearReply) Reset() {
 	*x = HoardClearReply{}
-	mi := &file_control_proto_msgTypes[13]
+	mi := &file_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -914,7 +974,7 @@ func (x *HoardClearReply) String() string {
 func (*HoardClearReply) ProtoMessage() {}
 
 func (x *HoardClearReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[13]
+	mi := &file_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -927,7 +987,7 @@ func (x *HoardClearReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardClearReply.ProtoReflect.Descriptor instead.
 func (*HoardClearReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{13}
+	return file_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *HoardClearReply) GetEntries() uint64 {
@@ -945,7 +1005,7 @@ type HoardListRequest struct {
 
 func (x *HoardListRequest) Reset() {
 	*x = HoardListRequest{}
-	mi := &file_control_proto_msgTypes[14]
+	mi := &file_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -957,7 +1017,7 @@ func (x *HoardListRequest) String() string {
 func (*HoardListRequest) ProtoMessage() {}
 
 func (x *HoardListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[14]
+	mi := &file_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -970,7 +1030,7 @@ func (x *HoardListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardListRequest.ProtoReflect.Descriptor instead.
 func (*HoardListRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{14}
+	return file_control_proto_rawDescGZIP(), []int{15}
 }
 
 type HoardListReply struct {
@@ -982,7 +1042,7 @@ type HoardListReply struct {
 
 func (x *HoardListReply) Reset() {
 	*x = HoardListReply{}
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -994,7 +1054,7 @@ func (x *HoardListReply) String() string {
 func (*HoardListReply) ProtoMessage() {}
 
 func (x *HoardListReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[15]
+	mi := &file_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1007,7 +1067,7 @@ func (x *HoardListReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardListReply.ProtoReflect.Descriptor instead.
 func (*HoardListReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{15}
+	return file_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *HoardListReply) GetEntries() []*Hoarded {
@@ -1025,7 +1085,7 @@ type HoardWalkRequest struct {
 
 func (x *HoardWalkRequest) Reset() {
 	*x = HoardWalkRequest{}
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1037,7 +1097,7 @@ func (x *HoardWalkRequest) String() string {
 func (*HoardWalkRequest) ProtoMessage() {}
 
 func (x *HoardWalkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[16]
+	mi := &file_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1050,7 +1110,7 @@ func (x *HoardWalkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardWalkRequest.ProtoReflect.Descriptor instead.
 func (*HoardWalkRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{16}
+	return file_control_proto_rawDescGZIP(), []int{17}
 }
 
 type HoardWalkReply struct {
@@ -1069,7 +1129,7 @@ type HoardWalkReply struct {
 
 func (x *HoardWalkReply) Reset() {
 	*x = HoardWalkReply{}
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1081,7 +1141,7 @@ func (x *HoardWalkReply) String() string {
 func (*HoardWalkReply) ProtoMessage() {}
 
 func (x *HoardWalkReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[17]
+	mi := &file_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1094,7 +1154,7 @@ func (x *HoardWalkReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardWalkReply.ProtoReflect.Descriptor instead.
 func (*HoardWalkReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{17}
+	return file_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HoardWalkReply) GetEntries() uint64 {
@@ -1162,7 +1222,7 @@ type HoardVerifyReply struct {
 
 func (x *HoardVerifyReply) Reset() {
 	*x = HoardVerifyReply{}
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1174,7 +1234,7 @@ func (x *HoardVerifyReply) String() string {
 func (*HoardVerifyReply) ProtoMessage() {}
 
 func (x *HoardVerifyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[18]
+	mi := &file_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1187,7 +1247,7 @@ func (x *HoardVerifyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardVerifyReply.ProtoReflect.Descriptor instead.
 func (*HoardVerifyReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{18}
+	return file_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HoardVerifyReply) GetStates() []*HoardState {
@@ -1210,7 +1270,7 @@ type HoardState struct {
 
 func (x *HoardState) Reset() {
 	*x = HoardState{}
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1222,7 +1282,7 @@ func (x *HoardState) String() string {
 func (*HoardState) ProtoMessage() {}
 
 func (x *HoardState) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[19]
+	mi := &file_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1235,7 +1295,7 @@ func (x *HoardState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoardState.ProtoReflect.Descriptor instead.
 func (*HoardState) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{19}
+	return file_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *HoardState) GetPath() string {
@@ -1281,7 +1341,7 @@ type CheckServersRequest struct {
 
 func (x *CheckServersRequest) Reset() {
 	*x = CheckServersRequest{}
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1293,7 +1353,7 @@ func (x *CheckServersRequest) String() string {
 func (*CheckServersRequest) ProtoMessage() {}
 
 func (x *CheckServersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[20]
+	mi := &file_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1306,7 +1366,7 @@ func (x *CheckServersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckServersRequest.ProtoReflect.Descriptor instead.
 func (*CheckServersRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{20}
+	return file_control_proto_rawDescGZIP(), []int{21}
 }
 
 type CheckServersReply struct {
@@ -1318,7 +1378,7 @@ type CheckServersReply struct {
 
 func (x *CheckServersReply) Reset() {
 	*x = CheckServersReply{}
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1330,7 +1390,7 @@ func (x *CheckServersReply) String() string {
 func (*CheckServersReply) ProtoMessage() {}
 
 func (x *CheckServersReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[21]
+	mi := &file_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1343,7 +1403,7 @@ func (x *CheckServersReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckServersReply.ProtoReflect.Descriptor instead.
 func (*CheckServersReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{21}
+	return file_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CheckServersReply) GetServers() []*Server {
@@ -1365,7 +1425,7 @@ type Server struct {
 
 func (x *Server) Reset() {
 	*x = Server{}
-	mi := &file_control_proto_msgTypes[22]
+	mi := &file_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1377,7 +1437,7 @@ func (x *Server) String() string {
 func (*Server) ProtoMessage() {}
 
 func (x *Server) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[22]
+	mi := &file_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1390,7 +1450,7 @@ func (x *Server) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Server.ProtoReflect.Descriptor instead.
 func (*Server) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{22}
+	return file_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Server) GetAddress() string {
@@ -1429,7 +1489,7 @@ type ListVolumesRequest struct {
 
 func (x *ListVolumesRequest) Reset() {
 	*x = ListVolumesRequest{}
-	mi := &file_control_proto_msgTypes[23]
+	mi := &file_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1441,7 +1501,7 @@ func (x *ListVolumesRequest) String() string {
 func (*ListVolumesRequest) ProtoMessage() {}
 
 func (x *ListVolumesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[23]
+	mi := &file_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1454,12 +1514,13 @@ func (x *ListVolumesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVolumesRequest.ProtoReflect.Descriptor instead.
 func (*ListVolumesRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{23}
+	return file_control_proto_rawDescGZIP(), []int{24}
 }
 
 type ListVolumesReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Volumes       []*Volume              `protobuf:"bytes,1,rep,name=volumes,proto3" json:"volumes,omitempty"`
+	Volumes       []*Volume              `protobuf:"bytes,1,rep,name=volumes,proto3" json:"volumes,omitempty"` // that at the root
+	Mounted       []*MountedVolume       `protobuf:"bytes,4,rep,name=mounted,proto3" json:"mounted,omitempty"`
 	Queue         *Queue                 `protobuf:"bytes,2,opt,name=queue,proto3" json:"queue,omitempty"`
 	Profile       string                 `protobuf:"bytes,3,opt,name=profile,proto3" json:"profile,omitempty"`
 	Counters      *Counters              `protobuf:"bytes,20,opt,name=counters,proto3" json:"counters,omitempty"`
@@ -1469,7 +1530,7 @@ type ListVolumesReply struct {
 
 func (x *ListVolumesReply) Reset() {
 	*x = ListVolumesReply{}
-	mi := &file_control_proto_msgTypes[24]
+	mi := &file_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1481,7 +1542,7 @@ func (x *ListVolumesReply) String() string {
 func (*ListVolumesReply) ProtoMessage() {}
 
 func (x *ListVolumesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[24]
+	mi := &file_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1494,12 +1555,19 @@ func (x *ListVolumesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVolumesReply.ProtoReflect.Descriptor instead.
 func (*ListVolumesReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{24}
+	return file_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListVolumesReply) GetVolumes() []*Volume {
 	if x != nil {
 		return x.Volumes
+	}
+	return nil
+}
+
+func (x *ListVolumesReply) GetMounted() []*MountedVolume {
+	if x != nil {
+		return x.Mounted
 	}
 	return nil
 }
@@ -1537,7 +1605,7 @@ type Counters struct {
 
 func (x *Counters) Reset() {
 	*x = Counters{}
-	mi := &file_control_proto_msgTypes[25]
+	mi := &file_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1549,7 +1617,7 @@ func (x *Counters) String() string {
 func (*Counters) ProtoMessage() {}
 
 func (x *Counters) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[25]
+	mi := &file_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1562,7 +1630,7 @@ func (x *Counters) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Counters.ProtoReflect.Descriptor instead.
 func (*Counters) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{25}
+	return file_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Counters) GetRequests() uint64 {
@@ -1600,7 +1668,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_control_proto_msgTypes[26]
+	mi := &file_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1612,7 +1680,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[26]
+	mi := &file_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1625,7 +1693,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{26}
+	return file_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Queue) GetWorkers() uint32 {
@@ -1663,6 +1731,75 @@ func (x *Queue) GetOldest() int64 {
 	return 0
 }
 
+// MountedVolume is one that was seen mounted.
+type MountedVolume struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Volume        uint32                 `protobuf:"varint,2,opt,name=volume,proto3" json:"volume,omitempty"`
+	Path          string                 `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`                                // from the root
+	LogRecords    uint64                 `protobuf:"varint,4,opt,name=log_records,json=logRecords,proto3" json:"log_records,omitempty"` // of the modify log that are about it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MountedVolume) Reset() {
+	*x = MountedVolume{}
+	mi := &file_control_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MountedVolume) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MountedVolume) ProtoMessage() {}
+
+func (x *MountedVolume) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MountedVolume.ProtoReflect.Descriptor instead.
+func (*MountedVolume) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *MountedVolume) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *MountedVolume) GetVolume() uint32 {
+	if x != nil {
+		return x.Volume
+	}
+	return 0
+}
+
+func (x *MountedVolume) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *MountedVolume) GetLogRecords() uint64 {
+	if x != nil {
+		return x.LogRecords
+	}
+	return 0
+}
+
 type Volume struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1681,7 +1818,7 @@ type Volume struct {
 
 func (x *Volume) Reset() {
 	*x = Volume{}
-	mi := &file_control_proto_msgTypes[27]
+	mi := &file_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1693,7 +1830,7 @@ func (x *Volume) String() string {
 func (*Volume) ProtoMessage() {}
 
 func (x *Volume) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[27]
+	mi := &file_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1706,7 +1843,7 @@ func (x *Volume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Volume.ProtoReflect.Descriptor instead.
 func (*Volume) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{27}
+	return file_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Volume) GetName() string {
@@ -1787,7 +1924,7 @@ type ForceReintegrateRequest struct {
 
 func (x *ForceReintegrateRequest) Reset() {
 	*x = ForceReintegrateRequest{}
-	mi := &file_control_proto_msgTypes[28]
+	mi := &file_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1799,7 +1936,7 @@ func (x *ForceReintegrateRequest) String() string {
 func (*ForceReintegrateRequest) ProtoMessage() {}
 
 func (x *ForceReintegrateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[28]
+	mi := &file_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1812,7 +1949,7 @@ func (x *ForceReintegrateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForceReintegrateRequest.ProtoReflect.Descriptor instead.
 func (*ForceReintegrateRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{28}
+	return file_control_proto_rawDescGZIP(), []int{30}
 }
 
 type ForceReintegrateReply struct {
@@ -1824,7 +1961,7 @@ type ForceReintegrateReply struct {
 
 func (x *ForceReintegrateReply) Reset() {
 	*x = ForceReintegrateReply{}
-	mi := &file_control_proto_msgTypes[29]
+	mi := &file_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1836,7 +1973,7 @@ func (x *ForceReintegrateReply) String() string {
 func (*ForceReintegrateReply) ProtoMessage() {}
 
 func (x *ForceReintegrateReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[29]
+	mi := &file_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1849,7 +1986,7 @@ func (x *ForceReintegrateReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForceReintegrateReply.ProtoReflect.Descriptor instead.
 func (*ForceReintegrateReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{29}
+	return file_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ForceReintegrateReply) GetRemaining() uint64 {
@@ -1867,7 +2004,7 @@ type DisconnectRequest struct {
 
 func (x *DisconnectRequest) Reset() {
 	*x = DisconnectRequest{}
-	mi := &file_control_proto_msgTypes[30]
+	mi := &file_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1879,7 +2016,7 @@ func (x *DisconnectRequest) String() string {
 func (*DisconnectRequest) ProtoMessage() {}
 
 func (x *DisconnectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[30]
+	mi := &file_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1892,7 +2029,7 @@ func (x *DisconnectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectRequest.ProtoReflect.Descriptor instead.
 func (*DisconnectRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{30}
+	return file_control_proto_rawDescGZIP(), []int{32}
 }
 
 type DisconnectReply struct {
@@ -1903,7 +2040,7 @@ type DisconnectReply struct {
 
 func (x *DisconnectReply) Reset() {
 	*x = DisconnectReply{}
-	mi := &file_control_proto_msgTypes[31]
+	mi := &file_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1915,7 +2052,7 @@ func (x *DisconnectReply) String() string {
 func (*DisconnectReply) ProtoMessage() {}
 
 func (x *DisconnectReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[31]
+	mi := &file_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1928,7 +2065,7 @@ func (x *DisconnectReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DisconnectReply.ProtoReflect.Descriptor instead.
 func (*DisconnectReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{31}
+	return file_control_proto_rawDescGZIP(), []int{33}
 }
 
 type ReconnectRequest struct {
@@ -1939,7 +2076,7 @@ type ReconnectRequest struct {
 
 func (x *ReconnectRequest) Reset() {
 	*x = ReconnectRequest{}
-	mi := &file_control_proto_msgTypes[32]
+	mi := &file_control_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1951,7 +2088,7 @@ func (x *ReconnectRequest) String() string {
 func (*ReconnectRequest) ProtoMessage() {}
 
 func (x *ReconnectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[32]
+	mi := &file_control_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1964,7 +2101,7 @@ func (x *ReconnectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconnectRequest.ProtoReflect.Descriptor instead.
 func (*ReconnectRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{32}
+	return file_control_proto_rawDescGZIP(), []int{34}
 }
 
 type ReconnectReply struct {
@@ -1975,7 +2112,7 @@ type ReconnectReply struct {
 
 func (x *ReconnectReply) Reset() {
 	*x = ReconnectReply{}
-	mi := &file_control_proto_msgTypes[33]
+	mi := &file_control_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1987,7 +2124,7 @@ func (x *ReconnectReply) String() string {
 func (*ReconnectReply) ProtoMessage() {}
 
 func (x *ReconnectReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[33]
+	mi := &file_control_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2000,7 +2137,7 @@ func (x *ReconnectReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconnectReply.ProtoReflect.Descriptor instead.
 func (*ReconnectReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{33}
+	return file_control_proto_rawDescGZIP(), []int{35}
 }
 
 type FlushCacheRequest struct {
@@ -2011,7 +2148,7 @@ type FlushCacheRequest struct {
 
 func (x *FlushCacheRequest) Reset() {
 	*x = FlushCacheRequest{}
-	mi := &file_control_proto_msgTypes[34]
+	mi := &file_control_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2023,7 +2160,7 @@ func (x *FlushCacheRequest) String() string {
 func (*FlushCacheRequest) ProtoMessage() {}
 
 func (x *FlushCacheRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[34]
+	mi := &file_control_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2036,7 +2173,7 @@ func (x *FlushCacheRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlushCacheRequest.ProtoReflect.Descriptor instead.
 func (*FlushCacheRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{34}
+	return file_control_proto_rawDescGZIP(), []int{36}
 }
 
 type FlushCacheReply struct {
@@ -2049,7 +2186,7 @@ type FlushCacheReply struct {
 
 func (x *FlushCacheReply) Reset() {
 	*x = FlushCacheReply{}
-	mi := &file_control_proto_msgTypes[35]
+	mi := &file_control_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2061,7 +2198,7 @@ func (x *FlushCacheReply) String() string {
 func (*FlushCacheReply) ProtoMessage() {}
 
 func (x *FlushCacheReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[35]
+	mi := &file_control_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2074,7 +2211,7 @@ func (x *FlushCacheReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlushCacheReply.ProtoReflect.Descriptor instead.
 func (*FlushCacheReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{35}
+	return file_control_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *FlushCacheReply) GetObjects() uint64 {
@@ -2099,7 +2236,7 @@ type ListConflictsRequest struct {
 
 func (x *ListConflictsRequest) Reset() {
 	*x = ListConflictsRequest{}
-	mi := &file_control_proto_msgTypes[36]
+	mi := &file_control_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2111,7 +2248,7 @@ func (x *ListConflictsRequest) String() string {
 func (*ListConflictsRequest) ProtoMessage() {}
 
 func (x *ListConflictsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[36]
+	mi := &file_control_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2124,7 +2261,7 @@ func (x *ListConflictsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConflictsRequest.ProtoReflect.Descriptor instead.
 func (*ListConflictsRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{36}
+	return file_control_proto_rawDescGZIP(), []int{38}
 }
 
 type ListConflictsReply struct {
@@ -2136,7 +2273,7 @@ type ListConflictsReply struct {
 
 func (x *ListConflictsReply) Reset() {
 	*x = ListConflictsReply{}
-	mi := &file_control_proto_msgTypes[37]
+	mi := &file_control_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2148,7 +2285,7 @@ func (x *ListConflictsReply) String() string {
 func (*ListConflictsReply) ProtoMessage() {}
 
 func (x *ListConflictsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[37]
+	mi := &file_control_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2161,7 +2298,7 @@ func (x *ListConflictsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConflictsReply.ProtoReflect.Descriptor instead.
 func (*ListConflictsReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{37}
+	return file_control_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListConflictsReply) GetConflicts() []*Conflict {
@@ -2186,7 +2323,7 @@ type Conflict struct {
 
 func (x *Conflict) Reset() {
 	*x = Conflict{}
-	mi := &file_control_proto_msgTypes[38]
+	mi := &file_control_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2198,7 +2335,7 @@ func (x *Conflict) String() string {
 func (*Conflict) ProtoMessage() {}
 
 func (x *Conflict) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[38]
+	mi := &file_control_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2211,7 +2348,7 @@ func (x *Conflict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Conflict.ProtoReflect.Descriptor instead.
 func (*Conflict) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{38}
+	return file_control_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Conflict) GetDependsOn() uint64 {
@@ -2279,7 +2416,7 @@ type LocalRecord struct {
 
 func (x *LocalRecord) Reset() {
 	*x = LocalRecord{}
-	mi := &file_control_proto_msgTypes[39]
+	mi := &file_control_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2291,7 +2428,7 @@ func (x *LocalRecord) String() string {
 func (*LocalRecord) ProtoMessage() {}
 
 func (x *LocalRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[39]
+	mi := &file_control_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2304,7 +2441,7 @@ func (x *LocalRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalRecord.ProtoReflect.Descriptor instead.
 func (*LocalRecord) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{39}
+	return file_control_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *LocalRecord) GetRecord() uint64 {
@@ -2365,7 +2502,7 @@ type ListLocalRequest struct {
 
 func (x *ListLocalRequest) Reset() {
 	*x = ListLocalRequest{}
-	mi := &file_control_proto_msgTypes[40]
+	mi := &file_control_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2377,7 +2514,7 @@ func (x *ListLocalRequest) String() string {
 func (*ListLocalRequest) ProtoMessage() {}
 
 func (x *ListLocalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[40]
+	mi := &file_control_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2390,7 +2527,7 @@ func (x *ListLocalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLocalRequest.ProtoReflect.Descriptor instead.
 func (*ListLocalRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{40}
+	return file_control_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ListLocalRequest) GetPath() string {
@@ -2409,7 +2546,7 @@ type ListLocalReply struct {
 
 func (x *ListLocalReply) Reset() {
 	*x = ListLocalReply{}
-	mi := &file_control_proto_msgTypes[41]
+	mi := &file_control_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2421,7 +2558,7 @@ func (x *ListLocalReply) String() string {
 func (*ListLocalReply) ProtoMessage() {}
 
 func (x *ListLocalReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[41]
+	mi := &file_control_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2434,7 +2571,7 @@ func (x *ListLocalReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLocalReply.ProtoReflect.Descriptor instead.
 func (*ListLocalReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{41}
+	return file_control_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ListLocalReply) GetRecords() []*LocalRecord {
@@ -2453,7 +2590,7 @@ type CheckLocalRequest struct {
 
 func (x *CheckLocalRequest) Reset() {
 	*x = CheckLocalRequest{}
-	mi := &file_control_proto_msgTypes[42]
+	mi := &file_control_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2465,7 +2602,7 @@ func (x *CheckLocalRequest) String() string {
 func (*CheckLocalRequest) ProtoMessage() {}
 
 func (x *CheckLocalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[42]
+	mi := &file_control_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2478,7 +2615,7 @@ func (x *CheckLocalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckLocalRequest.ProtoReflect.Descriptor instead.
 func (*CheckLocalRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{42}
+	return file_control_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *CheckLocalRequest) GetPath() string {
@@ -2498,7 +2635,7 @@ type CheckLocalReply struct {
 
 func (x *CheckLocalReply) Reset() {
 	*x = CheckLocalReply{}
-	mi := &file_control_proto_msgTypes[43]
+	mi := &file_control_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2510,7 +2647,7 @@ func (x *CheckLocalReply) String() string {
 func (*CheckLocalReply) ProtoMessage() {}
 
 func (x *CheckLocalReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[43]
+	mi := &file_control_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2523,7 +2660,7 @@ func (x *CheckLocalReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckLocalReply.ProtoReflect.Descriptor instead.
 func (*CheckLocalReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{43}
+	return file_control_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *CheckLocalReply) GetChecked() uint64 {
@@ -2551,7 +2688,7 @@ type RepairRequest struct {
 
 func (x *RepairRequest) Reset() {
 	*x = RepairRequest{}
-	mi := &file_control_proto_msgTypes[44]
+	mi := &file_control_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2563,7 +2700,7 @@ func (x *RepairRequest) String() string {
 func (*RepairRequest) ProtoMessage() {}
 
 func (x *RepairRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[44]
+	mi := &file_control_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2576,7 +2713,7 @@ func (x *RepairRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepairRequest.ProtoReflect.Descriptor instead.
 func (*RepairRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{44}
+	return file_control_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *RepairRequest) GetPath() string {
@@ -2609,7 +2746,7 @@ type RepairReply struct {
 
 func (x *RepairReply) Reset() {
 	*x = RepairReply{}
-	mi := &file_control_proto_msgTypes[45]
+	mi := &file_control_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2621,7 +2758,7 @@ func (x *RepairReply) String() string {
 func (*RepairReply) ProtoMessage() {}
 
 func (x *RepairReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[45]
+	mi := &file_control_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2634,7 +2771,7 @@ func (x *RepairReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepairReply.ProtoReflect.Descriptor instead.
 func (*RepairReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{45}
+	return file_control_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *RepairReply) GetLocal() string {
@@ -2652,7 +2789,7 @@ type StateRequest struct {
 
 func (x *StateRequest) Reset() {
 	*x = StateRequest{}
-	mi := &file_control_proto_msgTypes[46]
+	mi := &file_control_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2664,7 +2801,7 @@ func (x *StateRequest) String() string {
 func (*StateRequest) ProtoMessage() {}
 
 func (x *StateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[46]
+	mi := &file_control_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2677,7 +2814,7 @@ func (x *StateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateRequest.ProtoReflect.Descriptor instead.
 func (*StateRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{46}
+	return file_control_proto_rawDescGZIP(), []int{48}
 }
 
 type StateReply struct {
@@ -2690,7 +2827,7 @@ type StateReply struct {
 
 func (x *StateReply) Reset() {
 	*x = StateReply{}
-	mi := &file_control_proto_msgTypes[47]
+	mi := &file_control_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2702,7 +2839,7 @@ func (x *StateReply) String() string {
 func (*StateReply) ProtoMessage() {}
 
 func (x *StateReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[47]
+	mi := &file_control_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2715,7 +2852,7 @@ func (x *StateReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateReply.ProtoReflect.Descriptor instead.
 func (*StateReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{47}
+	return file_control_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *StateReply) GetText() string {
@@ -2744,7 +2881,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_control_proto_msgTypes[48]
+	mi := &file_control_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2756,7 +2893,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[48]
+	mi := &file_control_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2769,7 +2906,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{48}
+	return file_control_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Call) GetOperation() string {
@@ -2813,7 +2950,7 @@ type VolumesRequest struct {
 
 func (x *VolumesRequest) Reset() {
 	*x = VolumesRequest{}
-	mi := &file_control_proto_msgTypes[49]
+	mi := &file_control_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2825,7 +2962,7 @@ func (x *VolumesRequest) String() string {
 func (*VolumesRequest) ProtoMessage() {}
 
 func (x *VolumesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[49]
+	mi := &file_control_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2838,7 +2975,7 @@ func (x *VolumesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VolumesRequest.ProtoReflect.Descriptor instead.
 func (*VolumesRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{49}
+	return file_control_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *VolumesRequest) GetChange() VolumeChange {
@@ -2885,7 +3022,7 @@ type VolumesReply struct {
 
 func (x *VolumesReply) Reset() {
 	*x = VolumesReply{}
-	mi := &file_control_proto_msgTypes[50]
+	mi := &file_control_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2897,7 +3034,7 @@ func (x *VolumesReply) String() string {
 func (*VolumesReply) ProtoMessage() {}
 
 func (x *VolumesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[50]
+	mi := &file_control_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2910,7 +3047,7 @@ func (x *VolumesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VolumesReply.ProtoReflect.Descriptor instead.
 func (*VolumesReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{50}
+	return file_control_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *VolumesReply) GetVolumes() []*vicepb.VolumeReply {
@@ -2932,7 +3069,7 @@ type ProtectionRequest struct {
 
 func (x *ProtectionRequest) Reset() {
 	*x = ProtectionRequest{}
-	mi := &file_control_proto_msgTypes[51]
+	mi := &file_control_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2944,7 +3081,7 @@ func (x *ProtectionRequest) String() string {
 func (*ProtectionRequest) ProtoMessage() {}
 
 func (x *ProtectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[51]
+	mi := &file_control_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2957,7 +3094,7 @@ func (x *ProtectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProtectionRequest.ProtoReflect.Descriptor instead.
 func (*ProtectionRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{51}
+	return file_control_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ProtectionRequest) GetChange() ProtectionChange {
@@ -2998,7 +3135,7 @@ type ProtectionReply struct {
 
 func (x *ProtectionReply) Reset() {
 	*x = ProtectionReply{}
-	mi := &file_control_proto_msgTypes[52]
+	mi := &file_control_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3010,7 +3147,7 @@ func (x *ProtectionReply) String() string {
 func (*ProtectionReply) ProtoMessage() {}
 
 func (x *ProtectionReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[52]
+	mi := &file_control_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3023,7 +3160,7 @@ func (x *ProtectionReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProtectionReply.ProtoReflect.Descriptor instead.
 func (*ProtectionReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{52}
+	return file_control_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ProtectionReply) GetVersion() uint64 {
@@ -3052,7 +3189,7 @@ type Principal struct {
 
 func (x *Principal) Reset() {
 	*x = Principal{}
-	mi := &file_control_proto_msgTypes[53]
+	mi := &file_control_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3064,7 +3201,7 @@ func (x *Principal) String() string {
 func (*Principal) ProtoMessage() {}
 
 func (x *Principal) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[53]
+	mi := &file_control_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3077,7 +3214,7 @@ func (x *Principal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Principal.ProtoReflect.Descriptor instead.
 func (*Principal) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{53}
+	return file_control_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Principal) GetNumber() int32 {
@@ -3116,7 +3253,7 @@ type FsckRequest struct {
 
 func (x *FsckRequest) Reset() {
 	*x = FsckRequest{}
-	mi := &file_control_proto_msgTypes[54]
+	mi := &file_control_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3128,7 +3265,7 @@ func (x *FsckRequest) String() string {
 func (*FsckRequest) ProtoMessage() {}
 
 func (x *FsckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[54]
+	mi := &file_control_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3141,7 +3278,7 @@ func (x *FsckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FsckRequest.ProtoReflect.Descriptor instead.
 func (*FsckRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{54}
+	return file_control_proto_rawDescGZIP(), []int{56}
 }
 
 type FsckReply struct {
@@ -3154,7 +3291,7 @@ type FsckReply struct {
 
 func (x *FsckReply) Reset() {
 	*x = FsckReply{}
-	mi := &file_control_proto_msgTypes[55]
+	mi := &file_control_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3166,7 +3303,7 @@ func (x *FsckReply) String() string {
 func (*FsckReply) ProtoMessage() {}
 
 func (x *FsckReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[55]
+	mi := &file_control_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3179,7 +3316,7 @@ func (x *FsckReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FsckReply.ProtoReflect.Descriptor instead.
 func (*FsckReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{55}
+	return file_control_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *FsckReply) GetProblems() []string {
@@ -3204,7 +3341,7 @@ type SalvageRequest struct {
 
 func (x *SalvageRequest) Reset() {
 	*x = SalvageRequest{}
-	mi := &file_control_proto_msgTypes[56]
+	mi := &file_control_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3216,7 +3353,7 @@ func (x *SalvageRequest) String() string {
 func (*SalvageRequest) ProtoMessage() {}
 
 func (x *SalvageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[56]
+	mi := &file_control_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3229,7 +3366,7 @@ func (x *SalvageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalvageRequest.ProtoReflect.Descriptor instead.
 func (*SalvageRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{56}
+	return file_control_proto_rawDescGZIP(), []int{58}
 }
 
 type SalvageReply struct {
@@ -3243,7 +3380,7 @@ type SalvageReply struct {
 
 func (x *SalvageReply) Reset() {
 	*x = SalvageReply{}
-	mi := &file_control_proto_msgTypes[57]
+	mi := &file_control_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3255,7 +3392,7 @@ func (x *SalvageReply) String() string {
 func (*SalvageReply) ProtoMessage() {}
 
 func (x *SalvageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[57]
+	mi := &file_control_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3268,7 +3405,7 @@ func (x *SalvageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalvageReply.ProtoReflect.Descriptor instead.
 func (*SalvageReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{57}
+	return file_control_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SalvageReply) GetFiles() uint64 {
@@ -3301,7 +3438,7 @@ type HeadRequest struct {
 
 func (x *HeadRequest) Reset() {
 	*x = HeadRequest{}
-	mi := &file_control_proto_msgTypes[58]
+	mi := &file_control_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3313,7 +3450,7 @@ func (x *HeadRequest) String() string {
 func (*HeadRequest) ProtoMessage() {}
 
 func (x *HeadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[58]
+	mi := &file_control_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3326,7 +3463,7 @@ func (x *HeadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeadRequest.ProtoReflect.Descriptor instead.
 func (*HeadRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{58}
+	return file_control_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *HeadRequest) GetFid() *vicepb.Fid {
@@ -3345,7 +3482,7 @@ type HeadReply struct {
 
 func (x *HeadReply) Reset() {
 	*x = HeadReply{}
-	mi := &file_control_proto_msgTypes[59]
+	mi := &file_control_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3357,7 +3494,7 @@ func (x *HeadReply) String() string {
 func (*HeadReply) ProtoMessage() {}
 
 func (x *HeadReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[59]
+	mi := &file_control_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3370,7 +3507,7 @@ func (x *HeadReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeadReply.ProtoReflect.Descriptor instead.
 func (*HeadReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{59}
+	return file_control_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *HeadReply) GetHead() []byte {
@@ -3389,7 +3526,7 @@ type TreeRequest struct {
 
 func (x *TreeRequest) Reset() {
 	*x = TreeRequest{}
-	mi := &file_control_proto_msgTypes[60]
+	mi := &file_control_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3401,7 +3538,7 @@ func (x *TreeRequest) String() string {
 func (*TreeRequest) ProtoMessage() {}
 
 func (x *TreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[60]
+	mi := &file_control_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3414,7 +3551,7 @@ func (x *TreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
 func (*TreeRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{60}
+	return file_control_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *TreeRequest) GetVolume() string {
@@ -3435,7 +3572,7 @@ type TreeReply struct {
 
 func (x *TreeReply) Reset() {
 	*x = TreeReply{}
-	mi := &file_control_proto_msgTypes[61]
+	mi := &file_control_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3447,7 +3584,7 @@ func (x *TreeReply) String() string {
 func (*TreeReply) ProtoMessage() {}
 
 func (x *TreeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[61]
+	mi := &file_control_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3460,7 +3597,7 @@ func (x *TreeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeReply.ProtoReflect.Descriptor instead.
 func (*TreeReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{61}
+	return file_control_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *TreeReply) GetPath() string {
@@ -3480,13 +3617,14 @@ func (x *TreeReply) GetStatus() *vicepb.Status {
 type PathRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Uid           uint32                 `protobuf:"varint,2,opt,name=uid,proto3" json:"uid,omitempty"` // the local user who asks, where that matters
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PathRequest) Reset() {
 	*x = PathRequest{}
-	mi := &file_control_proto_msgTypes[62]
+	mi := &file_control_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3498,7 +3636,7 @@ func (x *PathRequest) String() string {
 func (*PathRequest) ProtoMessage() {}
 
 func (x *PathRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[62]
+	mi := &file_control_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3511,7 +3649,7 @@ func (x *PathRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathRequest.ProtoReflect.Descriptor instead.
 func (*PathRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{62}
+	return file_control_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *PathRequest) GetPath() string {
@@ -3519,6 +3657,13 @@ func (x *PathRequest) GetPath() string {
 		return x.Path
 	}
 	return ""
+}
+
+func (x *PathRequest) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
 }
 
 type TwoPathsRequest struct {
@@ -3531,7 +3676,7 @@ type TwoPathsRequest struct {
 
 func (x *TwoPathsRequest) Reset() {
 	*x = TwoPathsRequest{}
-	mi := &file_control_proto_msgTypes[63]
+	mi := &file_control_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3543,7 +3688,7 @@ func (x *TwoPathsRequest) String() string {
 func (*TwoPathsRequest) ProtoMessage() {}
 
 func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[63]
+	mi := &file_control_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3556,7 +3701,7 @@ func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TwoPathsRequest.ProtoReflect.Descriptor instead.
 func (*TwoPathsRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{63}
+	return file_control_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *TwoPathsRequest) GetFrom() string {
@@ -3581,7 +3726,7 @@ type EmptyReply struct {
 
 func (x *EmptyReply) Reset() {
 	*x = EmptyReply{}
-	mi := &file_control_proto_msgTypes[64]
+	mi := &file_control_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3593,7 +3738,7 @@ func (x *EmptyReply) String() string {
 func (*EmptyReply) ProtoMessage() {}
 
 func (x *EmptyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[64]
+	mi := &file_control_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3606,7 +3751,7 @@ func (x *EmptyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmptyReply.ProtoReflect.Descriptor instead.
 func (*EmptyReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{64}
+	return file_control_proto_rawDescGZIP(), []int{66}
 }
 
 type StatReply struct {
@@ -3618,7 +3763,7 @@ type StatReply struct {
 
 func (x *StatReply) Reset() {
 	*x = StatReply{}
-	mi := &file_control_proto_msgTypes[65]
+	mi := &file_control_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3630,7 +3775,7 @@ func (x *StatReply) String() string {
 func (*StatReply) ProtoMessage() {}
 
 func (x *StatReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[65]
+	mi := &file_control_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3643,7 +3788,7 @@ func (x *StatReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatReply.ProtoReflect.Descriptor instead.
 func (*StatReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{65}
+	return file_control_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *StatReply) GetStatus() *vicepb.Status {
@@ -3662,7 +3807,7 @@ type ReadDirectoryReply struct {
 
 func (x *ReadDirectoryReply) Reset() {
 	*x = ReadDirectoryReply{}
-	mi := &file_control_proto_msgTypes[66]
+	mi := &file_control_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3674,7 +3819,7 @@ func (x *ReadDirectoryReply) String() string {
 func (*ReadDirectoryReply) ProtoMessage() {}
 
 func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[66]
+	mi := &file_control_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3687,7 +3832,7 @@ func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadDirectoryReply.ProtoReflect.Descriptor instead.
 func (*ReadDirectoryReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{66}
+	return file_control_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *ReadDirectoryReply) GetEntries() []*vicepb.Entry {
@@ -3710,7 +3855,7 @@ type ReadFileReply struct {
 
 func (x *ReadFileReply) Reset() {
 	*x = ReadFileReply{}
-	mi := &file_control_proto_msgTypes[67]
+	mi := &file_control_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3722,7 +3867,7 @@ func (x *ReadFileReply) String() string {
 func (*ReadFileReply) ProtoMessage() {}
 
 func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[67]
+	mi := &file_control_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3735,7 +3880,7 @@ func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadFileReply.ProtoReflect.Descriptor instead.
 func (*ReadFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{67}
+	return file_control_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *ReadFileReply) GetPart() isReadFileReply_Part {
@@ -3792,7 +3937,7 @@ type WriteFileRequest struct {
 
 func (x *WriteFileRequest) Reset() {
 	*x = WriteFileRequest{}
-	mi := &file_control_proto_msgTypes[68]
+	mi := &file_control_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3804,7 +3949,7 @@ func (x *WriteFileRequest) String() string {
 func (*WriteFileRequest) ProtoMessage() {}
 
 func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[68]
+	mi := &file_control_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3817,7 +3962,7 @@ func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileRequest.ProtoReflect.Descriptor instead.
 func (*WriteFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{68}
+	return file_control_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *WriteFileRequest) GetPart() isWriteFileRequest_Part {
@@ -3874,7 +4019,7 @@ type WriteFileHead struct {
 
 func (x *WriteFileHead) Reset() {
 	*x = WriteFileHead{}
-	mi := &file_control_proto_msgTypes[69]
+	mi := &file_control_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3886,7 +4031,7 @@ func (x *WriteFileHead) String() string {
 func (*WriteFileHead) ProtoMessage() {}
 
 func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[69]
+	mi := &file_control_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3899,7 +4044,7 @@ func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileHead.ProtoReflect.Descriptor instead.
 func (*WriteFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{69}
+	return file_control_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *WriteFileHead) GetPath() string {
@@ -3950,7 +4095,7 @@ type EditFileRequest struct {
 
 func (x *EditFileRequest) Reset() {
 	*x = EditFileRequest{}
-	mi := &file_control_proto_msgTypes[70]
+	mi := &file_control_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3962,7 +4107,7 @@ func (x *EditFileRequest) String() string {
 func (*EditFileRequest) ProtoMessage() {}
 
 func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[70]
+	mi := &file_control_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3975,7 +4120,7 @@ func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileRequest.ProtoReflect.Descriptor instead.
 func (*EditFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{70}
+	return file_control_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *EditFileRequest) GetPart() isEditFileRequest_Part {
@@ -4029,7 +4174,7 @@ type EditFileHead struct {
 
 func (x *EditFileHead) Reset() {
 	*x = EditFileHead{}
-	mi := &file_control_proto_msgTypes[71]
+	mi := &file_control_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4041,7 +4186,7 @@ func (x *EditFileHead) String() string {
 func (*EditFileHead) ProtoMessage() {}
 
 func (x *EditFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[71]
+	mi := &file_control_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4054,7 +4199,7 @@ func (x *EditFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileHead.ProtoReflect.Descriptor instead.
 func (*EditFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{71}
+	return file_control_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *EditFileHead) GetPath() string {
@@ -4082,7 +4227,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_control_proto_msgTypes[72]
+	mi := &file_control_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4094,7 +4239,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[72]
+	mi := &file_control_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4107,7 +4252,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{72}
+	return file_control_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *Change) GetOffset() int64 {
@@ -4145,7 +4290,7 @@ type EditFileReply struct {
 
 func (x *EditFileReply) Reset() {
 	*x = EditFileReply{}
-	mi := &file_control_proto_msgTypes[73]
+	mi := &file_control_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4157,7 +4302,7 @@ func (x *EditFileReply) String() string {
 func (*EditFileReply) ProtoMessage() {}
 
 func (x *EditFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[73]
+	mi := &file_control_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4170,7 +4315,7 @@ func (x *EditFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileReply.ProtoReflect.Descriptor instead.
 func (*EditFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{73}
+	return file_control_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *EditFileReply) GetPart() isEditFileReply_Part {
@@ -4240,7 +4385,7 @@ type SetAttributesRequest struct {
 
 func (x *SetAttributesRequest) Reset() {
 	*x = SetAttributesRequest{}
-	mi := &file_control_proto_msgTypes[74]
+	mi := &file_control_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4252,7 +4397,7 @@ func (x *SetAttributesRequest) String() string {
 func (*SetAttributesRequest) ProtoMessage() {}
 
 func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[74]
+	mi := &file_control_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4265,7 +4410,7 @@ func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAttributesRequest.ProtoReflect.Descriptor instead.
 func (*SetAttributesRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{74}
+	return file_control_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *SetAttributesRequest) GetPath() string {
@@ -4299,7 +4444,7 @@ type MakeDirectoryRequest struct {
 
 func (x *MakeDirectoryRequest) Reset() {
 	*x = MakeDirectoryRequest{}
-	mi := &file_control_proto_msgTypes[75]
+	mi := &file_control_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4311,7 +4456,7 @@ func (x *MakeDirectoryRequest) String() string {
 func (*MakeDirectoryRequest) ProtoMessage() {}
 
 func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[75]
+	mi := &file_control_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4324,7 +4469,7 @@ func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeDirectoryRequest.ProtoReflect.Descriptor instead.
 func (*MakeDirectoryRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{75}
+	return file_control_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *MakeDirectoryRequest) GetPath() string {
@@ -4351,7 +4496,7 @@ type MakeSymlinkRequest struct {
 
 func (x *MakeSymlinkRequest) Reset() {
 	*x = MakeSymlinkRequest{}
-	mi := &file_control_proto_msgTypes[76]
+	mi := &file_control_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4363,7 +4508,7 @@ func (x *MakeSymlinkRequest) String() string {
 func (*MakeSymlinkRequest) ProtoMessage() {}
 
 func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[76]
+	mi := &file_control_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4376,7 +4521,7 @@ func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeSymlinkRequest.ProtoReflect.Descriptor instead.
 func (*MakeSymlinkRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{76}
+	return file_control_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *MakeSymlinkRequest) GetPath() string {
@@ -4414,7 +4559,11 @@ const file_control_proto_rawDesc = "" +
 	"\x06number\x18\x03 \x01(\x05R\x06number\x12\x18\n" +
 	"\aexpires\x18\x04 \x01(\x03R\aexpires\x12\x14\n" +
 	"\x05valid\x18\x05 \x01(\bR\x05valid\x12\x18\n" +
-	"\awaiting\x18\x06 \x01(\x04R\awaiting\"2\n" +
+	"\awaiting\x18\x06 \x01(\x04R\awaiting\"L\n" +
+	"\fMountRequest\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n" +
+	"\x06volume\x18\x02 \x01(\tR\x06volume\x12\x10\n" +
+	"\x03uid\x18\x03 \x01(\rR\x03uid\"2\n" +
 	"\n" +
 	"ACLRequest\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x10\n" +
@@ -4474,9 +4623,10 @@ const file_control_proto_rawDesc = "" +
 	"\n" +
 	"last_error\x18\x03 \x01(\tR\tlastError\x12\x14\n" +
 	"\x05state\x18\x04 \x01(\tR\x05state\"\x14\n" +
-	"\x12ListVolumesRequest\"\xc4\x01\n" +
+	"\x12ListVolumesRequest\"\xfe\x01\n" +
 	"\x10ListVolumesReply\x121\n" +
-	"\avolumes\x18\x01 \x03(\v2\x17.coda.control.v1.VolumeR\avolumes\x12,\n" +
+	"\avolumes\x18\x01 \x03(\v2\x17.coda.control.v1.VolumeR\avolumes\x128\n" +
+	"\amounted\x18\x04 \x03(\v2\x1e.coda.control.v1.MountedVolumeR\amounted\x12,\n" +
 	"\x05queue\x18\x02 \x01(\v2\x16.coda.control.v1.QueueR\x05queue\x12\x18\n" +
 	"\aprofile\x18\x03 \x01(\tR\aprofile\x125\n" +
 	"\bcounters\x18\x14 \x01(\v2\x19.coda.control.v1.CountersR\bcounters\"b\n" +
@@ -4489,7 +4639,13 @@ const file_control_proto_rawDesc = "" +
 	"\x04made\x18\x02 \x01(\rR\x04made\x12\x12\n" +
 	"\x04busy\x18\x03 \x01(\rR\x04busy\x12\x16\n" +
 	"\x06length\x18\x04 \x01(\x04R\x06length\x12\x16\n" +
-	"\x06oldest\x18\x05 \x01(\x03R\x06oldest\"\xbb\x02\n" +
+	"\x06oldest\x18\x05 \x01(\x03R\x06oldest\"p\n" +
+	"\rMountedVolume\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06volume\x18\x02 \x01(\rR\x06volume\x12\x12\n" +
+	"\x04path\x18\x03 \x01(\tR\x04path\x12\x1f\n" +
+	"\vlog_records\x18\x04 \x01(\x04R\n" +
+	"logRecords\"\xbb\x02\n" +
 	"\x06Volume\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06volume\x18\x02 \x01(\rR\x06volume\x12\x14\n" +
@@ -4601,9 +4757,10 @@ const file_control_proto_rawDesc = "" +
 	"\x06volume\x18\x01 \x01(\tR\x06volume\"M\n" +
 	"\tTreeReply\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12,\n" +
-	"\x06status\x18\x02 \x01(\v2\x14.coda.vice.v1.StatusR\x06status\"!\n" +
+	"\x06status\x18\x02 \x01(\v2\x14.coda.vice.v1.StatusR\x06status\"3\n" +
 	"\vPathRequest\x12\x12\n" +
-	"\x04path\x18\x01 \x01(\tR\x04path\"5\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x10\n" +
+	"\x03uid\x18\x02 \x01(\rR\x03uid\"5\n" +
 	"\x0fTwoPathsRequest\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\tR\x02to\"\f\n" +
@@ -4677,7 +4834,7 @@ const file_control_proto_rawDesc = "" +
 	"\x15PROTECTION_CHANGE_ADD\x10\x04\x12\x1c\n" +
 	"\x18PROTECTION_CHANGE_REMOVE\x10\x05\x12\x1e\n" +
 	"\x1aPROTECTION_CHANGE_PASSWORD\x10\x06\x12\x19\n" +
-	"\x15PROTECTION_CHANGE_KEY\x10\a2\xfa\x0e\n" +
+	"\x15PROTECTION_CHANGE_KEY\x10\a2\x85\x10\n" +
 	"\fVenusControl\x12X\n" +
 	"\fCheckServers\x12$.coda.control.v1.CheckServersRequest\x1a\".coda.control.v1.CheckServersReply\x12U\n" +
 	"\vListVolumes\x12#.coda.control.v1.ListVolumesRequest\x1a!.coda.control.v1.ListVolumesReply\x12d\n" +
@@ -4700,6 +4857,8 @@ const file_control_proto_rawDesc = "" +
 	"\n" +
 	"ListTokens\x12\".coda.control.v1.ListTokensRequest\x1a .coda.control.v1.ListTokensReply\x12A\n" +
 	"\aListACL\x12\x1b.coda.control.v1.ACLRequest\x1a\x19.coda.control.v1.ACLReply\x12C\n" +
+	"\x05Mount\x12\x1d.coda.control.v1.MountRequest\x1a\x1b.coda.control.v1.EmptyReply\x12D\n" +
+	"\aUnmount\x12\x1c.coda.control.v1.PathRequest\x1a\x1b.coda.control.v1.EmptyReply\x12C\n" +
 	"\x06SetACL\x12\x1e.coda.control.v1.SetACLRequest\x1a\x19.coda.control.v1.ACLReply\x12L\n" +
 	"\bHoardAdd\x12 .coda.control.v1.HoardAddRequest\x1a\x1e.coda.control.v1.HoardAddReply\x12H\n" +
 	"\vHoardDelete\x12\x1c.coda.control.v1.PathRequest\x1a\x1b.coda.control.v1.EmptyReply\x12R\n" +
@@ -4745,7 +4904,7 @@ func file_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 77)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 79)
 var file_control_proto_goTypes = []any{
 	(Keep)(0),                       // 0: coda.control.v1.Keep
 	(VolumeChange)(0),               // 1: coda.control.v1.VolumeChange
@@ -4755,205 +4914,212 @@ var file_control_proto_goTypes = []any{
 	(*ListTokensRequest)(nil),       // 5: coda.control.v1.ListTokensRequest
 	(*ListTokensReply)(nil),         // 6: coda.control.v1.ListTokensReply
 	(*Token)(nil),                   // 7: coda.control.v1.Token
-	(*ACLRequest)(nil),              // 8: coda.control.v1.ACLRequest
-	(*ACLReply)(nil),                // 9: coda.control.v1.ACLReply
-	(*ACLEntry)(nil),                // 10: coda.control.v1.ACLEntry
-	(*SetACLRequest)(nil),           // 11: coda.control.v1.SetACLRequest
-	(*Hoarded)(nil),                 // 12: coda.control.v1.Hoarded
-	(*HoardAddRequest)(nil),         // 13: coda.control.v1.HoardAddRequest
-	(*HoardAddReply)(nil),           // 14: coda.control.v1.HoardAddReply
-	(*HoardClearRequest)(nil),       // 15: coda.control.v1.HoardClearRequest
-	(*HoardClearReply)(nil),         // 16: coda.control.v1.HoardClearReply
-	(*HoardListRequest)(nil),        // 17: coda.control.v1.HoardListRequest
-	(*HoardListReply)(nil),          // 18: coda.control.v1.HoardListReply
-	(*HoardWalkRequest)(nil),        // 19: coda.control.v1.HoardWalkRequest
-	(*HoardWalkReply)(nil),          // 20: coda.control.v1.HoardWalkReply
-	(*HoardVerifyReply)(nil),        // 21: coda.control.v1.HoardVerifyReply
-	(*HoardState)(nil),              // 22: coda.control.v1.HoardState
-	(*CheckServersRequest)(nil),     // 23: coda.control.v1.CheckServersRequest
-	(*CheckServersReply)(nil),       // 24: coda.control.v1.CheckServersReply
-	(*Server)(nil),                  // 25: coda.control.v1.Server
-	(*ListVolumesRequest)(nil),      // 26: coda.control.v1.ListVolumesRequest
-	(*ListVolumesReply)(nil),        // 27: coda.control.v1.ListVolumesReply
-	(*Counters)(nil),                // 28: coda.control.v1.Counters
-	(*Queue)(nil),                   // 29: coda.control.v1.Queue
-	(*Volume)(nil),                  // 30: coda.control.v1.Volume
-	(*ForceReintegrateRequest)(nil), // 31: coda.control.v1.ForceReintegrateRequest
-	(*ForceReintegrateReply)(nil),   // 32: coda.control.v1.ForceReintegrateReply
-	(*DisconnectRequest)(nil),       // 33: coda.control.v1.DisconnectRequest
-	(*DisconnectReply)(nil),         // 34: coda.control.v1.DisconnectReply
-	(*ReconnectRequest)(nil),        // 35: coda.control.v1.ReconnectRequest
-	(*ReconnectReply)(nil),          // 36: coda.control.v1.ReconnectReply
-	(*FlushCacheRequest)(nil),       // 37: coda.control.v1.FlushCacheRequest
-	(*FlushCacheReply)(nil),         // 38: coda.control.v1.FlushCacheReply
-	(*ListConflictsRequest)(nil),    // 39: coda.control.v1.ListConflictsRequest
-	(*ListConflictsReply)(nil),      // 40: coda.control.v1.ListConflictsReply
-	(*Conflict)(nil),                // 41: coda.control.v1.Conflict
-	(*LocalRecord)(nil),             // 42: coda.control.v1.LocalRecord
-	(*ListLocalRequest)(nil),        // 43: coda.control.v1.ListLocalRequest
-	(*ListLocalReply)(nil),          // 44: coda.control.v1.ListLocalReply
-	(*CheckLocalRequest)(nil),       // 45: coda.control.v1.CheckLocalRequest
-	(*CheckLocalReply)(nil),         // 46: coda.control.v1.CheckLocalReply
-	(*RepairRequest)(nil),           // 47: coda.control.v1.RepairRequest
-	(*RepairReply)(nil),             // 48: coda.control.v1.RepairReply
-	(*StateRequest)(nil),            // 49: coda.control.v1.StateRequest
-	(*StateReply)(nil),              // 50: coda.control.v1.StateReply
-	(*Call)(nil),                    // 51: coda.control.v1.Call
-	(*VolumesRequest)(nil),          // 52: coda.control.v1.VolumesRequest
-	(*VolumesReply)(nil),            // 53: coda.control.v1.VolumesReply
-	(*ProtectionRequest)(nil),       // 54: coda.control.v1.ProtectionRequest
-	(*ProtectionReply)(nil),         // 55: coda.control.v1.ProtectionReply
-	(*Principal)(nil),               // 56: coda.control.v1.Principal
-	(*FsckRequest)(nil),             // 57: coda.control.v1.FsckRequest
-	(*FsckReply)(nil),               // 58: coda.control.v1.FsckReply
-	(*SalvageRequest)(nil),          // 59: coda.control.v1.SalvageRequest
-	(*SalvageReply)(nil),            // 60: coda.control.v1.SalvageReply
-	(*HeadRequest)(nil),             // 61: coda.control.v1.HeadRequest
-	(*HeadReply)(nil),               // 62: coda.control.v1.HeadReply
-	(*TreeRequest)(nil),             // 63: coda.control.v1.TreeRequest
-	(*TreeReply)(nil),               // 64: coda.control.v1.TreeReply
-	(*PathRequest)(nil),             // 65: coda.control.v1.PathRequest
-	(*TwoPathsRequest)(nil),         // 66: coda.control.v1.TwoPathsRequest
-	(*EmptyReply)(nil),              // 67: coda.control.v1.EmptyReply
-	(*StatReply)(nil),               // 68: coda.control.v1.StatReply
-	(*ReadDirectoryReply)(nil),      // 69: coda.control.v1.ReadDirectoryReply
-	(*ReadFileReply)(nil),           // 70: coda.control.v1.ReadFileReply
-	(*WriteFileRequest)(nil),        // 71: coda.control.v1.WriteFileRequest
-	(*WriteFileHead)(nil),           // 72: coda.control.v1.WriteFileHead
-	(*EditFileRequest)(nil),         // 73: coda.control.v1.EditFileRequest
-	(*EditFileHead)(nil),            // 74: coda.control.v1.EditFileHead
-	(*Change)(nil),                  // 75: coda.control.v1.Change
-	(*EditFileReply)(nil),           // 76: coda.control.v1.EditFileReply
-	(*SetAttributesRequest)(nil),    // 77: coda.control.v1.SetAttributesRequest
-	(*MakeDirectoryRequest)(nil),    // 78: coda.control.v1.MakeDirectoryRequest
-	(*MakeSymlinkRequest)(nil),      // 79: coda.control.v1.MakeSymlinkRequest
-	(*vicepb.VolumeReply)(nil),      // 80: coda.vice.v1.VolumeReply
-	(*vicepb.Fid)(nil),              // 81: coda.vice.v1.Fid
-	(*vicepb.Status)(nil),           // 82: coda.vice.v1.Status
-	(*vicepb.Entry)(nil),            // 83: coda.vice.v1.Entry
+	(*MountRequest)(nil),            // 8: coda.control.v1.MountRequest
+	(*ACLRequest)(nil),              // 9: coda.control.v1.ACLRequest
+	(*ACLReply)(nil),                // 10: coda.control.v1.ACLReply
+	(*ACLEntry)(nil),                // 11: coda.control.v1.ACLEntry
+	(*SetACLRequest)(nil),           // 12: coda.control.v1.SetACLRequest
+	(*Hoarded)(nil),                 // 13: coda.control.v1.Hoarded
+	(*HoardAddRequest)(nil),         // 14: coda.control.v1.HoardAddRequest
+	(*HoardAddReply)(nil),           // 15: coda.control.v1.HoardAddReply
+	(*HoardClearRequest)(nil),       // 16: coda.control.v1.HoardClearRequest
+	(*HoardClearReply)(nil),         // 17: coda.control.v1.HoardClearReply
+	(*HoardListRequest)(nil),        // 18: coda.control.v1.HoardListRequest
+	(*HoardListReply)(nil),          // 19: coda.control.v1.HoardListReply
+	(*HoardWalkRequest)(nil),        // 20: coda.control.v1.HoardWalkRequest
+	(*HoardWalkReply)(nil),          // 21: coda.control.v1.HoardWalkReply
+	(*HoardVerifyReply)(nil),        // 22: coda.control.v1.HoardVerifyReply
+	(*HoardState)(nil),              // 23: coda.control.v1.HoardState
+	(*CheckServersRequest)(nil),     // 24: coda.control.v1.CheckServersRequest
+	(*CheckServersReply)(nil),       // 25: coda.control.v1.CheckServersReply
+	(*Server)(nil),                  // 26: coda.control.v1.Server
+	(*ListVolumesRequest)(nil),      // 27: coda.control.v1.ListVolumesRequest
+	(*ListVolumesReply)(nil),        // 28: coda.control.v1.ListVolumesReply
+	(*Counters)(nil),                // 29: coda.control.v1.Counters
+	(*Queue)(nil),                   // 30: coda.control.v1.Queue
+	(*MountedVolume)(nil),           // 31: coda.control.v1.MountedVolume
+	(*Volume)(nil),                  // 32: coda.control.v1.Volume
+	(*ForceReintegrateRequest)(nil), // 33: coda.control.v1.ForceReintegrateRequest
+	(*ForceReintegrateReply)(nil),   // 34: coda.control.v1.ForceReintegrateReply
+	(*DisconnectRequest)(nil),       // 35: coda.control.v1.DisconnectRequest
+	(*DisconnectReply)(nil),         // 36: coda.control.v1.DisconnectReply
+	(*ReconnectRequest)(nil),        // 37: coda.control.v1.ReconnectRequest
+	(*ReconnectReply)(nil),          // 38: coda.control.v1.ReconnectReply
+	(*FlushCacheRequest)(nil),       // 39: coda.control.v1.FlushCacheRequest
+	(*FlushCacheReply)(nil),         // 40: coda.control.v1.FlushCacheReply
+	(*ListConflictsRequest)(nil),    // 41: coda.control.v1.ListConflictsRequest
+	(*ListConflictsReply)(nil),      // 42: coda.control.v1.ListConflictsReply
+	(*Conflict)(nil),                // 43: coda.control.v1.Conflict
+	(*LocalRecord)(nil),             // 44: coda.control.v1.LocalRecord
+	(*ListLocalRequest)(nil),        // 45: coda.control.v1.ListLocalRequest
+	(*ListLocalReply)(nil),          // 46: coda.control.v1.ListLocalReply
+	(*CheckLocalRequest)(nil),       // 47: coda.control.v1.CheckLocalRequest
+	(*CheckLocalReply)(nil),         // 48: coda.control.v1.CheckLocalReply
+	(*RepairRequest)(nil),           // 49: coda.control.v1.RepairRequest
+	(*RepairReply)(nil),             // 50: coda.control.v1.RepairReply
+	(*StateRequest)(nil),            // 51: coda.control.v1.StateRequest
+	(*StateReply)(nil),              // 52: coda.control.v1.StateReply
+	(*Call)(nil),                    // 53: coda.control.v1.Call
+	(*VolumesRequest)(nil),          // 54: coda.control.v1.VolumesRequest
+	(*VolumesReply)(nil),            // 55: coda.control.v1.VolumesReply
+	(*ProtectionRequest)(nil),       // 56: coda.control.v1.ProtectionRequest
+	(*ProtectionReply)(nil),         // 57: coda.control.v1.ProtectionReply
+	(*Principal)(nil),               // 58: coda.control.v1.Principal
+	(*FsckRequest)(nil),             // 59: coda.control.v1.FsckRequest
+	(*FsckReply)(nil),               // 60: coda.control.v1.FsckReply
+	(*SalvageRequest)(nil),          // 61: coda.control.v1.SalvageRequest
+	(*SalvageReply)(nil),            // 62: coda.control.v1.SalvageReply
+	(*HeadRequest)(nil),             // 63: coda.control.v1.HeadRequest
+	(*HeadReply)(nil),               // 64: coda.control.v1.HeadReply
+	(*TreeRequest)(nil),             // 65: coda.control.v1.TreeRequest
+	(*TreeReply)(nil),               // 66: coda.control.v1.TreeReply
+	(*PathRequest)(nil),             // 67: coda.control.v1.PathRequest
+	(*TwoPathsRequest)(nil),         // 68: coda.control.v1.TwoPathsRequest
+	(*EmptyReply)(nil),              // 69: coda.control.v1.EmptyReply
+	(*StatReply)(nil),               // 70: coda.control.v1.StatReply
+	(*ReadDirectoryReply)(nil),      // 71: coda.control.v1.ReadDirectoryReply
+	(*ReadFileReply)(nil),           // 72: coda.control.v1.ReadFileReply
+	(*WriteFileRequest)(nil),        // 73: coda.control.v1.WriteFileRequest
+	(*WriteFileHead)(nil),           // 74: coda.control.v1.WriteFileHead
+	(*EditFileRequest)(nil),         // 75: coda.control.v1.EditFileRequest
+	(*EditFileHead)(nil),            // 76: coda.control.v1.EditFileHead
+	(*Change)(nil),                  // 77: coda.control.v1.Change
+	(*EditFileReply)(nil),           // 78: coda.control.v1.EditFileReply
+	(*SetAttributesRequest)(nil),    // 79: coda.control.v1.SetAttributesRequest
+	(*MakeDirectoryRequest)(nil),    // 80: coda.control.v1.MakeDirectoryRequest
+	(*MakeSymlinkRequest)(nil),      // 81: coda.control.v1.MakeSymlinkRequest
+	(*vicepb.VolumeReply)(nil),      // 82: coda.vice.v1.VolumeReply
+	(*vicepb.Fid)(nil),              // 83: coda.vice.v1.Fid
+	(*vicepb.Status)(nil),           // 84: coda.vice.v1.Status
+	(*vicepb.Entry)(nil),            // 85: coda.vice.v1.Entry
 }
 var file_control_proto_depIdxs = []int32{
 	7,  // 0: coda.control.v1.ListTokensReply.tokens:type_name -> coda.control.v1.Token
-	10, // 1: coda.control.v1.ACLReply.entries:type_name -> coda.control.v1.ACLEntry
-	10, // 2: coda.control.v1.SetACLRequest.entries:type_name -> coda.control.v1.ACLEntry
-	12, // 3: coda.control.v1.HoardAddRequest.entry:type_name -> coda.control.v1.Hoarded
-	12, // 4: coda.control.v1.HoardListReply.entries:type_name -> coda.control.v1.Hoarded
-	22, // 5: coda.control.v1.HoardVerifyReply.states:type_name -> coda.control.v1.HoardState
-	25, // 6: coda.control.v1.CheckServersReply.servers:type_name -> coda.control.v1.Server
-	30, // 7: coda.control.v1.ListVolumesReply.volumes:type_name -> coda.control.v1.Volume
-	29, // 8: coda.control.v1.ListVolumesReply.queue:type_name -> coda.control.v1.Queue
-	28, // 9: coda.control.v1.ListVolumesReply.counters:type_name -> coda.control.v1.Counters
-	25, // 10: coda.control.v1.Volume.replicas:type_name -> coda.control.v1.Server
-	41, // 11: coda.control.v1.ListConflictsReply.conflicts:type_name -> coda.control.v1.Conflict
-	42, // 12: coda.control.v1.ListLocalReply.records:type_name -> coda.control.v1.LocalRecord
-	42, // 13: coda.control.v1.CheckLocalReply.refused:type_name -> coda.control.v1.LocalRecord
-	0,  // 14: coda.control.v1.RepairRequest.keep:type_name -> coda.control.v1.Keep
-	51, // 15: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
-	1,  // 16: coda.control.v1.VolumesRequest.change:type_name -> coda.control.v1.VolumeChange
-	80, // 17: coda.control.v1.VolumesReply.volumes:type_name -> coda.vice.v1.VolumeReply
-	2,  // 18: coda.control.v1.ProtectionRequest.change:type_name -> coda.control.v1.ProtectionChange
-	56, // 19: coda.control.v1.ProtectionReply.principals:type_name -> coda.control.v1.Principal
-	81, // 20: coda.control.v1.HeadRequest.fid:type_name -> coda.vice.v1.Fid
-	82, // 21: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
-	82, // 22: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
-	83, // 23: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
-	82, // 24: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
-	72, // 25: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
-	74, // 26: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
-	75, // 27: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
-	67, // 28: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
-	82, // 29: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
-	23, // 30: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
-	26, // 31: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
-	31, // 32: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
-	33, // 33: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
-	35, // 34: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
-	37, // 35: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
-	39, // 36: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
-	43, // 37: coda.control.v1.VenusControl.ListLocal:input_type -> coda.control.v1.ListLocalRequest
-	45, // 38: coda.control.v1.VenusControl.CheckLocal:input_type -> coda.control.v1.CheckLocalRequest
-	65, // 39: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
-	65, // 40: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
-	47, // 41: coda.control.v1.VenusControl.Repair:input_type -> coda.control.v1.RepairRequest
-	49, // 42: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
-	3,  // 43: coda.control.v1.VenusControl.LogIn:input_type -> coda.control.v1.LogInRequest
-	4,  // 44: coda.control.v1.VenusControl.LogOut:input_type -> coda.control.v1.LogOutRequest
-	5,  // 45: coda.control.v1.VenusControl.ListTokens:input_type -> coda.control.v1.ListTokensRequest
-	8,  // 46: coda.control.v1.VenusControl.ListACL:input_type -> coda.control.v1.ACLRequest
-	11, // 47: coda.control.v1.VenusControl.SetACL:input_type -> coda.control.v1.SetACLRequest
-	13, // 48: coda.control.v1.VenusControl.HoardAdd:input_type -> coda.control.v1.HoardAddRequest
-	65, // 49: coda.control.v1.VenusControl.HoardDelete:input_type -> coda.control.v1.PathRequest
-	15, // 50: coda.control.v1.VenusControl.HoardClear:input_type -> coda.control.v1.HoardClearRequest
-	17, // 51: coda.control.v1.VenusControl.HoardList:input_type -> coda.control.v1.HoardListRequest
-	19, // 52: coda.control.v1.VenusControl.HoardWalk:input_type -> coda.control.v1.HoardWalkRequest
-	65, // 53: coda.control.v1.VenusControl.HoardVerify:input_type -> coda.control.v1.PathRequest
-	57, // 54: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
-	59, // 55: coda.control.v1.CodasrvControl.Salvage:input_type -> coda.control.v1.SalvageRequest
-	63, // 56: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
-	61, // 57: coda.control.v1.CodasrvControl.Head:input_type -> coda.control.v1.HeadRequest
-	54, // 58: coda.control.v1.CodasrvControl.Protection:input_type -> coda.control.v1.ProtectionRequest
-	52, // 59: coda.control.v1.CodasrvControl.Volumes:input_type -> coda.control.v1.VolumesRequest
-	49, // 60: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
-	65, // 61: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
-	65, // 62: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
-	65, // 63: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
-	71, // 64: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
-	73, // 65: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
-	77, // 66: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
-	78, // 67: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
-	79, // 68: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
-	66, // 69: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
-	66, // 70: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
-	65, // 71: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
-	65, // 72: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
-	24, // 73: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
-	27, // 74: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
-	32, // 75: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
-	34, // 76: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
-	36, // 77: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
-	38, // 78: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
-	40, // 79: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
-	44, // 80: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
-	46, // 81: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
-	67, // 82: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
-	67, // 83: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
-	48, // 84: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
-	50, // 85: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
-	7,  // 86: coda.control.v1.VenusControl.LogIn:output_type -> coda.control.v1.Token
-	67, // 87: coda.control.v1.VenusControl.LogOut:output_type -> coda.control.v1.EmptyReply
-	6,  // 88: coda.control.v1.VenusControl.ListTokens:output_type -> coda.control.v1.ListTokensReply
-	9,  // 89: coda.control.v1.VenusControl.ListACL:output_type -> coda.control.v1.ACLReply
-	9,  // 90: coda.control.v1.VenusControl.SetACL:output_type -> coda.control.v1.ACLReply
-	14, // 91: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
-	67, // 92: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
-	16, // 93: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
-	18, // 94: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
-	20, // 95: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
-	21, // 96: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
-	58, // 97: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
-	60, // 98: coda.control.v1.CodasrvControl.Salvage:output_type -> coda.control.v1.SalvageReply
-	64, // 99: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
-	62, // 100: coda.control.v1.CodasrvControl.Head:output_type -> coda.control.v1.HeadReply
-	55, // 101: coda.control.v1.CodasrvControl.Protection:output_type -> coda.control.v1.ProtectionReply
-	53, // 102: coda.control.v1.CodasrvControl.Volumes:output_type -> coda.control.v1.VolumesReply
-	50, // 103: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
-	68, // 104: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
-	69, // 105: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
-	70, // 106: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
-	68, // 107: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
-	76, // 108: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
-	68, // 109: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
-	68, // 110: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
-	68, // 111: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
-	68, // 112: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
-	67, // 113: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
-	67, // 114: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
-	67, // 115: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
-	73, // [73:116] is the sub-list for method output_type
-	30, // [30:73] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	11, // 1: coda.control.v1.ACLReply.entries:type_name -> coda.control.v1.ACLEntry
+	11, // 2: coda.control.v1.SetACLRequest.entries:type_name -> coda.control.v1.ACLEntry
+	13, // 3: coda.control.v1.HoardAddRequest.entry:type_name -> coda.control.v1.Hoarded
+	13, // 4: coda.control.v1.HoardListReply.entries:type_name -> coda.control.v1.Hoarded
+	23, // 5: coda.control.v1.HoardVerifyReply.states:type_name -> coda.control.v1.HoardState
+	26, // 6: coda.control.v1.CheckServersReply.servers:type_name -> coda.control.v1.Server
+	32, // 7: coda.control.v1.ListVolumesReply.volumes:type_name -> coda.control.v1.Volume
+	31, // 8: coda.control.v1.ListVolumesReply.mounted:type_name -> coda.control.v1.MountedVolume
+	30, // 9: coda.control.v1.ListVolumesReply.queue:type_name -> coda.control.v1.Queue
+	29, // 10: coda.control.v1.ListVolumesReply.counters:type_name -> coda.control.v1.Counters
+	26, // 11: coda.control.v1.Volume.replicas:type_name -> coda.control.v1.Server
+	43, // 12: coda.control.v1.ListConflictsReply.conflicts:type_name -> coda.control.v1.Conflict
+	44, // 13: coda.control.v1.ListLocalReply.records:type_name -> coda.control.v1.LocalRecord
+	44, // 14: coda.control.v1.CheckLocalReply.refused:type_name -> coda.control.v1.LocalRecord
+	0,  // 15: coda.control.v1.RepairRequest.keep:type_name -> coda.control.v1.Keep
+	53, // 16: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
+	1,  // 17: coda.control.v1.VolumesRequest.change:type_name -> coda.control.v1.VolumeChange
+	82, // 18: coda.control.v1.VolumesReply.volumes:type_name -> coda.vice.v1.VolumeReply
+	2,  // 19: coda.control.v1.ProtectionRequest.change:type_name -> coda.control.v1.ProtectionChange
+	58, // 20: coda.control.v1.ProtectionReply.principals:type_name -> coda.control.v1.Principal
+	83, // 21: coda.control.v1.HeadRequest.fid:type_name -> coda.vice.v1.Fid
+	84, // 22: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
+	84, // 23: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
+	85, // 24: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
+	84, // 25: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
+	74, // 26: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
+	76, // 27: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
+	77, // 28: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
+	69, // 29: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
+	84, // 30: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
+	24, // 31: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
+	27, // 32: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
+	33, // 33: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
+	35, // 34: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
+	37, // 35: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
+	39, // 36: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
+	41, // 37: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
+	45, // 38: coda.control.v1.VenusControl.ListLocal:input_type -> coda.control.v1.ListLocalRequest
+	47, // 39: coda.control.v1.VenusControl.CheckLocal:input_type -> coda.control.v1.CheckLocalRequest
+	67, // 40: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
+	67, // 41: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
+	49, // 42: coda.control.v1.VenusControl.Repair:input_type -> coda.control.v1.RepairRequest
+	51, // 43: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
+	3,  // 44: coda.control.v1.VenusControl.LogIn:input_type -> coda.control.v1.LogInRequest
+	4,  // 45: coda.control.v1.VenusControl.LogOut:input_type -> coda.control.v1.LogOutRequest
+	5,  // 46: coda.control.v1.VenusControl.ListTokens:input_type -> coda.control.v1.ListTokensRequest
+	9,  // 47: coda.control.v1.VenusControl.ListACL:input_type -> coda.control.v1.ACLRequest
+	8,  // 48: coda.control.v1.VenusControl.Mount:input_type -> coda.control.v1.MountRequest
+	67, // 49: coda.control.v1.VenusControl.Unmount:input_type -> coda.control.v1.PathRequest
+	12, // 50: coda.control.v1.VenusControl.SetACL:input_type -> coda.control.v1.SetACLRequest
+	14, // 51: coda.control.v1.VenusControl.HoardAdd:input_type -> coda.control.v1.HoardAddRequest
+	67, // 52: coda.control.v1.VenusControl.HoardDelete:input_type -> coda.control.v1.PathRequest
+	16, // 53: coda.control.v1.VenusControl.HoardClear:input_type -> coda.control.v1.HoardClearRequest
+	18, // 54: coda.control.v1.VenusControl.HoardList:input_type -> coda.control.v1.HoardListRequest
+	20, // 55: coda.control.v1.VenusControl.HoardWalk:input_type -> coda.control.v1.HoardWalkRequest
+	67, // 56: coda.control.v1.VenusControl.HoardVerify:input_type -> coda.control.v1.PathRequest
+	59, // 57: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
+	61, // 58: coda.control.v1.CodasrvControl.Salvage:input_type -> coda.control.v1.SalvageRequest
+	65, // 59: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
+	63, // 60: coda.control.v1.CodasrvControl.Head:input_type -> coda.control.v1.HeadRequest
+	56, // 61: coda.control.v1.CodasrvControl.Protection:input_type -> coda.control.v1.ProtectionRequest
+	54, // 62: coda.control.v1.CodasrvControl.Volumes:input_type -> coda.control.v1.VolumesRequest
+	51, // 63: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
+	67, // 64: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
+	67, // 65: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
+	67, // 66: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
+	73, // 67: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
+	75, // 68: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
+	79, // 69: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
+	80, // 70: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
+	81, // 71: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
+	68, // 72: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
+	68, // 73: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
+	67, // 74: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
+	67, // 75: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
+	25, // 76: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
+	28, // 77: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
+	34, // 78: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
+	36, // 79: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
+	38, // 80: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
+	40, // 81: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
+	42, // 82: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
+	46, // 83: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
+	48, // 84: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
+	69, // 85: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
+	69, // 86: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
+	50, // 87: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
+	52, // 88: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
+	7,  // 89: coda.control.v1.VenusControl.LogIn:output_type -> coda.control.v1.Token
+	69, // 90: coda.control.v1.VenusControl.LogOut:output_type -> coda.control.v1.EmptyReply
+	6,  // 91: coda.control.v1.VenusControl.ListTokens:output_type -> coda.control.v1.ListTokensReply
+	10, // 92: coda.control.v1.VenusControl.ListACL:output_type -> coda.control.v1.ACLReply
+	69, // 93: coda.control.v1.VenusControl.Mount:output_type -> coda.control.v1.EmptyReply
+	69, // 94: coda.control.v1.VenusControl.Unmount:output_type -> coda.control.v1.EmptyReply
+	10, // 95: coda.control.v1.VenusControl.SetACL:output_type -> coda.control.v1.ACLReply
+	15, // 96: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
+	69, // 97: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
+	17, // 98: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
+	19, // 99: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
+	21, // 100: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
+	22, // 101: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
+	60, // 102: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
+	62, // 103: coda.control.v1.CodasrvControl.Salvage:output_type -> coda.control.v1.SalvageReply
+	66, // 104: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
+	64, // 105: coda.control.v1.CodasrvControl.Head:output_type -> coda.control.v1.HeadReply
+	57, // 106: coda.control.v1.CodasrvControl.Protection:output_type -> coda.control.v1.ProtectionReply
+	55, // 107: coda.control.v1.CodasrvControl.Volumes:output_type -> coda.control.v1.VolumesReply
+	52, // 108: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
+	70, // 109: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
+	71, // 110: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
+	72, // 111: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
+	70, // 112: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
+	78, // 113: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
+	70, // 114: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
+	70, // 115: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
+	70, // 116: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
+	70, // 117: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
+	69, // 118: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
+	69, // 119: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
+	69, // 120: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
+	76, // [76:121] is the sub-list for method output_type
+	31, // [31:76] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
@@ -4961,31 +5127,31 @@ func file_control_proto_init() {
 	if File_control_proto != nil {
 		return
 	}
-	file_control_proto_msgTypes[67].OneofWrappers = []any{
+	file_control_proto_msgTypes[69].OneofWrappers = []any{
 		(*ReadFileReply_Status)(nil),
 		(*ReadFileReply_Data)(nil),
 	}
-	file_control_proto_msgTypes[68].OneofWrappers = []any{
+	file_control_proto_msgTypes[70].OneofWrappers = []any{
 		(*WriteFileRequest_Head)(nil),
 		(*WriteFileRequest_Data)(nil),
 	}
-	file_control_proto_msgTypes[70].OneofWrappers = []any{
+	file_control_proto_msgTypes[72].OneofWrappers = []any{
 		(*EditFileRequest_Head)(nil),
 		(*EditFileRequest_Change)(nil),
 	}
-	file_control_proto_msgTypes[73].OneofWrappers = []any{
+	file_control_proto_msgTypes[75].OneofWrappers = []any{
 		(*EditFileReply_Data)(nil),
 		(*EditFileReply_Read)(nil),
 		(*EditFileReply_Status)(nil),
 	}
-	file_control_proto_msgTypes[74].OneofWrappers = []any{}
+	file_control_proto_msgTypes[76].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   77,
+			NumMessages:   79,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

@@ -38,6 +38,8 @@ const (
 	VenusControl_LogOut_FullMethodName           = "/coda.control.v1.VenusControl/LogOut"
 	VenusControl_ListTokens_FullMethodName       = "/coda.control.v1.VenusControl/ListTokens"
 	VenusControl_ListACL_FullMethodName          = "/coda.control.v1.VenusControl/ListACL"
+	VenusControl_Mount_FullMethodName            = "/coda.control.v1.VenusControl/Mount"
+	VenusControl_Unmount_FullMethodName          = "/coda.control.v1.VenusControl/Unmount"
 	VenusControl_SetACL_FullMethodName           = "/coda.control.v1.VenusControl/SetACL"
 	VenusControl_HoardAdd_FullMethodName         = "/coda.control.v1.VenusControl/HoardAdd"
 	VenusControl_HoardDelete_FullMethodName      = "/coda.control.v1.VenusControl/HoardDelete"
@@ -81,6 +83,9 @@ type VenusControlClient interface {
 	ListTokens(ctx context.Context, in *ListTokensRequest, opts ...grpc.CallOption) (*ListTokensReply, error)
 	// ListACL says who may do what in a directory.
 	ListACL(ctx context.Context, in *ACLRequest, opts ...grpc.CallOption) (*ACLReply, error)
+	// Mount mounts a volume at a free name, and Unmount takes such a mount link away. They answer when the servers have.
+	Mount(ctx context.Context, in *MountRequest, opts ...grpc.CallOption) (*EmptyReply, error)
+	Unmount(ctx context.Context, in *PathRequest, opts ...grpc.CallOption) (*EmptyReply, error)
 	// SetACL changes that, and answers when the servers have.
 	SetACL(ctx context.Context, in *SetACLRequest, opts ...grpc.CallOption) (*ACLReply, error)
 	// HoardAdd says that something is to be at hand while no server is reachable. Walks fetch what is missing of it, and it is evicted last.
@@ -275,6 +280,26 @@ func (c *venusControlClient) ListACL(ctx context.Context, in *ACLRequest, opts .
 	return out, nil
 }
 
+func (c *venusControlClient) Mount(ctx context.Context, in *MountRequest, opts ...grpc.CallOption) (*EmptyReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EmptyReply)
+	err := c.cc.Invoke(ctx, VenusControl_Mount_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venusControlClient) Unmount(ctx context.Context, in *PathRequest, opts ...grpc.CallOption) (*EmptyReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EmptyReply)
+	err := c.cc.Invoke(ctx, VenusControl_Unmount_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *venusControlClient) SetACL(ctx context.Context, in *SetACLRequest, opts ...grpc.CallOption) (*ACLReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ACLReply)
@@ -379,6 +404,9 @@ type VenusControlServer interface {
 	ListTokens(context.Context, *ListTokensRequest) (*ListTokensReply, error)
 	// ListACL says who may do what in a directory.
 	ListACL(context.Context, *ACLRequest) (*ACLReply, error)
+	// Mount mounts a volume at a free name, and Unmount takes such a mount link away. They answer when the servers have.
+	Mount(context.Context, *MountRequest) (*EmptyReply, error)
+	Unmount(context.Context, *PathRequest) (*EmptyReply, error)
 	// SetACL changes that, and answers when the servers have.
 	SetACL(context.Context, *SetACLRequest) (*ACLReply, error)
 	// HoardAdd says that something is to be at hand while no server is reachable. Walks fetch what is missing of it, and it is evicted last.
@@ -453,6 +481,12 @@ func (UnimplementedVenusControlServer) ListTokens(context.Context, *ListTokensRe
 }
 func (UnimplementedVenusControlServer) ListACL(context.Context, *ACLRequest) (*ACLReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListACL not implemented")
+}
+func (UnimplementedVenusControlServer) Mount(context.Context, *MountRequest) (*EmptyReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Mount not implemented")
+}
+func (UnimplementedVenusControlServer) Unmount(context.Context, *PathRequest) (*EmptyReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Unmount not implemented")
 }
 func (UnimplementedVenusControlServer) SetACL(context.Context, *SetACLRequest) (*ACLReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetACL not implemented")
@@ -802,6 +836,42 @@ func _VenusControl_ListACL_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _VenusControl_Mount_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MountRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusControlServer).Mount(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusControl_Mount_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusControlServer).Mount(ctx, req.(*MountRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenusControl_Unmount_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PathRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusControlServer).Unmount(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusControl_Unmount_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusControlServer).Unmount(ctx, req.(*PathRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _VenusControl_SetACL_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SetACLRequest)
 	if err := dec(in); err != nil {
@@ -1002,6 +1072,14 @@ var VenusControl_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListACL",
 			Handler:    _VenusControl_ListACL_Handler,
+		},
+		{
+			MethodName: "Mount",
+			Handler:    _VenusControl_Mount_Handler,
+		},
+		{
+			MethodName: "Unmount",
+			Handler:    _VenusControl_Unmount_Handler,
 		},
 		{
 			MethodName: "SetACL",

@@ -3253,9 +3253,8 @@ func (x *Refusal) GetWhy() string {
 // A COP2Request tells a server about the second phase of updates.
 type COP2Request struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Client        []byte                 `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"` // 16 bytes
-	Volume        uint32                 `protobuf:"varint,2,opt,name=volume,proto3" json:"volume,omitempty"`
-	Updates       []*UpdateSet           `protobuf:"bytes,3,rep,name=updates,proto3" json:"updates,omitempty"` // at most 1000
+	Client        []byte                 `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`   // 16 bytes
+	Updates       []*UpdateSet           `protobuf:"bytes,2,rep,name=updates,proto3" json:"updates,omitempty"` // at most 1000
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3297,13 +3296,6 @@ func (x *COP2Request) GetClient() []byte {
 	return nil
 }
 
-func (x *COP2Request) GetVolume() uint32 {
-	if x != nil {
-		return x.Volume
-	}
-	return 0
-}
-
 func (x *COP2Request) GetUpdates() []*UpdateSet {
 	if x != nil {
 		return x.Updates
@@ -3314,9 +3306,10 @@ func (x *COP2Request) GetUpdates() []*UpdateSet {
 // An UpdateSet says which replicas have applied a batch of the client.
 type UpdateSet struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	First         uint64                 `protobuf:"varint,1,opt,name=first,proto3" json:"first,omitempty"` // the number of the batch's first record
-	Last          uint64                 `protobuf:"varint,2,opt,name=last,proto3" json:"last,omitempty"`   // and of its last
-	Slots         uint32                 `protobuf:"varint,3,opt,name=slots,proto3" json:"slots,omitempty"` // bit i: the replica in slot i. Only replicas whose answers have the same refusals belong together in one set
+	Volume        uint32                 `protobuf:"varint,4,opt,name=volume,proto3" json:"volume,omitempty"` // of the batch
+	First         uint64                 `protobuf:"varint,1,opt,name=first,proto3" json:"first,omitempty"`   // the number of the batch's first record
+	Last          uint64                 `protobuf:"varint,2,opt,name=last,proto3" json:"last,omitempty"`     // and of its last
+	Slots         uint32                 `protobuf:"varint,3,opt,name=slots,proto3" json:"slots,omitempty"`   // bit i: the replica in slot i. Only replicas whose answers have the same refusals belong together in one set
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3349,6 +3342,13 @@ func (x *UpdateSet) ProtoReflect() protoreflect.Message {
 // Deprecated: Use UpdateSet.ProtoReflect.Descriptor instead.
 func (*UpdateSet) Descriptor() ([]byte, []int) {
 	return file_vice_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *UpdateSet) GetVolume() uint32 {
+	if x != nil {
+		return x.Volume
+	}
+	return 0
 }
 
 func (x *UpdateSet) GetFirst() uint64 {
@@ -4490,12 +4490,12 @@ const file_vice_proto_rawDesc = "" +
 	"\aRefusal\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12+\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x17.coda.vice.v1.ErrorKindR\x04kind\x12\x10\n" +
-	"\x03why\x18\x03 \x01(\tR\x03why\"p\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\"X\n" +
 	"\vCOP2Request\x12\x16\n" +
-	"\x06client\x18\x01 \x01(\fR\x06client\x12\x16\n" +
-	"\x06volume\x18\x02 \x01(\rR\x06volume\x121\n" +
-	"\aupdates\x18\x03 \x03(\v2\x17.coda.vice.v1.UpdateSetR\aupdates\"K\n" +
-	"\tUpdateSet\x12\x14\n" +
+	"\x06client\x18\x01 \x01(\fR\x06client\x121\n" +
+	"\aupdates\x18\x02 \x03(\v2\x17.coda.vice.v1.UpdateSetR\aupdates\"c\n" +
+	"\tUpdateSet\x12\x16\n" +
+	"\x06volume\x18\x04 \x01(\rR\x06volume\x12\x14\n" +
 	"\x05first\x18\x01 \x01(\x04R\x05first\x12\x12\n" +
 	"\x04last\x18\x02 \x01(\x04R\x04last\x12\x14\n" +
 	"\x05slots\x18\x03 \x01(\rR\x05slots\"\v\n" +
