@@ -54,7 +54,14 @@ func start(spawner *spawner, d Daemon) (*life, error) {
 		return nil, fmt.Errorf("starting %s: %w", d.Name, err)
 	}
 	begun.process, begun.pid = command.Process, command.Process.Pid
+	offer(begun.pid)
 	return begun, nil
+}
+
+// offer has the kernel take a daemon first where there is no memory left, and not us: a daemon can be started again. Nothing depends on whether it can be
+// said.
+func offer(pid int) {
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("500"), 0)
 }
 
 // wait reaps the process, then ends what is left of its group.
