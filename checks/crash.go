@@ -15,7 +15,7 @@ func noCrash(run *history.Run) history.Verdict {
 		return foreignDaemons(j)
 	}
 	seen := map[string]bool{} // nodes whose daemon is known to have been there
-	failing := failingDisks(run)
+	failing := failingMachines(run)
 	ended := 0
 	for i := range run.Events {
 		e := &run.Events[i]
@@ -69,9 +69,11 @@ func foreignDaemons(j *judgement) history.Verdict {
 	return j.skipped("the daemons of the file system are not ours to watch")
 }
 
-// failingDisks is when the disk of each node refused calls by a fault.
-func failingDisks(run *history.Run) map[string]history.Intervals {
-	return run.CutTimes(func(fault *history.Fault, _ history.Cut) bool { return strings.HasPrefix(fault.Name, "failing-disk-") })
+// failingMachines is when each node was refused by a fault what a daemon cannot do without: its disk, or memory.
+func failingMachines(run *history.Run) map[string]history.Intervals {
+	return run.CutTimes(func(fault *history.Fault, _ history.Cut) bool {
+		return strings.HasPrefix(fault.Name, "failing-disk-") || strings.HasPrefix(fault.Name, "squeeze-memory-")
+	})
 }
 
 // outcry is the first line of an output that says of a defect in the program itself, in the words of the Go runtime.

@@ -27,8 +27,8 @@ func (c ClockJump) Doc() string {
 	return "the wall clock on the machine of " + c.Daemon + " is wrong by a second to a week, ahead or behind, and may go too fast or too slowly; only in a simulation"
 }
 
-// OnlySimulated implements the question of the same name.
-func (ClockJump) OnlySimulated() bool { return true }
+// OnlyIn implements the question of the same name.
+func (ClockJump) OnlyIn() string { return Simulation }
 
 // Applies implements Fault.
 func (c ClockJump) Applies(topology Topology) error {

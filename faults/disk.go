@@ -47,8 +47,8 @@ func (d Disk) Doc() string {
 	return what[d.Ailment] + "; only in a simulation"
 }
 
-// OnlySimulated implements the question of the same name.
-func (Disk) OnlySimulated() bool { return true }
+// OnlyIn implements the question of the same name.
+func (Disk) OnlyIn() string { return Simulation }
 
 // Applies implements Fault.
 func (d Disk) Applies(topology Topology) error { return appliesToDaemon(d.Name(), d.Daemon, topology) }

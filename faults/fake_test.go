@@ -77,6 +77,12 @@ type fakeNode struct {
 	idle       bool // the daemon makes no calls of its disk
 	sound      bool // SetDisk does nothing
 	synced     bool // there is nothing that a loss of power could take
+	limits     cluster.Limits
+	modest     bool // it never wants more than it may have
+	unlimited  bool // SetLimits does nothing
+	miserly    bool // only the first SetLimits does something
+	limitings  int
+	needs      int64 // bytes of memory, below which it cannot be limited
 	clock      cluster.ClockState
 	stuckClock bool // SetClock does nothing
 	lostClock  bool // only the first SetClock does something
@@ -195,6 +201,37 @@ func (n *fakeNode) ProbeDisk(ctx context.Context) error {
 	}
 	time.Sleep(disk.Slowest)
 	return nil
+}
+
+// SetLimits remembers the limits.
+func (n *fakeNode) SetLimits(_ context.Context, limits cluster.Limits) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.limitings++
+	if limits.Memory > 0 && limits.Memory < n.needs {
+		return syscall.EBUSY
+	}
+	if !n.unlimited && (!n.miserly || n.limitings == 1) {
+		n.limits = limits
+	}
+	if n.fragile {
+		n.daemon.State, n.daemon.Ready = cluster.StateExited, false
+	}
+	return nil
+}
+
+// Usage is that of a node that always wants more than it may have, unless it is modest.
+func (n *fakeNode) Usage(context.Context) (cluster.Usage, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	usage := cluster.Usage{Limits: n.limits, Memory: 100 << 20}
+	if n.limits.CPUs > 0 && !n.modest {
+		usage.Throttled = 1
+	}
+	if n.limits.Memory > 0 && !n.modest {
+		usage.Total, usage.Read = n.limits.Memory, 1
+	}
+	return usage, nil
 }
 
 // SetClock remembers the state.

@@ -68,6 +68,9 @@ func All() []Fault {
 	for _, ailment := range []Ailment{Slow, Stalled, Full, Failing} {
 		all = append(all, Disk{ailment, cluster.Venus}, Disk{ailment, cluster.Codasrv})
 	}
+	for _, resource := range []Resource{CPU, Memory} {
+		all = append(all, Squeeze{resource, cluster.Venus}, Squeeze{resource, cluster.Codasrv})
+	}
 	return append(all, ClockJump{cluster.Venus}, ClockJump{cluster.Codasrv})
 }
 

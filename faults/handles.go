@@ -35,6 +35,10 @@ type Node interface {
 	SetClock(ctx context.Context, state cluster.ClockState) error
 	// Clock asks a daemon of the node what it takes for the present.
 	Clock(ctx context.Context, daemon string) (time.Time, error)
+	// SetLimits holds the node to less than its machine, or gives all of that back; an error where nobody can.
+	SetLimits(ctx context.Context, limits cluster.Limits) error
+	// Usage says what the node uses of its machine, and where its limits were felt.
+	Usage(ctx context.Context) (cluster.Usage, error)
 	// Reach makes a fresh connection through the node's link to a peer and returns nil when the peer's daemon answered on it.
 	Reach(ctx context.Context, peer string) error
 }

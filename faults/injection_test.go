@@ -78,6 +78,8 @@ func gentle() []Fault {
 		Disk{Full, cluster.Codasrv},
 		ClockJump{cluster.Venus},
 		ClockJump{cluster.Codasrv},
+		Squeeze{CPU, cluster.Venus},
+		Squeeze{CPU, cluster.Codasrv},
 	}
 }
 
@@ -316,8 +318,48 @@ func breakagesOfDisks() []breakage {
 	return all
 }
 
+func TestAMachineThatNeedsMoreMemoryGetsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newFakeCluster(threeClients)
+		c.nodes["client1"].needs = 114 << 20
+		record := carry(t, prepareOn(t, c, Squeeze{Memory, cluster.Venus}), 0)
+		require.Empty(t, record.Problem)
+		require.Contains(t, record.Proof, "client1 has used up its 114 MiB")
+
+		c.nodes["client1"].needs = 1 << 40
+		require.Contains(t, carry(t, prepareOn(t, c, Squeeze{Memory, cluster.Venus}), 0).Problem, "injecting: device or resource busy")
+	})
+}
+
+// breakagesOfMachines are those that go on with all that they have, or are not given it back.
+func breakagesOfMachines() []breakage {
+	client := func(breaks func(*fakeNode)) func(*fakeCluster) {
+		return func(c *fakeCluster) { breaks(c.nodes["client1"]) }
+	}
+	var all []breakage
+	for fault, none := range map[Fault]string{
+		Squeeze{CPU, cluster.Venus}: "client1 has not wanted more than its 0.", Squeeze{Memory, cluster.Venus}: "client1 has not wanted more than its 1",
+	} {
+		all = append(all, breakage{
+			name: fault.Name() + " of one that needs little", fault: fault, breaks: client(func(n *fakeNode) { n.modest = true }),
+			problem: "no effect was seen: " + none, healed: true,
+		}, breakage{
+			name: fault.Name() + " that is not set", fault: fault, breaks: client(func(n *fakeNode) { n.unlimited = true }),
+			problem: "no effect was seen: client1 has not wanted more than its 0", healed: true,
+		}, breakage{
+			name: fault.Name() + " that does not heal", fault: fault, breaks: client(func(n *fakeNode) { n.miserly = true }),
+			problem: "healing was not seen: client1 is still held to less than its machine", proven: true,
+		})
+	}
+	return append(all, breakage{
+		name: "a daemon that does not survive on a slow machine", fault: Squeeze{CPU, cluster.Venus},
+		breaks:  client(func(n *fakeNode) { n.fragile = true }),
+		problem: "healing was not seen: venus on client1 is exited and not ready", proven: true,
+	})
+}
+
 func TestAFaultWithoutEffectIsAProblem(t *testing.T) {
-	for _, test := range slices.Concat(breakagesOfLinks(), breakagesOfShapes(), breakagesOfDaemons(), breakagesOfDisks()) {
+	for _, test := range slices.Concat(breakagesOfLinks(), breakagesOfShapes(), breakagesOfDaemons(), breakagesOfDisks(), breakagesOfMachines()) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newFakeCluster(threeClients)

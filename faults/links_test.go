@@ -70,6 +70,9 @@ func TestFaultsOfLinksOnRealClusters(t *testing.T) {
 				}
 			}
 			c := clustertest.Start(t, driver)
+			if name == "containers" {
+				t.Run("squeezes", func(t *testing.T) { squeeze(t, c) })
+			}
 			link, err := c.Link("client1", "server1")
 			require.NoError(t, err)
 			for _, fault := range faults.All() {

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -27,6 +28,8 @@ func settings(t *testing.T, fault Fault, args map[string]string) any {
 		made, err = of.shape(step)
 	case Corruption:
 		made, err = of.shape(step)
+	case Squeeze:
+		made, err = of.limits(step, cluster.Usage{Memory: 80 << 20})
 	case Disk:
 		made, err = of.state(step)
 	}
@@ -48,6 +51,8 @@ func TestParametersAreObeyed(t *testing.T) {
 		{Slicing{}, map[string]string{"piece": "7", "pause": "3ms"}, cluster.LinkShape{Piece: 7, Pause: 3 * time.Millisecond}},
 		{SlowClose{}, map[string]string{"delay": "4s"}, cluster.LinkShape{Linger: 4 * time.Second}},
 		{Corruption{}, map[string]string{"every": "100"}, cluster.LinkShape{Flip: 100, Seed: 3}},
+		{Squeeze{CPU, cluster.Venus}, map[string]string{"cpus": "1.5"}, cluster.Limits{CPUs: 1.5}},
+		{Squeeze{Memory, cluster.Venus}, map[string]string{"spare": "7"}, cluster.Limits{Memory: 87 << 20}},
 		{Disk{Slow, cluster.Venus}, map[string]string{"slowest": "2s"}, cluster.DiskState{Slowest: 2 * time.Second, Seed: 3}},
 		{
 			Disk{Failing, cluster.Venus},
@@ -66,11 +71,9 @@ func TestParametersAreObeyed(t *testing.T) {
 	}
 	for _, fault := range All() {
 		for _, parameter := range Parameters(fault) {
-			twin, ok := fault.(Disk)
-			if ok {
-				twin.Daemon = map[string]string{cluster.Venus: cluster.Codasrv, cluster.Codasrv: cluster.Venus}[twin.Daemon]
-			}
-			require.True(t, said[fault.Name()+" "+parameter.Name] || ok && said[twin.Name()+" "+parameter.Name], "%s of %s", parameter.Name, fault.Name())
+			twin := strings.Replace(fault.Name(), cluster.Codasrv, cluster.Venus, 1)
+			other := strings.Replace(fault.Name(), cluster.Venus, cluster.Codasrv, 1)
+			require.True(t, said[twin+" "+parameter.Name] || said[other+" "+parameter.Name], "%s of %s", parameter.Name, fault.Name())
 		}
 	}
 }
@@ -94,6 +97,7 @@ func TestArgumentsThatCannotBeMeant(t *testing.T) {
 		{Slicing{}, map[string]string{"piece": "0"}, `piece of slicing is a whole number from 1 to 65536, not "0"`},
 		{SlowClose{}, map[string]string{"delay": "1m"}, "delay of slow-close is a duration from 1ms to 5s"},
 		{Corruption{}, map[string]string{"every": "often"}, "every of corruption is a whole number"},
+		{Squeeze{CPU, cluster.Venus}, map[string]string{"cpus": "0"}, "cpus of squeeze-cpu-venus is a number above 0.01 and at most 1024"},
 		{Disk{Failing, cluster.Venus}, map[string]string{"share": "0"}, "share of failing-disk-venus is a number above 0 and at most 1"},
 		{Disk{Failing, cluster.Venus}, map[string]string{"share": "NaN"}, "share of failing-disk-venus"},
 		{Disk{Failing, cluster.Venus}, map[string]string{"share": "1", "call": "1"}, "share of failing-disk-venus does not go with call"},

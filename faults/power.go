@@ -27,8 +27,8 @@ func (p PowerLoss) Doc() string {
 	return "the machine of " + p.Daemon + " loses its power, and what was not synced on its disk; it is started again later; only in a simulation"
 }
 
-// OnlySimulated implements the question of the same name.
-func (PowerLoss) OnlySimulated() bool { return true }
+// OnlyIn implements the question of the same name.
+func (PowerLoss) OnlyIn() string { return Simulation }
 
 // Applies implements Fault.
 func (p PowerLoss) Applies(topology Topology) error {
@@ -74,10 +74,4 @@ func (d *darkness) prove(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("%s, but everything on its disk was synced: the loss of power took nothing", gone)
 	}
 	return fmt.Sprintf("%s; of %d contents and names that were not synced %d were lost", gone, d.loss.Unsynced, d.loss.Lost), nil
-}
-
-// OnlySimulated says whether a fault can be injected in a simulation only.
-func OnlySimulated(fault Fault) bool {
-	simulated, ok := fault.(interface{ OnlySimulated() bool })
-	return ok && simulated.OnlySimulated()
 }

@@ -64,8 +64,8 @@ type Topology struct {
 type Fault struct {
 	Name string
 	Doc  string
-	// Simulated says that it can be injected in a simulation only.
-	Simulated  bool
+	// Only is the runtime that it can be injected in alone; "" where any will do.
+	Only       string
 	Parameters []Parameter // that a fixed step can set
 	// CheckArguments says what is wrong with the arguments of a step; nil where nothing is.
 	CheckArguments func(map[string]string) error

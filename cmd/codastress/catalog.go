@@ -96,7 +96,7 @@ func injected(fault faults.Fault) harness.Fault {
 		parameters = append(parameters, harness.Parameter(p))
 	}
 	return harness.Fault{
-		Name: fault.Name(), Doc: fault.Doc(), Simulated: faults.OnlySimulated(fault), Parameters: parameters,
+		Name: fault.Name(), Doc: fault.Doc(), Only: faults.OnlyIn(fault), Parameters: parameters,
 		CheckArguments: func(args map[string]string) error { return faults.CheckArguments(fault, args) },
 		Hits: func(topology harness.Topology, nodes []string) error {
 			return faults.Hits(fault, faults.Topology(topology), nodes)

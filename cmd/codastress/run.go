@@ -149,15 +149,19 @@ func execute(ctx context.Context, stderr io.Writer, flags runFlags, request harn
 	}
 	request.Mount, request.Binary, request.Version = chosen.mount, binary, version()
 	request.Log = logger(stderr, flags.verbose)
+	place := faults.Simulation
+	if chosen.driver != nil {
+		place = chosen.driver.Name()
+	}
+	if err := elsewhere(request.Plan, known, place); err != nil {
+		return "", nil, usageError{err}
+	}
 	if chosen.driver == nil {
 		runErr, err := runSimulated(ctx, request, flags.verbose, stderr)
 		if err == nil && flags.stored != "" {
 			compareCourses(stderr, flags.stored, request.Dir)
 		}
 		return request.Dir, runErr, err
-	}
-	if err := onlySimulated(request.Plan, known); err != nil {
-		return "", nil, usageError{err}
 	}
 	request.Runtime = cluster.In(chosen.driver)
 	progress, err := progressOn(stderr, request, chosen.why)
@@ -173,16 +177,21 @@ func execute(ctx context.Context, stderr io.Writer, flags runFlags, request harn
 	return request.Dir, runErr, nil
 }
 
-// onlySimulated says why a plan can be carried out in a simulation only, nil where it can elsewhere.
-func onlySimulated(plan []history.Step, known harness.Catalog) error {
+// elsewhere says why a plan cannot be carried out in a runtime, nil where it can.
+func elsewhere(plan []history.Step, known harness.Catalog, runtime string) error {
 	for _, step := range plan {
-		if step.When != nil && step.When.Failpoint != "" {
+		if step.When != nil && step.When.Failpoint != "" && runtime != faults.Simulation {
 			return fmt.Errorf("step %d, %s, waits for a failpoint, which there are in a simulation only: use --runtime simulation, or `codastress simulate`",
 				step.Number, step.Name)
 		}
-		if fault, err := known.Fault(step.Name); step.Kind == "fault" && err == nil && fault.Simulated {
+		fault, err := known.Fault(step.Name)
+		if step.Kind != "fault" || err != nil || fault.Only == "" || fault.Only == runtime {
+			continue
+		}
+		if fault.Only == faults.Simulation {
 			return fmt.Errorf("step %d, %s, can be done in a simulation only: use --runtime simulation, or `codastress simulate`", step.Number, step.Name)
 		}
+		return fmt.Errorf("step %d, %s, cannot be done in %s: use --runtime %s", step.Number, step.Name, runtime, fault.Only)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/codastress/codastress/faults"
 	"github.com/codastress/codastress/harness"
 	"github.com/codastress/codastress/harness/history"
 	"github.com/codastress/codastress/harness/scenario"
@@ -84,7 +85,7 @@ func search(ctx context.Context, sc scenario.Scenario, flags simulateFlags, stdo
 	if flags.jobs < 1 {
 		return usageError{fmt.Errorf("jobs: %d is not possible: at least one run is needed at a time", flags.jobs)}
 	}
-	if _, err := harness.Plan(sc, first, catalog()); err != nil {
+	if _, err := planSimulated(sc, first); err != nil {
 		return usageError{err}
 	}
 	text, err := sc.Marshal()
@@ -99,7 +100,7 @@ func search(ctx context.Context, sc scenario.Scenario, flags simulateFlags, stdo
 	c := &campaign{
 		first: first, last: last, jobs: flags.jobs, budget: flags.budget, keepGoing: flags.keepGoing, out: stderr, terminal: terminalWidth(stderr) > 0,
 		run: func(ctx context.Context, seed uint64) (outcome, error) {
-			plan, err := harness.Plan(sc, seed, catalog())
+			plan, err := planSimulated(sc, seed)
 			if err != nil {
 				return outcome{}, err
 			}
@@ -112,6 +113,15 @@ func search(ctx context.Context, sc scenario.Scenario, flags simulateFlags, stdo
 		return err
 	}
 	return verdictOf(total.result())
+}
+
+// planSimulated plans a run that a simulation can carry out.
+func planSimulated(sc scenario.Scenario, seed uint64) ([]history.Step, error) {
+	plan, err := harness.Plan(sc, seed, catalog())
+	if err == nil {
+		err = elsewhere(plan, catalog(), faults.Simulation)
+	}
+	return plan, err
 }
 
 // simulateSeed simulates and judges one seed. The run directory is kept unless the run passed.

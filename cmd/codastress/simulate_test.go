@@ -121,6 +121,16 @@ func TestFaultsFindDaemonsAtFailpoints(t *testing.T) {
 	require.Contains(t, said.stderr.String(), "kill-codasrv, waits for a failpoint, which there are in a simulation only")
 }
 
+// TestFaultsOfContainersAreRefusedElsewhere asks for one in the two other runtimes.
+func TestFaultsOfContainersAreRefusedElsewhere(t *testing.T) {
+	file := filepath.Join(ground(t), "squeeze.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("name: squeeze\nworkload: {name: mass-delete}\nfaults: {must: [squeeze-cpu-venus]}\n"), 0o600))
+	for runtime, args := range map[string][]string{"processes": {"run", file, "--runtime", "processes"}, "simulation": {"simulate", file}} {
+		said := codastress(t, exitUsage, clean(t), args...)
+		require.Contains(t, said.stderr.String(), "squeeze-cpu-venus, cannot be done in "+runtime+": use --runtime containers")
+	}
+}
+
 // TestAFaultThatWaitsInVainDecidesNothing waits for more than there is.
 func TestAFaultThatWaitsInVainDecidesNothing(t *testing.T) {
 	scenario := strings.Replace(read(t, "testdata", "triggered.yaml"), "count: 30", "count: 61", 1)
