@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -30,6 +31,16 @@ func TestVolutil(t *testing.T) {
 		volutil(exitPass, "info", "users").stdout.String())
 	volutil(exitPass, "unlock", "users")
 	require.Regexp(t, `^coda   1 +0 bytes  0 objects\nusers  [0-9a-f]+ +0 bytes  0 objects\n$`, volutil(exitPass, "list").stdout.String())
+	dump := filepath.Join(t.TempDir(), "dump")
+	volutil(exitPass, "dump", "users", dump)
+	require.Contains(t, volutil(exitCluster, "dump", "users", dump).stderr.String(), "file exists")
+	require.Equal(t, "0 objects, 0 bytes\n", volutil(exitPass, "restore", "again", dump).stdout.String())
+	require.Regexp(t, `Bytes:    0 of 1000\n`, volutil(exitPass, "info", "again").stdout.String())
+	require.NoError(t, os.Truncate(dump, 100))
+	require.Contains(t, volutil(exitCluster, "restore", "third", dump).stderr.String(), "it is not whole")
+	require.Contains(t, volutil(exitCluster, "dump", "third", dump+"3").stderr.String(), "not found")
+	require.NoFileExists(t, dump+"3")
+	volutil(exitPass, "purge", "again")
 	volutil(exitPass, "purge", "users")
 	require.Regexp(t, `^coda  1  0 bytes  0 objects\n$`, volutil(exitPass, "getvolumelist").stdout.String())
 	require.Contains(t, volutil(exitCluster, "info", "users").stderr.String(), "getvolumelist")

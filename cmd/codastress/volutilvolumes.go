@@ -53,7 +53,7 @@ func volumeCommands(tool *controlSocket) []*cobra.Command {
 		change("lock", "refuse changes of a volume as busy, until it is unlocked: clients keep them and try again", controlpb.VolumeChange_VOLUME_CHANGE_LOCK, nil),
 		change("unlock", "end a lock", controlpb.VolumeChange_VOLUME_CHANGE_UNLOCK, nil),
 		change("purge", "remove a volume with everything in it", controlpb.VolumeChange_VOLUME_CHANGE_PURGE, nil),
-		volumeInfoCommand(tool), volumeListCommand(tool),
+		volumeInfoCommand(tool), volumeListCommand(tool), dumpCommand(tool), restoreCommand(tool),
 	}
 }
 

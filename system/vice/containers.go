@@ -22,8 +22,10 @@ type containers struct {
 	disk disk.FS
 	dir  string
 
-	mu     sync.Mutex
-	moving map[string]bool // names of files about to be taken over by a commit, or about to be removed
+	mu      sync.Mutex
+	keepers int             // who need containers that nothing names any more
+	given   []upload        // that can go when there are none
+	moving  map[string]bool // names of files about to be taken over by a commit, or about to be removed
 }
 
 // spread is the number of directories of containers.
@@ -84,6 +86,41 @@ func (c *containers) open(v *vnode) (io.ReadCloser, error) {
 func (c *containers) remove(f coda.Fid, id contentID) error {
 	defer c.settle(f, id)
 	return c.disk.Remove(c.path(f, id))
+}
+
+// keep has containers that are given up stay until the function that it returns is called: who reads a view for long needs those that it names.
+func (c *containers) keep() (release func() error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keepers++
+	return func() error {
+		c.mu.Lock()
+		c.keepers--
+		var given []upload
+		if c.keepers == 0 {
+			given, c.given = c.given, nil
+		}
+		c.mu.Unlock()
+		var errs []error
+		for _, g := range given {
+			errs = append(errs, c.remove(g.fid, g.content.id))
+		}
+		return errors.Join(errs...)
+	}
+}
+
+// giveUp removes a container that no view will name any more, at once or when nobody keeps them.
+func (c *containers) giveUp(f coda.Fid, id contentID) error {
+	c.mu.Lock()
+	kept := c.keepers > 0
+	if kept {
+		c.given = append(c.given, upload{fid: f, content: content{place: inContainer, id: id}})
+	}
+	c.mu.Unlock()
+	if kept {
+		return nil
+	}
+	return c.remove(f, id)
 }
 
 // move notes that no view may name a container for the moment.

@@ -1,6 +1,7 @@
 package vice
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -168,6 +169,53 @@ func (c *control) Volumes(ctx context.Context, request *controlpb.VolumesRequest
 	}
 	slices.SortFunc(reply.Volumes, func(a, b *vicepb.VolumeReply) int { return strings.Compare(a.Name, b.Name) })
 	return reply, nil
+}
+
+// Dump sends a volume as it is at one moment.
+func (c *control) Dump(request *controlpb.DumpRequest, stream grpc.ServerStreamingServer[controlpb.DumpReply]) error {
+	out := bufio.NewWriterSize(sender(func(p []byte) error { return stream.Send(&controlpb.DumpReply{Data: p}) }), pieceSize)
+	if err := c.s.Dump(stream.Context(), request.Volume, out); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// sender sends what is written.
+type sender func([]byte) error
+
+func (s sender) Write(p []byte) (int, error) { return len(p), s(p) }
+
+// Restore makes a volume of a dump.
+func (c *control) Restore(stream grpc.ClientStreamingServer[controlpb.RestoreRequest, controlpb.RestoreReply]) error {
+	first, err := stream.Recv()
+	if err != nil {
+		return fmt.Errorf("receive a dump: %w", err)
+	}
+	done, err := c.s.Restore(stream.Context(), first.Volume, &receiver{rest: first.Data, receive: func() ([]byte, error) {
+		more, err := stream.Recv()
+		return more.GetData(), err
+	}})
+	if err != nil {
+		return err
+	}
+	return stream.SendAndClose(&controlpb.RestoreReply{Objects: done.Objects, Bytes: done.Bytes})
+}
+
+// receiver reads what is received.
+type receiver struct {
+	rest    []byte
+	receive func() ([]byte, error)
+}
+
+func (r *receiver) Read(p []byte) (n int, err error) {
+	for len(r.rest) == 0 {
+		if r.rest, err = r.receive(); err != nil {
+			return 0, err
+		}
+	}
+	n = copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
 }
 
 func (c *control) changeVolume(ctx context.Context, r *controlpb.VolumesRequest) error {

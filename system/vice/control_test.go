@@ -149,13 +149,9 @@ func TestFsckFindsDamagedContainers(t *testing.T) {
 	}
 }
 
-func TestControl(t *testing.T) {
-	s := vicetest.Start(t)
-	w := newWorld(t, s)
-	w.me.Open()
-	log := w.me.Log()
-	log.Create(w.dir, "caf\xe9")
-	log.Apply()
+// controlOf connects to the control service of a server.
+func controlOf(t *testing.T, s *vicetest.Server) (client controlpb.CodasrvControlClient, end func()) {
+	t.Helper()
 	listener := bufconn.Listen(1 << 16)
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
@@ -164,7 +160,21 @@ func TestControl(t *testing.T) {
 	cfg.Dialer = func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }
 	conn, err := wire.Dial("control", cfg)
 	require.NoError(t, err)
-	client := controlpb.NewCodasrvControlClient(conn)
+	return controlpb.NewCodasrvControlClient(conn), func() {
+		require.NoError(t, conn.Close())
+		stop()
+		require.NoError(t, <-served)
+	}
+}
+
+func TestControl(t *testing.T) {
+	s := vicetest.Start(t)
+	w := newWorld(t, s)
+	w.me.Open()
+	log := w.me.Log()
+	log.Create(w.dir, "caf\xe9")
+	log.Apply()
+	client, end := controlOf(t, s)
 
 	fsck, err := client.Fsck(t.Context(), &controlpb.FsckRequest{})
 	require.NoError(t, err)
@@ -202,9 +212,7 @@ func TestControl(t *testing.T) {
 	require.NoError(t, err)
 	_, err = stream.Recv()
 	require.ErrorIs(t, err, coda.NotFound)
-	require.NoError(t, conn.Close())
-	stop()
-	require.NoError(t, <-served)
+	end()
 }
 
 // Fsck goes on beside writers and sees one moment of them: a batch under way is no damage.

@@ -52,7 +52,7 @@ func (s *Server) Reintegrate(stream reintegrateStream) error {
 	if err := up.sync(); err != nil {
 		return err
 	}
-	answer, err := s.commit(ctx, batch, records, up)
+	answer, err := s.commit(ctx, s.caller, batch, records, up)
 	if err != nil {
 		return err
 	}

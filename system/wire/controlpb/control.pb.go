@@ -2937,6 +2937,198 @@ func (x *Call) GetWaitsFor() string {
 	return ""
 }
 
+type DumpRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Volume        string                 `protobuf:"bytes,1,opt,name=volume,proto3" json:"volume,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DumpRequest) Reset() {
+	*x = DumpRequest{}
+	mi := &file_control_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DumpRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DumpRequest) ProtoMessage() {}
+
+func (x *DumpRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DumpRequest.ProtoReflect.Descriptor instead.
+func (*DumpRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *DumpRequest) GetVolume() string {
+	if x != nil {
+		return x.Volume
+	}
+	return ""
+}
+
+type DumpReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Data          []byte                 `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DumpReply) Reset() {
+	*x = DumpReply{}
+	mi := &file_control_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DumpReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DumpReply) ProtoMessage() {}
+
+func (x *DumpReply) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DumpReply.ProtoReflect.Descriptor instead.
+func (*DumpReply) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *DumpReply) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type RestoreRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Volume        string                 `protobuf:"bytes,1,opt,name=volume,proto3" json:"volume,omitempty"` // the name of the new volume; in the first message
+	Data          []byte                 `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreRequest) Reset() {
+	*x = RestoreRequest{}
+	mi := &file_control_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreRequest) ProtoMessage() {}
+
+func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
+func (*RestoreRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *RestoreRequest) GetVolume() string {
+	if x != nil {
+		return x.Volume
+	}
+	return ""
+}
+
+func (x *RestoreRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type RestoreReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Objects       uint64                 `protobuf:"varint,1,opt,name=objects,proto3" json:"objects,omitempty"` // the root not counted
+	Bytes         uint64                 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreReply) Reset() {
+	*x = RestoreReply{}
+	mi := &file_control_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreReply) ProtoMessage() {}
+
+func (x *RestoreReply) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreReply.ProtoReflect.Descriptor instead.
+func (*RestoreReply) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *RestoreReply) GetObjects() uint64 {
+	if x != nil {
+		return x.Objects
+	}
+	return 0
+}
+
+func (x *RestoreReply) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
 type VolumesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Change        VolumeChange           `protobuf:"varint,1,opt,name=change,proto3,enum=coda.control.v1.VolumeChange" json:"change,omitempty"`
@@ -2950,7 +3142,7 @@ type VolumesRequest struct {
 
 func (x *VolumesRequest) Reset() {
 	*x = VolumesRequest{}
-	mi := &file_control_proto_msgTypes[51]
+	mi := &file_control_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2962,7 +3154,7 @@ func (x *VolumesRequest) String() string {
 func (*VolumesRequest) ProtoMessage() {}
 
 func (x *VolumesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[51]
+	mi := &file_control_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2975,7 +3167,7 @@ func (x *VolumesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VolumesRequest.ProtoReflect.Descriptor instead.
 func (*VolumesRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{51}
+	return file_control_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *VolumesRequest) GetChange() VolumeChange {
@@ -3022,7 +3214,7 @@ type VolumesReply struct {
 
 func (x *VolumesReply) Reset() {
 	*x = VolumesReply{}
-	mi := &file_control_proto_msgTypes[52]
+	mi := &file_control_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3034,7 +3226,7 @@ func (x *VolumesReply) String() string {
 func (*VolumesReply) ProtoMessage() {}
 
 func (x *VolumesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[52]
+	mi := &file_control_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3047,7 +3239,7 @@ func (x *VolumesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VolumesReply.ProtoReflect.Descriptor instead.
 func (*VolumesReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{52}
+	return file_control_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *VolumesReply) GetVolumes() []*vicepb.VolumeReply {
@@ -3069,7 +3261,7 @@ type ProtectionRequest struct {
 
 func (x *ProtectionRequest) Reset() {
 	*x = ProtectionRequest{}
-	mi := &file_control_proto_msgTypes[53]
+	mi := &file_control_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3081,7 +3273,7 @@ func (x *ProtectionRequest) String() string {
 func (*ProtectionRequest) ProtoMessage() {}
 
 func (x *ProtectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[53]
+	mi := &file_control_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3094,7 +3286,7 @@ func (x *ProtectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProtectionRequest.ProtoReflect.Descriptor instead.
 func (*ProtectionRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{53}
+	return file_control_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ProtectionRequest) GetChange() ProtectionChange {
@@ -3135,7 +3327,7 @@ type ProtectionReply struct {
 
 func (x *ProtectionReply) Reset() {
 	*x = ProtectionReply{}
-	mi := &file_control_proto_msgTypes[54]
+	mi := &file_control_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3147,7 +3339,7 @@ func (x *ProtectionReply) String() string {
 func (*ProtectionReply) ProtoMessage() {}
 
 func (x *ProtectionReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[54]
+	mi := &file_control_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3160,7 +3352,7 @@ func (x *ProtectionReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProtectionReply.ProtoReflect.Descriptor instead.
 func (*ProtectionReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{54}
+	return file_control_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ProtectionReply) GetVersion() uint64 {
@@ -3189,7 +3381,7 @@ type Principal struct {
 
 func (x *Principal) Reset() {
 	*x = Principal{}
-	mi := &file_control_proto_msgTypes[55]
+	mi := &file_control_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3201,7 +3393,7 @@ func (x *Principal) String() string {
 func (*Principal) ProtoMessage() {}
 
 func (x *Principal) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[55]
+	mi := &file_control_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3214,7 +3406,7 @@ func (x *Principal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Principal.ProtoReflect.Descriptor instead.
 func (*Principal) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{55}
+	return file_control_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Principal) GetNumber() int32 {
@@ -3253,7 +3445,7 @@ type FsckRequest struct {
 
 func (x *FsckRequest) Reset() {
 	*x = FsckRequest{}
-	mi := &file_control_proto_msgTypes[56]
+	mi := &file_control_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3265,7 +3457,7 @@ func (x *FsckRequest) String() string {
 func (*FsckRequest) ProtoMessage() {}
 
 func (x *FsckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[56]
+	mi := &file_control_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3278,7 +3470,7 @@ func (x *FsckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FsckRequest.ProtoReflect.Descriptor instead.
 func (*FsckRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{56}
+	return file_control_proto_rawDescGZIP(), []int{60}
 }
 
 type FsckReply struct {
@@ -3291,7 +3483,7 @@ type FsckReply struct {
 
 func (x *FsckReply) Reset() {
 	*x = FsckReply{}
-	mi := &file_control_proto_msgTypes[57]
+	mi := &file_control_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3303,7 +3495,7 @@ func (x *FsckReply) String() string {
 func (*FsckReply) ProtoMessage() {}
 
 func (x *FsckReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[57]
+	mi := &file_control_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3316,7 +3508,7 @@ func (x *FsckReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FsckReply.ProtoReflect.Descriptor instead.
 func (*FsckReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{57}
+	return file_control_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *FsckReply) GetProblems() []string {
@@ -3341,7 +3533,7 @@ type SalvageRequest struct {
 
 func (x *SalvageRequest) Reset() {
 	*x = SalvageRequest{}
-	mi := &file_control_proto_msgTypes[58]
+	mi := &file_control_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3353,7 +3545,7 @@ func (x *SalvageRequest) String() string {
 func (*SalvageRequest) ProtoMessage() {}
 
 func (x *SalvageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[58]
+	mi := &file_control_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3366,7 +3558,7 @@ func (x *SalvageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalvageRequest.ProtoReflect.Descriptor instead.
 func (*SalvageRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{58}
+	return file_control_proto_rawDescGZIP(), []int{62}
 }
 
 type SalvageReply struct {
@@ -3380,7 +3572,7 @@ type SalvageReply struct {
 
 func (x *SalvageReply) Reset() {
 	*x = SalvageReply{}
-	mi := &file_control_proto_msgTypes[59]
+	mi := &file_control_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3392,7 +3584,7 @@ func (x *SalvageReply) String() string {
 func (*SalvageReply) ProtoMessage() {}
 
 func (x *SalvageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[59]
+	mi := &file_control_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3405,7 +3597,7 @@ func (x *SalvageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalvageReply.ProtoReflect.Descriptor instead.
 func (*SalvageReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{59}
+	return file_control_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *SalvageReply) GetFiles() uint64 {
@@ -3438,7 +3630,7 @@ type HeadRequest struct {
 
 func (x *HeadRequest) Reset() {
 	*x = HeadRequest{}
-	mi := &file_control_proto_msgTypes[60]
+	mi := &file_control_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3450,7 +3642,7 @@ func (x *HeadRequest) String() string {
 func (*HeadRequest) ProtoMessage() {}
 
 func (x *HeadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[60]
+	mi := &file_control_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3463,7 +3655,7 @@ func (x *HeadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeadRequest.ProtoReflect.Descriptor instead.
 func (*HeadRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{60}
+	return file_control_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *HeadRequest) GetFid() *vicepb.Fid {
@@ -3482,7 +3674,7 @@ type HeadReply struct {
 
 func (x *HeadReply) Reset() {
 	*x = HeadReply{}
-	mi := &file_control_proto_msgTypes[61]
+	mi := &file_control_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3494,7 +3686,7 @@ func (x *HeadReply) String() string {
 func (*HeadReply) ProtoMessage() {}
 
 func (x *HeadReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[61]
+	mi := &file_control_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3507,7 +3699,7 @@ func (x *HeadReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeadReply.ProtoReflect.Descriptor instead.
 func (*HeadReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{61}
+	return file_control_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *HeadReply) GetHead() []byte {
@@ -3526,7 +3718,7 @@ type TreeRequest struct {
 
 func (x *TreeRequest) Reset() {
 	*x = TreeRequest{}
-	mi := &file_control_proto_msgTypes[62]
+	mi := &file_control_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3538,7 +3730,7 @@ func (x *TreeRequest) String() string {
 func (*TreeRequest) ProtoMessage() {}
 
 func (x *TreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[62]
+	mi := &file_control_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3551,7 +3743,7 @@ func (x *TreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
 func (*TreeRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{62}
+	return file_control_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *TreeRequest) GetVolume() string {
@@ -3572,7 +3764,7 @@ type TreeReply struct {
 
 func (x *TreeReply) Reset() {
 	*x = TreeReply{}
-	mi := &file_control_proto_msgTypes[63]
+	mi := &file_control_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3584,7 +3776,7 @@ func (x *TreeReply) String() string {
 func (*TreeReply) ProtoMessage() {}
 
 func (x *TreeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[63]
+	mi := &file_control_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3597,7 +3789,7 @@ func (x *TreeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeReply.ProtoReflect.Descriptor instead.
 func (*TreeReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{63}
+	return file_control_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *TreeReply) GetPath() string {
@@ -3624,7 +3816,7 @@ type PathRequest struct {
 
 func (x *PathRequest) Reset() {
 	*x = PathRequest{}
-	mi := &file_control_proto_msgTypes[64]
+	mi := &file_control_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3636,7 +3828,7 @@ func (x *PathRequest) String() string {
 func (*PathRequest) ProtoMessage() {}
 
 func (x *PathRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[64]
+	mi := &file_control_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3649,7 +3841,7 @@ func (x *PathRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathRequest.ProtoReflect.Descriptor instead.
 func (*PathRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{64}
+	return file_control_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *PathRequest) GetPath() string {
@@ -3676,7 +3868,7 @@ type TwoPathsRequest struct {
 
 func (x *TwoPathsRequest) Reset() {
 	*x = TwoPathsRequest{}
-	mi := &file_control_proto_msgTypes[65]
+	mi := &file_control_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3688,7 +3880,7 @@ func (x *TwoPathsRequest) String() string {
 func (*TwoPathsRequest) ProtoMessage() {}
 
 func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[65]
+	mi := &file_control_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3701,7 +3893,7 @@ func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TwoPathsRequest.ProtoReflect.Descriptor instead.
 func (*TwoPathsRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{65}
+	return file_control_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *TwoPathsRequest) GetFrom() string {
@@ -3726,7 +3918,7 @@ type EmptyReply struct {
 
 func (x *EmptyReply) Reset() {
 	*x = EmptyReply{}
-	mi := &file_control_proto_msgTypes[66]
+	mi := &file_control_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3738,7 +3930,7 @@ func (x *EmptyReply) String() string {
 func (*EmptyReply) ProtoMessage() {}
 
 func (x *EmptyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[66]
+	mi := &file_control_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3751,7 +3943,7 @@ func (x *EmptyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmptyReply.ProtoReflect.Descriptor instead.
 func (*EmptyReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{66}
+	return file_control_proto_rawDescGZIP(), []int{70}
 }
 
 type StatReply struct {
@@ -3763,7 +3955,7 @@ type StatReply struct {
 
 func (x *StatReply) Reset() {
 	*x = StatReply{}
-	mi := &file_control_proto_msgTypes[67]
+	mi := &file_control_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3775,7 +3967,7 @@ func (x *StatReply) String() string {
 func (*StatReply) ProtoMessage() {}
 
 func (x *StatReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[67]
+	mi := &file_control_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3788,7 +3980,7 @@ func (x *StatReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatReply.ProtoReflect.Descriptor instead.
 func (*StatReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{67}
+	return file_control_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *StatReply) GetStatus() *vicepb.Status {
@@ -3807,7 +3999,7 @@ type ReadDirectoryReply struct {
 
 func (x *ReadDirectoryReply) Reset() {
 	*x = ReadDirectoryReply{}
-	mi := &file_control_proto_msgTypes[68]
+	mi := &file_control_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3819,7 +4011,7 @@ func (x *ReadDirectoryReply) String() string {
 func (*ReadDirectoryReply) ProtoMessage() {}
 
 func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[68]
+	mi := &file_control_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3832,7 +4024,7 @@ func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadDirectoryReply.ProtoReflect.Descriptor instead.
 func (*ReadDirectoryReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{68}
+	return file_control_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *ReadDirectoryReply) GetEntries() []*vicepb.Entry {
@@ -3855,7 +4047,7 @@ type ReadFileReply struct {
 
 func (x *ReadFileReply) Reset() {
 	*x = ReadFileReply{}
-	mi := &file_control_proto_msgTypes[69]
+	mi := &file_control_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3867,7 +4059,7 @@ func (x *ReadFileReply) String() string {
 func (*ReadFileReply) ProtoMessage() {}
 
 func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[69]
+	mi := &file_control_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3880,7 +4072,7 @@ func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadFileReply.ProtoReflect.Descriptor instead.
 func (*ReadFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{69}
+	return file_control_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *ReadFileReply) GetPart() isReadFileReply_Part {
@@ -3937,7 +4129,7 @@ type WriteFileRequest struct {
 
 func (x *WriteFileRequest) Reset() {
 	*x = WriteFileRequest{}
-	mi := &file_control_proto_msgTypes[70]
+	mi := &file_control_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3949,7 +4141,7 @@ func (x *WriteFileRequest) String() string {
 func (*WriteFileRequest) ProtoMessage() {}
 
 func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[70]
+	mi := &file_control_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3962,7 +4154,7 @@ func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileRequest.ProtoReflect.Descriptor instead.
 func (*WriteFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{70}
+	return file_control_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *WriteFileRequest) GetPart() isWriteFileRequest_Part {
@@ -4019,7 +4211,7 @@ type WriteFileHead struct {
 
 func (x *WriteFileHead) Reset() {
 	*x = WriteFileHead{}
-	mi := &file_control_proto_msgTypes[71]
+	mi := &file_control_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4031,7 +4223,7 @@ func (x *WriteFileHead) String() string {
 func (*WriteFileHead) ProtoMessage() {}
 
 func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[71]
+	mi := &file_control_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4044,7 +4236,7 @@ func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileHead.ProtoReflect.Descriptor instead.
 func (*WriteFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{71}
+	return file_control_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *WriteFileHead) GetPath() string {
@@ -4095,7 +4287,7 @@ type EditFileRequest struct {
 
 func (x *EditFileRequest) Reset() {
 	*x = EditFileRequest{}
-	mi := &file_control_proto_msgTypes[72]
+	mi := &file_control_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4107,7 +4299,7 @@ func (x *EditFileRequest) String() string {
 func (*EditFileRequest) ProtoMessage() {}
 
 func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[72]
+	mi := &file_control_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4120,7 +4312,7 @@ func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileRequest.ProtoReflect.Descriptor instead.
 func (*EditFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{72}
+	return file_control_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *EditFileRequest) GetPart() isEditFileRequest_Part {
@@ -4174,7 +4366,7 @@ type EditFileHead struct {
 
 func (x *EditFileHead) Reset() {
 	*x = EditFileHead{}
-	mi := &file_control_proto_msgTypes[73]
+	mi := &file_control_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4186,7 +4378,7 @@ func (x *EditFileHead) String() string {
 func (*EditFileHead) ProtoMessage() {}
 
 func (x *EditFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[73]
+	mi := &file_control_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4199,7 +4391,7 @@ func (x *EditFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileHead.ProtoReflect.Descriptor instead.
 func (*EditFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{73}
+	return file_control_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *EditFileHead) GetPath() string {
@@ -4227,7 +4419,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_control_proto_msgTypes[74]
+	mi := &file_control_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4239,7 +4431,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[74]
+	mi := &file_control_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4252,7 +4444,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{74}
+	return file_control_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *Change) GetOffset() int64 {
@@ -4290,7 +4482,7 @@ type EditFileReply struct {
 
 func (x *EditFileReply) Reset() {
 	*x = EditFileReply{}
-	mi := &file_control_proto_msgTypes[75]
+	mi := &file_control_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4302,7 +4494,7 @@ func (x *EditFileReply) String() string {
 func (*EditFileReply) ProtoMessage() {}
 
 func (x *EditFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[75]
+	mi := &file_control_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4315,7 +4507,7 @@ func (x *EditFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileReply.ProtoReflect.Descriptor instead.
 func (*EditFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{75}
+	return file_control_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *EditFileReply) GetPart() isEditFileReply_Part {
@@ -4385,7 +4577,7 @@ type SetAttributesRequest struct {
 
 func (x *SetAttributesRequest) Reset() {
 	*x = SetAttributesRequest{}
-	mi := &file_control_proto_msgTypes[76]
+	mi := &file_control_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4397,7 +4589,7 @@ func (x *SetAttributesRequest) String() string {
 func (*SetAttributesRequest) ProtoMessage() {}
 
 func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[76]
+	mi := &file_control_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4410,7 +4602,7 @@ func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAttributesRequest.ProtoReflect.Descriptor instead.
 func (*SetAttributesRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{76}
+	return file_control_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *SetAttributesRequest) GetPath() string {
@@ -4444,7 +4636,7 @@ type MakeDirectoryRequest struct {
 
 func (x *MakeDirectoryRequest) Reset() {
 	*x = MakeDirectoryRequest{}
-	mi := &file_control_proto_msgTypes[77]
+	mi := &file_control_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4456,7 +4648,7 @@ func (x *MakeDirectoryRequest) String() string {
 func (*MakeDirectoryRequest) ProtoMessage() {}
 
 func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[77]
+	mi := &file_control_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4469,7 +4661,7 @@ func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeDirectoryRequest.ProtoReflect.Descriptor instead.
 func (*MakeDirectoryRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{77}
+	return file_control_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *MakeDirectoryRequest) GetPath() string {
@@ -4496,7 +4688,7 @@ type MakeSymlinkRequest struct {
 
 func (x *MakeSymlinkRequest) Reset() {
 	*x = MakeSymlinkRequest{}
-	mi := &file_control_proto_msgTypes[78]
+	mi := &file_control_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4508,7 +4700,7 @@ func (x *MakeSymlinkRequest) String() string {
 func (*MakeSymlinkRequest) ProtoMessage() {}
 
 func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[78]
+	mi := &file_control_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4521,7 +4713,7 @@ func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeSymlinkRequest.ProtoReflect.Descriptor instead.
 func (*MakeSymlinkRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{78}
+	return file_control_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *MakeSymlinkRequest) GetPath() string {
@@ -4715,7 +4907,17 @@ const file_control_proto_rawDesc = "" +
 	"\toperation\x18\x01 \x01(\tR\toperation\x12\x16\n" +
 	"\x06object\x18\x02 \x01(\tR\x06object\x12\x10\n" +
 	"\x03age\x18\x03 \x01(\x03R\x03age\x12\x1b\n" +
-	"\twaits_for\x18\x04 \x01(\tR\bwaitsFor\"\xbc\x01\n" +
+	"\twaits_for\x18\x04 \x01(\tR\bwaitsFor\"%\n" +
+	"\vDumpRequest\x12\x16\n" +
+	"\x06volume\x18\x01 \x01(\tR\x06volume\"\x1f\n" +
+	"\tDumpReply\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"<\n" +
+	"\x0eRestoreRequest\x12\x16\n" +
+	"\x06volume\x18\x01 \x01(\tR\x06volume\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\">\n" +
+	"\fRestoreReply\x12\x18\n" +
+	"\aobjects\x18\x01 \x01(\x04R\aobjects\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\"\xbc\x01\n" +
 	"\x0eVolumesRequest\x125\n" +
 	"\x06change\x18\x01 \x01(\x0e2\x1d.coda.control.v1.VolumeChangeR\x06change\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x19\n" +
@@ -4866,7 +5068,7 @@ const file_control_proto_rawDesc = "" +
 	"HoardClear\x12\".coda.control.v1.HoardClearRequest\x1a .coda.control.v1.HoardClearReply\x12O\n" +
 	"\tHoardList\x12!.coda.control.v1.HoardListRequest\x1a\x1f.coda.control.v1.HoardListReply\x12O\n" +
 	"\tHoardWalk\x12!.coda.control.v1.HoardWalkRequest\x1a\x1f.coda.control.v1.HoardWalkReply\x12N\n" +
-	"\vHoardVerify\x12\x1c.coda.control.v1.PathRequest\x1a!.coda.control.v1.HoardVerifyReply2\x87\x04\n" +
+	"\vHoardVerify\x12\x1c.coda.control.v1.PathRequest\x1a!.coda.control.v1.HoardVerifyReply2\x98\x05\n" +
 	"\x0eCodasrvControl\x12@\n" +
 	"\x04Fsck\x12\x1c.coda.control.v1.FsckRequest\x1a\x1a.coda.control.v1.FsckReply\x12I\n" +
 	"\aSalvage\x12\x1f.coda.control.v1.SalvageRequest\x1a\x1d.coda.control.v1.SalvageReply\x12B\n" +
@@ -4874,7 +5076,9 @@ const file_control_proto_rawDesc = "" +
 	"\x04Head\x12\x1c.coda.control.v1.HeadRequest\x1a\x1a.coda.control.v1.HeadReply\x12R\n" +
 	"\n" +
 	"Protection\x12\".coda.control.v1.ProtectionRequest\x1a .coda.control.v1.ProtectionReply\x12I\n" +
-	"\aVolumes\x12\x1f.coda.control.v1.VolumesRequest\x1a\x1d.coda.control.v1.VolumesReply\x12C\n" +
+	"\aVolumes\x12\x1f.coda.control.v1.VolumesRequest\x1a\x1d.coda.control.v1.VolumesReply\x12B\n" +
+	"\x04Dump\x12\x1c.coda.control.v1.DumpRequest\x1a\x1a.coda.control.v1.DumpReply0\x01\x12K\n" +
+	"\aRestore\x12\x1f.coda.control.v1.RestoreRequest\x1a\x1d.coda.control.v1.RestoreReply(\x01\x12C\n" +
 	"\x05State\x12\x1d.coda.control.v1.StateRequest\x1a\x1b.coda.control.v1.StateReply2\xa8\a\n" +
 	"\n" +
 	"VenusFiles\x12@\n" +
@@ -4904,7 +5108,7 @@ func file_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 79)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 83)
 var file_control_proto_goTypes = []any{
 	(Keep)(0),                       // 0: coda.control.v1.Keep
 	(VolumeChange)(0),               // 1: coda.control.v1.VolumeChange
@@ -4960,38 +5164,42 @@ var file_control_proto_goTypes = []any{
 	(*StateRequest)(nil),            // 51: coda.control.v1.StateRequest
 	(*StateReply)(nil),              // 52: coda.control.v1.StateReply
 	(*Call)(nil),                    // 53: coda.control.v1.Call
-	(*VolumesRequest)(nil),          // 54: coda.control.v1.VolumesRequest
-	(*VolumesReply)(nil),            // 55: coda.control.v1.VolumesReply
-	(*ProtectionRequest)(nil),       // 56: coda.control.v1.ProtectionRequest
-	(*ProtectionReply)(nil),         // 57: coda.control.v1.ProtectionReply
-	(*Principal)(nil),               // 58: coda.control.v1.Principal
-	(*FsckRequest)(nil),             // 59: coda.control.v1.FsckRequest
-	(*FsckReply)(nil),               // 60: coda.control.v1.FsckReply
-	(*SalvageRequest)(nil),          // 61: coda.control.v1.SalvageRequest
-	(*SalvageReply)(nil),            // 62: coda.control.v1.SalvageReply
-	(*HeadRequest)(nil),             // 63: coda.control.v1.HeadRequest
-	(*HeadReply)(nil),               // 64: coda.control.v1.HeadReply
-	(*TreeRequest)(nil),             // 65: coda.control.v1.TreeRequest
-	(*TreeReply)(nil),               // 66: coda.control.v1.TreeReply
-	(*PathRequest)(nil),             // 67: coda.control.v1.PathRequest
-	(*TwoPathsRequest)(nil),         // 68: coda.control.v1.TwoPathsRequest
-	(*EmptyReply)(nil),              // 69: coda.control.v1.EmptyReply
-	(*StatReply)(nil),               // 70: coda.control.v1.StatReply
-	(*ReadDirectoryReply)(nil),      // 71: coda.control.v1.ReadDirectoryReply
-	(*ReadFileReply)(nil),           // 72: coda.control.v1.ReadFileReply
-	(*WriteFileRequest)(nil),        // 73: coda.control.v1.WriteFileRequest
-	(*WriteFileHead)(nil),           // 74: coda.control.v1.WriteFileHead
-	(*EditFileRequest)(nil),         // 75: coda.control.v1.EditFileRequest
-	(*EditFileHead)(nil),            // 76: coda.control.v1.EditFileHead
-	(*Change)(nil),                  // 77: coda.control.v1.Change
-	(*EditFileReply)(nil),           // 78: coda.control.v1.EditFileReply
-	(*SetAttributesRequest)(nil),    // 79: coda.control.v1.SetAttributesRequest
-	(*MakeDirectoryRequest)(nil),    // 80: coda.control.v1.MakeDirectoryRequest
-	(*MakeSymlinkRequest)(nil),      // 81: coda.control.v1.MakeSymlinkRequest
-	(*vicepb.VolumeReply)(nil),      // 82: coda.vice.v1.VolumeReply
-	(*vicepb.Fid)(nil),              // 83: coda.vice.v1.Fid
-	(*vicepb.Status)(nil),           // 84: coda.vice.v1.Status
-	(*vicepb.Entry)(nil),            // 85: coda.vice.v1.Entry
+	(*DumpRequest)(nil),             // 54: coda.control.v1.DumpRequest
+	(*DumpReply)(nil),               // 55: coda.control.v1.DumpReply
+	(*RestoreRequest)(nil),          // 56: coda.control.v1.RestoreRequest
+	(*RestoreReply)(nil),            // 57: coda.control.v1.RestoreReply
+	(*VolumesRequest)(nil),          // 58: coda.control.v1.VolumesRequest
+	(*VolumesReply)(nil),            // 59: coda.control.v1.VolumesReply
+	(*ProtectionRequest)(nil),       // 60: coda.control.v1.ProtectionRequest
+	(*ProtectionReply)(nil),         // 61: coda.control.v1.ProtectionReply
+	(*Principal)(nil),               // 62: coda.control.v1.Principal
+	(*FsckRequest)(nil),             // 63: coda.control.v1.FsckRequest
+	(*FsckReply)(nil),               // 64: coda.control.v1.FsckReply
+	(*SalvageRequest)(nil),          // 65: coda.control.v1.SalvageRequest
+	(*SalvageReply)(nil),            // 66: coda.control.v1.SalvageReply
+	(*HeadRequest)(nil),             // 67: coda.control.v1.HeadRequest
+	(*HeadReply)(nil),               // 68: coda.control.v1.HeadReply
+	(*TreeRequest)(nil),             // 69: coda.control.v1.TreeRequest
+	(*TreeReply)(nil),               // 70: coda.control.v1.TreeReply
+	(*PathRequest)(nil),             // 71: coda.control.v1.PathRequest
+	(*TwoPathsRequest)(nil),         // 72: coda.control.v1.TwoPathsRequest
+	(*EmptyReply)(nil),              // 73: coda.control.v1.EmptyReply
+	(*StatReply)(nil),               // 74: coda.control.v1.StatReply
+	(*ReadDirectoryReply)(nil),      // 75: coda.control.v1.ReadDirectoryReply
+	(*ReadFileReply)(nil),           // 76: coda.control.v1.ReadFileReply
+	(*WriteFileRequest)(nil),        // 77: coda.control.v1.WriteFileRequest
+	(*WriteFileHead)(nil),           // 78: coda.control.v1.WriteFileHead
+	(*EditFileRequest)(nil),         // 79: coda.control.v1.EditFileRequest
+	(*EditFileHead)(nil),            // 80: coda.control.v1.EditFileHead
+	(*Change)(nil),                  // 81: coda.control.v1.Change
+	(*EditFileReply)(nil),           // 82: coda.control.v1.EditFileReply
+	(*SetAttributesRequest)(nil),    // 83: coda.control.v1.SetAttributesRequest
+	(*MakeDirectoryRequest)(nil),    // 84: coda.control.v1.MakeDirectoryRequest
+	(*MakeSymlinkRequest)(nil),      // 85: coda.control.v1.MakeSymlinkRequest
+	(*vicepb.VolumeReply)(nil),      // 86: coda.vice.v1.VolumeReply
+	(*vicepb.Fid)(nil),              // 87: coda.vice.v1.Fid
+	(*vicepb.Status)(nil),           // 88: coda.vice.v1.Status
+	(*vicepb.Entry)(nil),            // 89: coda.vice.v1.Entry
 }
 var file_control_proto_depIdxs = []int32{
 	7,  // 0: coda.control.v1.ListTokensReply.tokens:type_name -> coda.control.v1.Token
@@ -5012,19 +5220,19 @@ var file_control_proto_depIdxs = []int32{
 	0,  // 15: coda.control.v1.RepairRequest.keep:type_name -> coda.control.v1.Keep
 	53, // 16: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
 	1,  // 17: coda.control.v1.VolumesRequest.change:type_name -> coda.control.v1.VolumeChange
-	82, // 18: coda.control.v1.VolumesReply.volumes:type_name -> coda.vice.v1.VolumeReply
+	86, // 18: coda.control.v1.VolumesReply.volumes:type_name -> coda.vice.v1.VolumeReply
 	2,  // 19: coda.control.v1.ProtectionRequest.change:type_name -> coda.control.v1.ProtectionChange
-	58, // 20: coda.control.v1.ProtectionReply.principals:type_name -> coda.control.v1.Principal
-	83, // 21: coda.control.v1.HeadRequest.fid:type_name -> coda.vice.v1.Fid
-	84, // 22: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
-	84, // 23: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
-	85, // 24: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
-	84, // 25: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
-	74, // 26: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
-	76, // 27: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
-	77, // 28: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
-	69, // 29: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
-	84, // 30: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
+	62, // 20: coda.control.v1.ProtectionReply.principals:type_name -> coda.control.v1.Principal
+	87, // 21: coda.control.v1.HeadRequest.fid:type_name -> coda.vice.v1.Fid
+	88, // 22: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
+	88, // 23: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
+	89, // 24: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
+	88, // 25: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
+	78, // 26: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
+	80, // 27: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
+	81, // 28: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
+	73, // 29: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
+	88, // 30: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
 	24, // 31: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
 	27, // 32: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
 	33, // 33: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
@@ -5034,8 +5242,8 @@ var file_control_proto_depIdxs = []int32{
 	41, // 37: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
 	45, // 38: coda.control.v1.VenusControl.ListLocal:input_type -> coda.control.v1.ListLocalRequest
 	47, // 39: coda.control.v1.VenusControl.CheckLocal:input_type -> coda.control.v1.CheckLocalRequest
-	67, // 40: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
-	67, // 41: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
+	71, // 40: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
+	71, // 41: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
 	49, // 42: coda.control.v1.VenusControl.Repair:input_type -> coda.control.v1.RepairRequest
 	51, // 43: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
 	3,  // 44: coda.control.v1.VenusControl.LogIn:input_type -> coda.control.v1.LogInRequest
@@ -5043,80 +5251,84 @@ var file_control_proto_depIdxs = []int32{
 	5,  // 46: coda.control.v1.VenusControl.ListTokens:input_type -> coda.control.v1.ListTokensRequest
 	9,  // 47: coda.control.v1.VenusControl.ListACL:input_type -> coda.control.v1.ACLRequest
 	8,  // 48: coda.control.v1.VenusControl.Mount:input_type -> coda.control.v1.MountRequest
-	67, // 49: coda.control.v1.VenusControl.Unmount:input_type -> coda.control.v1.PathRequest
+	71, // 49: coda.control.v1.VenusControl.Unmount:input_type -> coda.control.v1.PathRequest
 	12, // 50: coda.control.v1.VenusControl.SetACL:input_type -> coda.control.v1.SetACLRequest
 	14, // 51: coda.control.v1.VenusControl.HoardAdd:input_type -> coda.control.v1.HoardAddRequest
-	67, // 52: coda.control.v1.VenusControl.HoardDelete:input_type -> coda.control.v1.PathRequest
+	71, // 52: coda.control.v1.VenusControl.HoardDelete:input_type -> coda.control.v1.PathRequest
 	16, // 53: coda.control.v1.VenusControl.HoardClear:input_type -> coda.control.v1.HoardClearRequest
 	18, // 54: coda.control.v1.VenusControl.HoardList:input_type -> coda.control.v1.HoardListRequest
 	20, // 55: coda.control.v1.VenusControl.HoardWalk:input_type -> coda.control.v1.HoardWalkRequest
-	67, // 56: coda.control.v1.VenusControl.HoardVerify:input_type -> coda.control.v1.PathRequest
-	59, // 57: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
-	61, // 58: coda.control.v1.CodasrvControl.Salvage:input_type -> coda.control.v1.SalvageRequest
-	65, // 59: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
-	63, // 60: coda.control.v1.CodasrvControl.Head:input_type -> coda.control.v1.HeadRequest
-	56, // 61: coda.control.v1.CodasrvControl.Protection:input_type -> coda.control.v1.ProtectionRequest
-	54, // 62: coda.control.v1.CodasrvControl.Volumes:input_type -> coda.control.v1.VolumesRequest
-	51, // 63: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
-	67, // 64: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
-	67, // 65: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
-	67, // 66: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
-	73, // 67: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
-	75, // 68: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
-	79, // 69: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
-	80, // 70: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
-	81, // 71: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
-	68, // 72: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
-	68, // 73: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
-	67, // 74: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
-	67, // 75: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
-	25, // 76: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
-	28, // 77: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
-	34, // 78: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
-	36, // 79: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
-	38, // 80: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
-	40, // 81: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
-	42, // 82: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
-	46, // 83: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
-	48, // 84: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
-	69, // 85: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
-	69, // 86: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
-	50, // 87: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
-	52, // 88: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
-	7,  // 89: coda.control.v1.VenusControl.LogIn:output_type -> coda.control.v1.Token
-	69, // 90: coda.control.v1.VenusControl.LogOut:output_type -> coda.control.v1.EmptyReply
-	6,  // 91: coda.control.v1.VenusControl.ListTokens:output_type -> coda.control.v1.ListTokensReply
-	10, // 92: coda.control.v1.VenusControl.ListACL:output_type -> coda.control.v1.ACLReply
-	69, // 93: coda.control.v1.VenusControl.Mount:output_type -> coda.control.v1.EmptyReply
-	69, // 94: coda.control.v1.VenusControl.Unmount:output_type -> coda.control.v1.EmptyReply
-	10, // 95: coda.control.v1.VenusControl.SetACL:output_type -> coda.control.v1.ACLReply
-	15, // 96: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
-	69, // 97: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
-	17, // 98: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
-	19, // 99: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
-	21, // 100: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
-	22, // 101: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
-	60, // 102: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
-	62, // 103: coda.control.v1.CodasrvControl.Salvage:output_type -> coda.control.v1.SalvageReply
-	66, // 104: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
-	64, // 105: coda.control.v1.CodasrvControl.Head:output_type -> coda.control.v1.HeadReply
-	57, // 106: coda.control.v1.CodasrvControl.Protection:output_type -> coda.control.v1.ProtectionReply
-	55, // 107: coda.control.v1.CodasrvControl.Volumes:output_type -> coda.control.v1.VolumesReply
-	52, // 108: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
-	70, // 109: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
-	71, // 110: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
-	72, // 111: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
-	70, // 112: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
-	78, // 113: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
-	70, // 114: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
-	70, // 115: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
-	70, // 116: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
-	70, // 117: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
-	69, // 118: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
-	69, // 119: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
-	69, // 120: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
-	76, // [76:121] is the sub-list for method output_type
-	31, // [31:76] is the sub-list for method input_type
+	71, // 56: coda.control.v1.VenusControl.HoardVerify:input_type -> coda.control.v1.PathRequest
+	63, // 57: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
+	65, // 58: coda.control.v1.CodasrvControl.Salvage:input_type -> coda.control.v1.SalvageRequest
+	69, // 59: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
+	67, // 60: coda.control.v1.CodasrvControl.Head:input_type -> coda.control.v1.HeadRequest
+	60, // 61: coda.control.v1.CodasrvControl.Protection:input_type -> coda.control.v1.ProtectionRequest
+	58, // 62: coda.control.v1.CodasrvControl.Volumes:input_type -> coda.control.v1.VolumesRequest
+	54, // 63: coda.control.v1.CodasrvControl.Dump:input_type -> coda.control.v1.DumpRequest
+	56, // 64: coda.control.v1.CodasrvControl.Restore:input_type -> coda.control.v1.RestoreRequest
+	51, // 65: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
+	71, // 66: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
+	71, // 67: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
+	71, // 68: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
+	77, // 69: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
+	79, // 70: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
+	83, // 71: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
+	84, // 72: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
+	85, // 73: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
+	72, // 74: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
+	72, // 75: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
+	71, // 76: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
+	71, // 77: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
+	25, // 78: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
+	28, // 79: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
+	34, // 80: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
+	36, // 81: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
+	38, // 82: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
+	40, // 83: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
+	42, // 84: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
+	46, // 85: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
+	48, // 86: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
+	73, // 87: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
+	73, // 88: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
+	50, // 89: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
+	52, // 90: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
+	7,  // 91: coda.control.v1.VenusControl.LogIn:output_type -> coda.control.v1.Token
+	73, // 92: coda.control.v1.VenusControl.LogOut:output_type -> coda.control.v1.EmptyReply
+	6,  // 93: coda.control.v1.VenusControl.ListTokens:output_type -> coda.control.v1.ListTokensReply
+	10, // 94: coda.control.v1.VenusControl.ListACL:output_type -> coda.control.v1.ACLReply
+	73, // 95: coda.control.v1.VenusControl.Mount:output_type -> coda.control.v1.EmptyReply
+	73, // 96: coda.control.v1.VenusControl.Unmount:output_type -> coda.control.v1.EmptyReply
+	10, // 97: coda.control.v1.VenusControl.SetACL:output_type -> coda.control.v1.ACLReply
+	15, // 98: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
+	73, // 99: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
+	17, // 100: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
+	19, // 101: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
+	21, // 102: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
+	22, // 103: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
+	64, // 104: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
+	66, // 105: coda.control.v1.CodasrvControl.Salvage:output_type -> coda.control.v1.SalvageReply
+	70, // 106: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
+	68, // 107: coda.control.v1.CodasrvControl.Head:output_type -> coda.control.v1.HeadReply
+	61, // 108: coda.control.v1.CodasrvControl.Protection:output_type -> coda.control.v1.ProtectionReply
+	59, // 109: coda.control.v1.CodasrvControl.Volumes:output_type -> coda.control.v1.VolumesReply
+	55, // 110: coda.control.v1.CodasrvControl.Dump:output_type -> coda.control.v1.DumpReply
+	57, // 111: coda.control.v1.CodasrvControl.Restore:output_type -> coda.control.v1.RestoreReply
+	52, // 112: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
+	74, // 113: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
+	75, // 114: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
+	76, // 115: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
+	74, // 116: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
+	82, // 117: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
+	74, // 118: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
+	74, // 119: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
+	74, // 120: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
+	74, // 121: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
+	73, // 122: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
+	73, // 123: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
+	73, // 124: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
+	78, // [78:125] is the sub-list for method output_type
+	31, // [31:78] is the sub-list for method input_type
 	31, // [31:31] is the sub-list for extension type_name
 	31, // [31:31] is the sub-list for extension extendee
 	0,  // [0:31] is the sub-list for field type_name
@@ -5127,31 +5339,31 @@ func file_control_proto_init() {
 	if File_control_proto != nil {
 		return
 	}
-	file_control_proto_msgTypes[69].OneofWrappers = []any{
+	file_control_proto_msgTypes[73].OneofWrappers = []any{
 		(*ReadFileReply_Status)(nil),
 		(*ReadFileReply_Data)(nil),
 	}
-	file_control_proto_msgTypes[70].OneofWrappers = []any{
+	file_control_proto_msgTypes[74].OneofWrappers = []any{
 		(*WriteFileRequest_Head)(nil),
 		(*WriteFileRequest_Data)(nil),
 	}
-	file_control_proto_msgTypes[72].OneofWrappers = []any{
+	file_control_proto_msgTypes[76].OneofWrappers = []any{
 		(*EditFileRequest_Head)(nil),
 		(*EditFileRequest_Change)(nil),
 	}
-	file_control_proto_msgTypes[75].OneofWrappers = []any{
+	file_control_proto_msgTypes[79].OneofWrappers = []any{
 		(*EditFileReply_Data)(nil),
 		(*EditFileReply_Read)(nil),
 		(*EditFileReply_Status)(nil),
 	}
-	file_control_proto_msgTypes[76].OneofWrappers = []any{}
+	file_control_proto_msgTypes[80].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   79,
+			NumMessages:   83,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

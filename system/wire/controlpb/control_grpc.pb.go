@@ -1121,6 +1121,8 @@ const (
 	CodasrvControl_Head_FullMethodName       = "/coda.control.v1.CodasrvControl/Head"
 	CodasrvControl_Protection_FullMethodName = "/coda.control.v1.CodasrvControl/Protection"
 	CodasrvControl_Volumes_FullMethodName    = "/coda.control.v1.CodasrvControl/Volumes"
+	CodasrvControl_Dump_FullMethodName       = "/coda.control.v1.CodasrvControl/Dump"
+	CodasrvControl_Restore_FullMethodName    = "/coda.control.v1.CodasrvControl/Restore"
 	CodasrvControl_State_FullMethodName      = "/coda.control.v1.CodasrvControl/State"
 )
 
@@ -1142,6 +1144,10 @@ type CodasrvControlClient interface {
 	Protection(ctx context.Context, in *ProtectionRequest, opts ...grpc.CallOption) (*ProtectionReply, error)
 	// Volumes changes which volumes there are and what is said of them, or only lists them.
 	Volumes(ctx context.Context, in *VolumesRequest, opts ...grpc.CallOption) (*VolumesReply, error)
+	// Dump sends a volume as it is at one moment, in the form of dump.proto.
+	Dump(ctx context.Context, in *DumpRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DumpReply], error)
+	// Restore makes a volume of a dump. It is locked until it is whole, and purged where it cannot be made whole.
+	Restore(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[RestoreRequest, RestoreReply], error)
 	State(ctx context.Context, in *StateRequest, opts ...grpc.CallOption) (*StateReply, error)
 }
 
@@ -1222,6 +1228,38 @@ func (c *codasrvControlClient) Volumes(ctx context.Context, in *VolumesRequest, 
 	return out, nil
 }
 
+func (c *codasrvControlClient) Dump(ctx context.Context, in *DumpRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DumpReply], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &CodasrvControl_ServiceDesc.Streams[1], CodasrvControl_Dump_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[DumpRequest, DumpReply]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type CodasrvControl_DumpClient = grpc.ServerStreamingClient[DumpReply]
+
+func (c *codasrvControlClient) Restore(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[RestoreRequest, RestoreReply], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &CodasrvControl_ServiceDesc.Streams[2], CodasrvControl_Restore_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[RestoreRequest, RestoreReply]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type CodasrvControl_RestoreClient = grpc.ClientStreamingClient[RestoreRequest, RestoreReply]
+
 func (c *codasrvControlClient) State(ctx context.Context, in *StateRequest, opts ...grpc.CallOption) (*StateReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StateReply)
@@ -1250,6 +1288,10 @@ type CodasrvControlServer interface {
 	Protection(context.Context, *ProtectionRequest) (*ProtectionReply, error)
 	// Volumes changes which volumes there are and what is said of them, or only lists them.
 	Volumes(context.Context, *VolumesRequest) (*VolumesReply, error)
+	// Dump sends a volume as it is at one moment, in the form of dump.proto.
+	Dump(*DumpRequest, grpc.ServerStreamingServer[DumpReply]) error
+	// Restore makes a volume of a dump. It is locked until it is whole, and purged where it cannot be made whole.
+	Restore(grpc.ClientStreamingServer[RestoreRequest, RestoreReply]) error
 	State(context.Context, *StateRequest) (*StateReply, error)
 	mustEmbedUnimplementedCodasrvControlServer()
 }
@@ -1278,6 +1320,12 @@ func (UnimplementedCodasrvControlServer) Protection(context.Context, *Protection
 }
 func (UnimplementedCodasrvControlServer) Volumes(context.Context, *VolumesRequest) (*VolumesReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Volumes not implemented")
+}
+func (UnimplementedCodasrvControlServer) Dump(*DumpRequest, grpc.ServerStreamingServer[DumpReply]) error {
+	return status.Error(codes.Unimplemented, "method Dump not implemented")
+}
+func (UnimplementedCodasrvControlServer) Restore(grpc.ClientStreamingServer[RestoreRequest, RestoreReply]) error {
+	return status.Error(codes.Unimplemented, "method Restore not implemented")
 }
 func (UnimplementedCodasrvControlServer) State(context.Context, *StateRequest) (*StateReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method State not implemented")
@@ -1404,6 +1452,24 @@ func _CodasrvControl_Volumes_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _CodasrvControl_Dump_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(DumpRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(CodasrvControlServer).Dump(m, &grpc.GenericServerStream[DumpRequest, DumpReply]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type CodasrvControl_DumpServer = grpc.ServerStreamingServer[DumpReply]
+
+func _CodasrvControl_Restore_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(CodasrvControlServer).Restore(&grpc.GenericServerStream[RestoreRequest, RestoreReply]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type CodasrvControl_RestoreServer = grpc.ClientStreamingServer[RestoreRequest, RestoreReply]
+
 func _CodasrvControl_State_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(StateRequest)
 	if err := dec(in); err != nil {
@@ -1459,6 +1525,16 @@ var CodasrvControl_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "Tree",
 			Handler:       _CodasrvControl_Tree_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "Dump",
+			Handler:       _CodasrvControl_Dump_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Restore",
+			Handler:       _CodasrvControl_Restore_Handler,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "control.proto",
