@@ -75,7 +75,10 @@ func (w Deploy) Plan(request PlanRequest) ([]history.Step, error) {
 	d.add(load, taskVisit, request.Clients, 0, request.Load, map[string]string{
 		"how": how, "rate": d.value("rate"), "readers": d.value("readers"), "think": time.Duration(d.values["think"]).String(),
 	})
-	d.add(load, taskDeploy, last, 0, request.Load, map[string]string{"how": how, "deployments": d.value("deployments")})
+	d.add(load, taskDeploy, last, 0, request.Load, map[string]string{
+		"how": how, "deployments": d.value("deployments"),
+		"pause": (request.Load / time.Duration(d.values["deployments"]+1)).Truncate(time.Millisecond).String(),
+	})
 	return d.steps, nil
 }
 
@@ -128,7 +131,7 @@ func linkSite(ctx context.Context, step history.Step, env Environment) (history.
 // deploySite replaces the site some times. A deployment is begun when its time has come and the one before is complete.
 func deploySite(ctx context.Context, step history.Step, env Environment) (history.Load, error) {
 	a := &arguments{step: step.Args}
-	s, deployments := siteOf(a), a.number("deployments")
+	s, deployments, pause := siteOf(a), a.number("deployments"), a.duration("pause")
 	replace, known := map[string]func(*deployment) bool{
 		byTar: (*deployment).tar, byRsync: (*deployment).rsync, bySymlink: (*deployment).symlink,
 	}[a.step["how"]]
@@ -141,7 +144,6 @@ func deploySite(ctx context.Context, step history.Step, env Environment) (histor
 	files := NewFiles(env)
 	begun := time.Now()
 	d := &deployment{ctx: ctx, site: s, seed: step.Seed, process: files.Process(), until: begun.Add(step.Length)}
-	pause := step.Length / time.Duration(deployments+1)
 	done := uint64(0)
 	for d.version = 1; d.version <= deployments && pauseFor(ctx, time.Until(begun.Add(pause*time.Duration(d.version)))); d.version++ {
 		if !replace(d) {

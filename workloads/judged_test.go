@@ -31,9 +31,20 @@ type common struct {
 // A defect is something that a file system does wrong from its first chance on, each third time.
 type defect struct {
 	losesWrites   bool // it acknowledges what it does not write
-	keepsRemoved  bool // it acknowledges removals and renames, and takes no name away
+	keepsRemoved  bool // it acknowledges removals, and takes no name away
+	keepsRenamed  bool // of what it renames the old name stays, too
 	mu            sync.Mutex
 	chances, done int
+}
+
+func (d *defect) String() string {
+	switch {
+	case d.losesWrites:
+		return "loses writes"
+	case d.keepsRemoved:
+		return "keeps what was removed"
+	}
+	return "keeps old names"
 }
 
 // strikes says whether it does it wrong this time.
@@ -84,6 +95,15 @@ func (c common) Remove(ctx context.Context, path string) error {
 		return nil
 	}
 	return c.LocalDirectory.Remove(ctx, path)
+}
+
+func (c common) Rename(ctx context.Context, from, to string) error {
+	if info, err := c.Stat(ctx, from); err == nil && info.Mode.IsRegular() && from != to && c.defect.strikes(c.defect.keepsRenamed) {
+		if err := c.Link(ctx, from, to); err == nil {
+			return nil
+		}
+	}
+	return c.LocalDirectory.Rename(ctx, from, to)
 }
 
 // A judged run of a workload on a plain directory.

@@ -19,12 +19,12 @@ import (
 func TestMixed(t *testing.T) {
 	b := newBench(t)
 	b.Files = sessions{LocalDirectory{Root: b.root}}
-	steps := tiny(t, Mixed{}, "workers", "1", "operations", "4000", "think", "0s")
+	steps := tiny(t, Mixed(), "workers", "1", "operations", "4000", "think", "0s")
 	steps[1].Nodes, steps[2].Nodes = []string{"client1"}, []string{"client1"}
 	steps[2].Length = time.Hour // it ends with its operations
 	for i, step := range steps {
 		step.Number = i + 1
-		load, err := Mixed{}.Do(t.Context(), step, b.Environment)
+		load, err := Mixed().Do(t.Context(), step, b.Environment)
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, load.Done, load.Wanted, step.Task)
 	}
@@ -53,10 +53,10 @@ func TestMixedDoesWhatItsWeightsSay(t *testing.T) {
 			args = append(args, action.name, "0")
 		}
 	}
-	steps := tiny(t, Mixed{}, append(args, "operations", "50", "workers", "1", "shared", "0")...)
+	steps := tiny(t, Mixed(), append(args, "operations", "50", "workers", "1", "shared", "0")...)
 	for _, step := range []history.Step{steps[0], steps[2]} {
 		step.Length = time.Hour
-		_, err := Mixed{}.Do(t.Context(), step, b.Environment)
+		_, err := Mixed().Do(t.Context(), step, b.Environment)
 		require.NoError(t, err)
 	}
 	kinds := map[history.Kind]int{}
@@ -66,7 +66,7 @@ func TestMixedDoesWhatItsWeightsSay(t *testing.T) {
 	require.Equal(t, []history.Kind{history.Write, history.Remove, history.MakeDirectory}, slices.Sorted(maps.Keys(kinds)))
 	require.Equal(t, 50, kinds[history.Write]+kinds[history.Remove])
 
-	_, err := Mixed{}.Plan(with(append(args, "create", "0", "remove", "0")...))
+	_, err := Mixed().Plan(with(append(args, "create", "0", "remove", "0")...))
 	require.ErrorContains(t, err, "the weights of all operations are 0")
 }
 

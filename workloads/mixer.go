@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"path"
 	"slices"
 	"strings"
@@ -16,10 +15,9 @@ import (
 
 // mixing is what all processes of a node have in common.
 type mixing struct {
-	commons
-	names, size, share, sync int
-	hold                     time.Duration
-	weights                  []int
+	names, fresh, apart, size, share, sync int
+	hold                                   time.Duration
+	weights                                []int
 	// writing is held by who writes to a shared file: the writers of one file on one client see each other's bytes before they are complete, as on a
 	// local file system. Whoever opens a file for writing is alone with it then.
 	writing chan struct{}
@@ -28,31 +26,22 @@ type mixing struct {
 // A mixer is a process that does random operations.
 type mixer struct {
 	*mixing
-	process *Process
-	node    string
-	number  int
-	random  *rand.Rand
-	fresh   int // names that it made up
-	own     *view
-	common  *view   // what it has seen of the shared directories
-	others  []*view // and of the directories of other processes
+	*hand
+	made   int  // names that it made up
+	mine   bool // the present operation changes nothing that others made
+	own    *view
+	common *view   // what it has seen of the shared directories
+	others []*view // and of the directories of other processes
 }
 
-func newMixer(plan *mixing, process *Process, node string, number int, seed uint64) *mixer {
-	process.area = EditableArea
-	m := &mixer{
-		mixing: plan, process: process, node: node, number: number, random: rand.New(rand.NewPCG(seed, 0)),
-		own: &view{roots: []string{plan.own(node, number)}}, common: &view{},
+func newMixer(plan *mixing, h *hand) *mixer {
+	h.process.area = EditableArea
+	m := &mixer{mixing: plan, hand: h, own: &view{roots: []string{h.root()}}, common: &view{}}
+	for i := range h.shared {
+		m.common.roots = append(m.common.roots, h.common(i))
 	}
-	for i := range plan.shared {
-		m.common.roots = append(m.common.roots, plan.common(i))
-	}
-	for _, client := range plan.clients {
-		for worker := range plan.workers {
-			if root := plan.own(client, worker); root != m.own.roots[0] {
-				m.others = append(m.others, &view{roots: []string{root}})
-			}
-		}
+	for _, root := range h.rootsOfOthers() {
+		m.others = append(m.others, &view{roots: []string{root}})
 	}
 	return m
 }
@@ -99,6 +88,7 @@ func (m *mixer) act(ctx context.Context) Result {
 	case chosen.looks && len(m.others) > 0 && m.chance(30):
 		in = m.others[m.random.IntN(len(m.others))]
 	}
+	m.mine = m.apart > 0 && in == m.common && !chosen.looks && m.chance(m.apart)
 	return chosen.do(m, ctx, in)
 }
 
@@ -116,8 +106,6 @@ func (m *mixer) weighted() int {
 	return 0
 }
 
-func (m *mixer) chance(percent int) bool { return m.random.IntN(100) < percent }
-
 // The first letter of each name says what kind of object has it, so that operations mostly fit.
 const (
 	aFile      = 'f'
@@ -128,15 +116,26 @@ const (
 // newName makes a name up, in a directory that is there: often one that was used before, so that what was removed is made again.
 func (m *mixer) newName(in *view, kind rune) string {
 	directory := m.directory(in)
+	if m.mine {
+		return m.freshName(in.roots[m.random.IntN(len(in.roots))], kind)
+	}
 	if kind == aDirectory && strings.Count(directory, "/") > 3 {
 		directory = in.roots[m.random.IntN(len(in.roots))]
 	}
-	if m.chance(40) {
-		m.fresh++
-		return fmt.Sprintf("%s/%c-%s-%d-%d", directory, kind, m.node, m.number, m.fresh)
+	if m.chance(m.fresh) {
+		return m.freshName(directory, kind)
 	}
 	return fmt.Sprintf("%s/%c%d", directory, kind, m.random.IntN(m.names))
 }
+
+// freshName is one that nobody used before.
+func (m *mixer) freshName(directory string, kind rune) string {
+	m.made++
+	return fmt.Sprintf("%s/%c%s%d", directory, kind, m.signature(), m.made)
+}
+
+// signature is in the names that the process made up.
+func (m *mixer) signature() string { return fmt.Sprintf("-%s-%d-", m.node, m.number) }
 
 // directory is one of those that are there.
 func (m *mixer) directory(in *view) string {
@@ -150,6 +149,9 @@ func (m *mixer) directory(in *view) string {
 // old is a name that was seen, or, where there is none and now and then anyhow, one that may not be there.
 func (m *mixer) old(in *view, kinds ...rune) string {
 	names := in.of(kinds...)
+	if m.mine {
+		names = slices.DeleteFunc(names, func(name string) bool { return !strings.Contains(path.Base(name), m.signature()) })
+	}
 	if len(names) == 0 || m.chance(5) {
 		return m.newName(in, kinds[m.random.IntN(len(kinds))])
 	}
@@ -265,8 +267,8 @@ func (m *mixer) link(ctx context.Context, in *view) Result {
 
 func (m *mixer) symlink(ctx context.Context, in *view) Result {
 	name := m.newName(in, aSymlink)
-	m.fresh++
-	return in.made(name, m.process.Symlink(ctx, name, fmt.Sprintf("to-%s-%d-%d", m.node, m.number, m.fresh)))
+	m.made++
+	return in.made(name, m.process.Symlink(ctx, name, fmt.Sprintf("to-%s-%d-%d", m.node, m.number, m.made)))
 }
 
 func (m *mixer) readlink(ctx context.Context, in *view) Result {

@@ -30,7 +30,16 @@ type Workload interface {
 
 // All returns every workload, in the order in which to list them.
 func All() []Workload {
-	return []Workload{MassDelete{}, BulkOverwrite{}, ConcurrentReaders{}, Mixed{}, ConflictingEdits{}, HoardAndTravel{}, Deploy{}}
+	return []Workload{
+		MassDelete{},
+		BulkOverwrite{},
+		ConcurrentReaders{},
+		Mixed(),
+		ConflictingEdits{},
+		HoardAndTravel{},
+		Deploy{},
+		CreateStorm(), RenameStorm(), SharedDirectory(), HardLinks(),
+	}
 }
 
 // NeedsCoda says what a workload needs that only a Coda-style file system has, "" where any file system will do.

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func tiny(t *testing.T, workload Workload, args ...string) []history.Step {
 	t.Helper()
 	small := []string{"pages", "30", "directories", "3", "size", "600", "large", "1", "rate", "200"}
-	if workload.Name() == "mixed" {
+	if _, ok := workload.(blend); ok {
 		small = []string{"directories", "2", "size", "300", "think", "100us", "hold", "100us"}
 	}
 	r := with(append(small, args...)...)
@@ -54,7 +54,7 @@ func carryOut(t *testing.T, workload Workload, steps []history.Step, b *bench) m
 	}
 	for i, step := range steps {
 		step.Number = i + 1
-		if step.Task == taskDelete || step.Task == taskOverwrite {
+		if step.Task == taskDelete || step.Task == taskOverwrite || step.Task == taskDeploy {
 			step.Length = time.Minute // they end when they are done, however slow the machine is
 		}
 		go do(step)

@@ -249,8 +249,8 @@ func TestLibrary(t *testing.T) {
 		require.LessOrEqual(t, len(strings.Split(sc.Doc, "\n")[0]), 100, "the first line of %s is a summary", sc.Name)
 	}
 	require.Equal(t, []string{
-		"bulk-overwrite", "concurrent-readers", "conflicting-edits", "coordinator-crash", "deploy", "hoard-and-travel", "mass-delete", "mixed", "replica-loss",
-		"rolling-restart", "skewed-readers", "split-brain", "web-hosting-2007",
+		"bulk-overwrite", "concurrent-readers", "conflicting-edits", "coordinator-crash", "create-storm", "deploy", "hard-links", "hoard-and-travel",
+		"mass-delete", "mixed", "rename-storm", "replica-loss", "rolling-restart", "shared-directory", "skewed-readers", "split-brain", "web-hosting-2007",
 	}, found)
 }
 
