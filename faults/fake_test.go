@@ -74,9 +74,13 @@ type fakeNode struct {
 	cluster *fakeCluster
 
 	disk       cluster.DiskState
-	idle       bool // the daemon makes no calls of its disk
-	sound      bool // SetDisk does nothing
-	synced     bool // there is nothing that a loss of power could take
+	idle       bool  // the daemon makes no calls of its disk
+	sound      bool  // SetDisk does nothing
+	synced     bool  // there is nothing that a loss of power could take
+	sturdy     bool  // FlipBit does nothing
+	rotten     bool  // bits cannot be flipped back
+	rotError   error // of FlipBits
+	bit        cluster.BitState
 	limits     cluster.Limits
 	modest     bool // it never wants more than it may have
 	unlimited  bool // SetLimits does nothing
@@ -201,6 +205,27 @@ func (n *fakeNode) ProbeDisk(ctx context.Context) error {
 	}
 	time.Sleep(disk.Slowest)
 	return nil
+}
+
+// FlipBits flips the only bit that there is.
+func (n *fakeNode) FlipBits(context.Context, string, float64, uint64) ([]cluster.Flip, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.bit = cluster.BitFlipped
+	if n.sturdy {
+		n.bit = cluster.BitRight
+	}
+	return []cluster.Flip{{Path: "contents", Offset: 7, Was: 1, Is: 3}}, n.rotError
+}
+
+// LookAtBits flips it back, if it can.
+func (n *fakeNode) LookAtBits(_ context.Context, _ string, _ []cluster.Flip, back bool) (map[cluster.BitState]int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if back && !n.rotten {
+		n.bit = cluster.BitRight
+	}
+	return map[cluster.BitState]int{n.bit: 1}, nil
 }
 
 // SetLimits remembers the limits.

@@ -68,6 +68,7 @@ func All() []Fault {
 	for _, ailment := range []Ailment{Slow, Stalled, Full, Failing} {
 		all = append(all, Disk{ailment, cluster.Venus}, Disk{ailment, cluster.Codasrv})
 	}
+	all = append(all, FlipBit{})
 	for _, resource := range []Resource{CPU, Memory} {
 		all = append(all, Squeeze{resource, cluster.Venus}, Squeeze{resource, cluster.Codasrv})
 	}

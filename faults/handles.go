@@ -31,6 +31,11 @@ type Node interface {
 	DiskHarm(ctx context.Context) (cluster.DiskHarm, error)
 	// ProbeDisk writes, syncs, reads and removes a file on the node's disk, and returns the error of the call that failed.
 	ProbeDisk(ctx context.Context) error
+	// FlipBits flips a bit in each of a share of the contents that a daemon keeps, one at least; which, the seed draws. With an error come those that were
+	// flipped before it.
+	FlipBits(ctx context.Context, daemon string, share float64, seed uint64) ([]cluster.Flip, error)
+	// LookAtBits says how many of these are in which state. Before, it flips those back that are still flipped, where that is wanted.
+	LookAtBits(ctx context.Context, daemon string, flips []cluster.Flip, back bool) (map[cluster.BitState]int, error)
 	// SetClock makes the node's wall clock right or wrong; an error where nobody can.
 	SetClock(ctx context.Context, state cluster.ClockState) error
 	// Clock asks a daemon of the node what it takes for the present.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/history"
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/vice"
 	"github.com/codastress/codastress/system/wire"
 	"github.com/codastress/codastress/system/wire/controlpb"
 	"github.com/codastress/codastress/system/wire/vicepb"
@@ -28,6 +30,7 @@ func (n *node) addServer(config *agent.Config) {
 	args := append(n.keeper(cluster.Codasrv), "--listen", n.Codasrv)
 	daemon := n.daemon(cluster.Codasrv, append(args, n.replicas()...)...)
 	daemon.Keeps = n.path(cluster.Codasrv)
+	daemon.Contents = filepath.Join(daemon.Keeps, vice.ContainersFolder)
 	config.Daemons = append(config.Daemons, daemon)
 }
 

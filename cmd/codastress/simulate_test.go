@@ -33,6 +33,9 @@ const chosen = "testdata/chosen.yaml"
 // failpoints has faults that find daemons at a point of their code.
 const failpoints = "testdata/failpoints.yaml"
 
+// rotten has two servers whose disks give wrong contents.
+const rotten = "testdata/rotten.yaml"
+
 // replicated has two servers that hold the volume.
 const replicated = "testdata/replicated.yaml"
 
@@ -58,7 +61,7 @@ func TestSimulatedRunsPass(t *testing.T) {
 	for _, one := range []struct {
 		scenario string
 		seeds    int
-	}{{simulatedScenario, 200}, {dark, 100}, {rough, 10}, {operators, 20}, {replicated, 30}, {skewed, 30}, {chosen, 10}, {failpoints, 30}} {
+	}{{simulatedScenario, 200}, {dark, 100}, {rough, 10}, {operators, 20}, {replicated, 30}, {skewed, 30}, {chosen, 10}, {failpoints, 30}, {rotten, 10}} {
 		t.Run(filepath.Base(one.scenario), func(t *testing.T) {
 			searched := codastress(t, exitPass, clean(t), "simulate", one.scenario, "--seeds", fmt.Sprint("1..", one.seeds), "--dir", ground(t))
 			require.Equal(t, one.seeds, seedsOf(t, searched.stdout.String()))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	mathrand "math/rand/v2"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/codastress/codastress/harness/agent/rot"
 	"github.com/codastress/codastress/harness/agent/web"
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/cluster/simulation"
@@ -106,6 +108,35 @@ func (d simulatedDisk) Probe() (err error) {
 	return errors.Join(err, f.Close(), d.Remove(name))
 }
 
+// Contents implements simulation.Disk.
+func (d simulatedDisk) Contents() (disk rot.Disk, folder string) {
+	return rottingDisk(d), d.PathJoin(simulatedVice, vice.ContainersFolder)
+}
+
+// rottingDisk is a simulated disk as something that can rot.
+type rottingDisk struct{ *simdisk.Disk }
+
+// Files implements rot.Disk.
+func (d rottingDisk) Files(folder string) (paths []string, err error) {
+	names, err := d.List(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, name := range names {
+		below, err := d.List(d.PathJoin(folder, name))
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range below {
+			paths = append(paths, d.PathJoin(folder, name, file))
+		}
+	}
+	return paths, err
+}
+
+// Open implements rot.Disk.
+func (d rottingDisk) Open(path string) (rot.File, error) { return d.OpenFile(path, os.O_RDWR) }
+
 // diskOf is the disk of a life as the system knows it.
 func diskOf(life simulation.Life) *simdisk.Disk { return life.Disk.(simulatedDisk).Disk }
 
@@ -181,6 +212,7 @@ func (r *running) Close(ctx context.Context) error { return errors.Join(r.end(ct
 // What the daemons of a simulation take of the memory that all share: less than those that have a machine to themselves. Of the pages of a site, a
 // quarter is kept in the server's store and the others are in containers, so that each run has both.
 const (
+	simulatedVice   = "vice"  // where a server keeps everything
 	simulatedInline = 6 << 10 // bytes of a file that the server keeps in its store
 	simulatedBuffer = 2 << 20 // bytes of a write buffer
 	simulatedCache  = 4 << 20 // bytes of what the server's store read from its disk
@@ -204,7 +236,7 @@ func (s *simulatedServer) Start(ctx context.Context, _ string, life simulation.L
 		return nil, err
 	}
 	server, err := vice.Open(ctx, vice.Config{
-		Replication: s.replication(life), Disk: diskOf(life), Dir: "vice", Volume: volumeName, Log: life.Log, Entropy: s.entropy, Fatal: life.Die,
+		Replication: s.replication(life), Disk: diskOf(life), Dir: simulatedVice, Volume: volumeName, Log: life.Log, Entropy: s.entropy, Fatal: life.Die,
 		Profile: profile, Timing: vice.TimingOf(profile).Scaled(s.machine.Spec.TimeScale),
 		Clock: life.Clock, Limits: vice.Limits{Inline: simulatedInline, WriteBuffer: simulatedBuffer, Cache: simulatedCache},
 	})

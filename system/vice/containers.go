@@ -28,6 +28,9 @@ type containers struct {
 	moving  map[string]bool // names of files about to be taken over by a commit, or about to be removed
 }
 
+// ContainersFolder is the folder of a server's directory that has contents and nothing else.
+const ContainersFolder = "containers"
+
 // spread is the number of directories of containers.
 const spread = 64
 

@@ -43,7 +43,7 @@ func openStore(cfg Config) (*store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the store in %s: %w", dir, err)
 	}
-	c, err := openContainers(on, on.PathJoin(dir, "containers"))
+	c, err := openContainers(on, on.PathJoin(dir, ContainersFolder))
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

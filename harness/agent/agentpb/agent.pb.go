@@ -1280,6 +1280,214 @@ func (x *ReachReply) GetTook() int64 {
 	return 0
 }
 
+type FlipBitsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Daemon        string                 `protobuf:"bytes,1,opt,name=daemon,proto3" json:"daemon,omitempty"`
+	Share         float64                `protobuf:"fixed64,2,opt,name=share,proto3" json:"share,omitempty"` // of the files of contents
+	Seed          uint64                 `protobuf:"varint,3,opt,name=seed,proto3" json:"seed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FlipBitsRequest) Reset() {
+	*x = FlipBitsRequest{}
+	mi := &file_agent_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FlipBitsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FlipBitsRequest) ProtoMessage() {}
+
+func (x *FlipBitsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FlipBitsRequest.ProtoReflect.Descriptor instead.
+func (*FlipBitsRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *FlipBitsRequest) GetDaemon() string {
+	if x != nil {
+		return x.Daemon
+	}
+	return ""
+}
+
+func (x *FlipBitsRequest) GetShare() float64 {
+	if x != nil {
+		return x.Share
+	}
+	return 0
+}
+
+func (x *FlipBitsRequest) GetSeed() uint64 {
+	if x != nil {
+		return x.Seed
+	}
+	return 0
+}
+
+type FlipBitsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Flips         []byte                 `protobuf:"bytes,1,opt,name=flips,proto3" json:"flips,omitempty"`     // rot.Flip as a JSON list
+	Problem       string                 `protobuf:"bytes,2,opt,name=problem,proto3" json:"problem,omitempty"` // why there are not more of them
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FlipBitsReply) Reset() {
+	*x = FlipBitsReply{}
+	mi := &file_agent_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FlipBitsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FlipBitsReply) ProtoMessage() {}
+
+func (x *FlipBitsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FlipBitsReply.ProtoReflect.Descriptor instead.
+func (*FlipBitsReply) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *FlipBitsReply) GetFlips() []byte {
+	if x != nil {
+		return x.Flips
+	}
+	return nil
+}
+
+func (x *FlipBitsReply) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
+type LookAtBitsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Flips         []byte                 `protobuf:"bytes,1,opt,name=flips,proto3" json:"flips,omitempty"` // of which it is to be said what has become
+	Back          bool                   `protobuf:"varint,2,opt,name=back,proto3" json:"back,omitempty"`  // flip those back that are still flipped
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookAtBitsRequest) Reset() {
+	*x = LookAtBitsRequest{}
+	mi := &file_agent_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookAtBitsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookAtBitsRequest) ProtoMessage() {}
+
+func (x *LookAtBitsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookAtBitsRequest.ProtoReflect.Descriptor instead.
+func (*LookAtBitsRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *LookAtBitsRequest) GetFlips() []byte {
+	if x != nil {
+		return x.Flips
+	}
+	return nil
+}
+
+func (x *LookAtBitsRequest) GetBack() bool {
+	if x != nil {
+		return x.Back
+	}
+	return false
+}
+
+type LookAtBitsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	States        map[string]int64       `protobuf:"bytes,1,rep,name=states,proto3" json:"states,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // how many are in each rot.State
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookAtBitsReply) Reset() {
+	*x = LookAtBitsReply{}
+	mi := &file_agent_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookAtBitsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookAtBitsReply) ProtoMessage() {}
+
+func (x *LookAtBitsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookAtBitsReply.ProtoReflect.Descriptor instead.
+func (*LookAtBitsReply) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *LookAtBitsReply) GetStates() map[string]int64 {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
 type AddLinkRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1291,7 +1499,7 @@ type AddLinkRequest struct {
 
 func (x *AddLinkRequest) Reset() {
 	*x = AddLinkRequest{}
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1303,7 +1511,7 @@ func (x *AddLinkRequest) String() string {
 func (*AddLinkRequest) ProtoMessage() {}
 
 func (x *AddLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1316,7 +1524,7 @@ func (x *AddLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddLinkRequest.ProtoReflect.Descriptor instead.
 func (*AddLinkRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{24}
+	return file_agent_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AddLinkRequest) GetName() string {
@@ -1352,7 +1560,7 @@ type SetLinkRequest struct {
 
 func (x *SetLinkRequest) Reset() {
 	*x = SetLinkRequest{}
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1364,7 +1572,7 @@ func (x *SetLinkRequest) String() string {
 func (*SetLinkRequest) ProtoMessage() {}
 
 func (x *SetLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1377,7 +1585,7 @@ func (x *SetLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLinkRequest.ProtoReflect.Descriptor instead.
 func (*SetLinkRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{25}
+	return file_agent_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SetLinkRequest) GetName() string {
@@ -1424,7 +1632,7 @@ type Shape struct {
 
 func (x *Shape) Reset() {
 	*x = Shape{}
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1436,7 +1644,7 @@ func (x *Shape) String() string {
 func (*Shape) ProtoMessage() {}
 
 func (x *Shape) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1449,7 +1657,7 @@ func (x *Shape) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shape.ProtoReflect.Descriptor instead.
 func (*Shape) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{26}
+	return file_agent_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Shape) GetLatency() int64 {
@@ -1517,7 +1725,7 @@ type ResetLinkRequest struct {
 
 func (x *ResetLinkRequest) Reset() {
 	*x = ResetLinkRequest{}
-	mi := &file_agent_proto_msgTypes[27]
+	mi := &file_agent_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1529,7 +1737,7 @@ func (x *ResetLinkRequest) String() string {
 func (*ResetLinkRequest) ProtoMessage() {}
 
 func (x *ResetLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[27]
+	mi := &file_agent_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1542,7 +1750,7 @@ func (x *ResetLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetLinkRequest.ProtoReflect.Descriptor instead.
 func (*ResetLinkRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{27}
+	return file_agent_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ResetLinkRequest) GetName() string {
@@ -1561,7 +1769,7 @@ type ResetLinkReply struct {
 
 func (x *ResetLinkReply) Reset() {
 	*x = ResetLinkReply{}
-	mi := &file_agent_proto_msgTypes[28]
+	mi := &file_agent_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1573,7 +1781,7 @@ func (x *ResetLinkReply) String() string {
 func (*ResetLinkReply) ProtoMessage() {}
 
 func (x *ResetLinkReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[28]
+	mi := &file_agent_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1586,7 +1794,7 @@ func (x *ResetLinkReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetLinkReply.ProtoReflect.Descriptor instead.
 func (*ResetLinkReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{28}
+	return file_agent_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ResetLinkReply) GetConnections() uint32 {
@@ -1604,7 +1812,7 @@ type LinksRequest struct {
 
 func (x *LinksRequest) Reset() {
 	*x = LinksRequest{}
-	mi := &file_agent_proto_msgTypes[29]
+	mi := &file_agent_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1616,7 +1824,7 @@ func (x *LinksRequest) String() string {
 func (*LinksRequest) ProtoMessage() {}
 
 func (x *LinksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[29]
+	mi := &file_agent_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1629,7 +1837,7 @@ func (x *LinksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinksRequest.ProtoReflect.Descriptor instead.
 func (*LinksRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{29}
+	return file_agent_proto_rawDescGZIP(), []int{33}
 }
 
 type LinksReply struct {
@@ -1641,7 +1849,7 @@ type LinksReply struct {
 
 func (x *LinksReply) Reset() {
 	*x = LinksReply{}
-	mi := &file_agent_proto_msgTypes[30]
+	mi := &file_agent_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1653,7 +1861,7 @@ func (x *LinksReply) String() string {
 func (*LinksReply) ProtoMessage() {}
 
 func (x *LinksReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[30]
+	mi := &file_agent_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1666,7 +1874,7 @@ func (x *LinksReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinksReply.ProtoReflect.Descriptor instead.
 func (*LinksReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{30}
+	return file_agent_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *LinksReply) GetLinks() []*Link {
@@ -1700,7 +1908,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_agent_proto_msgTypes[31]
+	mi := &file_agent_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1712,7 +1920,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[31]
+	mi := &file_agent_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1725,7 +1933,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{31}
+	return file_agent_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Link) GetName() string {
@@ -1905,7 +2113,22 @@ const file_agent_proto_rawDesc = "" +
 	"ReachReply\x12\x18\n" +
 	"\areached\x18\x01 \x01(\bR\areached\x12\x18\n" +
 	"\aproblem\x18\x02 \x01(\tR\aproblem\x12\x12\n" +
-	"\x04took\x18\x03 \x01(\x03R\x04took\"X\n" +
+	"\x04took\x18\x03 \x01(\x03R\x04took\"S\n" +
+	"\x0fFlipBitsRequest\x12\x16\n" +
+	"\x06daemon\x18\x01 \x01(\tR\x06daemon\x12\x14\n" +
+	"\x05share\x18\x02 \x01(\x01R\x05share\x12\x12\n" +
+	"\x04seed\x18\x03 \x01(\x04R\x04seed\"?\n" +
+	"\rFlipBitsReply\x12\x14\n" +
+	"\x05flips\x18\x01 \x01(\fR\x05flips\x12\x18\n" +
+	"\aproblem\x18\x02 \x01(\tR\aproblem\"=\n" +
+	"\x11LookAtBitsRequest\x12\x14\n" +
+	"\x05flips\x18\x01 \x01(\fR\x05flips\x12\x12\n" +
+	"\x04back\x18\x02 \x01(\bR\x04back\"\x96\x01\n" +
+	"\x0fLookAtBitsReply\x12H\n" +
+	"\x06states\x18\x01 \x03(\v20.codastress.agent.v1.LookAtBitsReply.StatesEntryR\x06states\x1a9\n" +
+	"\vStatesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"X\n" +
 	"\x0eAddLinkRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06listen\x18\x02 \x01(\tR\x06listen\x12\x1a\n" +
@@ -1961,7 +2184,7 @@ const file_agent_proto_rawDesc = "" +
 	"\x04Flow\x12\r\n" +
 	"\tFLOW_PASS\x10\x00\x12\r\n" +
 	"\tFLOW_HOLD\x10\x01\x12\r\n" +
-	"\tFLOW_DROP\x10\x022\xa3\x0e\n" +
+	"\tFLOW_DROP\x10\x022\xd5\x0f\n" +
 	"\x05Agent\x12K\n" +
 	"\x05Hello\x12!.codastress.agent.v1.HelloRequest\x1a\x1f.codastress.agent.v1.HelloReply\x12[\n" +
 	"\tHeartbeat\x12%.codastress.agent.v1.HeartbeatRequest\x1a#.codastress.agent.v1.HeartbeatReply(\x010\x01\x12T\n" +
@@ -1973,7 +2196,10 @@ const file_agent_proto_rawDesc = "" +
 	"KillDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12R\n" +
 	"\x0fTerminateDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12M\n" +
 	"\n" +
-	"WipeDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12N\n" +
+	"WipeDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12T\n" +
+	"\bFlipBits\x12$.codastress.agent.v1.FlipBitsRequest\x1a\".codastress.agent.v1.FlipBitsReply\x12Z\n" +
+	"\n" +
+	"LookAtBits\x12&.codastress.agent.v1.LookAtBitsRequest\x1a$.codastress.agent.v1.LookAtBitsReply\x12N\n" +
 	"\vPauseDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12O\n" +
 	"\fResumeDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12J\n" +
 	"\x06Events\x12\".codastress.agent.v1.EventsRequest\x1a\x1a.codastress.agent.v1.Event0\x01\x12S\n" +
@@ -2001,7 +2227,7 @@ func file_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_agent_proto_goTypes = []any{
 	(DaemonState)(0),                 // 0: codastress.agent.v1.DaemonState
 	(Flow)(0),                        // 1: codastress.agent.v1.Flow
@@ -2029,73 +2255,83 @@ var file_agent_proto_goTypes = []any{
 	(*EvidenceReply)(nil),            // 23: codastress.agent.v1.EvidenceReply
 	(*ReachRequest)(nil),             // 24: codastress.agent.v1.ReachRequest
 	(*ReachReply)(nil),               // 25: codastress.agent.v1.ReachReply
-	(*AddLinkRequest)(nil),           // 26: codastress.agent.v1.AddLinkRequest
-	(*SetLinkRequest)(nil),           // 27: codastress.agent.v1.SetLinkRequest
-	(*Shape)(nil),                    // 28: codastress.agent.v1.Shape
-	(*ResetLinkRequest)(nil),         // 29: codastress.agent.v1.ResetLinkRequest
-	(*ResetLinkReply)(nil),           // 30: codastress.agent.v1.ResetLinkReply
-	(*LinksRequest)(nil),             // 31: codastress.agent.v1.LinksRequest
-	(*LinksReply)(nil),               // 32: codastress.agent.v1.LinksReply
-	(*Link)(nil),                     // 33: codastress.agent.v1.Link
+	(*FlipBitsRequest)(nil),          // 26: codastress.agent.v1.FlipBitsRequest
+	(*FlipBitsReply)(nil),            // 27: codastress.agent.v1.FlipBitsReply
+	(*LookAtBitsRequest)(nil),        // 28: codastress.agent.v1.LookAtBitsRequest
+	(*LookAtBitsReply)(nil),          // 29: codastress.agent.v1.LookAtBitsReply
+	(*AddLinkRequest)(nil),           // 30: codastress.agent.v1.AddLinkRequest
+	(*SetLinkRequest)(nil),           // 31: codastress.agent.v1.SetLinkRequest
+	(*Shape)(nil),                    // 32: codastress.agent.v1.Shape
+	(*ResetLinkRequest)(nil),         // 33: codastress.agent.v1.ResetLinkRequest
+	(*ResetLinkReply)(nil),           // 34: codastress.agent.v1.ResetLinkReply
+	(*LinksRequest)(nil),             // 35: codastress.agent.v1.LinksRequest
+	(*LinksReply)(nil),               // 36: codastress.agent.v1.LinksReply
+	(*Link)(nil),                     // 37: codastress.agent.v1.Link
+	nil,                              // 38: codastress.agent.v1.LookAtBitsReply.StatesEntry
 }
 var file_agent_proto_depIdxs = []int32{
 	11, // 0: codastress.agent.v1.DaemonsReply.daemons:type_name -> codastress.agent.v1.Daemon
 	0,  // 1: codastress.agent.v1.Daemon.state:type_name -> codastress.agent.v1.DaemonState
-	1,  // 2: codastress.agent.v1.SetLinkRequest.up:type_name -> codastress.agent.v1.Flow
-	1,  // 3: codastress.agent.v1.SetLinkRequest.down:type_name -> codastress.agent.v1.Flow
-	28, // 4: codastress.agent.v1.SetLinkRequest.shape:type_name -> codastress.agent.v1.Shape
-	33, // 5: codastress.agent.v1.LinksReply.links:type_name -> codastress.agent.v1.Link
-	1,  // 6: codastress.agent.v1.Link.up:type_name -> codastress.agent.v1.Flow
-	1,  // 7: codastress.agent.v1.Link.down:type_name -> codastress.agent.v1.Flow
-	2,  // 8: codastress.agent.v1.Agent.Hello:input_type -> codastress.agent.v1.HelloRequest
-	4,  // 9: codastress.agent.v1.Agent.Heartbeat:input_type -> codastress.agent.v1.HeartbeatRequest
-	6,  // 10: codastress.agent.v1.Agent.Shutdown:input_type -> codastress.agent.v1.ShutdownRequest
-	8,  // 11: codastress.agent.v1.Agent.Daemons:input_type -> codastress.agent.v1.DaemonsRequest
-	10, // 12: codastress.agent.v1.Agent.StartDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	10, // 13: codastress.agent.v1.Agent.WaitReady:input_type -> codastress.agent.v1.DaemonRequest
-	10, // 14: codastress.agent.v1.Agent.KillDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	10, // 15: codastress.agent.v1.Agent.TerminateDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	10, // 16: codastress.agent.v1.Agent.WipeDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	10, // 17: codastress.agent.v1.Agent.PauseDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	10, // 18: codastress.agent.v1.Agent.ResumeDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	12, // 19: codastress.agent.v1.Agent.Events:input_type -> codastress.agent.v1.EventsRequest
-	14, // 20: codastress.agent.v1.Agent.RunTask:input_type -> codastress.agent.v1.RunTaskRequest
-	16, // 21: codastress.agent.v1.Agent.Status:input_type -> codastress.agent.v1.StatusRequest
-	18, // 22: codastress.agent.v1.Agent.PendingOperations:input_type -> codastress.agent.v1.PendingOperationsRequest
-	20, // 23: codastress.agent.v1.Agent.Observe:input_type -> codastress.agent.v1.ObserveRequest
-	22, // 24: codastress.agent.v1.Agent.Evidence:input_type -> codastress.agent.v1.EvidenceRequest
-	24, // 25: codastress.agent.v1.Agent.Reach:input_type -> codastress.agent.v1.ReachRequest
-	26, // 26: codastress.agent.v1.Agent.AddLink:input_type -> codastress.agent.v1.AddLinkRequest
-	27, // 27: codastress.agent.v1.Agent.SetLink:input_type -> codastress.agent.v1.SetLinkRequest
-	29, // 28: codastress.agent.v1.Agent.ResetLink:input_type -> codastress.agent.v1.ResetLinkRequest
-	31, // 29: codastress.agent.v1.Agent.Links:input_type -> codastress.agent.v1.LinksRequest
-	3,  // 30: codastress.agent.v1.Agent.Hello:output_type -> codastress.agent.v1.HelloReply
-	5,  // 31: codastress.agent.v1.Agent.Heartbeat:output_type -> codastress.agent.v1.HeartbeatReply
-	7,  // 32: codastress.agent.v1.Agent.Shutdown:output_type -> codastress.agent.v1.ShutdownReply
-	9,  // 33: codastress.agent.v1.Agent.Daemons:output_type -> codastress.agent.v1.DaemonsReply
-	11, // 34: codastress.agent.v1.Agent.StartDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 35: codastress.agent.v1.Agent.WaitReady:output_type -> codastress.agent.v1.Daemon
-	11, // 36: codastress.agent.v1.Agent.KillDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 37: codastress.agent.v1.Agent.TerminateDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 38: codastress.agent.v1.Agent.WipeDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 39: codastress.agent.v1.Agent.PauseDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 40: codastress.agent.v1.Agent.ResumeDaemon:output_type -> codastress.agent.v1.Daemon
-	13, // 41: codastress.agent.v1.Agent.Events:output_type -> codastress.agent.v1.Event
-	15, // 42: codastress.agent.v1.Agent.RunTask:output_type -> codastress.agent.v1.RunTaskReply
-	17, // 43: codastress.agent.v1.Agent.Status:output_type -> codastress.agent.v1.StatusReply
-	19, // 44: codastress.agent.v1.Agent.PendingOperations:output_type -> codastress.agent.v1.PendingOperationsReply
-	21, // 45: codastress.agent.v1.Agent.Observe:output_type -> codastress.agent.v1.ObserveReply
-	23, // 46: codastress.agent.v1.Agent.Evidence:output_type -> codastress.agent.v1.EvidenceReply
-	25, // 47: codastress.agent.v1.Agent.Reach:output_type -> codastress.agent.v1.ReachReply
-	33, // 48: codastress.agent.v1.Agent.AddLink:output_type -> codastress.agent.v1.Link
-	33, // 49: codastress.agent.v1.Agent.SetLink:output_type -> codastress.agent.v1.Link
-	30, // 50: codastress.agent.v1.Agent.ResetLink:output_type -> codastress.agent.v1.ResetLinkReply
-	32, // 51: codastress.agent.v1.Agent.Links:output_type -> codastress.agent.v1.LinksReply
-	30, // [30:52] is the sub-list for method output_type
-	8,  // [8:30] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	38, // 2: codastress.agent.v1.LookAtBitsReply.states:type_name -> codastress.agent.v1.LookAtBitsReply.StatesEntry
+	1,  // 3: codastress.agent.v1.SetLinkRequest.up:type_name -> codastress.agent.v1.Flow
+	1,  // 4: codastress.agent.v1.SetLinkRequest.down:type_name -> codastress.agent.v1.Flow
+	32, // 5: codastress.agent.v1.SetLinkRequest.shape:type_name -> codastress.agent.v1.Shape
+	37, // 6: codastress.agent.v1.LinksReply.links:type_name -> codastress.agent.v1.Link
+	1,  // 7: codastress.agent.v1.Link.up:type_name -> codastress.agent.v1.Flow
+	1,  // 8: codastress.agent.v1.Link.down:type_name -> codastress.agent.v1.Flow
+	2,  // 9: codastress.agent.v1.Agent.Hello:input_type -> codastress.agent.v1.HelloRequest
+	4,  // 10: codastress.agent.v1.Agent.Heartbeat:input_type -> codastress.agent.v1.HeartbeatRequest
+	6,  // 11: codastress.agent.v1.Agent.Shutdown:input_type -> codastress.agent.v1.ShutdownRequest
+	8,  // 12: codastress.agent.v1.Agent.Daemons:input_type -> codastress.agent.v1.DaemonsRequest
+	10, // 13: codastress.agent.v1.Agent.StartDaemon:input_type -> codastress.agent.v1.DaemonRequest
+	10, // 14: codastress.agent.v1.Agent.WaitReady:input_type -> codastress.agent.v1.DaemonRequest
+	10, // 15: codastress.agent.v1.Agent.KillDaemon:input_type -> codastress.agent.v1.DaemonRequest
+	10, // 16: codastress.agent.v1.Agent.TerminateDaemon:input_type -> codastress.agent.v1.DaemonRequest
+	10, // 17: codastress.agent.v1.Agent.WipeDaemon:input_type -> codastress.agent.v1.DaemonRequest
+	26, // 18: codastress.agent.v1.Agent.FlipBits:input_type -> codastress.agent.v1.FlipBitsRequest
+	28, // 19: codastress.agent.v1.Agent.LookAtBits:input_type -> codastress.agent.v1.LookAtBitsRequest
+	10, // 20: codastress.agent.v1.Agent.PauseDaemon:input_type -> codastress.agent.v1.DaemonRequest
+	10, // 21: codastress.agent.v1.Agent.ResumeDaemon:input_type -> codastress.agent.v1.DaemonRequest
+	12, // 22: codastress.agent.v1.Agent.Events:input_type -> codastress.agent.v1.EventsRequest
+	14, // 23: codastress.agent.v1.Agent.RunTask:input_type -> codastress.agent.v1.RunTaskRequest
+	16, // 24: codastress.agent.v1.Agent.Status:input_type -> codastress.agent.v1.StatusRequest
+	18, // 25: codastress.agent.v1.Agent.PendingOperations:input_type -> codastress.agent.v1.PendingOperationsRequest
+	20, // 26: codastress.agent.v1.Agent.Observe:input_type -> codastress.agent.v1.ObserveRequest
+	22, // 27: codastress.agent.v1.Agent.Evidence:input_type -> codastress.agent.v1.EvidenceRequest
+	24, // 28: codastress.agent.v1.Agent.Reach:input_type -> codastress.agent.v1.ReachRequest
+	30, // 29: codastress.agent.v1.Agent.AddLink:input_type -> codastress.agent.v1.AddLinkRequest
+	31, // 30: codastress.agent.v1.Agent.SetLink:input_type -> codastress.agent.v1.SetLinkRequest
+	33, // 31: codastress.agent.v1.Agent.ResetLink:input_type -> codastress.agent.v1.ResetLinkRequest
+	35, // 32: codastress.agent.v1.Agent.Links:input_type -> codastress.agent.v1.LinksRequest
+	3,  // 33: codastress.agent.v1.Agent.Hello:output_type -> codastress.agent.v1.HelloReply
+	5,  // 34: codastress.agent.v1.Agent.Heartbeat:output_type -> codastress.agent.v1.HeartbeatReply
+	7,  // 35: codastress.agent.v1.Agent.Shutdown:output_type -> codastress.agent.v1.ShutdownReply
+	9,  // 36: codastress.agent.v1.Agent.Daemons:output_type -> codastress.agent.v1.DaemonsReply
+	11, // 37: codastress.agent.v1.Agent.StartDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 38: codastress.agent.v1.Agent.WaitReady:output_type -> codastress.agent.v1.Daemon
+	11, // 39: codastress.agent.v1.Agent.KillDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 40: codastress.agent.v1.Agent.TerminateDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 41: codastress.agent.v1.Agent.WipeDaemon:output_type -> codastress.agent.v1.Daemon
+	27, // 42: codastress.agent.v1.Agent.FlipBits:output_type -> codastress.agent.v1.FlipBitsReply
+	29, // 43: codastress.agent.v1.Agent.LookAtBits:output_type -> codastress.agent.v1.LookAtBitsReply
+	11, // 44: codastress.agent.v1.Agent.PauseDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 45: codastress.agent.v1.Agent.ResumeDaemon:output_type -> codastress.agent.v1.Daemon
+	13, // 46: codastress.agent.v1.Agent.Events:output_type -> codastress.agent.v1.Event
+	15, // 47: codastress.agent.v1.Agent.RunTask:output_type -> codastress.agent.v1.RunTaskReply
+	17, // 48: codastress.agent.v1.Agent.Status:output_type -> codastress.agent.v1.StatusReply
+	19, // 49: codastress.agent.v1.Agent.PendingOperations:output_type -> codastress.agent.v1.PendingOperationsReply
+	21, // 50: codastress.agent.v1.Agent.Observe:output_type -> codastress.agent.v1.ObserveReply
+	23, // 51: codastress.agent.v1.Agent.Evidence:output_type -> codastress.agent.v1.EvidenceReply
+	25, // 52: codastress.agent.v1.Agent.Reach:output_type -> codastress.agent.v1.ReachReply
+	37, // 53: codastress.agent.v1.Agent.AddLink:output_type -> codastress.agent.v1.Link
+	37, // 54: codastress.agent.v1.Agent.SetLink:output_type -> codastress.agent.v1.Link
+	34, // 55: codastress.agent.v1.Agent.ResetLink:output_type -> codastress.agent.v1.ResetLinkReply
+	36, // 56: codastress.agent.v1.Agent.Links:output_type -> codastress.agent.v1.LinksReply
+	33, // [33:57] is the sub-list for method output_type
+	9,  // [9:33] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -2113,7 +2349,7 @@ func file_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   32,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -33,6 +33,8 @@ const (
 	Agent_KillDaemon_FullMethodName        = "/codastress.agent.v1.Agent/KillDaemon"
 	Agent_TerminateDaemon_FullMethodName   = "/codastress.agent.v1.Agent/TerminateDaemon"
 	Agent_WipeDaemon_FullMethodName        = "/codastress.agent.v1.Agent/WipeDaemon"
+	Agent_FlipBits_FullMethodName          = "/codastress.agent.v1.Agent/FlipBits"
+	Agent_LookAtBits_FullMethodName        = "/codastress.agent.v1.Agent/LookAtBits"
 	Agent_PauseDaemon_FullMethodName       = "/codastress.agent.v1.Agent/PauseDaemon"
 	Agent_ResumeDaemon_FullMethodName      = "/codastress.agent.v1.Agent/ResumeDaemon"
 	Agent_Events_FullMethodName            = "/codastress.agent.v1.Agent/Events"
@@ -72,6 +74,10 @@ type AgentClient interface {
 	TerminateDaemon(ctx context.Context, in *DaemonRequest, opts ...grpc.CallOption) (*Daemon, error)
 	// WipeDaemon removes everything that a daemon keeps that does not run.
 	WipeDaemon(ctx context.Context, in *DaemonRequest, opts ...grpc.CallOption) (*Daemon, error)
+	// FlipBits flips a bit in each of a share of the contents that a daemon keeps.
+	FlipBits(ctx context.Context, in *FlipBitsRequest, opts ...grpc.CallOption) (*FlipBitsReply, error)
+	// LookAtBits says what has become of flipped bits, and may flip them back before.
+	LookAtBits(ctx context.Context, in *LookAtBitsRequest, opts ...grpc.CallOption) (*LookAtBitsReply, error)
 	// PauseDaemon sends SIGSTOP and waits until every thread has stopped.
 	PauseDaemon(ctx context.Context, in *DaemonRequest, opts ...grpc.CallOption) (*Daemon, error)
 	// ResumeDaemon sends SIGCONT and waits until the process runs.
@@ -195,6 +201,26 @@ func (c *agentClient) WipeDaemon(ctx context.Context, in *DaemonRequest, opts ..
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Daemon)
 	err := c.cc.Invoke(ctx, Agent_WipeDaemon_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) FlipBits(ctx context.Context, in *FlipBitsRequest, opts ...grpc.CallOption) (*FlipBitsReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FlipBitsReply)
+	err := c.cc.Invoke(ctx, Agent_FlipBits_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) LookAtBits(ctx context.Context, in *LookAtBitsRequest, opts ...grpc.CallOption) (*LookAtBitsReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LookAtBitsReply)
+	err := c.cc.Invoke(ctx, Agent_LookAtBits_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -391,6 +417,10 @@ type AgentServer interface {
 	TerminateDaemon(context.Context, *DaemonRequest) (*Daemon, error)
 	// WipeDaemon removes everything that a daemon keeps that does not run.
 	WipeDaemon(context.Context, *DaemonRequest) (*Daemon, error)
+	// FlipBits flips a bit in each of a share of the contents that a daemon keeps.
+	FlipBits(context.Context, *FlipBitsRequest) (*FlipBitsReply, error)
+	// LookAtBits says what has become of flipped bits, and may flip them back before.
+	LookAtBits(context.Context, *LookAtBitsRequest) (*LookAtBitsReply, error)
 	// PauseDaemon sends SIGSTOP and waits until every thread has stopped.
 	PauseDaemon(context.Context, *DaemonRequest) (*Daemon, error)
 	// ResumeDaemon sends SIGCONT and waits until the process runs.
@@ -453,6 +483,12 @@ func (UnimplementedAgentServer) TerminateDaemon(context.Context, *DaemonRequest)
 }
 func (UnimplementedAgentServer) WipeDaemon(context.Context, *DaemonRequest) (*Daemon, error) {
 	return nil, status.Error(codes.Unimplemented, "method WipeDaemon not implemented")
+}
+func (UnimplementedAgentServer) FlipBits(context.Context, *FlipBitsRequest) (*FlipBitsReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method FlipBits not implemented")
+}
+func (UnimplementedAgentServer) LookAtBits(context.Context, *LookAtBitsRequest) (*LookAtBitsReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method LookAtBits not implemented")
 }
 func (UnimplementedAgentServer) PauseDaemon(context.Context, *DaemonRequest) (*Daemon, error) {
 	return nil, status.Error(codes.Unimplemented, "method PauseDaemon not implemented")
@@ -661,6 +697,42 @@ func _Agent_WipeDaemon_Handler(srv interface{}, ctx context.Context, dec func(in
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(AgentServer).WipeDaemon(ctx, req.(*DaemonRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_FlipBits_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FlipBitsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).FlipBits(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_FlipBits_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).FlipBits(ctx, req.(*FlipBitsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_LookAtBits_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LookAtBitsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).LookAtBits(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_LookAtBits_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).LookAtBits(ctx, req.(*LookAtBitsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -909,6 +981,14 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "WipeDaemon",
 			Handler:    _Agent_WipeDaemon_Handler,
+		},
+		{
+			MethodName: "FlipBits",
+			Handler:    _Agent_FlipBits_Handler,
+		},
+		{
+			MethodName: "LookAtBits",
+			Handler:    _Agent_LookAtBits_Handler,
 		},
 		{
 			MethodName: "PauseDaemon",

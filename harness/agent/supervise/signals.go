@@ -83,6 +83,18 @@ func (s *Supervisor) Wipe(ctx context.Context, name string) error {
 	})
 }
 
+// Contents is the folder with the contents of files that a daemon keeps. The error is ErrUnknown, or ErrState when it keeps none.
+func (s *Supervisor) Contents(name string) (string, error) {
+	d, err := s.find(name)
+	if err == nil && d.Contents == "" {
+		err = fmt.Errorf("%w: %s keeps no contents", ErrState, name)
+	}
+	if err != nil {
+		return "", err
+	}
+	return d.Contents, nil
+}
+
 // errDeaf says that SIGTERM did not end a daemon.
 var errDeaf = errors.New("it does not end of SIGTERM")
 

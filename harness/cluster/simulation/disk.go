@@ -2,9 +2,11 @@ package simulation
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
+	"github.com/codastress/codastress/harness/agent/rot"
 	"github.com/codastress/codastress/harness/cluster"
 )
 
@@ -30,6 +32,31 @@ type Disk interface {
 	SetClock(clock func() time.Time)
 	// Probe writes a file, syncs it, reads it and removes it, and returns the first error.
 	Probe() error
+	// Contents is the disk as something that can rot, and the folder of a server's contents.
+	Contents() (disk rot.Disk, folder string)
+}
+
+var _ cluster.Rotting = (*node)(nil)
+
+// FlipBits implements cluster.Rotting.
+func (n *node) FlipBits(_ context.Context, daemon string, share float64, seed uint64) ([]rot.Flip, error) {
+	if daemon != cluster.Codasrv {
+		return nil, fmt.Errorf("%s keeps no contents", daemon)
+	}
+	disk, folder := n.contents()
+	return rot.Bits(disk, folder, share, rand.New(rand.NewPCG(seed, 0)))
+}
+
+// LookAtBits implements cluster.Rotting.
+func (n *node) LookAtBits(_ context.Context, _ string, flips []rot.Flip, back bool) (map[rot.State]int, error) {
+	disk, _ := n.contents()
+	return rot.Look(disk, flips, back)
+}
+
+func (n *node) contents() (disk rot.Disk, folder string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.disk.Contents()
 }
 
 var _ cluster.Disks = (*node)(nil)
