@@ -49,6 +49,9 @@ type Directory interface {
 type How struct {
 	Exclusive bool // the file must not exist yet; not for EditFile
 	Sync      bool // fsync before close
+	// Appending has EditFile write what it adds at the end with O_APPEND; Mapped has it read and change the content through a shared mapping of the
+	// file. Both are the kernel's, and make no difference where the files are not those of a mount.
+	Appending, Mapped bool
 }
 
 // An Edit looks at the content of an open file and says how to change it.

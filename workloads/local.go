@@ -70,21 +70,8 @@ func (d LocalDirectory) EditFile(_ context.Context, path string, edit Edit, how 
 		if err != nil {
 			return err
 		}
-		step, effect := "read", None
-		content, err := io.ReadAll(file)
-		var changes []Change
-		if err == nil {
-			step = "edit"
-			changes, err = edit(content)
-		}
-		for i := 0; i < len(changes) && err == nil; i++ {
-			step, effect = "change", Maybe
-			if change := changes[i]; change.Truncate {
-				err = file.Truncate(change.Offset)
-			} else {
-				_, err = file.WriteAt(change.Data, change.Offset)
-			}
-		}
+		s := &session{file: file, how: how}
+		step, effect, err := s.edit(edit)
 		if err == nil && how.Sync {
 			step, effect = "fsync", Maybe
 			err = file.Sync()

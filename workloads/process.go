@@ -150,7 +150,7 @@ func (p *Process) change(ctx context.Context, kind history.Kind, path string, sp
 		return Result{Outcome: history.Failed, Err: err}
 	}
 	by := history.Header{
-		Nonce: history.NewNonce(p.nonces), Node: p.files.node, Worker: p.worker.Number(), Number: pending.Number(), Path: path, Area: EditableArea,
+		Nonce: history.NewNonce(p.nonces), Node: p.files.node, Worker: p.worker.Number(), Number: pending.Number(), Path: path, Area: max(EditableArea, p.area),
 	}
 	pending.Writes(by)
 	_, result := p.finish(ctx, kind, pending, func(ctx context.Context) answer {

@@ -37,7 +37,7 @@ const (
 	headerFixed    = 60
 	headerVersion  = 1
 	piecesVersion  = 2
-	headerMost     = headerFixed + 2*math.MaxUint16 + math.MaxUint16*len(Nonce{}) + 2 + math.MaxUint16*pieceSize
+	headerMost     = headerFixed + 2*math.MaxUint16 + math.MaxUint16*len(Nonce{}) + 2 + math.MaxUint16*PieceSize
 	headerChecksum = 12 // its place
 )
 
@@ -51,7 +51,7 @@ func (h Header) Size() int { return max(h.Area, h.needs()) }
 func (h Header) needs() int {
 	size := headerFixed + len(h.Node) + len(h.Path) + len(h.Parents)*len(Nonce{})
 	if h.Area != 0 {
-		size += 2 + pieceSize*len(h.pieces())
+		size += 2 + PieceSize*len(h.pieces())
 	}
 	return size
 }

@@ -15,7 +15,8 @@ type Piece struct {
 	Length int64
 }
 
-const pieceSize = len(Nonce{}) + 8 + 8
+// PieceSize is what a piece takes in the area of a header, in bytes.
+const PieceSize = len(Nonce{}) + 8 + 8
 
 // Body is how many bytes of a content that can be edited stand behind its area.
 func (h Header) Body() int64 { return h.Length - int64(h.Area) }
@@ -97,7 +98,7 @@ func putPieces(to []byte, pieces []Piece) {
 		copy(to, piece.Nonce[:])
 		little.PutUint64(to[16:], uint64(piece.From))
 		little.PutUint64(to[24:], uint64(piece.Length))
-		to = to[pieceSize:]
+		to = to[PieceSize:]
 	}
 }
 
@@ -105,10 +106,10 @@ func putPieces(to []byte, pieces []Piece) {
 func (h *Header) parsePieces(from []byte) string {
 	little := binary.LittleEndian
 	count := int(little.Uint16(from))
-	if len(from) < 2+count*pieceSize || !isZero(from[2+count*pieceSize:]) {
+	if len(from) < 2+count*PieceSize || !isZero(from[2+count*PieceSize:]) {
 		return "its header does not have the size that its fields take"
 	}
-	for piece := range slices.Chunk(from[2:2+count*pieceSize], pieceSize) {
+	for piece := range slices.Chunk(from[2:2+count*PieceSize], PieceSize) {
 		h.Pieces = append(h.Pieces, Piece{
 			Nonce: Nonce(piece[:16]), From: int64(little.Uint64(piece[16:])), Length: int64(little.Uint64(piece[24:])),
 		})
