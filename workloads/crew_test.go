@@ -1,7 +1,6 @@
 package workloads
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -28,7 +27,7 @@ func crewed() map[string]struct {
 			CreateStorm(),
 			[]string{"operations", "200"},
 			[]history.Kind{history.Write, history.Remove},
-			[]defect{{keepsRemoved: true}},
+			[]defect{{keepsRemoved: true}, {losesFiles: true}},
 		},
 		"rename-storm": {
 			RenameStorm(),
@@ -41,6 +40,36 @@ func crewed() map[string]struct {
 			[]string{"operations", "300"},
 			[]history.Kind{history.Write, history.Remove, history.MakeDirectory, history.RemoveDirectory},
 			[]defect{{keepsRemoved: true}, {losesWrites: true}},
+		},
+		"append-log": {
+			AppendLog{},
+			[]string{"operations", "200", "rotate", "10"},
+			[]history.Kind{history.Append, history.Read, history.Remove},
+			[]defect{{losesWrites: true}, {keepsRemoved: true}},
+		},
+		"deep-tree": {
+			DeepTree{},
+			[]string{"operations", "500"},
+			[]history.Kind{history.MakeDirectory, history.RemoveDirectory, history.Read, history.List},
+			[]defect{{losesFiles: true}},
+		},
+		"large-files": {
+			LargeFiles(),
+			[]string{"operations", "100", "size", "20000"},
+			[]history.Kind{history.Write, history.Edit, history.Read},
+			[]defect{{losesWrites: true}},
+		},
+		"register": {
+			Register{},
+			[]string{"operations", "200"},
+			[]history.Kind{history.Write, history.Read},
+			[]defect{{losesWrites: true}},
+		},
+		"mmap": {
+			Mmap(),
+			[]string{"operations", "100", "size", "20000"},
+			[]history.Kind{history.Write, history.Edit, history.Read},
+			[]defect{{losesWrites: true}},
 		},
 		"hard-links": {
 			HardLinks(),
@@ -56,7 +85,7 @@ func short(t *testing.T, workload Workload, args ...string) []history.Step {
 	t.Helper()
 	r := with(append([]string{"workers", "2", "think", "0s"}, args...)...)
 	r.Clients, r.Seed, r.Load = []string{"client1", "client2"}, 7, time.Hour
-	if slices.ContainsFunc(workload.Parameters(), func(p Parameter) bool { return p.Name == "hold" }) {
+	if has(workload, "hold") {
 		r.Args["hold"] = "0s"
 	}
 	steps, err := workload.Plan(r)

@@ -30,7 +30,8 @@ type common struct {
 
 // A defect is something that a file system does wrong from its first chance on, each third time.
 type defect struct {
-	losesWrites   bool // it acknowledges what it does not write
+	losesWrites   bool // it acknowledges what it does not write to a file that is there
+	losesFiles    bool // it acknowledges files that it does not make
 	keepsRemoved  bool // it acknowledges removals, and takes no name away
 	keepsRenamed  bool // of what it renames the old name stays, too
 	mu            sync.Mutex
@@ -41,6 +42,8 @@ func (d *defect) String() string {
 	switch {
 	case d.losesWrites:
 		return "loses writes"
+	case d.losesFiles:
+		return "loses files"
 	case d.keepsRemoved:
 		return "keeps what was removed"
 	}
@@ -71,7 +74,8 @@ func (c common) ReadFile(ctx context.Context, path string, to io.Writer) error {
 func (c common) WriteFile(ctx context.Context, path string, content []byte, how How) error {
 	c.sessions.Lock()
 	defer c.sessions.Unlock()
-	if _, err := c.Stat(ctx, path); err == nil && !how.Exclusive && c.defect.strikes(c.defect.losesWrites) {
+	_, err := c.Stat(ctx, path)
+	if c.defect.strikes(err == nil && !how.Exclusive && c.defect.losesWrites || err != nil && c.defect.losesFiles) {
 		return nil
 	}
 	return c.LocalDirectory.WriteFile(ctx, path, content, how)

@@ -38,7 +38,13 @@ func All() []Workload {
 		ConflictingEdits{},
 		HoardAndTravel{},
 		Deploy{},
-		CreateStorm(), RenameStorm(), SharedDirectory(), HardLinks(),
+		CreateStorm(), RenameStorm(), SharedDirectory(),
+		AppendLog{},
+		HardLinks(),
+		DeepTree{},
+		LargeFiles(),
+		Register{},
+		Mmap(),
 	}
 }
 

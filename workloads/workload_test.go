@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,14 +22,19 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func tiny(t *testing.T, workload Workload, args ...string) []history.Step {
 	t.Helper()
 	small := []string{"pages", "30", "directories", "3", "size", "600", "large", "1", "rate", "200"}
-	if _, ok := workload.(blend); ok {
-		small = []string{"directories", "2", "size", "300", "think", "100us", "hold", "100us"}
+	if has(workload, "workers") {
+		small = []string{"think", "100us"}
 	}
 	r := with(append(small, args...)...)
 	r.Clients, r.Load, r.Seed = []string{"client1", "client2"}, 400*time.Millisecond, 5
 	steps, err := workload.Plan(r)
 	require.NoError(t, err)
 	return steps
+}
+
+// has says whether a workload has a parameter.
+func has(workload Workload, parameter string) bool {
+	return slices.ContainsFunc(workload.Parameters(), func(p Parameter) bool { return p.Name == parameter })
 }
 
 // carryOut does all steps on one bench, the preparation first and the load side by side, as a harness does.

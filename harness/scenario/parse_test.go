@@ -249,8 +249,9 @@ func TestLibrary(t *testing.T) {
 		require.LessOrEqual(t, len(strings.Split(sc.Doc, "\n")[0]), 100, "the first line of %s is a summary", sc.Name)
 	}
 	require.Equal(t, []string{
-		"bulk-overwrite", "concurrent-readers", "conflicting-edits", "coordinator-crash", "create-storm", "deploy", "hard-links", "hoard-and-travel",
-		"mass-delete", "mixed", "rename-storm", "replica-loss", "rolling-restart", "shared-directory", "skewed-readers", "split-brain", "web-hosting-2007",
+		"append-log", "bulk-overwrite", "concurrent-readers", "conflicting-edits", "coordinator-crash", "create-storm", "deep-tree", "deploy",
+		"hard-links", "hoard-and-travel", "large-files", "mass-delete", "mixed", "mmap", "register", "rename-storm", "replica-loss", "rolling-restart",
+		"shared-directory", "skewed-readers", "split-brain", "web-hosting-2007",
 	}, found)
 }
 
