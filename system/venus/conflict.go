@@ -79,6 +79,18 @@ func (c *conflict) named() bool {
 	}
 }
 
+// nameOnly reports whether a name of an object was refused that the server has, or the removal of one of its names and nothing else: then the local version is the
+// object as it is.
+func (c *conflict) nameOnly() bool {
+	if c.made() || !c.pinned.known() {
+		return false
+	}
+	return c.named() || !c.removal() && !slices.ContainsFunc(c.records, func(r *refused) bool {
+		_, remove := r.Operation.(coda.Remove)
+		return r.Operation.Target() == c.fid && !remove
+	})
+}
+
 // Conflict describes a change that the server refused because it conflicts with what others had done, or because it depends on one that was.
 type Conflict struct {
 	Record    uint64

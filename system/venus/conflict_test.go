@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -424,4 +425,44 @@ func TestThePlaceOfAConflictIsFoundLater(t *testing.T) {
 	require.NoError(t, a.RepairWith(t.Context(), "d/file", strings.NewReader("of both")))
 	a.settle()
 	require.Equal(t, "of both", a.read("d/file"))
+}
+
+// Who is refused the removal of one of several names of a file has nothing of his own in it: his version is the file as the server has it, whether the cache
+// has it or not.
+func TestARefusedNameIsAllThatIsLocal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := vicetest.Start(t)
+		a, b := start(t, s, of(coda.Modern)), start(t, s, of(coda.Modern))
+		b.write("first", "file")
+		dir, _ := b.parent("first")
+		must(b.Link(t.Context(), dir, "second", must(b.at("first")).Fid))
+		b.settle()
+		a.warmNames()
+		a.Disconnect()
+		a.remove("second")
+		b.rename("second", "third")
+		b.settle()
+		a.Reconnect()
+		time.Sleep(time.Minute)
+		kept := must(a.Conflicts())
+		require.Len(t, kept, 1)
+		shown := kept[0].Path
+		require.NoError(t, a.Expand(t.Context(), shown), shown)
+		for name := range a.tree() {
+			if strings.HasSuffix(name, "/local") {
+				require.Equal(t, "file", a.read(name), name)
+			}
+		}
+	})
+}
+
+// warmNames looks at everything and reads nothing.
+func (c *client) warmNames() {
+	c.t.Helper()
+	c.write("warm", "")
+	c.remove("warm")
+	c.settle()
+	for _, e := range must(c.ReadDirectory(c.t.Context(), must(c.Root(c.t.Context())).Fid)) {
+		must(c.at(e.Name))
+	}
 }

@@ -286,8 +286,8 @@ func (v *Venus) localEntry(k *conflict) coda.Entry {
 		return coda.Entry{}
 	}
 	kind := k.last().was.Kind
-	if k.named() && !k.made() && k.pinned.known() {
-		return coda.Entry{Name: localName, Fid: k.fid, Kind: k.pinned.base().Kind} // only its name was refused
+	if k.nameOnly() {
+		return coda.Entry{Name: localName, Fid: k.fid, Kind: k.pinned.base().Kind}
 	}
 	if !kind.Matches(k.fid) {
 		return coda.Entry{}

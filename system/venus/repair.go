@@ -292,7 +292,7 @@ func (v *Venus) putName(ctx context.Context, c *call, f coda.Fid, at place, op c
 // keepBoth gives the local version a name beside the server's.
 func (v *Venus) keepBoth(ctx context.Context, c *call, k *conflict) (string, error) {
 	v.mu.Lock()
-	nothing := k.removal() || k.named() && !k.made() && k.pinned.known()
+	nothing := k.removal() || k.nameOnly()
 	v.mu.Unlock()
 	if nothing {
 		return "", nil // the server's version is all there is
