@@ -166,6 +166,29 @@ func (v *Venus) syncRefused(batch []*record, refused map[uint64]coda.Refusal) er
 	return nil
 }
 
+// leavesName reports whether an object still has a name that it was given here, and that was refused before, when h is refused, too: then it was not removed
+// here, although nothing stands for it any more. c may be nil.
+func (c *conflict) leavesName(h *refused) bool {
+	if c == nil {
+		return false
+	}
+	f := h.Operation.Target()
+	given := map[place]bool{}
+	for _, r := range append(slices.Clone(c.records), h) {
+		if r.Operation.Target() != f {
+			continue
+		}
+		for _, n := range namings(r.Operation) {
+			if at := (place{n.dir, n.name}); n.entry.Fid == f {
+				given[at] = true
+			} else {
+				delete(given, at)
+			}
+		}
+	}
+	return len(given) > 0
+}
+
 // hold keeps a record that the server has refused. v.mu is held, and the record is still part of the local view.
 func (v *Venus) hold(t *tx, r *record, refusal coda.Refusal) {
 	was, exists, current := v.here(v.object(r.Operation.Target()))
@@ -176,6 +199,8 @@ func (v *Venus) hold(t *tx, r *record, refusal coda.Refusal) {
 	case v.stands(was.Fid):
 		// The server has taken other names of it than this client has: what is to be had by a name was not removed here.
 		exists, h.was.Links = true, 1
+	case v.conflicts.involved[was.Fid].leavesName(h):
+		h.was.Links = 1
 	default:
 		h.was.Links = 0
 	}

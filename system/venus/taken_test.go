@@ -149,3 +149,34 @@ func (n *network) limit(bytes int, reached func()) {
 		}
 	}
 }
+
+// A file whose only name on the server another client has taken has the name that this client had given it, also when this client takes the first name as well,
+// and in however many batches that is refused.
+func TestANameGivenToAFileThatIsGoneShows(t *testing.T) {
+	for _, records := range []int{1, 2, 3, 4} {
+		synctest.Test(t, func(t *testing.T) {
+			s := vicetest.Start(t)
+			batches := func(c *venus.Config) { c.Limits.BatchRecords = records }
+			a, b := start(t, s, of(coda.Modern), batches), start(t, s, of(coda.Modern))
+			b.write("first", "file")
+			b.settle()
+			require.Equal(t, "file", a.read("first"))
+			a.Disconnect()
+			dir, _ := a.parent("first")
+			must(a.Link(t.Context(), dir, "second", must(a.at("first")).Fid))
+			a.write("second", "mine")
+			b.remove("first")
+			b.settle()
+			a.remove("first")
+			require.Equal(t, "mine", a.read("second"))
+			a.Reconnect()
+			time.Sleep(2 * time.Minute)
+			require.Zero(t, a.Volume().LogRecords)
+			kept := must(a.Conflicts())
+			require.NotEmpty(t, kept)
+			shown := kept[len(kept)-1].Path
+			require.NoError(t, a.Expand(t.Context(), shown), kept)
+			require.Equal(t, "mine", a.read(shown+"/local"), records)
+		})
+	}
+}
