@@ -51,12 +51,14 @@ func (n *node) clientHooks() (agent.Hooks, error) {
 	if err != nil {
 		return agent.Hooks{}, fmt.Errorf("venus's control socket: %w", err)
 	}
-	var files workloads.Directory = newDirectFiles(client)
-	var tree observe.Tree = directTree{newDirectFiles(client)}
+	control := newDirectFiles(client)
+	var files workloads.Directory = control
+	var tree observe.Tree = directTree{control}
 	if n.Mount == cluster.MountFUSE {
 		files = workloads.LocalDirectory{Root: n.Coda, Mounted: true}
 		tree = observe.Folder{Root: n.Coda, Mounted: true}
 	}
+	files = &mountingFiles{Directory: files, mount: control.mountVolume, volumes: n.Volumes}
 	return agent.Hooks{
 		RunTask: func(ctx context.Context, step history.Step, recorder *history.Recorder) (history.Load, error) {
 			return n.runTask(ctx, step, recorder, files, tree, venusAt{client.Control()})

@@ -28,6 +28,7 @@ type codasrvFlags struct {
 	replicas     []string
 	replicaNames []string
 	rootACL      string
+	volumes      []string
 }
 
 func codasrvCommand() *cobra.Command {
@@ -45,6 +46,7 @@ func codasrvCommand() *cobra.Command {
 	cmd.Flags().StringArrayVar(&flags.replicas, "replica", nil, "address of a codasrv that holds the volume, this one included; once for each, in the order of their slots")
 	cmd.Flags().StringArrayVar(&flags.replicaNames, "replica-name", nil, "the name in the certificate of a codasrv; once for each --replica")
 	cmd.Flags().StringVar(&flags.rootACL, "root-acl", "", "who may do what in a volume that is made, as names and rights in turn, such as \"System:Administrators all System:AnyUser rl\"; without, everybody may do everything")
+	cmd.Flags().StringArrayVar(&flags.volumes, "with-volume", nil, "another volume that is made with the first one; on all servers the same")
 	cmd.Flags().IntVar(&flags.slot, "slot", 0, "which of the replicas this one is, from 0 on")
 	return cmd
 }
@@ -94,7 +96,7 @@ func serveVolume(ctx context.Context, flags codasrvFlags) error {
 	}
 	log := flags.logger()
 	server, err := vice.Open(ctx, vice.Config{
-		RootACL: rootACL, Replication: replication, Dir: flags.dir, Volume: flags.volume, Log: log, Fatal: diskRefused(log),
+		RootACL: rootACL, Replication: replication, Dir: flags.dir, Volume: flags.volume, Volumes: flags.volumes, Log: log, Fatal: diskRefused(log),
 		Profile: profile, Timing: vice.TimingOf(profile).Scaled(flags.timeScale),
 	})
 	if err != nil {

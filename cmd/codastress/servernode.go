@@ -28,6 +28,9 @@ import (
 func (n *node) addServer(config *agent.Config) {
 	config.DebugSockets[cluster.Codasrv] = n.socket(cluster.Codasrv, "debug")
 	args := append(n.keeper(cluster.Codasrv), "--listen", n.Codasrv)
+	for _, volume := range n.Volumes {
+		args = append(args, "--with-volume", volume)
+	}
 	daemon := n.daemon(cluster.Codasrv, append(args, n.replicas()...)...)
 	daemon.Keeps = n.path(cluster.Codasrv)
 	daemon.Contents = filepath.Join(daemon.Keeps, vice.ContainersFolder)

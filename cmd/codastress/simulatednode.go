@@ -42,7 +42,9 @@ func simulated(seed uint64) simulation.Runtime {
 			if machine.Role == cluster.RoleServer {
 				return &simulatedServer{software: common}, nil
 			}
-			return &simulatedClient{software: common, mount: &simulatedMount{crossing: common.entropy.crossings()}}, nil
+			mount := &simulatedMount{crossing: common.entropy.crossings()}
+			volumes := cluster.VolumeNames(machine.Name, machine.Spec.Volumes)
+			return &simulatedClient{software: common, mount: mount, files: &mountingFiles{Directory: mount, mount: mount.mountVolume, volumes: volumes}}, nil
 		},
 	}
 }
@@ -236,7 +238,7 @@ func (s *simulatedServer) Start(ctx context.Context, _ string, life simulation.L
 		return nil, err
 	}
 	server, err := vice.Open(ctx, vice.Config{
-		Replication: s.replication(life), Disk: diskOf(life), Dir: simulatedVice, Volume: volumeName, Log: life.Log, Entropy: s.entropy, Fatal: life.Die,
+		Replication: s.replication(life), Disk: diskOf(life), Dir: simulatedVice, Volume: volumeName, Volumes: s.machine.Spec.AllVolumes(), Log: life.Log, Entropy: s.entropy, Fatal: life.Die,
 		Profile: profile, Timing: vice.TimingOf(profile).Scaled(s.machine.Spec.TimeScale),
 		Clock: life.Clock, Limits: vice.Limits{Inline: simulatedInline, WriteBuffer: simulatedBuffer, Cache: simulatedCache},
 	})
@@ -341,6 +343,7 @@ func (c codasrvHere) fsck(ctx context.Context) ([]string, error) {
 type simulatedClient struct {
 	software
 	mount *simulatedMount
+	files *mountingFiles // those of the mount
 
 	mu    sync.Mutex
 	venus *venus.Venus // of the last life
@@ -398,7 +401,7 @@ func (c *simulatedClient) RunTask(ctx context.Context, step history.Step, record
 	client := c.venus
 	c.mu.Unlock()
 	return carryOutStep(ctx, step, workloads.Environment{
-		Node: c.machine.Name, Files: c.mount, Recorder: recorder, Log: c.machine.Log, Patience: c.machine.Spec.CallTime,
+		Node: c.machine.Name, Files: c.files, Recorder: recorder, Log: c.machine.Log, Patience: c.machine.Spec.CallTime,
 		WebURL: "http://" + simulation.Address(c.machine.Name, strconv.Itoa(cluster.WebPort)),
 		Dial: func(ctx context.Context, _, address string) (net.Conn, error) {
 			return c.machine.Stack.Dial(ctx, address)

@@ -33,6 +33,7 @@ type NodeConfig struct {
 	Patience  time.Duration `json:"patience"`          // nanoseconds without a heartbeat until the node clears itself and ends
 	State     string        `json:"state"`             // folder of what the daemons keep; it exists
 	Logs      string        `json:"logs"`              // folder of the daemons' logs; it exists
+	Volumes   []string      `json:"volumes,omitempty"` // of a server: those that it makes beside the one at the root; of a client: its own
 	Profile   string        `json:"profile,omitempty"` //
 	TimeScale float64       `json:"time_scale"`        //
 	Mount     string        `json:"mount,omitempty"`   // of a client: MountFUSE, MountDirect or MountForeign

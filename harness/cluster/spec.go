@@ -17,11 +17,29 @@ type Spec struct {
 	Clients   int               // named client1, ...
 	Mount     string            // how clients reach their files: MountFUSE, MountDirect or MountForeign
 	Binary    string            // the codastress executable, which the nodes of a driver run
+	Volumes   int               // of each client, named by VolumeNames: the first directories that it makes
 	Profile   string            // of the daemons; "" is theirs to choose
 	TimeScale float64           // divides the time constants of the daemons; 0 is 1
 	CallTime  time.Duration     // how long a client's node waits for an operation until it abandons it; 0 is 60 s
 	Log       *slog.Logger      //
 	Extra     map[string]string // environment for every node, for tests
+}
+
+// VolumeNames are the names of the volumes of a client.
+func VolumeNames(client string, n int) []string {
+	names := make([]string, 0, n)
+	for i := range n {
+		names = append(names, fmt.Sprintf("%s-%d", client, i+1))
+	}
+	return names
+}
+
+// AllVolumes are the volumes of all clients.
+func (s Spec) AllVolumes() (names []string) {
+	for _, client := range ClientNames(s.Clients) {
+		names = append(names, VolumeNames(client, s.Volumes)...)
+	}
+	return names
 }
 
 // The kinds of mounts.
@@ -34,6 +52,9 @@ const (
 
 // The most nodes of a role. Ports and subnets are laid out for it.
 const maxNodes = 40
+
+// MaxVolumes is the most volumes that each client can have.
+const MaxVolumes = 100
 
 // ErrSpec says that no cluster can be as it was asked for.
 var ErrSpec = errors.New("impossible cluster")
@@ -53,6 +74,8 @@ func (s Spec) validate() error {
 		return fmt.Errorf("%w: %d clients, where 1 to %d can be had", ErrSpec, s.Clients, maxNodes)
 	case !slices.Contains([]string{MountFUSE, MountDirect, MountForeign}, s.Mount):
 		return fmt.Errorf("%w: the mount %q is neither %s nor %s nor %s", ErrSpec, s.Mount, MountFUSE, MountDirect, MountForeign)
+	case s.Volumes < 0 || s.Volumes > MaxVolumes || s.Volumes > 0 && s.Mount == MountForeign:
+		return fmt.Errorf("%w: %d volumes of each client", ErrSpec, s.Volumes)
 	case s.TimeScale < 0:
 		return fmt.Errorf("%w: time scale %v", ErrSpec, s.TimeScale)
 	}

@@ -314,9 +314,11 @@ func (c *placed) nodeConfig(node *Node) (NodeConfig, error) {
 	switch node.Role() {
 	case RoleServer:
 		config.Codasrv = withPort(place.Host, CodasrvPort)
+		config.Volumes = c.spec.AllVolumes()
 	case RoleClient, RoleMount:
 		config.Web, config.Mount, config.Coda = withPort(place.Host, WebPort), c.spec.Mount, place.Coda
 		config.CallTime = cmp.Or(c.spec.CallTime, time.Minute)
+		config.Volumes = VolumeNames(node.Name(), c.spec.Volumes)
 	}
 	for _, link := range c.links {
 		if link.from == node.Name() {

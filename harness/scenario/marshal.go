@@ -28,6 +28,9 @@ func (s Scenario) Marshal() ([]byte, error) {
 	} else {
 		line("clients: %d", s.Clients)
 		line("servers: %d", s.Servers)
+		if s.Volumes > 0 {
+			line("volumes: %d", s.Volumes)
+		}
 	}
 	line("profile: %s", plain(s.Profile))
 	line("time_scale: %s", strconv.FormatFloat(s.TimeScale, 'f', -1, 64))

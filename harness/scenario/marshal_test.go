@@ -14,6 +14,7 @@ func TestMarshal(t *testing.T) {
 	sc, err := scenario.Parse("", []byte(`
 name: "no"
 doc: "One line.\n\nAnother: with a colon."
+volumes: 4
 workload: {name: mass-delete, files: 900, pattern: "[a-z]*", quick: true, empty: "", zeros: "007", word: "null"}
 faults:
   must: [partition]
@@ -30,6 +31,7 @@ doc: |
   Another: with a colon.
 clients: 3
 servers: 1
+volumes: 4
 profile: modern
 time_scale: 1
 load: 15s

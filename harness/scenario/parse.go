@@ -72,6 +72,7 @@ func (d *decoder) scenario(node ast.Node, sc *Scenario) error {
 		{"doc", d.prose(&sc.Doc)},
 		{"clients", d.integer(&sc.Clients)},
 		{"servers", d.integer(&sc.Servers)},
+		{"volumes", d.integer(&sc.Volumes)},
 		{"profile", d.text(&sc.Profile)},
 		{"time_scale", d.number(&sc.TimeScale)},
 		{"load", d.duration(&sc.Load)},

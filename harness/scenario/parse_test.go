@@ -26,6 +26,7 @@ doc: |
   More of it.
 clients: 5
 servers: 2
+volumes: 3
 profile: coda-6.1
 time_scale: 2.5
 load: 1m30s
@@ -48,7 +49,7 @@ limits: {hang: 20s}
 	require.NoError(t, err)
 	require.Equal(t, scenario.Scenario{
 		Name: "mine", Doc: "A summary.\n\nMore of it.",
-		Clients: 5, Servers: 2, Profile: "coda-6.1", TimeScale: 2.5, Load: 90 * time.Second,
+		Clients: 5, Servers: 2, Volumes: 3, Profile: "coda-6.1", TimeScale: 2.5, Load: 90 * time.Second,
 		Workload: scenario.Workload{Name: "mass-delete", Args: map[string]string{"files": "1200", "rate": "50"}},
 		Faults: scenario.Faults{
 			Must: []string{"partition", "kill-venus", "partition"},
@@ -106,6 +107,8 @@ func TestErrorsHaveAPlaceAndAWayOut(t *testing.T) {
 		{"a name that is no folder", "name: ../mine\n" + sound[11:], `f.yaml:1:7: name: "../mine" cannot name a run directory: use a-z, 0-9 and -, and at most 100 of them`},
 		{"no clients", sound + "clients: 0\n", "f.yaml:4:10: clients: 0 is not possible: from 1 to 100 clients can be run"},
 		{"no servers", sound + "servers: -1\n", "f.yaml:4:10: servers: -1 is not possible: from 1 to 8 servers can hold a volume"},
+		{"too many volumes", sound + "volumes: 101\n", "f.yaml:4:10: volumes: 101 is not possible: from 0 to 100 directories of each client can be volumes"},
+		{"volumes on mounts", sound + "mounts: [/a, /b]\nvolumes: 1\n", "f.yaml:5:10: volumes: 1 is not possible: the file system in the mounts has no volumes of ours"},
 		{"clients that are no number", sound + "clients: many\n", `f.yaml:4:10: clients: "many" is no whole number`},
 		{"clients that are a list", sound + "clients: [3]\n", `f.yaml:4:10: clients: a list stands here: want a single value`},
 		{"a mistyped profile", sound + "profile: coda-6.2\n", `f.yaml:4:10: profile: unknown profile "coda-6.2": did you mean "coda-6.1"?`},
@@ -250,7 +253,7 @@ func TestLibrary(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"append-log", "bulk-overwrite", "concurrent-readers", "conflicting-edits", "coordinator-crash", "create-storm", "deep-tree", "deploy",
-		"hard-links", "hoard-and-travel", "large-files", "mass-delete", "mixed", "mmap", "register", "rename-storm", "replica-loss", "rolling-restart",
+		"hard-links", "hoard-and-travel", "large-files", "many-volumes", "mass-delete", "mixed", "mmap", "register", "rename-storm", "replica-loss", "rolling-restart",
 		"shared-directory", "skewed-readers", "split-brain", "web-hosting-2007",
 	}, found)
 }

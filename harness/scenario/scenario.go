@@ -13,6 +13,7 @@ type Scenario struct {
 	Doc       string         // what it is for; the first line is a summary
 	Clients   int            // nodes that mount the file system
 	Servers   int            // nodes that hold it
+	Volumes   int            // of each client: the first directories that it makes, each a volume of its own
 	Profile   string         // names the ways in which the file system does what can be done in several
 	TimeScale float64        // divides the time constants of the file system
 	Load      time.Duration  // how long the workload and the faults go on

@@ -43,6 +43,7 @@ func Schema(workloads, faults []ParametricTerm, profiles, checks []Term) ([]byte
 		"doc":        object{"type": "string", "description": "What the scenario is for. The first line is what `codastress list` shows."},
 		"clients":    whole(maxNodes, initial.Clients, "Nodes that mount the file system."),
 		"servers":    whole(maxSlots, initial.Servers, "Nodes that hold it, each all of it."),
+		"volumes":    object{"type": "integer", "minimum": 0, "maximum": maxVolumes, "default": 0, "description": "Of each client: the first directories that it makes are volumes of their own."},
 		"profile":    object{"oneOf": terms(profiles), "default": initial.Profile, "description": "How the file system does what can be done in several ways."},
 		"time_scale": object{"type": "number", "minimum": 1.0 / maxScale, "maximum": maxScale, "default": initial.TimeScale, "description": "Divides the time constants of the file system."},
 		"load":       span(initial.Load.String(), "How long the workload and the faults go on."),

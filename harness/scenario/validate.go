@@ -15,12 +15,13 @@ import (
 
 // The most that a scenario may ask for: a slip of the finger should not start a thousand nodes or a run of a year.
 const (
-	maxNodes  = 100
-	maxSlots  = 8 // of a version vector, each for one server
-	maxTime   = 7 * 24 * time.Hour
-	maxScale  = 1000
-	maxWeight = 1000
-	maxCount  = 1_000_000_000 // of operations
+	maxNodes   = 100
+	maxSlots   = 8   // of a version vector, each for one server
+	maxVolumes = 100 // of a client
+	maxTime    = 7 * 24 * time.Hour
+	maxScale   = 1000
+	maxWeight  = 1000
+	maxCount   = 1_000_000_000 // of operations
 )
 
 // validName keeps the name of a scenario fit for the name of a folder.
@@ -37,6 +38,10 @@ func (s Scenario) Validate() error {
 		return wrong("clients", "%d is not possible: from 1 to %d clients can be run", s.Clients, maxNodes)
 	case !s.Foreign() && (s.Servers < 1 || s.Servers > maxSlots):
 		return wrong("servers", "%d is not possible: from 1 to %d servers can hold a volume", s.Servers, maxSlots)
+	case s.Volumes < 0 || s.Volumes > maxVolumes:
+		return wrong("volumes", "%d is not possible: from 0 to %d directories of each client can be volumes", s.Volumes, maxVolumes)
+	case s.Volumes > 0 && s.Foreign():
+		return wrong("volumes", "%d is not possible: the file system in the mounts has no volumes of ours", s.Volumes)
 	case !(s.TimeScale >= 1/float64(maxScale) && s.TimeScale <= maxScale) || math.IsNaN(s.TimeScale):
 		return wrong("time_scale", "%v is not possible: it divides time constants, by 0.001 to %d", s.TimeScale, maxScale)
 	case s.Profile == "":

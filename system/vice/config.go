@@ -3,6 +3,7 @@ package vice
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -17,7 +18,8 @@ import (
 type Config struct {
 	Disk    disk.FS      // where everything durable goes; nil for the machine's own file system
 	Dir     string       // the directory on Disk that belongs to this server
-	Volume  string       // the name of the volume; it is made when the directory has none
+	Volume  string       // the name of the volume at the root; it is made when the directory has none
+	Volumes []string     // names of others that are made with it, on all servers the same
 	Log     *slog.Logger // nil for silence
 	Entropy io.Reader    // names the server when its store is made; nil for crypto/rand
 	Profile coda.Profile // default coda.Modern
@@ -115,6 +117,11 @@ func (c Config) withDefaults() (Config, error) {
 		return Config{}, errors.New("no directory")
 	case coda.ValidName(c.Volume) != nil:
 		return Config{}, coda.Errorf("configure server", coda.Invalid, "volume name %q", c.Volume)
+	}
+	for _, name := range c.Volumes {
+		if err := coda.ValidVolumeName(name); err != nil {
+			return Config{}, fmt.Errorf("configure server: %w", err)
+		}
 	}
 	if c.Disk == nil {
 		c.Disk = disk.Real()

@@ -157,15 +157,23 @@ func (s *Server) recoverVolumes(b *pebble.Batch) error {
 		}
 		return nil
 	}
-	l = &locations{version: 1, volumes: []Location{{ID: rootVolume, Name: s.cfg.Volume, RootACL: s.cfg.RootACL}}}
+	l = &locations{version: 1}
+	for i, name := range append([]string{s.cfg.Volume}, s.cfg.Volumes...) {
+		if l.named(name) != nil {
+			return coda.Errorf("make the volumes", coda.Exists, "%s is there twice", name)
+		}
+		l.volumes = append(l.volumes, Location{ID: rootVolume + uint32(i), Name: name, RootACL: s.cfg.RootACL})
+	}
 	s.locations.Store(l)
 	if s.cfg.Replication.replicated() {
 		if err := b.Set(fillingKey(), fillingRow(0).encode(), nil); err != nil {
 			return err
 		}
 	}
-	if err := s.makeRoot(b, l.volumes[0]); err != nil {
-		return err
+	for _, v := range l.volumes {
+		if err := s.makeRoot(b, v); err != nil {
+			return err
+		}
 	}
 	return b.Set(locationsKey(), l.encode(), nil)
 }

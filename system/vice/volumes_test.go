@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk/simdisk"
 	"github.com/codastress/codastress/system/vice"
 	"github.com/codastress/codastress/system/vice/vicetest"
 	"github.com/codastress/codastress/system/wire"
@@ -260,6 +261,26 @@ func settleAll(t *testing.T, servers []*vicetest.Server) {
 		}
 		return left == 0
 	}, callTime, 10*time.Millisecond)
+}
+
+// Volumes can be made with the store. Later starts do not look at the configuration for that.
+func TestVolumesOfTheConfiguration(t *testing.T) {
+	s := vicetest.Start(t, func(c *vice.Config) { c.Volumes = []string{"a", "b"} })
+	a := s.Client(1).In("a")
+	require.NoError(t, s.Vice().PurgeVolume(t.Context(), "b"))
+	s.Stop()
+	s.Configure(func(c *vice.Config) { c.Volumes = []string{"b", "c"} })
+	s.Start()
+	a.Reconnect()
+	require.Equal(t, a.Volume, a.Describe("a").Volume)
+	for _, name := range []string{"b", "c"} {
+		_, err := a.Vice.Volume(t.Context(), &vicepb.VolumeRequest{Name: name})
+		require.ErrorIs(t, err, coda.NotFound)
+	}
+	for _, names := range [][]string{{"a", "a"}, {vicetest.Volume}, {"a/b"}} {
+		_, err := vice.Open(t.Context(), vice.Config{Disk: simdisk.New(), Dir: "x", Volume: vicetest.Volume, Volumes: names})
+		require.Error(t, err, names)
+	}
 }
 
 // A name and an id both find a volume.

@@ -152,6 +152,12 @@ func (c *Client) MakeDirectory(ctx context.Context, path string, mode uint32) (c
 	return status(c.files.MakeDirectory(ctx, &controlpb.MakeDirectoryRequest{Path: path, Mode: mode}))
 }
 
+// Mount mounts a volume at path.
+func (c *Client) Mount(ctx context.Context, path, volume string) error {
+	_, err := c.Control().Mount(ctx, &controlpb.MountRequest{Path: path, Volume: volume})
+	return err
+}
+
 // MakeSymlink makes a symbolic link at path.
 func (c *Client) MakeSymlink(ctx context.Context, path, target string) (coda.Status, error) {
 	return status(c.files.MakeSymlink(ctx, &controlpb.MakeSymlinkRequest{Path: path, Target: target}))

@@ -29,6 +29,8 @@ type Files interface {
 	SetAttributes(ctx context.Context, path string, attributes Attributes) (coda.Status, error)
 	// MakeDirectory makes an empty directory.
 	MakeDirectory(ctx context.Context, path string, mode uint32) (coda.Status, error)
+	// Mount mounts a volume at path.
+	Mount(ctx context.Context, path, volume string) error
 	// MakeSymlink makes a symbolic link at path.
 	MakeSymlink(ctx context.Context, path, target string) (coda.Status, error)
 	// Link gives the file at from another name, in the same directory.
@@ -124,6 +126,15 @@ func (l Local) MakeDirectory(ctx context.Context, path string, mode uint32) (cod
 		return coda.Status{}, err
 	}
 	return l.Venus.MakeDirectory(ctx, dir, name, mode, 0)
+}
+
+// Mount implements Files.
+func (l Local) Mount(ctx context.Context, path, volume string) error {
+	dir, name, err := l.Venus.LookupParent(ctx, path)
+	if err != nil {
+		return err
+	}
+	return l.Venus.Mount(ctx, dir, name, volume)
 }
 
 // MakeSymlink implements Files.
