@@ -71,6 +71,12 @@ func crewed() map[string]struct {
 			[]history.Kind{history.Write, history.Edit, history.Read},
 			[]defect{{losesWrites: true}},
 		},
+		"trace": {
+			Trace{},
+			[]string{"operations", "200"},
+			[]history.Kind{history.Write, history.Rename, history.Read},
+			[]defect{{losesFiles: true}, {keepsRenamed: true}},
+		},
 		"hard-links": {
 			HardLinks(),
 			[]string{"operations", "300"},

@@ -8,18 +8,21 @@ import (
 	"time"
 )
 
-// A parameter is a number, or one of some words, that a scenario can set.
+// A parameter is a number, or one of some words, or a text, that a scenario can set.
 type parameter struct {
 	name          string
 	preset        int64
 	least, most   int64
 	nanoseconds   bool     // the number is a duration
 	words         []string // the number is the place of one of these
+	text          bool     // it is any text, "" where nothing is said, and no number
 	documentation string
 }
 
 func (p parameter) format(value int64) string {
 	switch {
+	case p.text:
+		return ""
 	case p.nanoseconds:
 		return time.Duration(value).String()
 	case p.words != nil:
@@ -29,6 +32,9 @@ func (p parameter) format(value int64) string {
 }
 
 func (p parameter) parse(text string) (int64, error) {
+	if p.text {
+		return 0, nil
+	}
 	if p.words != nil {
 		if i := slices.Index(p.words, text); i >= 0 {
 			return int64(i), nil

@@ -38,13 +38,16 @@ func All() []Workload {
 		ConflictingEdits{},
 		HoardAndTravel{},
 		Deploy{},
-		CreateStorm(), RenameStorm(), SharedDirectory(),
+		CreateStorm(),
+		RenameStorm(),
+		SharedDirectory(),
 		AppendLog{},
 		HardLinks(),
 		DeepTree{},
 		LargeFiles(),
 		Register{},
 		Mmap(),
+		Trace{},
 	}
 }
 

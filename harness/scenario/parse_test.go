@@ -253,8 +253,8 @@ func TestLibrary(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"append-log", "bulk-overwrite", "concurrent-readers", "conflicting-edits", "coordinator-crash", "create-storm", "deep-tree", "deploy",
-		"hard-links", "hoard-and-travel", "large-files", "many-volumes", "mass-delete", "mixed", "mmap", "register", "rename-storm", "replica-loss", "rolling-restart",
-		"shared-directory", "skewed-readers", "split-brain", "web-hosting-2007",
+		"hard-links", "hoard-and-travel", "large-files", "many-volumes", "mass-delete", "mixed", "mmap", "register", "rename-storm", "replica-loss",
+		"rolling-restart", "shared-directory", "skewed-readers", "split-brain", "trace", "web-hosting-2007",
 	}, found)
 }
 
