@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/codastress/codastress/harness/cluster"
+	"github.com/codastress/codastress/harness/history"
 )
 
 // fakeCluster behaves as a cluster does, but for what a test breaks.
@@ -74,10 +75,14 @@ type fakeNode struct {
 	cluster *fakeCluster
 
 	disk       cluster.DiskState
-	idle       bool  // the daemon makes no calls of its disk
-	sound      bool  // SetDisk does nothing
-	synced     bool  // there is nothing that a loss of power could take
-	sturdy     bool  // FlipBit does nothing
+	idle       bool // the daemon makes no calls of its disk
+	sound      bool // SetDisk does nothing
+	synced     bool // there is nothing that a loss of power could take
+	alone      bool // it was told to disconnect
+	deafToAll  bool // Order does nothing
+	offended   bool // only the first Order does something
+	orders     int
+	sturdy     bool  // FlipBits does nothing
 	rotten     bool  // bits cannot be flipped back
 	rotError   error // of FlipBits
 	bit        cluster.BitState
@@ -205,6 +210,27 @@ func (n *fakeNode) ProbeDisk(ctx context.Context) error {
 	}
 	time.Sleep(disk.Slowest)
 	return nil
+}
+
+// Order does as it is told, mostly.
+func (n *fakeNode) Order(_ context.Context, order cluster.Order) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.orders++
+	if !n.deafToAll && (!n.offended || n.orders == 1) {
+		n.alone = order == cluster.OrderDisconnect
+	}
+	return nil
+}
+
+// Status says whether the node is alone.
+func (n *fakeNode) Status(context.Context) (history.Status, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.alone {
+		return history.Status{State: "unreachable"}, nil
+	}
+	return history.Status{State: "reachable", Reached: 1}, nil
 }
 
 // FlipBits flips the only bit that there is.

@@ -62,6 +62,7 @@ func All() []Fault {
 		LostDisk{},
 		Pause{Daemon: cluster.Venus},
 		Pause{Daemon: cluster.Codasrv},
+		Disconnect{},
 		PowerLoss{Daemon: cluster.Venus},
 		PowerLoss{Daemon: cluster.Codasrv},
 	}

@@ -290,6 +290,14 @@ func breakagesOfDaemons() []breakage {
 			problem: "healing was not seen: the clock of codasrv on server1 is still ", proven: true,
 		},
 		{
+			name: "a client that is not disconnected", fault: Disconnect{}, breaks: client(func(n *fakeNode) { n.deafToAll = true }),
+			problem: "no effect was seen: client1 still reaches 1 servers", healed: true,
+		},
+		{
+			name: "a client that does not reconnect", fault: Disconnect{}, breaks: client(func(n *fakeNode) { n.offended = true }),
+			problem: "healing was not seen: client1 still reaches no server", proven: true,
+		},
+		{
 			name: "a bit that cannot be flipped", fault: FlipBit{}, breaks: server(func(n *fakeNode) { n.rotError = errors.New("no contents") }),
 			problem: "injecting: no contents", healed: true,
 		},

@@ -67,6 +67,7 @@ func (n *node) clientHooks() (agent.Hooks, error) {
 			return observeClient(ctx, venusAt{client.Control()}, tree, n.CallTime)
 		},
 		Status: func(ctx context.Context) (history.Status, error) { return statusOf(ctx, client.Control()) },
+		Order:  venusAt{client.Control()}.order,
 		Reach:  n.reachPeer,
 		Ready:  func(ctx context.Context, daemon string) error { return n.clientReady(ctx, daemon, client) },
 		Evidence: func(ctx context.Context, daemon string) (map[string][]byte, error) {
@@ -92,6 +93,11 @@ func statusOf(ctx context.Context, venus controlpb.VenusControlClient) (history.
 	}
 	for _, volume := range reply.GetVolumes() {
 		status.State, status.Pending, status.Bytes = volume.GetState(), volume.GetLogRecords(), volume.GetLogBytes()
+		for _, server := range volume.GetReplicas() {
+			if server.GetUp() {
+				status.Reached++
+			}
+		}
 	}
 	return status, nil
 }

@@ -436,8 +436,15 @@ func (c *simulatedClient) Status(ctx context.Context) (history.Status, error) {
 	client := c.venus
 	c.mu.Unlock()
 	volume, q, n := client.Volume(), client.Queue(), client.Counters()
+	reached := 0
+	for _, server := range volume.Replicas {
+		if server.Up {
+			reached++
+		}
+	}
 	return history.Status{
-		State: volume.State, Pending: volume.LogRecords, Bytes: volume.LogBytes,
+		Reached: reached,
+		State:   volume.State, Pending: volume.LogRecords, Bytes: volume.LogBytes,
 		Busy: uint64(q.Busy), Queued: uint64(q.Length), Oldest: q.Oldest, RPCs: n.Requests, Fetched: n.Fetched, Resolve: n.Resolutions,
 	}, nil
 }

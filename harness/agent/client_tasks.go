@@ -77,6 +77,14 @@ func (c *Client) Status(ctx context.Context) (history.Status, error) {
 	return status, nil
 }
 
+// Order has the node's daemon do what a person on the machine can tell it, and returns when it has. The error is ErrNotHere, or why it does not.
+func (c *Client) Order(ctx context.Context, order string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	_, err := c.agent.Order(ctx, &agentpb.OrderRequest{Order: order})
+	return known(err)
+}
+
 // Observe describes the node's tree. The error is ErrNotHere, or why it cannot be observed.
 func (c *Client) Observe(ctx context.Context) (history.Observation, error) {
 	var observation history.Observation

@@ -142,6 +142,17 @@ func (s *service) Status(ctx context.Context, _ *agentpb.StatusRequest) (*agentp
 	return &agentpb.StatusReply{Status: text}, nil
 }
 
+// Order implements agentpb.AgentServer.
+func (s *service) Order(ctx context.Context, r *agentpb.OrderRequest) (*agentpb.OrderReply, error) {
+	if s.hooks.Order == nil {
+		return nil, errNotHere
+	}
+	if err := s.hooks.Order(ctx, r.Order); err != nil {
+		return nil, statusOf(err)
+	}
+	return &agentpb.OrderReply{}, nil
+}
+
 // Observe implements agentpb.AgentServer.
 func (s *service) Observe(_ *agentpb.ObserveRequest, stream agentpb.Agent_ObserveServer) error {
 	if s.hooks.Observe == nil {

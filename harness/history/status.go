@@ -14,6 +14,7 @@ type Status struct {
 	Oldest  time.Duration `json:"oldest"`            // how long the first of them has been waiting, in nanoseconds
 	RPCs    uint64        `json:"rpcs"`              // requests to servers, in this life of the daemon
 	Fetched uint64        `json:"fetched"`           // bytes of contents and directories that they brought
+	Reached int           `json:"reached,omitempty"` // servers that it takes for being there
 	Resolve uint64        `json:"resolve,omitempty"` // requests to resolve what replicas differ in
 }
 

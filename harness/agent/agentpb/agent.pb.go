@@ -848,6 +848,86 @@ func (*RunTaskReply_Chunk) isRunTaskReply_Part() {}
 
 func (*RunTaskReply_Load) isRunTaskReply_Part() {}
 
+type OrderRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Order         string                 `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderRequest) Reset() {
+	*x = OrderRequest{}
+	mi := &file_agent_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderRequest) ProtoMessage() {}
+
+func (x *OrderRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderRequest.ProtoReflect.Descriptor instead.
+func (*OrderRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *OrderRequest) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+type OrderReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderReply) Reset() {
+	*x = OrderReply{}
+	mi := &file_agent_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderReply) ProtoMessage() {}
+
+func (x *OrderReply) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderReply.ProtoReflect.Descriptor instead.
+func (*OrderReply) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{15}
+}
+
 type StatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -856,7 +936,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -868,7 +948,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -881,7 +961,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{14}
+	return file_agent_proto_rawDescGZIP(), []int{16}
 }
 
 type StatusReply struct {
@@ -893,7 +973,7 @@ type StatusReply struct {
 
 func (x *StatusReply) Reset() {
 	*x = StatusReply{}
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -905,7 +985,7 @@ func (x *StatusReply) String() string {
 func (*StatusReply) ProtoMessage() {}
 
 func (x *StatusReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -918,7 +998,7 @@ func (x *StatusReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusReply.ProtoReflect.Descriptor instead.
 func (*StatusReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{15}
+	return file_agent_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StatusReply) GetStatus() []byte {
@@ -936,7 +1016,7 @@ type PendingOperationsRequest struct {
 
 func (x *PendingOperationsRequest) Reset() {
 	*x = PendingOperationsRequest{}
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -948,7 +1028,7 @@ func (x *PendingOperationsRequest) String() string {
 func (*PendingOperationsRequest) ProtoMessage() {}
 
 func (x *PendingOperationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -961,7 +1041,7 @@ func (x *PendingOperationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PendingOperationsRequest.ProtoReflect.Descriptor instead.
 func (*PendingOperationsRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{16}
+	return file_agent_proto_rawDescGZIP(), []int{18}
 }
 
 type PendingOperationsReply struct {
@@ -973,7 +1053,7 @@ type PendingOperationsReply struct {
 
 func (x *PendingOperationsReply) Reset() {
 	*x = PendingOperationsReply{}
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -985,7 +1065,7 @@ func (x *PendingOperationsReply) String() string {
 func (*PendingOperationsReply) ProtoMessage() {}
 
 func (x *PendingOperationsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -998,7 +1078,7 @@ func (x *PendingOperationsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PendingOperationsReply.ProtoReflect.Descriptor instead.
 func (*PendingOperationsReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{17}
+	return file_agent_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PendingOperationsReply) GetOperations() []byte {
@@ -1016,7 +1096,7 @@ type ObserveRequest struct {
 
 func (x *ObserveRequest) Reset() {
 	*x = ObserveRequest{}
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1028,7 +1108,7 @@ func (x *ObserveRequest) String() string {
 func (*ObserveRequest) ProtoMessage() {}
 
 func (x *ObserveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1041,7 +1121,7 @@ func (x *ObserveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObserveRequest.ProtoReflect.Descriptor instead.
 func (*ObserveRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{18}
+	return file_agent_proto_rawDescGZIP(), []int{20}
 }
 
 type ObserveReply struct {
@@ -1053,7 +1133,7 @@ type ObserveReply struct {
 
 func (x *ObserveReply) Reset() {
 	*x = ObserveReply{}
-	mi := &file_agent_proto_msgTypes[19]
+	mi := &file_agent_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1065,7 +1145,7 @@ func (x *ObserveReply) String() string {
 func (*ObserveReply) ProtoMessage() {}
 
 func (x *ObserveReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[19]
+	mi := &file_agent_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1078,7 +1158,7 @@ func (x *ObserveReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObserveReply.ProtoReflect.Descriptor instead.
 func (*ObserveReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{19}
+	return file_agent_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ObserveReply) GetPiece() []byte {
@@ -1096,7 +1176,7 @@ type EvidenceRequest struct {
 
 func (x *EvidenceRequest) Reset() {
 	*x = EvidenceRequest{}
-	mi := &file_agent_proto_msgTypes[20]
+	mi := &file_agent_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1108,7 +1188,7 @@ func (x *EvidenceRequest) String() string {
 func (*EvidenceRequest) ProtoMessage() {}
 
 func (x *EvidenceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[20]
+	mi := &file_agent_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1121,7 +1201,7 @@ func (x *EvidenceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvidenceRequest.ProtoReflect.Descriptor instead.
 func (*EvidenceRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{20}
+	return file_agent_proto_rawDescGZIP(), []int{22}
 }
 
 type EvidenceReply struct {
@@ -1134,7 +1214,7 @@ type EvidenceReply struct {
 
 func (x *EvidenceReply) Reset() {
 	*x = EvidenceReply{}
-	mi := &file_agent_proto_msgTypes[21]
+	mi := &file_agent_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1146,7 +1226,7 @@ func (x *EvidenceReply) String() string {
 func (*EvidenceReply) ProtoMessage() {}
 
 func (x *EvidenceReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[21]
+	mi := &file_agent_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1159,7 +1239,7 @@ func (x *EvidenceReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvidenceReply.ProtoReflect.Descriptor instead.
 func (*EvidenceReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{21}
+	return file_agent_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *EvidenceReply) GetFile() string {
@@ -1185,7 +1265,7 @@ type ReachRequest struct {
 
 func (x *ReachRequest) Reset() {
 	*x = ReachRequest{}
-	mi := &file_agent_proto_msgTypes[22]
+	mi := &file_agent_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1197,7 +1277,7 @@ func (x *ReachRequest) String() string {
 func (*ReachRequest) ProtoMessage() {}
 
 func (x *ReachRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[22]
+	mi := &file_agent_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1210,7 +1290,7 @@ func (x *ReachRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReachRequest.ProtoReflect.Descriptor instead.
 func (*ReachRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{22}
+	return file_agent_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ReachRequest) GetPeer() string {
@@ -1231,7 +1311,7 @@ type ReachReply struct {
 
 func (x *ReachReply) Reset() {
 	*x = ReachReply{}
-	mi := &file_agent_proto_msgTypes[23]
+	mi := &file_agent_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1243,7 +1323,7 @@ func (x *ReachReply) String() string {
 func (*ReachReply) ProtoMessage() {}
 
 func (x *ReachReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[23]
+	mi := &file_agent_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1256,7 +1336,7 @@ func (x *ReachReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReachReply.ProtoReflect.Descriptor instead.
 func (*ReachReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{23}
+	return file_agent_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ReachReply) GetReached() bool {
@@ -1291,7 +1371,7 @@ type FlipBitsRequest struct {
 
 func (x *FlipBitsRequest) Reset() {
 	*x = FlipBitsRequest{}
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1303,7 +1383,7 @@ func (x *FlipBitsRequest) String() string {
 func (*FlipBitsRequest) ProtoMessage() {}
 
 func (x *FlipBitsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1316,7 +1396,7 @@ func (x *FlipBitsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlipBitsRequest.ProtoReflect.Descriptor instead.
 func (*FlipBitsRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{24}
+	return file_agent_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *FlipBitsRequest) GetDaemon() string {
@@ -1350,7 +1430,7 @@ type FlipBitsReply struct {
 
 func (x *FlipBitsReply) Reset() {
 	*x = FlipBitsReply{}
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1362,7 +1442,7 @@ func (x *FlipBitsReply) String() string {
 func (*FlipBitsReply) ProtoMessage() {}
 
 func (x *FlipBitsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1375,7 +1455,7 @@ func (x *FlipBitsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlipBitsReply.ProtoReflect.Descriptor instead.
 func (*FlipBitsReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{25}
+	return file_agent_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *FlipBitsReply) GetFlips() []byte {
@@ -1402,7 +1482,7 @@ type LookAtBitsRequest struct {
 
 func (x *LookAtBitsRequest) Reset() {
 	*x = LookAtBitsRequest{}
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1414,7 +1494,7 @@ func (x *LookAtBitsRequest) String() string {
 func (*LookAtBitsRequest) ProtoMessage() {}
 
 func (x *LookAtBitsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1427,7 +1507,7 @@ func (x *LookAtBitsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookAtBitsRequest.ProtoReflect.Descriptor instead.
 func (*LookAtBitsRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{26}
+	return file_agent_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *LookAtBitsRequest) GetFlips() []byte {
@@ -1453,7 +1533,7 @@ type LookAtBitsReply struct {
 
 func (x *LookAtBitsReply) Reset() {
 	*x = LookAtBitsReply{}
-	mi := &file_agent_proto_msgTypes[27]
+	mi := &file_agent_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1465,7 +1545,7 @@ func (x *LookAtBitsReply) String() string {
 func (*LookAtBitsReply) ProtoMessage() {}
 
 func (x *LookAtBitsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[27]
+	mi := &file_agent_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1478,7 +1558,7 @@ func (x *LookAtBitsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookAtBitsReply.ProtoReflect.Descriptor instead.
 func (*LookAtBitsReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{27}
+	return file_agent_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *LookAtBitsReply) GetStates() map[string]int64 {
@@ -1499,7 +1579,7 @@ type AddLinkRequest struct {
 
 func (x *AddLinkRequest) Reset() {
 	*x = AddLinkRequest{}
-	mi := &file_agent_proto_msgTypes[28]
+	mi := &file_agent_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1511,7 +1591,7 @@ func (x *AddLinkRequest) String() string {
 func (*AddLinkRequest) ProtoMessage() {}
 
 func (x *AddLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[28]
+	mi := &file_agent_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1524,7 +1604,7 @@ func (x *AddLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddLinkRequest.ProtoReflect.Descriptor instead.
 func (*AddLinkRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{28}
+	return file_agent_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AddLinkRequest) GetName() string {
@@ -1560,7 +1640,7 @@ type SetLinkRequest struct {
 
 func (x *SetLinkRequest) Reset() {
 	*x = SetLinkRequest{}
-	mi := &file_agent_proto_msgTypes[29]
+	mi := &file_agent_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1572,7 +1652,7 @@ func (x *SetLinkRequest) String() string {
 func (*SetLinkRequest) ProtoMessage() {}
 
 func (x *SetLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[29]
+	mi := &file_agent_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1585,7 +1665,7 @@ func (x *SetLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLinkRequest.ProtoReflect.Descriptor instead.
 func (*SetLinkRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{29}
+	return file_agent_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SetLinkRequest) GetName() string {
@@ -1632,7 +1712,7 @@ type Shape struct {
 
 func (x *Shape) Reset() {
 	*x = Shape{}
-	mi := &file_agent_proto_msgTypes[30]
+	mi := &file_agent_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1644,7 +1724,7 @@ func (x *Shape) String() string {
 func (*Shape) ProtoMessage() {}
 
 func (x *Shape) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[30]
+	mi := &file_agent_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1657,7 +1737,7 @@ func (x *Shape) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shape.ProtoReflect.Descriptor instead.
 func (*Shape) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{30}
+	return file_agent_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Shape) GetLatency() int64 {
@@ -1725,7 +1805,7 @@ type ResetLinkRequest struct {
 
 func (x *ResetLinkRequest) Reset() {
 	*x = ResetLinkRequest{}
-	mi := &file_agent_proto_msgTypes[31]
+	mi := &file_agent_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1737,7 +1817,7 @@ func (x *ResetLinkRequest) String() string {
 func (*ResetLinkRequest) ProtoMessage() {}
 
 func (x *ResetLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[31]
+	mi := &file_agent_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1750,7 +1830,7 @@ func (x *ResetLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetLinkRequest.ProtoReflect.Descriptor instead.
 func (*ResetLinkRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{31}
+	return file_agent_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ResetLinkRequest) GetName() string {
@@ -1769,7 +1849,7 @@ type ResetLinkReply struct {
 
 func (x *ResetLinkReply) Reset() {
 	*x = ResetLinkReply{}
-	mi := &file_agent_proto_msgTypes[32]
+	mi := &file_agent_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1781,7 +1861,7 @@ func (x *ResetLinkReply) String() string {
 func (*ResetLinkReply) ProtoMessage() {}
 
 func (x *ResetLinkReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[32]
+	mi := &file_agent_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1794,7 +1874,7 @@ func (x *ResetLinkReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetLinkReply.ProtoReflect.Descriptor instead.
 func (*ResetLinkReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{32}
+	return file_agent_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ResetLinkReply) GetConnections() uint32 {
@@ -1812,7 +1892,7 @@ type LinksRequest struct {
 
 func (x *LinksRequest) Reset() {
 	*x = LinksRequest{}
-	mi := &file_agent_proto_msgTypes[33]
+	mi := &file_agent_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1824,7 +1904,7 @@ func (x *LinksRequest) String() string {
 func (*LinksRequest) ProtoMessage() {}
 
 func (x *LinksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[33]
+	mi := &file_agent_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1837,7 +1917,7 @@ func (x *LinksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinksRequest.ProtoReflect.Descriptor instead.
 func (*LinksRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{33}
+	return file_agent_proto_rawDescGZIP(), []int{35}
 }
 
 type LinksReply struct {
@@ -1849,7 +1929,7 @@ type LinksReply struct {
 
 func (x *LinksReply) Reset() {
 	*x = LinksReply{}
-	mi := &file_agent_proto_msgTypes[34]
+	mi := &file_agent_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1861,7 +1941,7 @@ func (x *LinksReply) String() string {
 func (*LinksReply) ProtoMessage() {}
 
 func (x *LinksReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[34]
+	mi := &file_agent_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1874,7 +1954,7 @@ func (x *LinksReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinksReply.ProtoReflect.Descriptor instead.
 func (*LinksReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{34}
+	return file_agent_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *LinksReply) GetLinks() []*Link {
@@ -1908,7 +1988,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_agent_proto_msgTypes[35]
+	mi := &file_agent_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1920,7 +2000,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[35]
+	mi := &file_agent_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1933,7 +2013,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{35}
+	return file_agent_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Link) GetName() string {
@@ -2091,7 +2171,11 @@ const file_agent_proto_rawDesc = "" +
 	"\fRunTaskReply\x12\x16\n" +
 	"\x05chunk\x18\x01 \x01(\fH\x00R\x05chunk\x12\x14\n" +
 	"\x04load\x18\x02 \x01(\fH\x00R\x04loadB\x06\n" +
-	"\x04part\"\x0f\n" +
+	"\x04part\"$\n" +
+	"\fOrderRequest\x12\x14\n" +
+	"\x05order\x18\x01 \x01(\tR\x05order\"\f\n" +
+	"\n" +
+	"OrderReply\"\x0f\n" +
 	"\rStatusRequest\"%\n" +
 	"\vStatusReply\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\fR\x06status\"\x1a\n" +
@@ -2184,7 +2268,7 @@ const file_agent_proto_rawDesc = "" +
 	"\x04Flow\x12\r\n" +
 	"\tFLOW_PASS\x10\x00\x12\r\n" +
 	"\tFLOW_HOLD\x10\x01\x12\r\n" +
-	"\tFLOW_DROP\x10\x022\xd5\x0f\n" +
+	"\tFLOW_DROP\x10\x022\xa2\x10\n" +
 	"\x05Agent\x12K\n" +
 	"\x05Hello\x12!.codastress.agent.v1.HelloRequest\x1a\x1f.codastress.agent.v1.HelloReply\x12[\n" +
 	"\tHeartbeat\x12%.codastress.agent.v1.HeartbeatRequest\x1a#.codastress.agent.v1.HeartbeatReply(\x010\x01\x12T\n" +
@@ -2204,7 +2288,8 @@ const file_agent_proto_rawDesc = "" +
 	"\fResumeDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12J\n" +
 	"\x06Events\x12\".codastress.agent.v1.EventsRequest\x1a\x1a.codastress.agent.v1.Event0\x01\x12S\n" +
 	"\aRunTask\x12#.codastress.agent.v1.RunTaskRequest\x1a!.codastress.agent.v1.RunTaskReply0\x01\x12N\n" +
-	"\x06Status\x12\".codastress.agent.v1.StatusRequest\x1a .codastress.agent.v1.StatusReply\x12o\n" +
+	"\x06Status\x12\".codastress.agent.v1.StatusRequest\x1a .codastress.agent.v1.StatusReply\x12K\n" +
+	"\x05Order\x12!.codastress.agent.v1.OrderRequest\x1a\x1f.codastress.agent.v1.OrderReply\x12o\n" +
 	"\x11PendingOperations\x12-.codastress.agent.v1.PendingOperationsRequest\x1a+.codastress.agent.v1.PendingOperationsReply\x12S\n" +
 	"\aObserve\x12#.codastress.agent.v1.ObserveRequest\x1a!.codastress.agent.v1.ObserveReply0\x01\x12V\n" +
 	"\bEvidence\x12$.codastress.agent.v1.EvidenceRequest\x1a\".codastress.agent.v1.EvidenceReply0\x01\x12K\n" +
@@ -2227,7 +2312,7 @@ func file_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_agent_proto_goTypes = []any{
 	(DaemonState)(0),                 // 0: codastress.agent.v1.DaemonState
 	(Flow)(0),                        // 1: codastress.agent.v1.Flow
@@ -2245,38 +2330,40 @@ var file_agent_proto_goTypes = []any{
 	(*Event)(nil),                    // 13: codastress.agent.v1.Event
 	(*RunTaskRequest)(nil),           // 14: codastress.agent.v1.RunTaskRequest
 	(*RunTaskReply)(nil),             // 15: codastress.agent.v1.RunTaskReply
-	(*StatusRequest)(nil),            // 16: codastress.agent.v1.StatusRequest
-	(*StatusReply)(nil),              // 17: codastress.agent.v1.StatusReply
-	(*PendingOperationsRequest)(nil), // 18: codastress.agent.v1.PendingOperationsRequest
-	(*PendingOperationsReply)(nil),   // 19: codastress.agent.v1.PendingOperationsReply
-	(*ObserveRequest)(nil),           // 20: codastress.agent.v1.ObserveRequest
-	(*ObserveReply)(nil),             // 21: codastress.agent.v1.ObserveReply
-	(*EvidenceRequest)(nil),          // 22: codastress.agent.v1.EvidenceRequest
-	(*EvidenceReply)(nil),            // 23: codastress.agent.v1.EvidenceReply
-	(*ReachRequest)(nil),             // 24: codastress.agent.v1.ReachRequest
-	(*ReachReply)(nil),               // 25: codastress.agent.v1.ReachReply
-	(*FlipBitsRequest)(nil),          // 26: codastress.agent.v1.FlipBitsRequest
-	(*FlipBitsReply)(nil),            // 27: codastress.agent.v1.FlipBitsReply
-	(*LookAtBitsRequest)(nil),        // 28: codastress.agent.v1.LookAtBitsRequest
-	(*LookAtBitsReply)(nil),          // 29: codastress.agent.v1.LookAtBitsReply
-	(*AddLinkRequest)(nil),           // 30: codastress.agent.v1.AddLinkRequest
-	(*SetLinkRequest)(nil),           // 31: codastress.agent.v1.SetLinkRequest
-	(*Shape)(nil),                    // 32: codastress.agent.v1.Shape
-	(*ResetLinkRequest)(nil),         // 33: codastress.agent.v1.ResetLinkRequest
-	(*ResetLinkReply)(nil),           // 34: codastress.agent.v1.ResetLinkReply
-	(*LinksRequest)(nil),             // 35: codastress.agent.v1.LinksRequest
-	(*LinksReply)(nil),               // 36: codastress.agent.v1.LinksReply
-	(*Link)(nil),                     // 37: codastress.agent.v1.Link
-	nil,                              // 38: codastress.agent.v1.LookAtBitsReply.StatesEntry
+	(*OrderRequest)(nil),             // 16: codastress.agent.v1.OrderRequest
+	(*OrderReply)(nil),               // 17: codastress.agent.v1.OrderReply
+	(*StatusRequest)(nil),            // 18: codastress.agent.v1.StatusRequest
+	(*StatusReply)(nil),              // 19: codastress.agent.v1.StatusReply
+	(*PendingOperationsRequest)(nil), // 20: codastress.agent.v1.PendingOperationsRequest
+	(*PendingOperationsReply)(nil),   // 21: codastress.agent.v1.PendingOperationsReply
+	(*ObserveRequest)(nil),           // 22: codastress.agent.v1.ObserveRequest
+	(*ObserveReply)(nil),             // 23: codastress.agent.v1.ObserveReply
+	(*EvidenceRequest)(nil),          // 24: codastress.agent.v1.EvidenceRequest
+	(*EvidenceReply)(nil),            // 25: codastress.agent.v1.EvidenceReply
+	(*ReachRequest)(nil),             // 26: codastress.agent.v1.ReachRequest
+	(*ReachReply)(nil),               // 27: codastress.agent.v1.ReachReply
+	(*FlipBitsRequest)(nil),          // 28: codastress.agent.v1.FlipBitsRequest
+	(*FlipBitsReply)(nil),            // 29: codastress.agent.v1.FlipBitsReply
+	(*LookAtBitsRequest)(nil),        // 30: codastress.agent.v1.LookAtBitsRequest
+	(*LookAtBitsReply)(nil),          // 31: codastress.agent.v1.LookAtBitsReply
+	(*AddLinkRequest)(nil),           // 32: codastress.agent.v1.AddLinkRequest
+	(*SetLinkRequest)(nil),           // 33: codastress.agent.v1.SetLinkRequest
+	(*Shape)(nil),                    // 34: codastress.agent.v1.Shape
+	(*ResetLinkRequest)(nil),         // 35: codastress.agent.v1.ResetLinkRequest
+	(*ResetLinkReply)(nil),           // 36: codastress.agent.v1.ResetLinkReply
+	(*LinksRequest)(nil),             // 37: codastress.agent.v1.LinksRequest
+	(*LinksReply)(nil),               // 38: codastress.agent.v1.LinksReply
+	(*Link)(nil),                     // 39: codastress.agent.v1.Link
+	nil,                              // 40: codastress.agent.v1.LookAtBitsReply.StatesEntry
 }
 var file_agent_proto_depIdxs = []int32{
 	11, // 0: codastress.agent.v1.DaemonsReply.daemons:type_name -> codastress.agent.v1.Daemon
 	0,  // 1: codastress.agent.v1.Daemon.state:type_name -> codastress.agent.v1.DaemonState
-	38, // 2: codastress.agent.v1.LookAtBitsReply.states:type_name -> codastress.agent.v1.LookAtBitsReply.StatesEntry
+	40, // 2: codastress.agent.v1.LookAtBitsReply.states:type_name -> codastress.agent.v1.LookAtBitsReply.StatesEntry
 	1,  // 3: codastress.agent.v1.SetLinkRequest.up:type_name -> codastress.agent.v1.Flow
 	1,  // 4: codastress.agent.v1.SetLinkRequest.down:type_name -> codastress.agent.v1.Flow
-	32, // 5: codastress.agent.v1.SetLinkRequest.shape:type_name -> codastress.agent.v1.Shape
-	37, // 6: codastress.agent.v1.LinksReply.links:type_name -> codastress.agent.v1.Link
+	34, // 5: codastress.agent.v1.SetLinkRequest.shape:type_name -> codastress.agent.v1.Shape
+	39, // 6: codastress.agent.v1.LinksReply.links:type_name -> codastress.agent.v1.Link
 	1,  // 7: codastress.agent.v1.Link.up:type_name -> codastress.agent.v1.Flow
 	1,  // 8: codastress.agent.v1.Link.down:type_name -> codastress.agent.v1.Flow
 	2,  // 9: codastress.agent.v1.Agent.Hello:input_type -> codastress.agent.v1.HelloRequest
@@ -2288,47 +2375,49 @@ var file_agent_proto_depIdxs = []int32{
 	10, // 15: codastress.agent.v1.Agent.KillDaemon:input_type -> codastress.agent.v1.DaemonRequest
 	10, // 16: codastress.agent.v1.Agent.TerminateDaemon:input_type -> codastress.agent.v1.DaemonRequest
 	10, // 17: codastress.agent.v1.Agent.WipeDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	26, // 18: codastress.agent.v1.Agent.FlipBits:input_type -> codastress.agent.v1.FlipBitsRequest
-	28, // 19: codastress.agent.v1.Agent.LookAtBits:input_type -> codastress.agent.v1.LookAtBitsRequest
+	28, // 18: codastress.agent.v1.Agent.FlipBits:input_type -> codastress.agent.v1.FlipBitsRequest
+	30, // 19: codastress.agent.v1.Agent.LookAtBits:input_type -> codastress.agent.v1.LookAtBitsRequest
 	10, // 20: codastress.agent.v1.Agent.PauseDaemon:input_type -> codastress.agent.v1.DaemonRequest
 	10, // 21: codastress.agent.v1.Agent.ResumeDaemon:input_type -> codastress.agent.v1.DaemonRequest
 	12, // 22: codastress.agent.v1.Agent.Events:input_type -> codastress.agent.v1.EventsRequest
 	14, // 23: codastress.agent.v1.Agent.RunTask:input_type -> codastress.agent.v1.RunTaskRequest
-	16, // 24: codastress.agent.v1.Agent.Status:input_type -> codastress.agent.v1.StatusRequest
-	18, // 25: codastress.agent.v1.Agent.PendingOperations:input_type -> codastress.agent.v1.PendingOperationsRequest
-	20, // 26: codastress.agent.v1.Agent.Observe:input_type -> codastress.agent.v1.ObserveRequest
-	22, // 27: codastress.agent.v1.Agent.Evidence:input_type -> codastress.agent.v1.EvidenceRequest
-	24, // 28: codastress.agent.v1.Agent.Reach:input_type -> codastress.agent.v1.ReachRequest
-	30, // 29: codastress.agent.v1.Agent.AddLink:input_type -> codastress.agent.v1.AddLinkRequest
-	31, // 30: codastress.agent.v1.Agent.SetLink:input_type -> codastress.agent.v1.SetLinkRequest
-	33, // 31: codastress.agent.v1.Agent.ResetLink:input_type -> codastress.agent.v1.ResetLinkRequest
-	35, // 32: codastress.agent.v1.Agent.Links:input_type -> codastress.agent.v1.LinksRequest
-	3,  // 33: codastress.agent.v1.Agent.Hello:output_type -> codastress.agent.v1.HelloReply
-	5,  // 34: codastress.agent.v1.Agent.Heartbeat:output_type -> codastress.agent.v1.HeartbeatReply
-	7,  // 35: codastress.agent.v1.Agent.Shutdown:output_type -> codastress.agent.v1.ShutdownReply
-	9,  // 36: codastress.agent.v1.Agent.Daemons:output_type -> codastress.agent.v1.DaemonsReply
-	11, // 37: codastress.agent.v1.Agent.StartDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 38: codastress.agent.v1.Agent.WaitReady:output_type -> codastress.agent.v1.Daemon
-	11, // 39: codastress.agent.v1.Agent.KillDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 40: codastress.agent.v1.Agent.TerminateDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 41: codastress.agent.v1.Agent.WipeDaemon:output_type -> codastress.agent.v1.Daemon
-	27, // 42: codastress.agent.v1.Agent.FlipBits:output_type -> codastress.agent.v1.FlipBitsReply
-	29, // 43: codastress.agent.v1.Agent.LookAtBits:output_type -> codastress.agent.v1.LookAtBitsReply
-	11, // 44: codastress.agent.v1.Agent.PauseDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 45: codastress.agent.v1.Agent.ResumeDaemon:output_type -> codastress.agent.v1.Daemon
-	13, // 46: codastress.agent.v1.Agent.Events:output_type -> codastress.agent.v1.Event
-	15, // 47: codastress.agent.v1.Agent.RunTask:output_type -> codastress.agent.v1.RunTaskReply
-	17, // 48: codastress.agent.v1.Agent.Status:output_type -> codastress.agent.v1.StatusReply
-	19, // 49: codastress.agent.v1.Agent.PendingOperations:output_type -> codastress.agent.v1.PendingOperationsReply
-	21, // 50: codastress.agent.v1.Agent.Observe:output_type -> codastress.agent.v1.ObserveReply
-	23, // 51: codastress.agent.v1.Agent.Evidence:output_type -> codastress.agent.v1.EvidenceReply
-	25, // 52: codastress.agent.v1.Agent.Reach:output_type -> codastress.agent.v1.ReachReply
-	37, // 53: codastress.agent.v1.Agent.AddLink:output_type -> codastress.agent.v1.Link
-	37, // 54: codastress.agent.v1.Agent.SetLink:output_type -> codastress.agent.v1.Link
-	34, // 55: codastress.agent.v1.Agent.ResetLink:output_type -> codastress.agent.v1.ResetLinkReply
-	36, // 56: codastress.agent.v1.Agent.Links:output_type -> codastress.agent.v1.LinksReply
-	33, // [33:57] is the sub-list for method output_type
-	9,  // [9:33] is the sub-list for method input_type
+	18, // 24: codastress.agent.v1.Agent.Status:input_type -> codastress.agent.v1.StatusRequest
+	16, // 25: codastress.agent.v1.Agent.Order:input_type -> codastress.agent.v1.OrderRequest
+	20, // 26: codastress.agent.v1.Agent.PendingOperations:input_type -> codastress.agent.v1.PendingOperationsRequest
+	22, // 27: codastress.agent.v1.Agent.Observe:input_type -> codastress.agent.v1.ObserveRequest
+	24, // 28: codastress.agent.v1.Agent.Evidence:input_type -> codastress.agent.v1.EvidenceRequest
+	26, // 29: codastress.agent.v1.Agent.Reach:input_type -> codastress.agent.v1.ReachRequest
+	32, // 30: codastress.agent.v1.Agent.AddLink:input_type -> codastress.agent.v1.AddLinkRequest
+	33, // 31: codastress.agent.v1.Agent.SetLink:input_type -> codastress.agent.v1.SetLinkRequest
+	35, // 32: codastress.agent.v1.Agent.ResetLink:input_type -> codastress.agent.v1.ResetLinkRequest
+	37, // 33: codastress.agent.v1.Agent.Links:input_type -> codastress.agent.v1.LinksRequest
+	3,  // 34: codastress.agent.v1.Agent.Hello:output_type -> codastress.agent.v1.HelloReply
+	5,  // 35: codastress.agent.v1.Agent.Heartbeat:output_type -> codastress.agent.v1.HeartbeatReply
+	7,  // 36: codastress.agent.v1.Agent.Shutdown:output_type -> codastress.agent.v1.ShutdownReply
+	9,  // 37: codastress.agent.v1.Agent.Daemons:output_type -> codastress.agent.v1.DaemonsReply
+	11, // 38: codastress.agent.v1.Agent.StartDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 39: codastress.agent.v1.Agent.WaitReady:output_type -> codastress.agent.v1.Daemon
+	11, // 40: codastress.agent.v1.Agent.KillDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 41: codastress.agent.v1.Agent.TerminateDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 42: codastress.agent.v1.Agent.WipeDaemon:output_type -> codastress.agent.v1.Daemon
+	29, // 43: codastress.agent.v1.Agent.FlipBits:output_type -> codastress.agent.v1.FlipBitsReply
+	31, // 44: codastress.agent.v1.Agent.LookAtBits:output_type -> codastress.agent.v1.LookAtBitsReply
+	11, // 45: codastress.agent.v1.Agent.PauseDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 46: codastress.agent.v1.Agent.ResumeDaemon:output_type -> codastress.agent.v1.Daemon
+	13, // 47: codastress.agent.v1.Agent.Events:output_type -> codastress.agent.v1.Event
+	15, // 48: codastress.agent.v1.Agent.RunTask:output_type -> codastress.agent.v1.RunTaskReply
+	19, // 49: codastress.agent.v1.Agent.Status:output_type -> codastress.agent.v1.StatusReply
+	17, // 50: codastress.agent.v1.Agent.Order:output_type -> codastress.agent.v1.OrderReply
+	21, // 51: codastress.agent.v1.Agent.PendingOperations:output_type -> codastress.agent.v1.PendingOperationsReply
+	23, // 52: codastress.agent.v1.Agent.Observe:output_type -> codastress.agent.v1.ObserveReply
+	25, // 53: codastress.agent.v1.Agent.Evidence:output_type -> codastress.agent.v1.EvidenceReply
+	27, // 54: codastress.agent.v1.Agent.Reach:output_type -> codastress.agent.v1.ReachReply
+	39, // 55: codastress.agent.v1.Agent.AddLink:output_type -> codastress.agent.v1.Link
+	39, // 56: codastress.agent.v1.Agent.SetLink:output_type -> codastress.agent.v1.Link
+	36, // 57: codastress.agent.v1.Agent.ResetLink:output_type -> codastress.agent.v1.ResetLinkReply
+	38, // 58: codastress.agent.v1.Agent.Links:output_type -> codastress.agent.v1.LinksReply
+	34, // [34:59] is the sub-list for method output_type
+	9,  // [9:34] is the sub-list for method input_type
 	9,  // [9:9] is the sub-list for extension type_name
 	9,  // [9:9] is the sub-list for extension extendee
 	0,  // [0:9] is the sub-list for field type_name
@@ -2349,7 +2438,7 @@ func file_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   37,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

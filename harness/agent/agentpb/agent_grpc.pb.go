@@ -40,6 +40,7 @@ const (
 	Agent_Events_FullMethodName            = "/codastress.agent.v1.Agent/Events"
 	Agent_RunTask_FullMethodName           = "/codastress.agent.v1.Agent/RunTask"
 	Agent_Status_FullMethodName            = "/codastress.agent.v1.Agent/Status"
+	Agent_Order_FullMethodName             = "/codastress.agent.v1.Agent/Order"
 	Agent_PendingOperations_FullMethodName = "/codastress.agent.v1.Agent/PendingOperations"
 	Agent_Observe_FullMethodName           = "/codastress.agent.v1.Agent/Observe"
 	Agent_Evidence_FullMethodName          = "/codastress.agent.v1.Agent/Evidence"
@@ -88,6 +89,8 @@ type AgentClient interface {
 	RunTask(ctx context.Context, in *RunTaskRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[RunTaskReply], error)
 	// Status asks the node's daemon how it is doing.
 	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusReply, error)
+	// Order has the node's daemon do what a person on the machine can tell it, and returns when it has.
+	Order(ctx context.Context, in *OrderRequest, opts ...grpc.CallOption) (*OrderReply, error)
 	// PendingOperations returns the operations that were invoked and have not returned.
 	PendingOperations(ctx context.Context, in *PendingOperationsRequest, opts ...grpc.CallOption) (*PendingOperationsReply, error)
 	// Observe returns the node's tree, in pieces of one JSON text.
@@ -295,6 +298,16 @@ func (c *agentClient) Status(ctx context.Context, in *StatusRequest, opts ...grp
 	return out, nil
 }
 
+func (c *agentClient) Order(ctx context.Context, in *OrderRequest, opts ...grpc.CallOption) (*OrderReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(OrderReply)
+	err := c.cc.Invoke(ctx, Agent_Order_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *agentClient) PendingOperations(ctx context.Context, in *PendingOperationsRequest, opts ...grpc.CallOption) (*PendingOperationsReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PendingOperationsReply)
@@ -431,6 +444,8 @@ type AgentServer interface {
 	RunTask(*RunTaskRequest, grpc.ServerStreamingServer[RunTaskReply]) error
 	// Status asks the node's daemon how it is doing.
 	Status(context.Context, *StatusRequest) (*StatusReply, error)
+	// Order has the node's daemon do what a person on the machine can tell it, and returns when it has.
+	Order(context.Context, *OrderRequest) (*OrderReply, error)
 	// PendingOperations returns the operations that were invoked and have not returned.
 	PendingOperations(context.Context, *PendingOperationsRequest) (*PendingOperationsReply, error)
 	// Observe returns the node's tree, in pieces of one JSON text.
@@ -504,6 +519,9 @@ func (UnimplementedAgentServer) RunTask(*RunTaskRequest, grpc.ServerStreamingSer
 }
 func (UnimplementedAgentServer) Status(context.Context, *StatusRequest) (*StatusReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Status not implemented")
+}
+func (UnimplementedAgentServer) Order(context.Context, *OrderRequest) (*OrderReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Order not implemented")
 }
 func (UnimplementedAgentServer) PendingOperations(context.Context, *PendingOperationsRequest) (*PendingOperationsReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method PendingOperations not implemented")
@@ -813,6 +831,24 @@ func _Agent_Status_Handler(srv interface{}, ctx context.Context, dec func(interf
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Agent_Order_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(OrderRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Order(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Order_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Order(ctx, req.(*OrderRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Agent_PendingOperations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PendingOperationsRequest)
 	if err := dec(in); err != nil {
@@ -1001,6 +1037,10 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Status",
 			Handler:    _Agent_Status_Handler,
+		},
+		{
+			MethodName: "Order",
+			Handler:    _Agent_Order_Handler,
 		},
 		{
 			MethodName: "PendingOperations",

@@ -32,6 +32,8 @@ type node struct {
 var (
 	_ cluster.Agent = (*node)(nil)
 	_ cluster.Mains = (*node)(nil)
+
+	_ cluster.Ordered = (*node)(nil)
 )
 
 // Reach implements cluster.Agent.
@@ -68,6 +70,9 @@ func (n *node) Status(ctx context.Context) (history.Status, error) {
 	status.Node, status.Time = n.machine.Name, history.Now()
 	return status, err
 }
+
+// Order implements cluster.Ordered.
+func (n *node) Order(ctx context.Context, order string) error { return n.software.Order(ctx, order) }
 
 // Observe implements cluster.Agent.
 func (n *node) Observe(ctx context.Context) (history.Observation, error) {

@@ -19,6 +19,8 @@ type Software interface {
 	RunTask(ctx context.Context, step history.Step, recorder *history.Recorder) (history.Load, error)
 	// Status asks the node's daemon how it is doing.
 	Status(ctx context.Context) (history.Status, error)
+	// Order has the node's daemon do what a person on the machine can tell it.
+	Order(ctx context.Context, order string) error
 	// Observe describes the node's tree, pending records and conflicts.
 	Observe(ctx context.Context) (history.Observation, error)
 	// Reach returns nil when a peer's daemon answers on a fresh connection through the node's link to it.
