@@ -54,6 +54,12 @@ func (k *Talk) Say(word string) {
 	k.do("say", word)
 }
 
+// Try says a word with some more bytes behind it, on a connection that may end meanwhile.
+func (k *Talk) Try(word string, more int) {
+	k.t.Helper()
+	k.do("try", word+" "+strings.Repeat("x", more))
+}
+
 // Ask says a word with some more bytes behind it, and gives how long the answer took.
 func (k *Talk) Ask(word string, more int) time.Duration {
 	k.t.Helper()

@@ -60,6 +60,8 @@ func (t *talks) task(ctx context.Context, task string, args map[string]string) (
 	switch task {
 	case "say":
 		return 1, d.say(args["word"])
+	case "try":
+		return yes(d.say(args["word"]) == nil), nil
 	case "ask":
 		return d.ask(ctx, args["word"])
 	case "answered":
