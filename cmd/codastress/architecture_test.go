@@ -43,6 +43,7 @@ var homes = map[string][]string{
 	"github.com/testcontainers/testcontainers-go": {"harness/cluster/containers"},
 	"github.com/tsenart/vegeta":                   {"workloads"},
 	"github.com/hanwen/go-fuse":                   {"system/venusfs"},
+	"github.com/prometheus":                       {"cmd/codastress"},
 	"github.com/cockroachdb/pebble":               {"system/vice", "system/venus", "system/disk"},
 	"github.com/anishathalye/porcupine":           {},
 	"github.com/spf13/cobra":                      {"cmd/codastress"},

@@ -75,7 +75,7 @@ func (n *node) clientHooks() (agent.Hooks, error) {
 				return nil, nil
 			}
 			state, err := client.Control().State(ctx, &controlpb.StateRequest{})
-			return map[string][]byte{"state.txt": []byte(state.GetText())}, err
+			return n.evidence(ctx, cluster.Venus, state.GetText(), err)
 		},
 	}, nil
 }

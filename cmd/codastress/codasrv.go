@@ -109,6 +109,7 @@ func serveVolume(ctx context.Context, flags codasrvFlags) error {
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error { return server.Serve(ctx, clients, creds) })
 	all.Go(func() error { return serveDebug(ctx, flags.debug) })
+	all.Go(func() error { return serveMetrics(ctx, flags.metrics, codasrvMetrics(server)) })
 	if flags.control != "" {
 		control, err := listenUnix(flags.control)
 		if err != nil {

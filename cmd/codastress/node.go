@@ -151,10 +151,16 @@ func (n *node) daemon(name string, args ...string) supervise.Daemon {
 func (n *node) keeper(name string) []string {
 	files := n.files()
 	return []string{
-		"--dir", n.path(name), "--volume", volumeName, "--control", n.socket(name, "control"), "--debug", n.socket(name, "debug"),
+		"--dir", n.path(name), "--volume", volumeName, "--control", n.socket(name, "control"), "--debug", n.socket(name, "debug"), "--metrics", n.socket(name, "metrics"),
 		"--certificate", files.Certificate, "--key", files.Key, "--authority", files.Authority,
 		"--profile", n.Profile, "--time-scale", fmt.Sprint(n.TimeScale),
 	}
+}
+
+// evidence is what a daemon says of itself: its state as text, and its metrics.
+func (n *node) evidence(ctx context.Context, name, state string, asked error) (map[string][]byte, error) {
+	figures, err := scrape(ctx, n.socket(name, "metrics"))
+	return map[string][]byte{"state.txt": []byte(state), "metrics.txt": figures}, errors.Join(asked, err)
 }
 
 // reach asks for an answer of codasrv on a fresh connection.

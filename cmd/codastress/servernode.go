@@ -72,7 +72,7 @@ func (n *node) serverHooks() (agent.Hooks, error) {
 		Ready: func(ctx context.Context, _ string) error { return n.reach(ctx, n.Name, n.Codasrv) },
 		Evidence: func(ctx context.Context, _ string) (map[string][]byte, error) {
 			state, err := control.State(ctx, &controlpb.StateRequest{})
-			return map[string][]byte{"state.txt": []byte(state.GetText())}, err
+			return n.evidence(ctx, cluster.Codasrv, state.GetText(), err)
 		},
 	}, nil
 }

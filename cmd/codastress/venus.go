@@ -96,6 +96,7 @@ func mountVolume(ctx context.Context, flags venusFlags) error {
 	defer stop()
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error { return serveDebug(ctx, flags.debug) })
+	all.Go(func() error { return serveMetrics(ctx, flags.metrics, venusMetrics(client)) })
 	if flags.control != "" {
 		control, err := listenUnix(flags.control)
 		if err != nil {

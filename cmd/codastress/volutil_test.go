@@ -9,11 +9,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// TestVenusFigures asks a venus that cannot reach its server.
+func TestVenusFigures(t *testing.T) {
+	codastressed, dir := clean(t), ground(t)
+	socket := filepath.Join(t.TempDir(), "metrics")
+	begin(t, codastressed, "node", "venus", "--dir", filepath.Join(dir, "cache"), "--server", "127.0.0.1:1", "--metrics", socket)
+	require.Eventually(t, func() bool { _, err := os.Stat(socket); return err == nil }, time.Minute, 50*time.Millisecond)
+	figures, err := scrape(t.Context(), socket)
+	require.NoError(t, err)
+	for _, want := range []string{
+		`codastress_venus_state{state="unreachable"} 1`, "codastress_venus_log_records 0", "codastress_venus_queue_oldest_seconds 0",
+		`codastress_venus_server_up{address="127.0.0.1:1",slot="0"} 0`,
+	} {
+		require.Contains(t, string(figures), want+"\n")
+	}
+}
+
 // TestVolutil looks after a codasrv that runs.
 func TestVolutil(t *testing.T) {
 	codastressed, dir := clean(t), ground(t)
 	socket := filepath.Join(t.TempDir(), "control")
-	begin(t, codastressed, "node", "codasrv", "--dir", filepath.Join(dir, "state"), "--volume", "coda", "--control", socket, "--listen", "127.0.0.1:0")
+	begin(t, codastressed, "node", "codasrv", "--dir", filepath.Join(dir, "state"), "--volume", "coda", "--control", socket, "--listen", "127.0.0.1:0",
+		"--metrics", socket+".metrics")
 	require.Eventually(t, func() bool {
 		asked := begin(t, codastressed, "volutil", "fsck", "--socket", socket)
 		return asked.wait(t, time.Minute) == exitPass && asked.stdout.String() == "1 objects, 0 problems\n"
@@ -31,6 +48,11 @@ func TestVolutil(t *testing.T) {
 		volutil(exitPass, "info", "users").stdout.String())
 	volutil(exitPass, "unlock", "users")
 	require.Regexp(t, `^coda   1 +0 bytes  0 objects\nusers  [0-9a-f]+ +0 bytes  0 objects\n$`, volutil(exitPass, "list").stdout.String())
+	figures, err := scrape(t.Context(), socket+".metrics")
+	require.NoError(t, err)
+	require.Contains(t, string(figures), `codastress_codasrv_volume_objects{volume="users"} 0`+"\n")
+	require.Contains(t, string(figures), `codastress_codasrv_requests_total{method="/coda.control.v1.CodasrvControl/Fsck"} `)
+	require.Contains(t, string(figures), "go_goroutines ")
 	dump := filepath.Join(t.TempDir(), "dump")
 	volutil(exitPass, "dump", "users", dump)
 	require.Contains(t, volutil(exitCluster, "dump", "users", dump).stderr.String(), "file exists")

@@ -22,11 +22,13 @@ type calls struct {
 	mu      sync.Mutex
 	closing bool
 	live    map[*call]bool
+	served  map[string]uint64 // calls so far, by the full names of their methods
 	running sync.WaitGroup
 }
 
 // call is a request that is being served.
 type call struct {
+	method    string
 	operation string
 	peer      string
 	started   time.Time
@@ -42,7 +44,9 @@ type report struct {
 	age                            time.Duration
 }
 
-func newCalls(limit time.Duration) *calls { return &calls{limit: limit, live: map[*call]bool{}} }
+func newCalls(limit time.Duration) *calls {
+	return &calls{limit: limit, live: map[*call]bool{}, served: map[string]uint64{}}
+}
 
 type callKey struct{}
 
@@ -66,7 +70,7 @@ func waiting(ctx context.Context, what string) {
 
 // enter notes a new call. The function it returns ends the call.
 func (c *calls) enter(ctx context.Context, method string) (context.Context, func(), error) {
-	l := &call{operation: path.Base(method), started: time.Now()}
+	l := &call{method: method, operation: path.Base(method), started: time.Now()}
 	if p, ok := peer.FromContext(ctx); ok {
 		l.peer = p.Addr.String()
 	}
@@ -76,6 +80,7 @@ func (c *calls) enter(ctx context.Context, method string) (context.Context, func
 		return nil, nil, coda.Errorf(l.operation, coda.Closed, "the server is stopping")
 	}
 	c.live[l] = true
+	c.served[method]++
 	c.running.Add(1)
 	return context.WithValue(ctx, callKey{}, l), func() {
 		c.mu.Lock()
