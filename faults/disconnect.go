@@ -69,7 +69,8 @@ func (d *disconnection) inject(ctx context.Context) error {
 	if err := d.meet(ctx); err != nil {
 		return err
 	}
-	return d.node.Order(ctx, cluster.OrderDisconnect)
+	_, err := d.node.Order(ctx, cluster.OrderDisconnect)
+	return err
 }
 
 // prove asks venus whether it takes a server for being there. The state of its volume tells less: there can be other reasons why it is without one.
@@ -85,7 +86,8 @@ func (d *disconnection) prove(ctx context.Context) (string, error) {
 }
 
 func (d *disconnection) recover(ctx context.Context) error {
-	return d.node.Order(ctx, cluster.OrderReconnect)
+	_, err := d.node.Order(ctx, cluster.OrderReconnect)
+	return err
 }
 
 func (d *disconnection) proveRecovered(ctx context.Context) (string, error) {

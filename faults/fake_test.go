@@ -82,6 +82,7 @@ type fakeNode struct {
 	deafToAll  bool // Order does nothing
 	offended   bool // only the first Order does something
 	orders     int
+	hoards     bool
 	sturdy     bool  // FlipBits does nothing
 	rotten     bool  // bits cannot be flipped back
 	rotError   error // of FlipBits
@@ -213,14 +214,23 @@ func (n *fakeNode) ProbeDisk(ctx context.Context) error {
 }
 
 // Order does as it is told, mostly.
-func (n *fakeNode) Order(_ context.Context, order cluster.Order) error {
+func (n *fakeNode) Order(_ context.Context, order cluster.Order) (said int, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.orders++
-	if !n.deafToAll && (!n.offended || n.orders == 1) {
-		n.alone = order == cluster.OrderDisconnect
+	if n.deafToAll || n.offended && n.orders > 1 && order != cluster.OrderHoard && order != cluster.OrderHoarded {
+		return 0, nil
 	}
-	return nil
+	switch order {
+	case cluster.OrderDisconnect, cluster.OrderReconnect:
+		n.alone = order == cluster.OrderDisconnect
+	case cluster.OrderHoard, cluster.OrderForget:
+		n.hoards = order == cluster.OrderHoard
+	}
+	if n.hoards {
+		return 1, nil
+	}
+	return 0, nil
 }
 
 // Status says whether the node is alone.

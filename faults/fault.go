@@ -63,6 +63,7 @@ func All() []Fault {
 		Pause{Daemon: cluster.Venus},
 		Pause{Daemon: cluster.Codasrv},
 		Disconnect{},
+		HoardWalk{},
 		PowerLoss{Daemon: cluster.Venus},
 		PowerLoss{Daemon: cluster.Codasrv},
 	}

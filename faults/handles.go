@@ -45,8 +45,8 @@ type Node interface {
 	SetLimits(ctx context.Context, limits cluster.Limits) error
 	// Usage says what the node uses of its machine, and where its limits were felt.
 	Usage(ctx context.Context) (cluster.Usage, error)
-	// Order has the client's venus do something, and returns when it has.
-	Order(ctx context.Context, order cluster.Order) error
+	// Order has the client's venus do something, and returns when it has, with the number that it says, where it says one.
+	Order(ctx context.Context, order cluster.Order) (said int, err error)
 	// Status asks the client's venus how it is doing.
 	Status(ctx context.Context) (history.Status, error)
 	// Reach makes a fresh connection through the node's link to a peer and returns nil when the peer's daemon answered on it.

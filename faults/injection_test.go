@@ -72,6 +72,7 @@ func gentle() []Fault {
 		Bandwidth{},
 		Slicing{},
 		SlowClose{},
+		HoardWalk{},
 		Disk{Slow, cluster.Venus},
 		Disk{Slow, cluster.Codasrv},
 		Disk{Full, cluster.Venus},
@@ -296,6 +297,14 @@ func breakagesOfDaemons() []breakage {
 		{
 			name: "a client that does not reconnect", fault: Disconnect{}, breaks: client(func(n *fakeNode) { n.offended = true }),
 			problem: "healing was not seen: client1 still reaches no server", proven: true,
+		},
+		{
+			name: "a client that hoards nothing", fault: HoardWalk{}, breaks: client(func(n *fakeNode) { n.deafToAll = true }),
+			problem: "no effect was seen: a walk of client1 found nothing to hoard", healed: true,
+		},
+		{
+			name: "a client that goes on hoarding", fault: HoardWalk{}, breaks: client(func(n *fakeNode) { n.offended = true }),
+			problem: "healing was not seen: client1 still hoards everything", proven: true,
 		},
 		{
 			name: "a bit that cannot be flipped", fault: FlipBit{}, breaks: server(func(n *fakeNode) { n.rotError = errors.New("no contents") }),

@@ -77,12 +77,16 @@ func (c *Client) Status(ctx context.Context) (history.Status, error) {
 	return status, nil
 }
 
-// Order has the node's daemon do what a person on the machine can tell it, and returns when it has. The error is ErrNotHere, or why it does not.
-func (c *Client) Order(ctx context.Context, order string) error {
+// Order has the node's daemon do what a person on the machine can tell it, and returns when it has, with the number that it says, where it says one. The error
+// is ErrNotHere, or why it does not.
+func (c *Client) Order(ctx context.Context, order string) (said int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	_, err := c.agent.Order(ctx, &agentpb.OrderRequest{Order: order})
-	return known(err)
+	reply, err := c.agent.Order(ctx, &agentpb.OrderRequest{Order: order})
+	if err != nil {
+		return 0, known(err)
+	}
+	return int(reply.Said), nil
 }
 
 // Observe describes the node's tree. The error is ErrNotHere, or why it cannot be observed.

@@ -46,7 +46,7 @@ type Hooks struct {
 	// Status asks the node's daemon how it is doing.
 	Status func(ctx context.Context) (history.Status, error)
 	// Order has the node's daemon do what a person on the machine can tell it.
-	Order func(ctx context.Context, order string) error
+	Order func(ctx context.Context, order string) (said int, err error)
 	// Observe describes the node's tree, pending records and conflicts.
 	Observe func(ctx context.Context) (history.Observation, error)
 	// Reach returns nil when a peer's daemon answers on a fresh connection through the node's link to it.

@@ -147,10 +147,11 @@ func (s *service) Order(ctx context.Context, r *agentpb.OrderRequest) (*agentpb.
 	if s.hooks.Order == nil {
 		return nil, errNotHere
 	}
-	if err := s.hooks.Order(ctx, r.Order); err != nil {
+	said, err := s.hooks.Order(ctx, r.Order)
+	if err != nil {
 		return nil, statusOf(err)
 	}
-	return &agentpb.OrderReply{}, nil
+	return &agentpb.OrderReply{Said: int64(said)}, nil
 }
 
 // Observe implements agentpb.AgentServer.

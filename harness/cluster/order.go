@@ -12,19 +12,23 @@ type Order string
 const (
 	OrderDisconnect Order = "disconnect" // act as if no server could be reached
 	OrderReconnect  Order = "reconnect"  // act no longer so
+	OrderHoard      Order = "hoard"      // have everything at hand, and fetch what is missing; it says of how many objects that is so
+	OrderForget     Order = "forget"     // do no longer so
+	OrderHoarded    Order = "hoarded"    // say whether everything is to be at hand: 1 or 0
 )
 
 // Ordered is what an Agent has besides whose daemon takes orders: that of a client of ours.
 type Ordered interface {
-	// Order returns when the daemon has done what it was told.
-	Order(ctx context.Context, order string) error
+	// Order returns when the daemon has done what it was told, and gives the number that it says, where it says one.
+	Order(ctx context.Context, order string) (said int, err error)
 }
 
-// Order has the client's daemon do something, and returns when it has.
-func (n *Node) Order(ctx context.Context, order Order) error {
+// Order has the client's daemon do something, and returns when it has, with the number that it says, where it says one.
+func (n *Node) Order(ctx context.Context, order Order) (said int, err error) {
 	ordered, ok := n.agent.(Ordered)
 	if !ok {
-		return fmt.Errorf("nobody on %s takes orders", n.Name())
+		return 0, fmt.Errorf("nobody on %s takes orders", n.Name())
 	}
-	return n.doing(ordered.Order(ctx, string(order)), "having venus %s on %s", order)
+	said, err = ordered.Order(ctx, string(order))
+	return said, n.doing(err, "having venus %s on %s", order)
 }

@@ -894,6 +894,7 @@ func (x *OrderRequest) GetOrder() string {
 
 type OrderReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Said          int64                  `protobuf:"varint,1,opt,name=said,proto3" json:"said,omitempty"` // a number, where the daemon says one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -926,6 +927,13 @@ func (x *OrderReply) ProtoReflect() protoreflect.Message {
 // Deprecated: Use OrderReply.ProtoReflect.Descriptor instead.
 func (*OrderReply) Descriptor() ([]byte, []int) {
 	return file_agent_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *OrderReply) GetSaid() int64 {
+	if x != nil {
+		return x.Said
+	}
+	return 0
 }
 
 type StatusRequest struct {
@@ -2173,9 +2181,10 @@ const file_agent_proto_rawDesc = "" +
 	"\x04load\x18\x02 \x01(\fH\x00R\x04loadB\x06\n" +
 	"\x04part\"$\n" +
 	"\fOrderRequest\x12\x14\n" +
-	"\x05order\x18\x01 \x01(\tR\x05order\"\f\n" +
+	"\x05order\x18\x01 \x01(\tR\x05order\" \n" +
 	"\n" +
-	"OrderReply\"\x0f\n" +
+	"OrderReply\x12\x12\n" +
+	"\x04said\x18\x01 \x01(\x03R\x04said\"\x0f\n" +
 	"\rStatusRequest\"%\n" +
 	"\vStatusReply\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\fR\x06status\"\x1a\n" +

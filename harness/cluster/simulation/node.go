@@ -72,7 +72,9 @@ func (n *node) Status(ctx context.Context) (history.Status, error) {
 }
 
 // Order implements cluster.Ordered.
-func (n *node) Order(ctx context.Context, order string) error { return n.software.Order(ctx, order) }
+func (n *node) Order(ctx context.Context, order string) (said int, err error) {
+	return n.software.Order(ctx, order)
+}
 
 // Observe implements cluster.Agent.
 func (n *node) Observe(ctx context.Context) (history.Observation, error) {

@@ -20,7 +20,7 @@ type Software interface {
 	// Status asks the node's daemon how it is doing.
 	Status(ctx context.Context) (history.Status, error)
 	// Order has the node's daemon do what a person on the machine can tell it.
-	Order(ctx context.Context, order string) error
+	Order(ctx context.Context, order string) (said int, err error)
 	// Observe describes the node's tree, pending records and conflicts.
 	Observe(ctx context.Context) (history.Observation, error)
 	// Reach returns nil when a peer's daemon answers on a fresh connection through the node's link to it.
