@@ -79,6 +79,7 @@ type fakeNode struct {
 	sound      bool // SetDisk does nothing
 	synced     bool // there is nothing that a loss of power could take
 	alone      bool // it was told to disconnect
+	locked     int  // volumes that it was told to lock
 	deafToAll  bool // Order does nothing
 	offended   bool // only the first Order does something
 	orders     int
@@ -217,6 +218,9 @@ func (n *fakeNode) ProbeDisk(ctx context.Context) error {
 func (n *fakeNode) Order(_ context.Context, order cluster.Order) (said int, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if order == cluster.OrderLocked {
+		return n.locked, nil
+	}
 	n.orders++
 	if n.deafToAll || n.offended && n.orders > 1 && order != cluster.OrderHoard && order != cluster.OrderHoarded {
 		return 0, nil
@@ -226,6 +230,10 @@ func (n *fakeNode) Order(_ context.Context, order cluster.Order) (said int, err 
 		n.alone = order == cluster.OrderDisconnect
 	case cluster.OrderHoard, cluster.OrderForget:
 		n.hoards = order == cluster.OrderHoard
+	case cluster.OrderLockVolumes:
+		n.locked = 1
+	case cluster.OrderUnlockVolumes:
+		n.locked = 0
 	}
 	if n.hoards {
 		return 1, nil

@@ -64,6 +64,7 @@ func All() []Fault {
 		Pause{Daemon: cluster.Codasrv},
 		Disconnect{},
 		HoardWalk{},
+		VolumeLock{},
 		PowerLoss{Daemon: cluster.Venus},
 		PowerLoss{Daemon: cluster.Codasrv},
 	}

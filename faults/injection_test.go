@@ -307,6 +307,14 @@ func breakagesOfDaemons() []breakage {
 			problem: "healing was not seen: client1 still hoards everything", proven: true,
 		},
 		{
+			name: "volumes that are not locked", fault: VolumeLock{}, breaks: server(func(n *fakeNode) { n.deafToAll = true }),
+			problem: "no effect was seen: no volume of server1 is locked", healed: true,
+		},
+		{
+			name: "volumes that stay locked", fault: VolumeLock{}, breaks: server(func(n *fakeNode) { n.offended = true }),
+			problem: "healing was not seen: 1 volumes of server1 are still locked", proven: true,
+		},
+		{
 			name: "a bit that cannot be flipped", fault: FlipBit{}, breaks: server(func(n *fakeNode) { n.rotError = errors.New("no contents") }),
 			problem: "injecting: no contents", healed: true,
 		},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/system/coda"
@@ -57,9 +58,92 @@ func oneIf(is bool) int {
 	return 0
 }
 
+// volumeKeeper is a codasrv that can be told to lock volumes.
+type volumeKeeper interface {
+	// volumes says for each volume whether it is locked.
+	volumes(ctx context.Context) (map[string]bool, error)
+	lock(ctx context.Context, volume string, locked bool) error
+}
+
+// orderServer has a codasrv do what volutil could tell it, and gives the number of volumes that are locked then.
+func orderServer(ctx context.Context, server volumeKeeper, order string) (locked int, err error) {
+	volumes, err := server.volumes(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for name := range volumes {
+		switch cluster.Order(order) {
+		case cluster.OrderLockVolumes, cluster.OrderUnlockVolumes:
+			lock := cluster.Order(order) == cluster.OrderLockVolumes
+			volumes[name] = lock
+			err = errors.Join(err, persist(ctx, func() error { return server.lock(ctx, name, lock) }))
+		case cluster.OrderLocked:
+		default:
+			return 0, fmt.Errorf("no order %q", order)
+		}
+		locked += oneIf(volumes[name])
+	}
+	return locked, err
+}
+
+// newServer is how long to wait for a server that has not heard from the others yet.
+const newServer = 100 * time.Millisecond
+
+// persist asks again as long as the answer is that the server is busy.
+func persist(ctx context.Context, ask func() error) error {
+	for {
+		err := wire.FromError("order", ask())
+		if coda.KindOf(err) != coda.Busy || err == nil {
+			return err
+		}
+		select {
+		case <-time.After(newServer):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+func (c codasrvAt) volumes(ctx context.Context) (map[string]bool, error) {
+	reply, err := c.client.Volumes(ctx, &controlpb.VolumesRequest{})
+	locked := map[string]bool{}
+	for _, v := range reply.GetVolumes() {
+		locked[v.Name] = v.Locked
+	}
+	return locked, err
+}
+
+func (c codasrvAt) lock(ctx context.Context, volume string, locked bool) error {
+	change := controlpb.VolumeChange_VOLUME_CHANGE_UNLOCK
+	if locked {
+		change = controlpb.VolumeChange_VOLUME_CHANGE_LOCK
+	}
+	_, err := c.client.Volumes(ctx, &controlpb.VolumesRequest{Change: change, Name: volume})
+	return err
+}
+
+func (c codasrvHere) volumes(context.Context) (map[string]bool, error) {
+	locked := map[string]bool{}
+	for _, v := range c.server.Volumes() {
+		locked[v.Name] = v.Locked
+	}
+	return locked, nil
+}
+
+func (c codasrvHere) lock(ctx context.Context, volume string, locked bool) error {
+	return c.server.LockVolume(ctx, volume, locked)
+}
+
 // Order implements simulation.Software.
-func (s *simulatedServer) Order(context.Context, string) (said int, err error) {
-	return 0, errors.New("a server takes no orders")
+func (s *simulatedServer) Order(ctx context.Context, order string) (said int, err error) {
+	server, err := s.alive()
+	if err != nil {
+		return 0, err
+	}
+	if err := s.life.Running(ctx); err != nil {
+		return 0, err
+	}
+	return orderServer(ctx, codasrvHere{server}, order)
 }
 
 // Order implements simulation.Software.

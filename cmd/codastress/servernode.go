@@ -70,6 +70,9 @@ func (n *node) serverHooks() (agent.Hooks, error) {
 			return n.reachPeer(ctx, peer)
 		},
 		Ready: func(ctx context.Context, _ string) error { return n.reach(ctx, n.Name, n.Codasrv) },
+		Order: func(ctx context.Context, order string) (int, error) {
+			return orderServer(ctx, codasrvAt{control}, order)
+		},
 		Evidence: func(ctx context.Context, _ string) (map[string][]byte, error) {
 			state, err := control.State(ctx, &controlpb.StateRequest{})
 			return n.evidence(ctx, cluster.Codasrv, state.GetText(), err)

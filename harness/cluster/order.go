@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Order is what a person on a client has its daemon do.
+// Order is what a person on a node has its daemon do.
 type Order string
 
 // The orders.
@@ -15,20 +15,24 @@ const (
 	OrderHoard      Order = "hoard"      // have everything at hand, and fetch what is missing; it says of how many objects that is so
 	OrderForget     Order = "forget"     // do no longer so
 	OrderHoarded    Order = "hoarded"    // say whether everything is to be at hand: 1 or 0
+
+	OrderLockVolumes   Order = "lock-volumes"   // refuse what clients change in any volume; it says how many are locked
+	OrderUnlockVolumes Order = "unlock-volumes" // refuse it no longer; it says the same
+	OrderLocked        Order = "locked"         // say how many volumes are locked
 )
 
-// Ordered is what an Agent has besides whose daemon takes orders: that of a client of ours.
+// Ordered is what an Agent has besides whose daemon takes orders: that of a client or server of ours.
 type Ordered interface {
 	// Order returns when the daemon has done what it was told, and gives the number that it says, where it says one.
 	Order(ctx context.Context, order string) (said int, err error)
 }
 
-// Order has the client's daemon do something, and returns when it has, with the number that it says, where it says one.
+// Order has the node's daemon do something, and returns when it has, with the number that it says, where it says one.
 func (n *Node) Order(ctx context.Context, order Order) (said int, err error) {
 	ordered, ok := n.agent.(Ordered)
 	if !ok {
 		return 0, fmt.Errorf("nobody on %s takes orders", n.Name())
 	}
 	said, err = ordered.Order(ctx, string(order))
-	return said, n.doing(err, "having venus %s on %s", order)
+	return said, n.doing(err, "having the daemon %s on %s", order)
 }

@@ -3,6 +3,7 @@ package vice
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -73,6 +74,9 @@ func (s *Server) look(ctx context.Context, find func(*locations) *Location) (*Lo
 	}
 	return v, nil
 }
+
+// Volumes lists the volumes, by their ids.
+func (s *Server) Volumes() []Location { return slices.Clone(s.locations.Load().volumes) }
 
 // CreateVolume makes a volume on all servers. Its root has an ACL, or that of the configuration where root is "". Like everything that changes volumes it is
 // done on the server in slot 0, and is durable there when it returns; the others are told, and those that cannot be reached ask later.
