@@ -18,10 +18,7 @@ func (s *Server) adopt(ctx context.Context, t *transaction, batch wire.Batch, up
 	if err != nil || !ok {
 		return a, false, err
 	}
-	row := replayRow{last: batch.Last, first: batch.First}
-	for _, n := range held.refused {
-		row.refusals = append(row.refusals, coda.Refusal{Number: n, Kind: coda.Conflict, Why: "another replica has refused it"})
-	}
+	row := replayRow{last: batch.Last, first: batch.First, refusals: held.refusals()}
 	var fids []coda.Fid
 	for _, o := range held.objects {
 		fids = append(fids, o.fid)

@@ -104,8 +104,35 @@ func (s *Server) forget(ctx context.Context, ids []batchID) error {
 				left = append(left, b)
 			}
 		}
-		return errors.Join(a.drop(newKnowledge(gone), newKnowledge(left)), a.compareLater(gone))
+		return errors.Join(a.drop(newKnowledge(gone), newKnowledge(left)), a.compareLater(gone), a.remember(gone))
 	})
+}
+
+// remember notes that batches that are being forgotten were answered, by another replica where not by this one. A client sends a batch when those before it
+// were answered by somebody; but what it has sent to this replica may still be on its way, and would be taken for new otherwise.
+func (a *amendment) remember(gone []*heldBatch) error {
+	type author struct {
+		volume uint32
+		client coda.ClientID
+	}
+	last := map[author]*heldBatch{}
+	for _, b := range gone {
+		by := author{b.volume, b.client}
+		if last[by] == nil || last[by].last < b.last {
+			last[by] = b
+		}
+	}
+	var errs []error
+	for by, b := range last {
+		row, err := getReplay(a.base, by.volume, by.client)
+		if err != nil || row.last >= b.last {
+			errs = append(errs, err)
+			continue
+		}
+		row = replayRow{last: b.last, first: b.first, refusals: b.refusals()}
+		errs = append(errs, a.batch.Set(replayKey(by.volume, by.client), row.encode(), nil))
+	}
+	return errors.Join(errs...)
 }
 
 // drop deletes the rows that hang on batches that go and not on one of those that are left.

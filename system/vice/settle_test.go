@@ -181,3 +181,47 @@ func TestAStateFromBeforeAnUpdateDoesNotUndoIt(t *testing.T) {
 		require.Equal(t, clients[0].Status(root).Digest, clients[1].Status(root).Digest)
 	}
 }
+
+// What is on its way to a replica until all have settled it by themselves is not taken for new when it arrives.
+func TestABatchThatArrivesAfterAllHaveForgottenIt(t *testing.T) {
+	servers := vicetest.StartReplicas(t, 3, unhurried)
+	clients := clientsOf(servers, 1)
+	first := clients[0].Log()
+	dir := first.MakeDirectory(clients[0].Root, "dir")
+	kept, refused := clients[0].Log(), clients[0].Log()
+	for _, c := range clients {
+		first.At(c).Apply()
+		first.At(c).COP2(0, 1, 2)
+	}
+	kept.Add(coda.SetAttributes{Fid: dir, Mode: new(uint32(0o700))})
+	refused.Add(coda.Remove{Parent: dir, Name: "nothing", Fid: clients[0].NewFid(coda.File)})
+	for _, log := range []*vicetest.Log{kept, refused} {
+		for _, c := range clients[:2] {
+			_, err := log.At(c).Send()
+			require.NoError(t, err)
+			log.At(c).COP2(0, 1)
+		}
+	}
+	resolve(t, clients[0], 7)
+	settleAll(t, servers)
+	before := servers[2].Tree()
+	again, err := kept.At(clients[2]).Send()
+	require.NoError(t, err)
+	require.Equal(t, kept.Records[0].Number, again.Done)
+	require.Equal(t, before, servers[2].Tree())
+	require.Zero(t, servers[2].Vice().Unsettled())
+	servers[2].Kill()
+	servers[2].Start()
+	clients[2].Reconnect()
+	_, err = kept.At(clients[2]).Send()
+	require.NoError(t, err)
+	require.Equal(t, before, servers[2].Tree())
+	next := clients[0].Log()
+	next.Add(coda.SetAttributes{Fid: dir, Mode: new(uint32(0o711))})
+	for _, c := range clients {
+		next.At(c).Apply()
+		next.At(c).COP2(0, 1, 2)
+	}
+	settleAll(t, servers)
+	requireEqual(t, servers)
+}

@@ -30,6 +30,14 @@ type batchRow struct {
 	objects    []batchObject
 }
 
+// refusals are the answers to the records that were refused, as far as is known of a batch that another replica has answered.
+func (b *batchRow) refusals() (list []coda.Refusal) {
+	for _, n := range b.refused {
+		list = append(list, coda.Refusal{Number: n, Kind: coda.Conflict, Why: "another replica has refused it"})
+	}
+	return list
+}
+
 // batchObject is what a batch did to an object.
 type batchObject struct {
 	fid     coda.Fid
