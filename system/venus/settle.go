@@ -326,7 +326,9 @@ func (a *settlement) settled(o *object, list []outcome, newest *outcome) coda.St
 		return status
 	}
 	base := o.base()
-	if slices.ContainsFunc(list, func(c outcome) bool {
+	// Replicas that have the same updates may count them differently, so that counts alone do not tell that somebody has changed a directory meanwhile.
+	justThis := status.Kind == coda.Directory && a.digests[o.fid] == status.Digest
+	if !justThis && slices.ContainsFunc(list, func(c outcome) bool {
 		s := c.changed.Status
 		return s.Version.Compare(base.Version) == coda.Submissive || s.Kind == coda.Directory && s.Digest != base.Digest && o.passed(s.Digest)
 	}) {
