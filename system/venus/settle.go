@@ -280,7 +280,8 @@ func (a *settlement) takeOutcomes(o *object, list []outcome) {
 		newest = &list[0]
 	}
 	c := newest.changed
-	status := a.settled(o, list, newest)
+	status, sure := a.settled(o, list, newest)
+	clear = clear && sure
 	if o.fid.IsDirectory() && !a.ahead[o.fid] {
 		switch {
 		case c.Before.IsZero() && !o.known():
@@ -315,28 +316,33 @@ func (a *settlement) takeOutcomes(o *object, list []outcome) {
 	}
 }
 
-// settled is what an object is after the second phase of the batch, as far as is known: what others have done on top of it may be known already.
-func (a *settlement) settled(o *object, list []outcome, newest *outcome) coda.Status {
-	status := newest.changed.Status
+// settled is what an object is after the second phase of the batch, as far as is known: what others have done on top of it may be known already. It is not sure
+// where the batch has changed just what was known, and counts say that others have changed something that has no store id, such as the number of names.
+func (a *settlement) settled(o *object, list []outcome, newest *outcome) (status coda.Status, sure bool) {
+	status = newest.changed.Status
 	if !a.v.group.replicated() {
-		return status
+		return status, true
 	}
 	status.Version = newest.settled
 	if !o.known() {
-		return status
+		return status, true
 	}
 	base := o.base()
-	// Replicas that have the same updates may count them differently, so that counts alone do not tell that somebody has changed a directory meanwhile.
-	justThis := status.Kind == coda.Directory && a.digests[o.fid] == status.Digest
+	// Replicas that have the same updates may count them differently, so that counts alone do not tell that somebody has changed the object meanwhile.
+	justThis := newest.changed.Before.WeaklyEqual(base.Version)
+	sure = !justThis || newest.changed.Before.Slots == base.Version.Slots
+	if status.Kind == coda.Directory {
+		justThis, sure = a.digests[o.fid] == status.Digest, true
+	}
 	if !justThis && slices.ContainsFunc(list, func(c outcome) bool {
 		s := c.changed.Status
 		return s.Version.Compare(base.Version) == coda.Submissive || s.Kind == coda.Directory && s.Digest != base.Digest && o.passed(s.Digest)
 	}) {
 		base.Version = allCounted(base.Version, status.Version)
-		return base
+		return base, true
 	}
 	status.Version = allCounted(status.Version, base.Version)
-	return status
+	return status, sure
 }
 
 // follows reports whether a batch has changed just what was cached of a directory.
