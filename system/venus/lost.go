@@ -47,6 +47,7 @@ func (v *Venus) settleLost(ctx context.Context) error {
 			v.rethread(t, v.object(op.Fid), r.Number, op.Base)
 		}
 		v.detach(t, r)
+		v.shortened()
 		if err := v.done(t); err != nil {
 			return err
 		}

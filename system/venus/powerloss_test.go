@@ -331,3 +331,46 @@ func TestWritingToContentsThatALossOfPowerTook(t *testing.T) {
 	}
 	require.Positive(t, damaged, "no loss of power has left the length without the contents")
 }
+
+// slowConn takes its time for what arrives.
+type slowConn struct{ net.Conn }
+
+// Read reads what has been on its way.
+func (c slowConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	time.Sleep(50 * time.Millisecond)
+	return n, err
+}
+
+// Who waits for the log hears that there is nothing left of it, also where its last record was a store that a loss of power took.
+func TestForcedWhileTheOnlyStoreIsLost(t *testing.T) {
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			d := &doomed{s: vicetest.Start(t), disk: simdisk.New()}
+			d.client = startIn(t, "cache", d.s, d.use)
+			d.warm()
+			d.write("old", "old")
+			d.settle()
+			require.NoError(t, d.Sync(t.Context()))
+			d.deaf.Store(true)
+			d.write("old", "never synced")
+			time.Sleep(time.Second)
+			require.NotZero(t, d.Volume().LogRecords)
+			left := d.disk.LosePower(rand.New(rand.NewPCG(seed, 0)))
+			d.stop()
+			again := startIn(t, "cache", d.s, func(c *venus.Config) {
+				c.Disk, c.Boot, c.Timing = left, "next", venus.Timing{}
+				c.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+					conn, err := d.s.Dial(ctx, address)
+					return slowConn{conn}, err
+				}
+			})
+			again.await(true)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			remaining, err := again.ForceReintegrate(ctx)
+			require.NoError(t, err, "seed %d: %s", seed, again.State())
+			require.Zero(t, remaining)
+		})
+	}
+}

@@ -63,6 +63,11 @@ func (v *Venus) conclude(batch []*record, common agreement) {
 	v.frozen = frozen{}
 	v.eased()
 	v.answered = batch[len(batch)-1].Number
+	v.shortened()
+}
+
+// shortened has those look again who wait for records to leave the log. v.mu is held.
+func (v *Venus) shortened() {
 	close(v.settled)
 	v.settled = make(chan struct{})
 }
