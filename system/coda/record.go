@@ -1,7 +1,5 @@
 package coda
 
-import "slices"
-
 // Record is one entry of the client modify log. The records of one client have rising numbers, with gaps where records were
 // cancelled; {client, Number} is the StoreID of the update.
 type Record struct {
@@ -176,28 +174,26 @@ func (o SetACL) Target() Fid { return o.Fid }
 
 // Volume is the volume that an operation is about; false where it names objects of several, which no operation can be about.
 func Volume(o Operation) (volume uint32, ok bool) {
-	var others []Fid
+	volume = o.Target().Volume
 	switch o := o.(type) {
 	case Create:
-		others = append(others, o.Parent)
+		ok = o.Parent.Volume == volume
 	case MakeDirectory:
-		others = append(others, o.Parent)
+		ok = o.Parent.Volume == volume
 	case MakeSymlink:
-		others = append(others, o.Parent)
+		ok = o.Parent.Volume == volume
 	case Link:
-		others = append(others, o.Parent)
+		ok = o.Parent.Volume == volume
 	case Remove:
-		others = append(others, o.Parent)
+		ok = o.Parent.Volume == volume
 	case RemoveDirectory:
-		others = append(others, o.Parent)
+		ok = o.Parent.Volume == volume
 	case Rename:
-		others = append(others, o.FromParent, o.ToParent)
-		if !o.Replaced.IsZero() {
-			others = append(others, o.Replaced)
-		}
+		ok = o.FromParent.Volume == volume && o.ToParent.Volume == volume && (o.Replaced.IsZero() || o.Replaced.Volume == volume)
+	default:
+		ok = true
 	}
-	volume = o.Target().Volume
-	return volume, !slices.ContainsFunc(others, func(f Fid) bool { return f.Volume != volume })
+	return volume, ok
 }
 
 func (Store) operation()           {}

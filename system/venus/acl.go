@@ -93,7 +93,7 @@ func (v *Venus) reached(ctx context.Context, c *call, f coda.Fid) (*object, erro
 		state, changed := v.group.state, v.group.changed
 		v.mu.Unlock()
 		if state == linkDown {
-			return nil, c.fail(coda.TimedOut, "an ACL is changed on the servers, and none is in reach")
+			return nil, c.fail(coda.TimedOut, "this is done on the servers, and none is in reach")
 		}
 		if err := c.wait(ctx, changed, "the server"); err != nil {
 			return nil, err

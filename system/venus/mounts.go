@@ -220,16 +220,6 @@ func (v *Venus) concludeNow(ctx context.Context, c *call, t *tx, r *record) erro
 	return connected{v}.await(ctx, c, r)
 }
 
-// logOf is how many records of the log are about a volume. v.mu is held.
-func (v *Venus) logOf(volume uint32) (records int) {
-	for r := v.log.head; r != nil; r = r.next {
-		if volumeOf(r.Record) == volume {
-			records++
-		}
-	}
-	return records
-}
-
 // MountedVolume is a volume that was seen mounted.
 type MountedVolume struct {
 	Name       string
@@ -242,10 +232,17 @@ type MountedVolume struct {
 func (v *Venus) MountedVolumes() []MountedVolume {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	var list []MountedVolume
+	if len(v.mounts) == 0 {
+		return nil
+	}
+	records := map[uint32]int{}
+	for r := v.log.head; r != nil; r = r.next {
+		records[volumeOf(r.Record)]++
+	}
+	list := make([]MountedVolume, 0, len(v.mounts))
 	for name, at := range v.mounts {
 		path := strings.TrimPrefix(v.pathOf(at.Dir)+"/"+printablePath("", at.Name), "/")
-		list = append(list, MountedVolume{Name: name, ID: at.Volume, Path: path, LogRecords: v.logOf(at.Volume)})
+		list = append(list, MountedVolume{Name: name, ID: at.Volume, Path: path, LogRecords: records[at.Volume]})
 	}
 	slices.SortFunc(list, func(a, b MountedVolume) int { return strings.Compare(a.Path, b.Path) })
 	return list

@@ -190,13 +190,16 @@ func (t *transaction) link(r coda.Record, o coda.Link) error {
 		return err
 	}
 	v, err := t.existing(o.Fid)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case v.status.Inconsistent:
+	}
+	if v.status.Inconsistent {
 		return consistent(v)
-	case t.permitMount(v.status) != nil:
-		return t.permitMount(v.status)
+	}
+	if err := t.permitMount(v.status); err != nil {
+		return err
+	}
+	switch {
 	case v.status.Kind == coda.Directory:
 		return refuse(coda.IsDirectory, "%v", o.Fid)
 	case v.status.Parent != o.Parent:

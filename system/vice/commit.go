@@ -108,9 +108,7 @@ func (s *Server) write(t *transaction, row replayRow, session uint64, answer *wi
 
 // made publishes a durable transaction and removes the contents that are not needed any more.
 func (s *Server) made(t *transaction, session uint64, answer *wire.Answer, up *uploads, taken map[uint64]upload, garbage []upload) {
-	for _, o := range t.vnodes {
-		s.used.change(o.before, o.now)
-	}
+	s.used.changed(t)
 	s.retire(garbage, func() {
 		changed := t.rightsChanged()
 		opened := changed && s.restricted.CompareAndSwap(false, true)

@@ -126,7 +126,7 @@ func (w *treeWalk) volume(path string, id uint32) error {
 }
 
 // mounted gives the volume that a mount link leads to, nil where it leads to none.
-func (w *treeWalk) mounted(s coda.Status) *Location {
+func (w *treeWalk) mounted(s coda.Status) *Volume {
 	name, ok := coda.MountedVolume(s.Target)
 	if !ok {
 		return nil

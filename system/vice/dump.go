@@ -66,7 +66,7 @@ func (d *dump) put(part *dumppb.Part) error {
 	return err
 }
 
-func (d *dump) volume(l Location) error {
+func (d *dump) volume(l Volume) error {
 	root, err := getVnode(d.view, coda.RootFid(l.ID))
 	if err == nil && root == nil {
 		err = coda.Errorf("read the root", coda.NotFound, "the volume has just been purged")

@@ -10,8 +10,8 @@ import (
 	"github.com/codastress/codastress/system/coda"
 )
 
-// Location is what the servers know of a volume, and say to everybody who asks for it.
-type Location struct {
+// Volume is what the servers know of a volume, and say to everybody who asks for it.
+type Volume struct {
 	ID      uint32
 	Name    string
 	RootACL coda.ACL // that its root had when it was made
@@ -29,7 +29,7 @@ type Quota struct {
 // place, made by the server in slot 0, and the one with the larger version is the newer one.
 type locations struct {
 	version uint64
-	volumes []Location // by rising ids; the first one that was made, from the configuration, has rootVolume
+	volumes []Volume // by rising ids; the first one that was made, from the configuration, has rootVolume
 }
 
 const (
@@ -38,23 +38,23 @@ const (
 )
 
 // find gives the volume with an id, nil for none.
-func (l *locations) find(id uint32) *Location {
-	if i, ok := slices.BinarySearchFunc(l.volumes, id, func(v Location, id uint32) int { return cmp.Compare(v.ID, id) }); ok {
+func (l *locations) find(id uint32) *Volume {
+	if i, ok := slices.BinarySearchFunc(l.volumes, id, func(v Volume, id uint32) int { return cmp.Compare(v.ID, id) }); ok {
 		return &l.volumes[i]
 	}
 	return nil
 }
 
 // named gives the volume with a name, nil for none.
-func (l *locations) named(name string) *Location {
-	if i := slices.IndexFunc(l.volumes, func(v Location) bool { return v.Name == name }); i >= 0 {
+func (l *locations) named(name string) *Volume {
+	if i := slices.IndexFunc(l.volumes, func(v Volume) bool { return v.Name == name }); i >= 0 {
 		return &l.volumes[i]
 	}
 	return nil
 }
 
 // existing finds a volume that must be there.
-func (l *locations) existing(name string) (*Location, error) {
+func (l *locations) existing(name string) (*Volume, error) {
 	if v := l.named(name); v != nil {
 		return v, nil
 	}
@@ -84,8 +84,8 @@ func (l *locations) create(name string, root coda.ACL, entropy io.Reader) (*loca
 		}
 	}
 	next := l.next()
-	next.volumes = append(next.volumes, Location{ID: binary.BigEndian.Uint32(id[:]), Name: name, RootACL: root})
-	slices.SortFunc(next.volumes, func(a, b Location) int { return cmp.Compare(a.ID, b.ID) })
+	next.volumes = append(next.volumes, Volume{ID: binary.BigEndian.Uint32(id[:]), Name: name, RootACL: root})
+	slices.SortFunc(next.volumes, func(a, b Volume) int { return cmp.Compare(a.ID, b.ID) })
 	return next, nil
 }
 
@@ -99,12 +99,12 @@ func (l *locations) purge(name string) (*locations, error) {
 		return nil, coda.Errorf("purge volume", coda.Invalid, "%q is the one at the root", name)
 	}
 	next := l.next()
-	next.volumes = slices.DeleteFunc(next.volumes, func(v Location) bool { return v.Name == name })
+	next.volumes = slices.DeleteFunc(next.volumes, func(v Volume) bool { return v.Name == name })
 	return next, nil
 }
 
 // change gives a database in which something else is said of a volume.
-func (l *locations) change(name string, change func(*Location)) (*locations, error) {
+func (l *locations) change(name string, change func(*Volume)) (*locations, error) {
 	next := l.next()
 	v, err := next.existing(name)
 	if err != nil {
@@ -117,7 +117,10 @@ func (l *locations) change(name string, change func(*Location)) (*locations, err
 // newer reports whether l takes the place of another one. Of two with the same version, which only a server in slot 0 can make that has lost its disk right
 // after it had told one other, all servers choose the same.
 func (l *locations) newer(than *locations) bool {
-	return cmp.Or(cmp.Compare(l.version, than.version), bytes.Compare(l.encode(), than.encode())) > 0
+	if l.version != than.version {
+		return l.version > than.version
+	}
+	return bytes.Compare(l.encode(), than.encode()) > 0
 }
 
 func (l *locations) encode() []byte {
@@ -142,7 +145,7 @@ func decodeLocations(b []byte) (*locations, error) {
 	l := &locations{version: r.number()}
 	names := map[string]bool{}
 	for n := r.number(); n > 0 && r.err == nil; n-- {
-		v := Location{ID: r.number32(), Name: r.string(), RootACL: r.acl(), Quota: Quota{Bytes: r.number(), Objects: r.number()}, Locked: r.byte() != 0}
+		v := Volume{ID: r.number32(), Name: r.string(), RootACL: r.acl(), Quota: Quota{Bytes: r.number(), Objects: r.number()}, Locked: r.byte() != 0}
 		if _, err := coda.DecodeACL([]byte(v.RootACL)); r.err != nil || err != nil || v.ID == 0 || names[v.Name] || coda.ValidName(v.Name) != nil ||
 			len(l.volumes) > 0 && l.volumes[len(l.volumes)-1].ID >= v.ID {
 			r.err = errRow

@@ -77,7 +77,7 @@ func (r Replication) firstNumber(store coda.ClientID) uint64 {
 }
 
 // rootStore is the store id that the root of a volume has when it is made: the same on all servers.
-func rootStore(v Location) coda.StoreID {
+func rootStore(v Volume) coda.StoreID {
 	sum := sha256.Sum256(fmt.Appendf(nil, "root of %s, %x", v.Name, v.ID))
 	return coda.StoreID{Client: coda.ClientID(sum[:16]), Number: 1}
 }

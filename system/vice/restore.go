@@ -48,7 +48,7 @@ func (s *Server) Restore(ctx context.Context, volume string, from io.Reader) (Re
 // finishRestore gives a volume that is whole to clients.
 func (s *Server) finishRestore(ctx context.Context, name string, q Quota) error {
 	return s.changeVolumes(ctx, func(l *locations) (*locations, error) {
-		return l.change(name, func(v *Location) { v.Quota, v.Locked = q, false })
+		return l.change(name, func(v *Volume) { v.Quota, v.Locked = q, false })
 	})
 }
 

@@ -96,7 +96,7 @@ func FuzzRows(f *testing.F) {
 	f.Add((&vnode{status: coda.Status{Fid: coda.NewFid(7, 2, coda.Symlink), Kind: coda.Symlink, Target: "x"}}).encode())
 	f.Add(replayRow{last: 1, first: 1, refusals: []coda.Refusal{{Number: 1, Kind: 1}}, changed: make([]replayChanged, 1)}.encode())
 	f.Add(batchRow{refused: []uint64{1, 2}, objects: []batchObject{{fid: coda.RootFid(7), owed: 2, count: 1, numbers: []uint64{3}}}}.encode())
-	f.Add((&locations{version: 3, volumes: []Location{{ID: rootVolume, Name: "home", Quota: Quota{Bytes: 1}}, {ID: 9, Name: "users", Locked: true}}}).encode())
+	f.Add((&locations{version: 3, volumes: []Volume{{ID: rootVolume, Name: "home", Quota: Quota{Bytes: 1}}, {ID: 9, Name: "users", Locked: true}}}).encode())
 	f.Add(unsettledRow{removed: &tombstone{dir: coda.RootFid(7), name: "x"}}.encode())
 	f.Add(compareRow{with: 2, times: 3}.encode())
 	f.Add(nameRow{originDir: coda.RootFid(7), originName: "y"}.encode())

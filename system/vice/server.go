@@ -162,7 +162,7 @@ func (s *Server) recoverVolumes(b *pebble.Batch) error {
 		if l.named(name) != nil {
 			return coda.Errorf("make the volumes", coda.Exists, "%s is there twice", name)
 		}
-		l.volumes = append(l.volumes, Location{ID: rootVolume + uint32(i), Name: name, RootACL: s.cfg.RootACL})
+		l.volumes = append(l.volumes, Volume{ID: rootVolume + uint32(i), Name: name, RootACL: s.cfg.RootACL})
 	}
 	s.locations.Store(l)
 	if s.cfg.Replication.replicated() {
@@ -178,11 +178,12 @@ func (s *Server) recoverVolumes(b *pebble.Batch) error {
 	return b.Set(locationsKey(), l.encode(), nil)
 }
 
-// removeOrphans removes container files that no object refers to, and counts what the volumes have used of their quotas: their batches were not committed, or had not come to removing them.
+// removeOrphans removes container files that no object refers to: their batches were not committed, or had not come to removing them. On the way it
+// counts what the volumes have used of their quotas.
 func (s *Server) removeOrphans(ctx context.Context) error {
 	wanted := map[string]bool{}
 	err := scanVnodes(s.store.db, []byte{vnodePrefix}, func(v *vnode) error {
-		s.used.change(nil, v)
+		s.used.found(v)
 		if v.status.ACL != "" {
 			s.restricted.Store(true)
 		}

@@ -20,7 +20,7 @@ func (s *Server) Probe(context.Context, *vicepb.ProbeRequest) (*vicepb.ProbeRepl
 
 // Volume describes a volume.
 func (s *Server) Volume(ctx context.Context, request *vicepb.VolumeRequest) (*vicepb.VolumeReply, error) {
-	v, err := s.look(ctx, func(l *locations) *Location {
+	v, err := s.look(ctx, func(l *locations) *Volume {
 		if request.Name == "" {
 			return l.find(request.Volume)
 		}
@@ -35,7 +35,7 @@ func (s *Server) Volume(ctx context.Context, request *vicepb.VolumeRequest) (*vi
 	return s.volumeReply(*v), nil
 }
 
-func (s *Server) volumeReply(v Location) *vicepb.VolumeReply {
+func (s *Server) volumeReply(v Volume) *vicepb.VolumeReply {
 	used := s.used.of(v.ID)
 	reply := &vicepb.VolumeReply{
 		Volume: v.ID, Name: v.Name, Root: wire.FidToProto(coda.RootFid(v.ID)),
@@ -48,20 +48,20 @@ func (s *Server) volumeReply(v Location) *vicepb.VolumeReply {
 }
 
 // known gives a volume, and refuses one that there is not.
-func (s *Server) known(ctx context.Context, id uint32) (Location, error) {
-	v, err := s.look(ctx, func(l *locations) *Location { return l.find(id) })
+func (s *Server) known(ctx context.Context, id uint32) (Volume, error) {
+	v, err := s.look(ctx, func(l *locations) *Volume { return l.find(id) })
 	if err == nil && v == nil {
 		err = coda.Errorf("find volume", coda.NotFound, "%x", id)
 	}
 	if err != nil {
-		return Location{}, err
+		return Volume{}, err
 	}
 	return *v, nil
 }
 
 // look finds a volume, nil where there is none. A volume may be new and this server not have heard of it: then the others are asked, and where one of them
 // cannot be reached nobody knows.
-func (s *Server) look(ctx context.Context, find func(*locations) *Location) (*Location, error) {
+func (s *Server) look(ctx context.Context, find func(*locations) *Volume) (*Volume, error) {
 	if v := find(s.locations.Load()); v != nil {
 		return v, nil
 	}
@@ -76,7 +76,7 @@ func (s *Server) look(ctx context.Context, find func(*locations) *Location) (*Lo
 }
 
 // Volumes lists the volumes, by their ids.
-func (s *Server) Volumes() []Location { return slices.Clone(s.locations.Load().volumes) }
+func (s *Server) Volumes() []Volume { return slices.Clone(s.locations.Load().volumes) }
 
 // CreateVolume makes a volume on all servers. Its root has an ACL, or that of the configuration where root is "". Like everything that changes volumes it is
 // done on the server in slot 0, and is durable there when it returns; the others are told, and those that cannot be reached ask later.
@@ -95,14 +95,14 @@ func (s *Server) PurgeVolume(ctx context.Context, name string) error {
 // LockVolume has changes that clients make in a volume refused as busy, or ends that. They keep them and try again.
 func (s *Server) LockVolume(ctx context.Context, name string, locked bool) error {
 	return s.changeVolumes(ctx, func(l *locations) (*locations, error) {
-		return l.change(name, func(v *Location) { v.Locked = locked })
+		return l.change(name, func(v *Volume) { v.Locked = locked })
 	})
 }
 
 // SetQuota bounds what a volume may hold. One that holds more already keeps it.
 func (s *Server) SetQuota(ctx context.Context, name string, q Quota) error {
 	return s.changeVolumes(ctx, func(l *locations) (*locations, error) {
-		return l.change(name, func(v *Location) { v.Quota = q })
+		return l.change(name, func(v *Volume) { v.Quota = q })
 	})
 }
 
@@ -191,7 +191,7 @@ func (s *Server) storeLocations(ctx context.Context, next *locations) error {
 }
 
 // makeRoot makes the root of a volume, the same on all servers.
-func (s *Server) makeRoot(b *pebble.Batch, v Location) error {
+func (s *Server) makeRoot(b *pebble.Batch, v Volume) error {
 	root := vnode{status: coda.Status{Fid: coda.RootFid(v.ID), Kind: coda.Directory, Mode: 0o755, Links: 1, ACL: v.RootACL}}
 	r := s.cfg.Replication
 	for i := range r.replicas() {
@@ -249,15 +249,23 @@ func (u *usages) of(volume uint32) Quota {
 	return Quota{Bytes: uint64(max(g.bytes, 0)), Objects: uint64(max(g.objects, 0))}
 }
 
-// change notes that an object has taken another one's place. Nil stands for none.
-func (u *usages) change(before, now *vnode) {
-	if before == now {
-		return
-	}
+// found notes an object that there is.
+func (u *usages) found(v *vnode) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.add(before, -1)
-	u.add(now, 1)
+	u.add(v, 1)
+}
+
+// changed notes what a transaction has done.
+func (u *usages) changed(t *transaction) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, o := range t.vnodes {
+		if o.before != o.now {
+			u.add(o.before, -1)
+			u.add(o.now, 1)
+		}
+	}
 }
 
 func (u *usages) add(v *vnode, sign int64) {
@@ -284,7 +292,7 @@ func (u *usages) keep(l *locations) {
 }
 
 // within tells a transaction which volume it is in, and what that has used.
-func (t *transaction) within(v Location, used Quota) {
+func (t *transaction) within(v Volume, used Quota) {
 	t.quota, t.used = v.Quota, growth{bytes: int64(used.Bytes), objects: int64(used.Objects)}
 }
 
