@@ -173,7 +173,7 @@ func TestMountsThatGoBackHaveNoSessions(t *testing.T) {
 	dir, source := filepath.Join(runs, "run"), t.TempDir()
 	d := defect{cached: 8 * time.Second}
 	mounts := mountOf(t, source, d) + "," + mountOf(t, source, d)
-	ran := codastress(t, exitFail, clean(t), "run", mixed(t, runs, ", rename-directory: 0"), "--mounts", mounts, "--dir", dir, "--seed", "1", "--consistency", "session")
+	ran := codastress(t, exitFail, clean(t), "run", mixed(t, runs, ", rename-directory: 0, stat: 60, names: 3, fresh: 10"), "--mounts", mounts, "--dir", dir, "--seed", "1", "--consistency", "session")
 	require.Equal(t, "fail", verdicts(t, dir)["own-names"], "%s", ran.said())
 	requireEmpty(t, source)
 }
