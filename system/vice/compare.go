@@ -12,12 +12,11 @@ import (
 
 // What a join raised in a version from a count that did not have everything may be too low, and once the batches are settled nothing but another join
 // would ever tell. So the objects of batches that were joined are remembered, durably and in the commit that forgets the batches, until their versions
-// have been compared with those of each other server.
+// have been compared with those of each other server. A comparison is a join: it may itself give an object another version, of which the others know
+// nothing then. That object is remembered again, and who is behind joins in turn.
 
 // compareLater notes the objects of batches that were joined and are being forgotten.
 func (a *amendment) compareLater(gone []*heldBatch) error {
-	others := slots(1)<<a.replicas - 1
-	others &^= 1 << a.slot
 	noted := map[coda.Fid]bool{}
 	var errs []error
 	for _, b := range gone {
@@ -26,11 +25,17 @@ func (a *amendment) compareLater(gone []*heldBatch) error {
 				continue
 			}
 			noted[o.fid] = true
-			row, _, err := getCompare(a.base, o.fid)
-			errs = append(errs, err, a.batch.Set(compareKey(o.fid), compareRow{with: others, times: row.times + 1}.encode(), nil))
+			errs = append(errs, a.compareWithAll(a.base, a.batch, o.fid))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// compareWithAll puts into a batch of the store that the version of an object is to be compared with those of all other servers.
+func (g ground) compareWithAll(base pebble.Reader, b *pebble.Batch, f coda.Fid) error {
+	others := (slots(1)<<g.replicas - 1) &^ (1 << g.slot)
+	row, _, err := getCompare(base, f)
+	return errors.Join(err, b.Set(compareKey(f), compareRow{with: others, times: row.times + 1}.encode(), nil))
 }
 
 // getCompare reads with whom the version of an object is to be compared; false where with nobody.
@@ -48,7 +53,8 @@ type comparison struct {
 	row compareRow
 }
 
-// compareVersions compares versions with those of another server where that is still to be done, by joining it.
+// compareVersions compares versions with those of another server where that is still to be done, by joining it, and has it join this one where it is
+// behind.
 func (s *Server) compareVersions(ctx context.Context, p *replica) error {
 	list, err := s.comparisons(p.slot)
 	if err != nil {
@@ -59,8 +65,14 @@ func (s *Server) compareVersions(ctx context.Context, p *replica) error {
 		for i, c := range part {
 			fids[i] = c.fid
 		}
-		if err := s.join(ctx, p, fids); err != nil {
+		behind, err := s.joinTelling(ctx, p, fids)
+		if err != nil {
 			return err
+		}
+		if len(behind) > 0 {
+			if err := s.joinedBy(ctx, p, behind); err != nil {
+				return err
+			}
 		}
 		if err := s.compared(ctx, p.slot, part); err != nil {
 			return err

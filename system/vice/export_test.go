@@ -84,7 +84,8 @@ func (s *Server) JoinOutdated(ctx context.Context, slot int, meanwhile func()) e
 		return err
 	}
 	meanwhile()
-	return s.commitJoin(ctx, asked, pool)
+	_, err = s.commitJoin(ctx, asked, pool)
+	return err
 }
 
 // ErrMovedOn is the failure of a join that has to be tried again.

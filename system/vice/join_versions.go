@@ -16,11 +16,13 @@ type outcome struct {
 	unsettled map[coda.Fid]unsettledRow // rows to be written
 	quiet     map[coda.Fid]*object      // objects whose version alone has changed: nobody has to be told
 	raised    map[coda.Fid]slots        // whose counts have been taken over from the other replica
+	compare   map[coda.Fid]bool         // objects whose version is another one now, which no row about a batch will have compared
+	behind    []coda.Fid                // settled objects of which the other replica has counted less
 }
 
 // finish gives what the join has made its versions, and works out the rows about what is unsettled.
 func (j *join) finish() error {
-	j.out = outcome{unsettled: map[coda.Fid]unsettledRow{}, quiet: map[coda.Fid]*object{}, raised: map[coda.Fid]slots{}}
+	j.out = outcome{unsettled: map[coda.Fid]unsettledRow{}, quiet: map[coda.Fid]*object{}, raised: map[coda.Fid]slots{}, compare: map[coda.Fid]bool{}}
 	theirs := j.updatesOf(j.remote.known, func(s coda.StoreID) bool { return j.news(s) })
 	mine := j.updatesOf(j.local, func(s coda.StoreID) bool { return !j.known(s) })
 	touched := map[coda.Fid]bool{}
@@ -40,7 +42,22 @@ func (j *join) finish() error {
 		}
 	}
 	j.countTaken()
+	j.compareChanged()
 	return nil
+}
+
+// compareChanged notes the objects whose versions have changed, and of which no batch that will be forgotten, as one that was joined, has others asked.
+func (j *join) compareChanged() {
+	for f := range j.after {
+		if o := j.vnodes[f]; o.now != nil && o.now != o.before && o.now.status.Version.Slots != o.before.version().Slots {
+			j.out.compare[f] = true
+		}
+	}
+	for _, b := range j.batches {
+		for _, o := range b.objects {
+			delete(j.out.compare, o.fid)
+		}
+	}
 }
 
 // updatesOf lists, for each object, those of the updates of batches that are asked for.
@@ -74,6 +91,9 @@ func (j *join) finishObject(f coda.Fid, mine, theirs []coda.StoreID, touched boo
 		j.finishVersion(o, version, mine, theirs)
 	}
 	if !touched {
+		if other := j.remote.objects[f].status; o.now != nil && other != nil && other.Version.Slots != o.now.status.Version.Slots {
+			j.out.behind = append(j.out.behind, f)
+		}
 		return nil
 	}
 	next := unsettledRow{heads: row.heads, acls: acls}
@@ -268,6 +288,9 @@ func (j *join) writeRows(b *pebble.Batch) error {
 	}
 	for p, row := range j.names {
 		errs = append(errs, setChanged(j.base, b, renamedKey(p.dir, p.name), row.encode()))
+	}
+	for f := range j.out.compare {
+		errs = append(errs, j.compareWithAll(j.base, b, f))
 	}
 	for id, row := range j.batches {
 		row.joined = true

@@ -24,25 +24,30 @@ var errMovedOn = errors.New("the other replica has moved on")
 
 // join makes this replica's state the join of its own and another one's, and returns when that is durable.
 func (s *Server) join(ctx context.Context, p *replica, also []coda.Fid) error {
+	_, err := s.joinTelling(ctx, p, also)
+	return err
+}
+
+// joinTelling is join, and tells of which of the settled objects the other replica has counted less than this one has now.
+func (s *Server) joinTelling(ctx context.Context, p *replica, also []coda.Fid) (behind []coda.Fid, err error) {
 	if err := p.joining.take(ctx, "a join"); err != nil {
-		return err
+		return nil, err
 	}
 	defer p.joining.give()
 	pool := &fetchedContents{s: s, peer: p, by: map[coda.Fid]upload{}}
 	defer pool.discard()
-	var err error
 	for range joinAttempts {
-		if err = s.joinOnce(ctx, p, also, pool); !errors.Is(err, errMovedOn) {
+		if behind, err = s.joinOnce(ctx, p, also, pool); !errors.Is(err, errMovedOn) {
 			break
 		}
 	}
-	return err
+	return behind, err
 }
 
-func (s *Server) joinOnce(ctx context.Context, p *replica, also []coda.Fid, pool *fetchedContents) error {
+func (s *Server) joinOnce(ctx context.Context, p *replica, also []coda.Fid, pool *fetchedContents) (behind []coda.Fid, err error) {
 	filling, err := s.filling()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	request := &peerpb.UnsettledRequest{Everything: filling}
 	for _, f := range also {
@@ -52,14 +57,14 @@ func (s *Server) joinOnce(ctx context.Context, p *replica, also []coda.Fid, pool
 	defer s.asking.Add(-1)
 	asked, err := s.ask(ctx, p, request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.takeLocations(ctx, asked.locations); err != nil {
-		return err
+		return nil, err
 	}
 	asked.within(s.locations.Load())
 	if err := s.fetchWanted(ctx, asked.peerState, pool); err != nil {
-		return err
+		return nil, err
 	}
 	return s.commitJoin(ctx, asked, pool)
 }
@@ -114,11 +119,11 @@ func (s *Server) fetchWanted(ctx context.Context, remote *peerState, pool *fetch
 	return pool.fetch(ctx, j.wanted)
 }
 
-// commitJoin works the join out on top of the newest state and makes it durable.
-func (s *Server) commitJoin(ctx context.Context, asked askedState, pool *fetchedContents) error {
+// commitJoin works the join out on top of the newest state and makes it durable. It lists the settled objects of which the other replica has counted less.
+func (s *Server) commitJoin(ctx context.Context, asked askedState, pool *fetchedContents) (behind []coda.Fid, err error) {
 	remote := asked.peerState
 	if err := s.writer.take(ctx, fmt.Sprintf("the join of slot %d", remote.slot)); err != nil {
-		return err
+		return nil, err
 	}
 	defer s.writer.give()
 	base, _, _ := s.promises.read(0)
@@ -129,10 +134,10 @@ func (s *Server) commitJoin(ctx context.Context, asked askedState, pool *fetched
 		err = j.work()
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(j.wanted) > 0 || asked.outdated(j.local) {
-		return errMovedOn
+		return nil, errMovedOn
 	}
 	b := s.store.db.NewBatch()
 	defer b.Close()
@@ -142,23 +147,23 @@ func (s *Server) commitJoin(ctx context.Context, asked askedState, pool *fetched
 		err = s.writeFilled(b, base, remote)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.policies.breaking.before(ctx, j.transaction, 0); err != nil {
-		return err
+		return nil, err
 	}
 	up := pool.uploads()
 	taken, garbage, err := j.write(b, up.arrived)
 	if err != nil {
-		return &coda.Error{Op: "write a join", Kind: coda.IO, Err: err}
+		return nil, &coda.Error{Op: "write a join", Kind: coda.IO, Err: err}
 	}
 	if b.Count() == 0 {
-		return nil
+		return j.out.behind, nil
 	}
 	s.store.commit(b)
 	s.made(j.transaction, 0, &wire.Answer{}, up, taken, garbage)
 	pool.hand(taken)
-	return nil
+	return j.out.behind, nil
 }
 
 // fetchedContents are contents that have come from another replica for a join.
