@@ -3,6 +3,7 @@ package vice
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -245,8 +246,12 @@ func (s *Server) settleWith(ctx context.Context, p *replica) error {
 		return err
 	}
 	list, err := s.waitingBatches()
-	if err != nil || len(list) == 0 {
+	if err != nil {
 		return err
+	}
+	p.keep(list)
+	if len(list) == 0 {
+		return nil
 	}
 	overdue := s.overdue(list)
 	missing, err := s.askAbout(ctx, p, overdue)
@@ -358,6 +363,19 @@ func (p *replica) note(list []*heldBatch, states []peerpb.SettleReply_State, own
 	return missing
 }
 
+// keep drops what another server has said about batches that are not kept any more: they are settled, or their volume was purged.
+func (p *replica) keep(list []*heldBatch) {
+	kept := make(map[batchID]bool, len(list))
+	for _, b := range list {
+		kept[b.batchID] = true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, said := range []map[batchID]bool{p.knows, p.agrees, p.joined} {
+		maps.DeleteFunc(said, func(id batchID, _ bool) bool { return !kept[id] })
+	}
+}
+
 // noteJoined remembers that another server has joined this one.
 func (p *replica) noteJoined(list []*heldBatch) {
 	p.mu.Lock()
@@ -396,17 +414,5 @@ func (s *Server) conclude(ctx context.Context, list []*heldBatch) error {
 	if s.asking.Load() > 0 {
 		settled = nil // a join must know which batches there were when it asked
 	}
-	if err := s.forget(ctx, settled); err != nil {
-		return err
-	}
-	for _, p := range s.peers {
-		p.mu.Lock()
-		for _, id := range settled {
-			delete(p.knows, id)
-			delete(p.agrees, id)
-			delete(p.joined, id)
-		}
-		p.mu.Unlock()
-	}
-	return nil
+	return s.forget(ctx, settled)
 }

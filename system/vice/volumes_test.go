@@ -295,3 +295,21 @@ func TestVolumeByID(t *testing.T) {
 	_, err = c.Vice.Volume(t.Context(), &vicepb.VolumeRequest{Volume: 77})
 	require.ErrorIs(t, err, coda.NotFound)
 }
+
+// What other servers have said about batches of a volume is forgotten with it.
+func TestWhatWasSaidAboutAPurgedVolumeIsForgotten(t *testing.T) {
+	servers := vicetest.StartReplicas(t, 2, unhurried)
+	settleAll(t, servers)
+	clients := clientsOf(servers, 1)
+	require.NoError(t, servers[0].Vice().CreateVolume(t.Context(), "old", ""))
+	log, _, _ := site(clients[0].In("old"), "dir", 100)
+	for _, c := range clients {
+		log.At(c.In("old")).Apply()
+		log.At(c.In("old")).COP2(0, 1)
+	}
+	require.NoError(t, servers[0].Vice().Settle(t.Context()))
+	require.Contains(t, servers[0].Vice().State(), "slot 1: READY, has 1 batches")
+	require.NoError(t, servers[0].Vice().PurgeVolume(t.Context(), "old"))
+	require.NoError(t, servers[0].Vice().Settle(t.Context()))
+	require.Contains(t, servers[0].Vice().State(), "slot 1: READY, has 0 batches")
+}
