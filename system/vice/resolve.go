@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
+
+	"google.golang.org/grpc/connectivity"
 
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/wire"
@@ -70,8 +73,34 @@ func (s *Server) resolve(ctx context.Context, also []coda.Fid) (took slots, why 
 		wait.Wait()
 		return done
 	}
-	reached := each(s.cfg.Replication.all(), func(p *replica) error { return s.join(ctx, p, also) })
+	reached := each(s.cfg.Replication.all(), func(p *replica) error {
+		if err := p.connected(ctx, s.cfg.Timing.COP2/resolveGrace); err != nil {
+			return err
+		}
+		return s.join(ctx, p, also)
+	})
 	return took | each(reached, func(p *replica) error { return s.joinedBy(ctx, p, also) }), why
+}
+
+// resolveGrace is the part of the COP2 time for which a resolution, for which somebody waits, waits for the connection to a server: long enough for one that
+// is being made. To find out that nobody answers takes a connection 5 s.
+const resolveGrace = 20
+
+// connected waits, but not for long, for the connection to another server.
+func (p *replica) connected(ctx context.Context, grace time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	waiting(ctx, fmt.Sprintf("the connection to slot %d", p.slot))
+	p.conn.Connect()
+	for {
+		state := p.conn.GetState()
+		if state == connectivity.Ready {
+			return nil
+		}
+		if state == connectivity.TransientFailure || !p.conn.WaitForStateChange(ctx, state) {
+			return coda.Errorf("connect", coda.TimedOut, "there is no connection to the server in slot %d", p.slot)
+		}
+	}
 }
 
 // joinedBy has another replica join this one.

@@ -3,12 +3,16 @@ package vice_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk/simdisk"
 	"github.com/codastress/codastress/system/vice"
 	"github.com/codastress/codastress/system/vice/vicetest"
 	"github.com/codastress/codastress/system/wire/vicepb"
@@ -360,4 +364,25 @@ func TestManyMissedUpdates(t *testing.T) {
 	require.NoError(t, servers[0].Vice().JoinFrom(t.Context(), 1))
 	require.NoError(t, servers[1].Vice().JoinFrom(t.Context(), 0))
 	requireEqual(t, servers)
+}
+
+// Who waits for a resolution does not wait for a server that takes connections and says nothing, as behind a network that swallows everything.
+func TestAResolutionWaitsForNoConnectionThatIsNotMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		servers := vicetest.StartReplicas(t, 2, func(c *vice.Config) { c.Disk = simdisk.New() })
+		servers[0].Stop()
+		servers[0].Configure(func(c *vice.Config) {
+			c.Replication.Peers[1].Connection.Dialer = func(context.Context, string) (net.Conn, error) {
+				here, there := net.Pipe()
+				go func() { _, _ = io.Copy(io.Discard, there) }() // until this end is closed
+				return here, nil
+			}
+		})
+		servers[0].Start()
+		began := time.Now()
+		for _, r := range servers[0].Client(1).Resolve(coda.RootFid(1)) {
+			require.EqualValues(t, 1, r.Slots, "%s", r.Why)
+		}
+		require.Less(t, time.Since(began), time.Second) // of virtual time
+	})
 }
