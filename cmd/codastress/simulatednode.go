@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
 	"github.com/codastress/codastress/harness/agent/rot"
 	"github.com/codastress/codastress/harness/agent/web"
@@ -24,6 +23,7 @@ import (
 	"github.com/codastress/codastress/harness/cluster/simulation"
 	"github.com/codastress/codastress/harness/history"
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk/ailing"
 	"github.com/codastress/codastress/system/disk/simdisk"
 	"github.com/codastress/codastress/system/venus"
 	"github.com/codastress/codastress/system/venus/direct"
@@ -61,11 +61,11 @@ func (d simulatedDisk) Watch(at func(simulation.Moment)) {
 		d.Disk.Watch(nil)
 		return
 	}
-	d.Disk.Watch(func(op simdisk.Operation, _ string) {
+	d.Disk.Watch(func(op ailing.Operation, _ string) {
 		switch op {
-		case simdisk.Sync, simdisk.SyncDirectory, simdisk.Rename, simdisk.Reuse, simdisk.Remove:
+		case ailing.Sync, ailing.SyncDirectory, ailing.Rename, ailing.Reuse, ailing.Remove:
 			at(simulation.Committing)
-		case simdisk.Write, simdisk.Create, simdisk.Truncate:
+		case ailing.Write, ailing.Create, ailing.Truncate:
 			at(simulation.Writing)
 		}
 	})
@@ -78,37 +78,13 @@ func (d simulatedDisk) LosePower(random *mathrand.Rand) (simulation.Disk, cluste
 }
 
 // Set implements simulation.Disk.
-func (d simulatedDisk) Set(state cluster.DiskState, random *mathrand.Rand) {
-	health := simdisk.Health{Slowest: state.Slowest, Stalled: state.Stalled, Full: state.Full, Failing: state.Failing, Random: random}
-	if state.Operation != "" {
-		health.Refused = []simdisk.Operation{simdisk.Operation(state.Operation)}
-	}
-	health.Call, health.Count = state.Call, state.Count
-	if state.Error == cluster.DiskHasNoSpace {
-		health.Err = unix.ENOSPC
-	}
-	d.SetHealth(health)
-}
+func (d simulatedDisk) Set(state cluster.DiskState) { d.SetHealth(healthOf(state)) }
 
 // Harm implements simulation.Disk.
 func (d simulatedDisk) Harm() cluster.DiskHarm { return cluster.DiskHarm(d.Disk.Harm()) }
 
 // Probe implements simulation.Disk.
-func (d simulatedDisk) Probe() (err error) {
-	const name = "probe"
-	f, err := d.OpenFile(name, os.O_RDWR|os.O_CREATE)
-	if err != nil {
-		return err
-	}
-	content := []byte("probe")
-	if _, err = f.WriteAt(content, 0); err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		_, err = f.ReadAt(content, 0)
-	}
-	return errors.Join(err, f.Close(), d.Remove(name))
-}
+func (d simulatedDisk) Probe() error { return probeDisk(d, "probe") }
 
 // Contents implements simulation.Disk.
 func (d simulatedDisk) Contents() (disk rot.Disk, folder string) {

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk/ailing"
 	"github.com/codastress/codastress/system/disk/simdisk"
 	"github.com/codastress/codastress/system/venus"
 	"github.com/codastress/codastress/system/vice/vicetest"
@@ -181,7 +182,7 @@ func (f *fall) now() { f.once.Do(f.take) }
 // watch has the crash happen at its call.
 func (f *fall) watch(d *simdisk.Disk) {
 	var calls atomic.Int64
-	d.Watch(func(simdisk.Operation, string) {
+	d.Watch(func(ailing.Operation, string) {
 		if calls.Add(1) == f.at {
 			f.now()
 		}

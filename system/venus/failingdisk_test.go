@@ -14,6 +14,7 @@ import (
 
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/disk"
+	"github.com/codastress/codastress/system/disk/ailing"
 	"github.com/codastress/codastress/system/disk/simdisk"
 	"github.com/codastress/codastress/system/venus"
 	"github.com/codastress/codastress/system/vice/vicetest"
@@ -22,9 +23,9 @@ import (
 // A write of the metadata that the disk refuses is fatal, wherever it happens, and nothing that was acknowledged is lost by it.
 func TestRefusedWriteOfMetadata(t *testing.T) {
 	for _, fault := range []simdisk.Fault{
-		{Operation: simdisk.Write, Path: "cache/journal/journal-*"},
-		{Operation: simdisk.Write, Path: "cache/meta/*.log"},
-		{Operation: simdisk.Sync, Path: "cache/meta/*.log"},
+		{Operation: ailing.Write, Path: "cache/journal/journal-*"},
+		{Operation: ailing.Write, Path: "cache/meta/*.log"},
+		{Operation: ailing.Sync, Path: "cache/meta/*.log"},
 	} {
 		t.Run(fmt.Sprint(fault.Operation, " ", fault.Path), func(t *testing.T) {
 			s := vicetest.Start(t)
@@ -131,7 +132,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		// One call is refused, or the disk is full for as long as it takes until somebody is told.
 		var refusals []*simdisk.Injection
-		for _, op := range []simdisk.Operation{simdisk.Create, simdisk.Write, simdisk.Copy, simdisk.Truncate, simdisk.Allocate, simdisk.Rename} {
+		for _, op := range []ailing.Operation{ailing.Create, ailing.Write, ailing.Copy, ailing.Truncate, ailing.Allocate, ailing.Rename} {
 			refusals = append(refusals, d.Inject(simdisk.Fault{Operation: op, Skip: random.IntN(20), Count: 1, Err: unix.ENOSPC}))
 		}
 		for i := 0; i < 20 || round%2 == 0 && full == 0; i++ {
@@ -171,7 +172,7 @@ func TestFlushOfContentsThatCannotBeLookedAt(t *testing.T) {
 	c.write("x", "old")
 	h := c.open("x", venus.OpenFlags{Write: true})
 	put(t, h, 0, "new")
-	i := d.Inject(simdisk.Fault{Operation: simdisk.Stat, Path: "cache/containers/*"})
+	i := d.Inject(simdisk.Fault{Operation: ailing.Stat, Path: "cache/containers/*"})
 	require.ErrorIs(t, h.Flush(t.Context()), coda.IO)
 	d.Heal(i)
 	require.NoError(t, h.Flush(t.Context()))
@@ -190,7 +191,7 @@ func TestContentsThatCannotBeReadAtTheEnd(t *testing.T) {
 	long := strings.Repeat("long ", 100_000) // its digest is worked out at the end
 	put(t, h, 0, long)
 	require.NoError(t, h.Flush(t.Context()))
-	i := d.Inject(simdisk.Fault{Operation: simdisk.Read, Path: "cache/containers/*"})
+	i := d.Inject(simdisk.Fault{Operation: ailing.Read, Path: "cache/containers/*"})
 	require.ErrorIs(t, h.Close(t.Context()), coda.IO)
 	c.mkdir("behind")
 	d.Heal(i)

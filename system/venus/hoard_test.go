@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/disk/ailing"
 	"github.com/codastress/codastress/system/disk/simdisk"
 	"github.com/codastress/codastress/system/venus"
 	"github.com/codastress/codastress/system/vice/vicetest"
@@ -363,7 +364,7 @@ func TestWalkIsKilled(t *testing.T) {
 						left = disk.LosePower(random)
 					}
 				}
-				disk.Watch(func(simdisk.Operation, string) {
+				disk.Watch(func(ailing.Operation, string) {
 					if calls.Add(1) == at {
 						crash()
 					}

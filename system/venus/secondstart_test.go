@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/codastress/codastress/system/disk/ailing"
 	"github.com/codastress/codastress/system/disk/simdisk"
 	"github.com/codastress/codastress/system/venus"
 	"github.com/codastress/codastress/system/vice/vicetest"
@@ -73,7 +74,7 @@ func TestAStartThatFailsAfterALossOfPower(t *testing.T) {
 			require.NoError(t, h.Close(t.Context()))
 			disk = disk.LosePower(rand.New(rand.NewPCG(seed, 0)))
 			c.stop()
-			refused := disk.Inject(simdisk.Fault{Operation: simdisk.List, Path: "cache/containers"})
+			refused := disk.Inject(simdisk.Fault{Operation: ailing.List, Path: "cache/containers"})
 			cfg := c.cfg
 			cfg.Disk, cfg.Boot = disk, "next"
 			_, err := venus.Open(t.Context(), cfg)

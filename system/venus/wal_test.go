@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/codastress/codastress/system/disk/ailing"
 	"github.com/codastress/codastress/system/disk/simdisk"
 	"github.com/codastress/codastress/system/venus"
 	"github.com/codastress/codastress/system/vice/vicetest"
@@ -30,8 +31,8 @@ func TestAHoleInTheLog(t *testing.T) {
 				c.mkdir(fmt.Sprintf("directory-%d", i))
 			}
 			var left *simdisk.Disk
-			disk.Watch(func(op simdisk.Operation, path string) {
-				if op == simdisk.Sync && strings.HasSuffix(path, ".log") && left == nil {
+			disk.Watch(func(op ailing.Operation, path string) {
+				if op == ailing.Sync && strings.HasSuffix(path, ".log") && left == nil {
 					left = disk.LosePower(rand.New(rand.NewPCG(seed, 0)))
 				}
 			})

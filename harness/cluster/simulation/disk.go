@@ -24,8 +24,8 @@ type Disk interface {
 	// Freeze makes all calls wait for Thaw, as those of a stopped process do.
 	Freeze()
 	Thaw()
-	// Set makes the disk work well or badly; random draws what the state leaves open.
-	Set(state cluster.DiskState, random *rand.Rand)
+	// Set makes the disk work well or badly.
+	Set(state cluster.DiskState)
 	// Harm says what the state has done to the calls since it was set. What Crash and LosePower return counts on.
 	Harm() cluster.DiskHarm
 	// SetClock sets the clock that times of modification are taken from. It goes over to what Crash and LosePower return.
@@ -65,7 +65,7 @@ var _ cluster.Disks = (*node)(nil)
 func (n *node) SetDisk(_ context.Context, state cluster.DiskState) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.disk.Set(state, rand.New(rand.NewPCG(state.Seed, 0)))
+	n.disk.Set(state)
 	return nil
 }
 
@@ -95,5 +95,5 @@ func (n *node) ProbeDisk(ctx context.Context) error {
 func (n *node) mend() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.disk.Set(cluster.DiskState{}, nil)
+	n.disk.Set(cluster.DiskState{})
 }

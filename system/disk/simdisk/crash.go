@@ -6,7 +6,7 @@ import (
 
 // Crash gives the disk as kill -9 of the process leaves it: everything that was written is there, synced or not. This disk goes on to work
 // for those who still use it, and the copy sees nothing of that. Latency is copied; capacity, faults and what ails the
-// disk (Health) go over to the copy; and it is not frozen.
+// disk (SetHealth) go over to the copy; and it is not frozen.
 func (d *Disk) Crash() *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -68,11 +68,8 @@ func (d *Disk) LosePower(random *rand.Rand) *Disk {
 // successor gives a disk with the properties of this one and nothing on it, and ends the generation of this one.
 func (d *Disk) successor() *Disk {
 	c := New()
-	c.changes, c.last, c.clock, c.latency, c.capacity, c.faults, c.health, c.harm, c.met = d.changes, d.last, d.clock, d.latency, d.capacity, d.faults, d.health, d.harm, d.met
-	if d.stalled != nil {
-		c.stalled = make(chan struct{})
-	}
-	d.recover()
+	c.changes, c.last, c.clock, c.latency, c.capacity, c.faults, c.course = d.changes, d.last, d.clock, d.latency, d.capacity, d.faults, d.course.PassOn()
+	d.capacity, d.faults = 0, nil // this one is healthy from now on
 	d.generation = new(generation)
 	return c
 }

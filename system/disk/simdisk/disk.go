@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/codastress/codastress/system/disk"
+	"github.com/codastress/codastress/system/disk/ailing"
 )
 
 // Disk is a disk in memory. It is safe for concurrent use.
@@ -24,15 +25,12 @@ type Disk struct {
 	locks      map[string]bool
 
 	frozen   chan struct{} // closed by Thaw; nil while the disk is not frozen
-	stalled  chan struct{} // closed when the disk works again; nil while it does
-	health   Health
-	harm     Harm // that the health has done
-	met      int  // calls of the kinds that the health refuses
-	loss     Loss // of which this disk is left
+	course   ailing.Course // how well it works
+	loss     Loss          // of which this disk is left
 	latency  Latency
 	capacity int64
 	faults   []*Injection
-	watch    func(op Operation, path string)
+	watch    func(op ailing.Operation, path string)
 }
 
 var _ disk.FS = (*Disk)(nil)
@@ -67,30 +65,29 @@ func (d *Disk) SetClock(clock func() time.Time) {
 }
 
 // begin waits as long as the disk makes a call wait, and gives the error that the call is to have. It returns with d.mu held.
-func (d *Disk) begin(op Operation, path string) error {
+func (d *Disk) begin(op ailing.Operation, path string) error {
 	d.mu.Lock()
 	if watch := d.watch; watch != nil {
 		d.mu.Unlock()
 		watch(op, path)
 		d.mu.Lock()
 	}
-	d.harm.Calls++
+	d.course.Come()
 	stalled := d.working(op, path, false)
-	slowness := d.slowness(op)
+	slowness := d.course.Slowness(op)
 	if delay := d.latency.of(op) + slowness; delay > 0 {
 		d.mu.Unlock()
 		time.Sleep(delay)
 		d.mu.Lock()
 		d.working(op, path, stalled)
 	}
-	if slowness > 0 && d.health.Slowest > 0 {
-		d.hit(&d.harm.Delayed, op, path)
-		d.harm.Longer += slowness
-	}
+	d.course.WasSlow(op, path, slowness)
 	d.writeBack()
 	err := d.injected(op, path)
 	if err == nil {
-		err = d.ailment(op, path)
+		if refusal := d.course.Refusal(op, path); refusal != 0 {
+			err = refusal
+		}
 	}
 	if err != nil {
 		return &fs.PathError{Op: string(op), Path: path, Err: err}
@@ -100,13 +97,13 @@ func (d *Disk) begin(op Operation, path string) error {
 
 // working waits while the disk is frozen or stalled, and counts a call that is not counted yet as a stalled one where it is. d.mu is held, but not while
 // waiting.
-func (d *Disk) working(op Operation, path string, counted bool) bool {
+func (d *Disk) working(op ailing.Operation, path string, counted bool) bool {
 	for {
-		wait := d.frozen
-		if wait == nil && d.stalled != nil {
-			wait = d.stalled
+		var wait <-chan struct{} = d.frozen
+		if stall := d.course.Stall(); wait == nil && stall != nil {
+			wait = stall
 			if !counted {
-				d.hit(&d.harm.Stalled, op, path)
+				d.course.WasStalled(op, path)
 				counted = true
 			}
 		}
@@ -170,6 +167,6 @@ func (d *Disk) full(n *inode, bytes int64) bool {
 	return d.capacity > 0 && bytes > n.charged && d.used+bytes-n.charged > d.capacity
 }
 
-func failed(op Operation, path string, err unix.Errno) error {
+func failed(op ailing.Operation, path string, err unix.Errno) error {
 	return &fs.PathError{Op: string(op), Path: path, Err: err}
 }

@@ -6,44 +6,17 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// Operation names a call of the disk.
-type Operation string
-
-// The calls. Those on open files have the path that the file was opened with.
-const (
-	Create        Operation = "create" // makes a file, or opens one with O_CREATE
-	Open          Operation = "open"
-	OpenDirectory Operation = "opendir"
-	Reuse         Operation = "reuse"  // the path is the new one
-	Link          Operation = "link"   // the path is the new one
-	Rename        Operation = "rename" // the path is the new one
-	Remove        Operation = "remove"
-	RemoveAll     Operation = "removeall"
-	MakeDirectory Operation = "mkdir"
-	Lock          Operation = "lock"
-	List          Operation = "list"
-	Stat          Operation = "stat"
-	Usage         Operation = "usage"
-	Read          Operation = "read"
-	Write         Operation = "write"
-	Sync          Operation = "sync" // of a file
-	SyncDirectory Operation = "syncdir"
-	Truncate      Operation = "truncate"
-	SetModified   Operation = "settime"
-	Allocate      Operation = "allocate"
-	Copy          Operation = "copy" // the path is that of the copy
-	Close         Operation = "close"
+	"github.com/codastress/codastress/system/disk/ailing"
 )
 
 // Fault makes calls fail. The zero value makes every call fail with EIO.
 type Fault struct {
-	Operation Operation  // "" for any
-	Path      string     // a pattern of path.Match for the whole path or its last element; "" for any
-	Skip      int        // so many of the calls that match go well first
-	Count     int        // so many fail after that; 0 for all
-	Err       unix.Errno // 0 for EIO
+	Operation ailing.Operation // "" for any
+	Path      string           // a pattern of path.Match for the whole path or its last element; "" for any
+	Skip      int              // so many of the calls that match go well first
+	Count     int              // so many fail after that; 0 for all
+	Err       unix.Errno       // 0 for EIO
 }
 
 // Injection is a fault that a disk has.
@@ -78,7 +51,7 @@ func (d *Disk) Hits(i *Injection) int {
 }
 
 // injected gives the error that a fault has for a call. d.mu is held.
-func (d *Disk) injected(op Operation, name string) error {
+func (d *Disk) injected(op ailing.Operation, name string) error {
 	var err error
 	for _, i := range d.faults {
 		if errno := i.meet(op, name); errno != 0 && err == nil {
@@ -88,7 +61,7 @@ func (d *Disk) injected(op Operation, name string) error {
 	return err
 }
 
-func (i *Injection) meet(op Operation, name string) unix.Errno {
+func (i *Injection) meet(op ailing.Operation, name string) unix.Errno {
 	f := &i.fault
 	if f.Operation != "" && f.Operation != op || f.Path != "" && !matches(f.Path, name) {
 		return 0
@@ -118,15 +91,15 @@ type Latency struct {
 	Other time.Duration // everything but Usage and Close
 }
 
-func (l Latency) of(op Operation) time.Duration {
+func (l Latency) of(op ailing.Operation) time.Duration {
 	switch op {
-	case Read:
+	case ailing.Read:
 		return l.Read
-	case Write, Copy:
+	case ailing.Write, ailing.Copy:
 		return l.Write
-	case Sync, SyncDirectory:
+	case ailing.Sync, ailing.SyncDirectory:
 		return l.Sync
-	case Usage, Close:
+	case ailing.Usage, ailing.Close:
 		return 0
 	default:
 		return l.Other
@@ -175,7 +148,7 @@ func (d *Disk) Thaw() {
 
 // Watch has f called before every call, by who makes it; nil ends that. f may copy the disk, so that a crash hits a chosen moment. The copy
 // is not watched.
-func (d *Disk) Watch(f func(op Operation, path string)) {
+func (d *Disk) Watch(f func(op ailing.Operation, path string)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.watch = f

@@ -3,7 +3,6 @@ package simdisk_test
 import (
 	"bytes"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"runtime"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/codastress/codastress/system/disk"
+	"github.com/codastress/codastress/system/disk/ailing"
 	"github.com/codastress/codastress/system/disk/simdisk"
 )
 
@@ -26,7 +26,7 @@ func TestFaults(t *testing.T) {
 		}
 		return f.Close()
 	}
-	i := d.Inject(simdisk.Fault{Operation: simdisk.Create, Path: "dir/[bc]*", Skip: 1, Count: 2, Err: unix.ENOSPC})
+	i := d.Inject(simdisk.Fault{Operation: ailing.Create, Path: "dir/[bc]*", Skip: 1, Count: 2, Err: unix.ENOSPC})
 	require.NoError(t, d.MkdirAll("dir", 0o700))
 	require.NoError(t, create("dir/a"), "another path")
 	require.NoError(t, create("dir/b1"), "the first is skipped")
@@ -36,7 +36,7 @@ func TestFaults(t *testing.T) {
 	require.NoError(t, create("dir/c"), "two are enough")
 	require.Equal(t, 2, d.Heal(i))
 
-	d.Inject(simdisk.Fault{Operation: simdisk.Rename, Path: "b"})
+	d.Inject(simdisk.Fault{Operation: ailing.Rename, Path: "b"})
 	require.ErrorIs(t, d.Rename("dir/a", "dir/b"), unix.EIO, "by its last element")
 	require.Equal(t, "", get(t, d, "dir/a"), "it did not happen")
 	c := d.Crash()
@@ -50,7 +50,7 @@ func TestAFailedSync(t *testing.T) {
 	f := open(t, d, "f", os.O_RDWR|os.O_CREATE)
 	require.NoError(t, disk.SyncDirectory(d, "."))
 	put(t, f, 0, []byte("text"))
-	d.Inject(simdisk.Fault{Operation: simdisk.Sync, Count: 1})
+	d.Inject(simdisk.Fault{Operation: ailing.Sync, Count: 1})
 	require.ErrorIs(t, f.Sync(), unix.EIO)
 	requireOutcomes(t, d, func(d *simdisk.Disk) string { return get(t, d, "f") }, "", "text")
 }
@@ -58,7 +58,7 @@ func TestAFailedSync(t *testing.T) {
 func TestAFailedWriteWritesHalf(t *testing.T) {
 	d := simdisk.New()
 	f := open(t, d, "f", os.O_RDWR|os.O_CREATE)
-	d.Inject(simdisk.Fault{Operation: simdisk.Write, Count: 1})
+	d.Inject(simdisk.Fault{Operation: ailing.Write, Count: 1})
 	n, err := f.WriteAt([]byte("abcdef"), 0)
 	require.ErrorIs(t, err, unix.EIO)
 	require.Equal(t, 3, n)
@@ -162,9 +162,7 @@ func TestHarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := simdisk.New()
 		f := open(t, d, "dir-less", os.O_RDWR|os.O_CREATE)
-		random := rand.New(rand.NewPCG(1, 1))
-		harm := func(h simdisk.Health, calls func()) simdisk.Harm {
-			h.Random = random
+		harm := func(h ailing.Health, calls func()) ailing.Harm {
 			d.SetHealth(h)
 			require.Zero(t, d.Harm(), "a new health has done nothing yet")
 			calls()
@@ -174,28 +172,28 @@ func TestHarm(t *testing.T) {
 			_, err := f.WriteAt(make([]byte, 4096), 0)
 			require.NoError(t, err)
 		}
-		require.Equal(t, simdisk.Harm{Calls: 1}, harm(simdisk.Health{}, write))
-		require.Equal(t, simdisk.Harm{Calls: 1}, harm(simdisk.Health{Full: true}, write), "the block is there already")
-		require.Equal(t, simdisk.Harm{Calls: 2, Refused: 1, First: "write dir-less"}, harm(simdisk.Health{Full: true}, func() {
+		require.Equal(t, ailing.Harm{Calls: 1}, harm(ailing.Health{}, write))
+		require.Equal(t, ailing.Harm{Calls: 1}, harm(ailing.Health{Full: true}, write), "the block is there already")
+		require.Equal(t, ailing.Harm{Calls: 2, Refused: 1, First: "write dir-less"}, harm(ailing.Health{Full: true}, func() {
 			write()
 			_, err := f.WriteAt(make([]byte, 4096), 4096)
 			require.ErrorIs(t, err, unix.ENOSPC)
 		}))
-		require.Equal(t, simdisk.Harm{Calls: 2, Refused: 1, First: "write dir-less"}, harm(simdisk.Health{Failing: 1}, func() {
+		require.Equal(t, ailing.Harm{Calls: 2, Refused: 1, First: "write dir-less"}, harm(ailing.Health{Failing: 1}, func() {
 			_, err := d.Stat("dir-less")
 			require.NoError(t, err)
 			_, err = f.Write([]byte("x"))
 			require.ErrorIs(t, err, unix.EIO)
 		}))
 		begun := time.Now()
-		slow := harm(simdisk.Health{Slowest: time.Second}, func() {
+		slow := harm(ailing.Health{Slowest: time.Second}, func() {
 			write()
 			require.NoError(t, f.Sync())
 		})
-		require.Equal(t, simdisk.Harm{Calls: 2, Delayed: 2, Longer: time.Since(begun), First: "write dir-less"}, slow)
-		stalled := simdisk.Harm{Calls: 1, Stalled: 1, First: "sync dir-less"}
+		require.Equal(t, ailing.Harm{Calls: 2, Delayed: 2, Longer: time.Since(begun), First: "write dir-less"}, slow)
+		stalled := ailing.Harm{Calls: 1, Stalled: 1, First: "sync dir-less"}
 		done := make(chan error)
-		require.Equal(t, stalled, harm(simdisk.Health{Stalled: true}, func() {
+		require.Equal(t, stalled, harm(ailing.Health{Stalled: true}, func() {
 			go func() { done <- f.Sync() }()
 			synctest.Wait()
 		}), "a call that still waits")
@@ -221,12 +219,12 @@ func TestChosenCallsFail(t *testing.T) {
 		}
 		return failed
 	}
-	d.SetHealth(simdisk.Health{Call: 3, Count: 2, Refused: []simdisk.Operation{simdisk.Sync}, Err: unix.ENOSPC})
+	d.SetHealth(ailing.Health{Call: 3, Count: 2, Refused: []ailing.Operation{ailing.Sync}, Err: unix.ENOSPC})
 	require.Equal(t, []string{"2 sync f: no space left on device", "3 sync f: no space left on device"}, outcomes(f, 6))
-	require.Equal(t, simdisk.Harm{Calls: 12, Refused: 2, First: "sync f"}, d.Harm())
-	d.SetHealth(simdisk.Health{Call: 3, Count: 2}) // of all reads, writes and syncs
+	require.Equal(t, ailing.Harm{Calls: 12, Refused: 2, First: "sync f"}, d.Harm())
+	d.SetHealth(ailing.Health{Call: 3, Count: 2}) // of all reads, writes and syncs
 	require.Equal(t, []string{"1 write f: input/output error", "1 sync f: input/output error"}, outcomes(f, 4))
-	d.SetHealth(simdisk.Health{Call: 5, Count: 1, Refused: []simdisk.Operation{simdisk.Write}})
+	d.SetHealth(ailing.Health{Call: 5, Count: 1, Refused: []ailing.Operation{ailing.Write}})
 	require.Empty(t, outcomes(f, 3))
 	g := open(t, d.Crash(), "f", os.O_RDWR)
 	require.Equal(t, []string{"1 write f: input/output error"}, outcomes(g, 3), "what a crash leaves counts on")

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/codastress/codastress/system/disk"
+	"github.com/codastress/codastress/system/disk/ailing"
 )
 
 // file is an open file. Disk.mu guards what changes.
@@ -42,7 +43,7 @@ func (d *Disk) handle(n *inode, name string, flag int) *file {
 }
 
 // begin is Disk.begin for a call on an open file.
-func (f *file) begin(op Operation, allowed bool) error {
+func (f *file) begin(op ailing.Operation, allowed bool) error {
 	err := f.d.begin(op, f.name)
 	switch {
 	case f.closed:
@@ -66,7 +67,7 @@ func (contentsFile) OS() *os.File { return nil }
 
 // Read reads from the position on.
 func (f *file) Read(p []byte) (int, error) {
-	err := f.begin(Read, f.readable)
+	err := f.begin(ailing.Read, f.readable)
 	defer f.d.mu.Unlock()
 	if err != nil {
 		return 0, err
@@ -81,7 +82,7 @@ func (f *file) Read(p []byte) (int, error) {
 
 // ReadAt reads from an offset on.
 func (f *file) ReadAt(p []byte, offset int64) (int, error) {
-	err := f.begin(Read, f.readable)
+	err := f.begin(ailing.Read, f.readable)
 	defer f.d.mu.Unlock()
 	if err != nil {
 		return 0, err
@@ -93,9 +94,9 @@ func (f *file) read(p []byte, offset int64) (int, error) {
 	c := &f.n.now
 	switch {
 	case f.n.isDir():
-		return 0, failed(Read, f.name, unix.EISDIR)
+		return 0, failed(ailing.Read, f.name, unix.EISDIR)
 	case offset < 0:
-		return 0, failed(Read, f.name, unix.EINVAL)
+		return 0, failed(ailing.Read, f.name, unix.EINVAL)
 	case len(p) == 0:
 		return 0, nil
 	case offset >= c.size:
@@ -117,7 +118,7 @@ func (f *file) read(p []byte, offset int64) (int, error) {
 
 // Write writes at the position.
 func (f *file) Write(p []byte) (int, error) {
-	err := f.begin(Write, f.writable)
+	err := f.begin(ailing.Write, f.writable)
 	defer f.d.mu.Unlock()
 	n, err := f.write(p, f.position, err)
 	f.position += int64(n)
@@ -126,7 +127,7 @@ func (f *file) Write(p []byte) (int, error) {
 
 // WriteAt writes at an offset.
 func (f *file) WriteAt(p []byte, offset int64) (int, error) {
-	err := f.begin(Write, f.writable)
+	err := f.begin(ailing.Write, f.writable)
 	defer f.d.mu.Unlock()
 	return f.write(p, offset, err)
 }
@@ -137,7 +138,7 @@ func (f *file) write(p []byte, offset int64, fault error) (int, error) {
 		return 0, fault
 	}
 	if offset < 0 {
-		return 0, failed(Write, f.name, unix.EINVAL)
+		return 0, failed(ailing.Write, f.name, unix.EINVAL)
 	}
 	if fault != nil {
 		p = p[:len(p)/2]
@@ -148,7 +149,7 @@ func (f *file) write(p []byte, offset int64, fault error) (int, error) {
 		at := offset + int64(done)
 		i, from := int(at/blockSize), int(at%blockSize)
 		if f.n.now.at(i) == nil && f.d.full(f.n, f.n.now.space()+blockSize) {
-			fault = f.d.noSpace(Write, f.name)
+			fault = f.d.noSpace(ailing.Write, f.name)
 			break
 		}
 		length := min(len(p)-done, blockSize-from)
@@ -173,10 +174,10 @@ func (f *file) writing() {
 
 // Truncate sets the length.
 func (f *file) Truncate(size int64) error {
-	err := f.begin(Truncate, f.writable)
+	err := f.begin(ailing.Truncate, f.writable)
 	defer f.d.mu.Unlock()
 	if err == nil && size < 0 {
-		err = failed(Truncate, f.name, unix.EINVAL)
+		err = failed(ailing.Truncate, f.name, unix.EINVAL)
 	}
 	if err != nil {
 		return err
@@ -189,7 +190,7 @@ func (f *file) Truncate(size int64) error {
 
 // SetModified sets the time of modification.
 func (f *file) SetModified(t time.Time) error {
-	err := f.begin(SetModified, true)
+	err := f.begin(ailing.SetModified, true)
 	defer f.d.mu.Unlock()
 	if err == nil {
 		f.d.touch(f.n)
@@ -200,11 +201,11 @@ func (f *file) SetModified(t time.Time) error {
 
 // Allocate makes the file at least so long and takes the space for it.
 func (f *file) Allocate(size int64) error {
-	err := f.begin(Allocate, f.writable)
+	err := f.begin(ailing.Allocate, f.writable)
 	defer f.d.mu.Unlock()
 	reserved := int64(blocksOf(size)) * blockSize
 	if err == nil && f.d.full(f.n, reserved) {
-		err = f.d.noSpace(Allocate, f.name)
+		err = f.d.noSpace(ailing.Allocate, f.name)
 	}
 	if err != nil {
 		return err
@@ -223,16 +224,16 @@ func (f contentsFile) CopyFrom(from disk.File) error {
 		_, err := io.Copy(io.NewOffsetWriter(f, 0), io.NewSectionReader(from, 0, 1<<62))
 		return err
 	}
-	err := f.begin(Copy, f.writable)
+	err := f.begin(ailing.Copy, f.writable)
 	defer f.d.mu.Unlock()
 	c := &source.n.now
 	switch {
 	case err != nil:
 		return err
 	case source.closed || !source.readable:
-		return failed(Copy, source.name, unix.EBADF)
+		return failed(ailing.Copy, source.name, unix.EBADF)
 	case f.d.full(f.n, c.space()):
-		return f.d.noSpace(Copy, f.name)
+		return f.d.noSpace(ailing.Copy, f.name)
 	}
 	f.writing()
 	c.share(f.d.generation)
@@ -254,9 +255,9 @@ func (*file) Prefetch(int64, int64) error { return nil }
 
 // Sync makes a file's contents or a directory's names safe.
 func (f *file) Sync() error {
-	op := Sync
+	op := ailing.Sync
 	if f.n.isDir() {
-		op = SyncDirectory
+		op = ailing.SyncDirectory
 	}
 	err := f.begin(op, true)
 	defer f.d.mu.Unlock()
@@ -280,7 +281,7 @@ func (f *file) Close() error { return f.close(false) }
 func (f contentsFile) Close() error { return f.close(true) }
 
 func (f *file) close(share bool) error {
-	err := f.begin(Close, true)
+	err := f.begin(ailing.Close, true)
 	defer f.d.mu.Unlock()
 	if f.closed {
 		return err
@@ -299,7 +300,7 @@ func (f *file) close(share bool) error {
 
 // Stat describes the file.
 func (f *file) Stat() (vfs.FileInfo, error) {
-	err := f.begin(Stat, true)
+	err := f.begin(ailing.Stat, true)
 	defer f.d.mu.Unlock()
 	if err != nil {
 		return nil, err

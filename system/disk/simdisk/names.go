@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/codastress/codastress/system/disk"
+	"github.com/codastress/codastress/system/disk/ailing"
 )
 
 // split gives the directory of a path and the last name, which is "" for the root.
@@ -76,7 +77,7 @@ func (d *Disk) unlink(n *inode) {
 }
 
 // change runs a call that changes names. The error of f is wrapped.
-func (d *Disk) change(op Operation, name string, f func(dir *inode, last string) error) error {
+func (d *Disk) change(op ailing.Operation, name string, f func(dir *inode, last string) error) error {
 	err := d.begin(op, name)
 	defer d.mu.Unlock()
 	if err != nil {
@@ -99,7 +100,7 @@ func (d *Disk) change(op Operation, name string, f func(dir *inode, last string)
 // Create makes a new file, in place of one that has the name.
 func (d *Disk) Create(name string, _ vfs.DiskWriteCategory) (vfs.File, error) {
 	var f *file
-	err := d.change(Create, name, func(dir *inode, last string) error {
+	err := d.change(ailing.Create, name, func(dir *inode, last string) error {
 		if n := dir.names[last]; n != nil && len(n.names) > 0 {
 			return unix.ENOTEMPTY // an empty directory is replaced, as by vfs.Default
 		}
@@ -117,9 +118,9 @@ func (d *Disk) Create(name string, _ vfs.DiskWriteCategory) (vfs.File, error) {
 
 // OpenFile opens a file of contents.
 func (d *Disk) OpenFile(name string, flag int) (disk.File, error) {
-	op := Open
+	op := ailing.Open
 	if flag&os.O_CREATE != 0 {
-		op = Create
+		op = ailing.Create
 	}
 	var f *file
 	err := d.change(op, name, func(dir *inode, last string) error {
@@ -151,13 +152,13 @@ func (d *Disk) OpenFile(name string, flag int) (disk.File, error) {
 
 // Open opens a file or directory for reading.
 func (d *Disk) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
-	return d.open(Open, name, opts)
+	return d.open(ailing.Open, name, opts)
 }
 
 // OpenDir opens a directory for syncing.
-func (d *Disk) OpenDir(name string) (vfs.File, error) { return d.open(OpenDirectory, name, nil) }
+func (d *Disk) OpenDir(name string) (vfs.File, error) { return d.open(ailing.OpenDirectory, name, nil) }
 
-func (d *Disk) open(op Operation, name string, opts []vfs.OpenOption) (vfs.File, error) {
+func (d *Disk) open(op ailing.Operation, name string, opts []vfs.OpenOption) (vfs.File, error) {
 	err := d.begin(op, name)
 	defer d.mu.Unlock()
 	if err != nil {
@@ -186,7 +187,7 @@ func (d *Disk) OpenReadWrite(name string, _ vfs.DiskWriteCategory, _ ...vfs.Open
 // ReuseForWrite renames a file and opens it.
 func (d *Disk) ReuseForWrite(oldname, newname string, _ vfs.DiskWriteCategory) (vfs.File, error) {
 	var f *file
-	err := d.change(Reuse, newname, func(dir *inode, last string) error {
+	err := d.change(ailing.Reuse, newname, func(dir *inode, last string) error {
 		n, err := d.move(oldname, dir, last)
 		if err == nil {
 			f = d.handle(n, newname, os.O_RDWR)
@@ -201,7 +202,7 @@ func (d *Disk) ReuseForWrite(oldname, newname string, _ vfs.DiskWriteCategory) (
 
 // Rename renames a file or directory, in place of one that has the name.
 func (d *Disk) Rename(oldname, newname string) error {
-	return d.change(Rename, newname, func(dir *inode, last string) error {
+	return d.change(ailing.Rename, newname, func(dir *inode, last string) error {
 		_, err := d.move(oldname, dir, last)
 		return err
 	})
@@ -250,7 +251,7 @@ func (n *inode) holds(other *inode) bool {
 
 // Link gives a file another name.
 func (d *Disk) Link(oldname, newname string) error {
-	return d.change(Link, newname, func(dir *inode, last string) error {
+	return d.change(ailing.Link, newname, func(dir *inode, last string) error {
 		n, err := d.find(oldname)
 		switch {
 		case err != nil:
@@ -267,7 +268,7 @@ func (d *Disk) Link(oldname, newname string) error {
 
 // Remove removes a file or an empty directory.
 func (d *Disk) Remove(name string) error {
-	return d.change(Remove, name, func(dir *inode, last string) error {
+	return d.change(ailing.Remove, name, func(dir *inode, last string) error {
 		n := dir.names[last]
 		switch {
 		case n == nil:
@@ -282,7 +283,7 @@ func (d *Disk) Remove(name string) error {
 
 // RemoveAll removes whatever has a name.
 func (d *Disk) RemoveAll(name string) error {
-	err := d.begin(RemoveAll, name)
+	err := d.begin(ailing.RemoveAll, name)
 	defer d.mu.Unlock()
 	if err != nil {
 		return err
@@ -291,7 +292,7 @@ func (d *Disk) RemoveAll(name string) error {
 	switch {
 	case errors.Is(err, unix.ENOENT):
 	case err != nil:
-		return &os.PathError{Op: string(RemoveAll), Path: name, Err: err}
+		return &os.PathError{Op: string(ailing.RemoveAll), Path: name, Err: err}
 	case dir.names[last] != nil:
 		d.changes++
 		d.bind(dir, last, nil, nil)
@@ -301,7 +302,7 @@ func (d *Disk) RemoveAll(name string) error {
 
 // MkdirAll makes a directory and those above it.
 func (d *Disk) MkdirAll(name string, _ os.FileMode) error {
-	err := d.begin(MakeDirectory, name)
+	err := d.begin(ailing.MakeDirectory, name)
 	defer d.mu.Unlock()
 	if err != nil {
 		return err
@@ -319,7 +320,7 @@ func (d *Disk) MkdirAll(name string, _ os.FileMode) error {
 			d.changes++
 			d.bind(dir, part, n, nil)
 		case !n.isDir():
-			return failed(MakeDirectory, name, unix.ENOTDIR)
+			return failed(ailing.MakeDirectory, name, unix.ENOTDIR)
 		}
 		dir = n
 	}
@@ -328,7 +329,7 @@ func (d *Disk) MkdirAll(name string, _ os.FileMode) error {
 
 // Lock takes a lock that this disk gives once. A copy of the disk has no locks.
 func (d *Disk) Lock(name string) (io.Closer, error) {
-	err := d.begin(Lock, name)
+	err := d.begin(ailing.Lock, name)
 	held := d.locks[name]
 	if err == nil && !held {
 		d.locks[name] = true
@@ -338,7 +339,7 @@ func (d *Disk) Lock(name string) (io.Closer, error) {
 	case err != nil:
 		return nil, err
 	case held:
-		return nil, failed(Lock, name, unix.EAGAIN)
+		return nil, failed(ailing.Lock, name, unix.EAGAIN)
 	}
 	l := lock{d: d, name: name}
 	f, err := d.Create(name, vfs.WriteCategoryUnspecified)
@@ -372,14 +373,14 @@ func (d *Disk) list(name string) (*inode, []string, error) {
 		err = unix.ENOTDIR
 	}
 	if err != nil {
-		return nil, nil, &os.PathError{Op: string(List), Path: name, Err: err}
+		return nil, nil, &os.PathError{Op: string(ailing.List), Path: name, Err: err}
 	}
 	return n, slices.Sorted(maps.Keys(n.names)), nil
 }
 
 // List lists a directory in the order of names.
 func (d *Disk) List(name string) ([]string, error) {
-	err := d.begin(List, name)
+	err := d.begin(ailing.List, name)
 	defer d.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -390,7 +391,7 @@ func (d *Disk) List(name string) ([]string, error) {
 
 // Entries lists a directory in the order of names.
 func (d *Disk) Entries(name string) ([]disk.Entry, error) {
-	err := d.begin(List, name)
+	err := d.begin(ailing.List, name)
 	defer d.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -405,14 +406,14 @@ func (d *Disk) Entries(name string) ([]disk.Entry, error) {
 
 // Stat describes what is at a path.
 func (d *Disk) Stat(name string) (vfs.FileInfo, error) {
-	err := d.begin(Stat, name)
+	err := d.begin(ailing.Stat, name)
 	defer d.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
 	n, err := d.find(name)
 	if err != nil {
-		return nil, &os.PathError{Op: string(Stat), Path: name, Err: err}
+		return nil, &os.PathError{Op: string(ailing.Stat), Path: name, Err: err}
 	}
 	return n.info(name), nil
 }
@@ -431,7 +432,7 @@ const unlimited = 1 << 40
 
 // GetDiskUsage gives the space of the disk.
 func (d *Disk) GetDiskUsage(name string) (vfs.DiskUsage, error) {
-	err := d.begin(Usage, name)
+	err := d.begin(ailing.Usage, name)
 	defer d.mu.Unlock()
 	if err != nil {
 		return vfs.DiskUsage{}, err
@@ -441,8 +442,8 @@ func (d *Disk) GetDiskUsage(name string) (vfs.DiskUsage, error) {
 		capacity = unlimited
 	}
 	left := max(0, capacity-d.used)
-	if left < blockSize && d.health.Full {
-		d.hit(&d.harm.Refused, Usage, name)
+	if left < blockSize {
+		d.course.HadNoSpace(ailing.Usage, name)
 	}
 	return vfs.DiskUsage{TotalBytes: uint64(capacity), UsedBytes: uint64(d.used), AvailBytes: uint64(left)}, nil
 }
