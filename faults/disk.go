@@ -25,7 +25,7 @@ const (
 // FailingDiskPrefix is what the names of the faults begin with that a daemon need not survive: it ends where the disk refuses what it depends on.
 const FailingDiskPrefix = string(Failing) + "-disk-"
 
-// Disk makes the disk of a daemon work badly. Only a simulation can do that.
+// Disk makes the disk of a daemon work badly.
 type Disk struct {
 	Ailment Ailment
 	Daemon  string // cluster.Venus or cluster.Codasrv
@@ -44,11 +44,8 @@ func (d Disk) Doc() string {
 		Full:    "the disk of " + d.Daemon + " has no space left",
 		Failing: "a share of the reads, writes and syncs on the disk of " + d.Daemon + " fails; a daemon that ends by that is started again",
 	}
-	return what[d.Ailment] + "; only in a simulation"
+	return what[d.Ailment]
 }
-
-// OnlyIn implements the question of the same name.
-func (Disk) OnlyIn() string { return Simulation }
 
 // Applies implements Fault.
 func (d Disk) Applies(topology Topology) error { return appliesToDaemon(d.Name(), d.Daemon, topology) }

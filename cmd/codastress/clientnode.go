@@ -68,6 +68,7 @@ func (n *node) clientHooks() (agent.Hooks, error) {
 		},
 		Status: func(ctx context.Context) (history.Status, error) { return statusOf(ctx, client.Control()) },
 		Order:  venusAt{client.Control()}.order,
+		Disk:   nodeDisk{n.socket(cluster.Venus, "disk")},
 		Reach:  n.reachPeer,
 		Ready:  func(ctx context.Context, daemon string) error { return n.clientReady(ctx, daemon, client) },
 		Evidence: func(ctx context.Context, daemon string) (map[string][]byte, error) {

@@ -95,8 +95,13 @@ func serveVolume(ctx context.Context, flags codasrvFlags) error {
 		return usageError{fmt.Errorf("--root-acl: %w", err)}
 	}
 	log := flags.logger()
+	on, closeDisk, err := flags.openDisk(log)
+	if err != nil {
+		return err
+	}
+	defer closeDisk()
 	server, err := vice.Open(ctx, vice.Config{
-		RootACL: rootACL, Replication: replication, Dir: flags.dir, Volume: flags.volume, Volumes: flags.volumes, Log: log, Fatal: diskRefused(log),
+		RootACL: rootACL, Replication: replication, Disk: on, Dir: flags.dir, Volume: flags.volume, Volumes: flags.volumes, Log: log, Fatal: diskRefused(log),
 		Profile: profile, Timing: vice.TimingOf(profile).Scaled(flags.timeScale),
 	})
 	if err != nil {

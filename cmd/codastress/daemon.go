@@ -23,6 +23,7 @@ type daemonFlags struct {
 	control   string
 	debug     string
 	metrics   string
+	disk      string
 	files     wire.TLSFiles
 	profile   string
 	timeScale float64
@@ -35,6 +36,7 @@ func (f *daemonFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.control, "control", "", "unix socket to answer control requests on")
 	flags.StringVar(&f.debug, "debug", "", "unix socket to give goroutine dumps on")
 	flags.StringVar(&f.metrics, "metrics", "", "host:port, or a unix socket, to answer Prometheus on at /metrics")
+	flags.StringVar(&f.disk, "disk-control", "", "unix socket to be told on how badly the disk is to work, for tests; without, it works as it does")
 	flags.StringVar(&f.files.Certificate, "certificate", "", "PEM file of its certificate; without, there is no TLS")
 	flags.StringVar(&f.files.Key, "key", "", "PEM file of the certificate's key")
 	flags.StringVar(&f.files.Authority, "authority", "", "PEM file of the authority that signed the certificates of its peers")

@@ -152,6 +152,7 @@ func (n *node) keeper(name string) []string {
 	files := n.files()
 	return []string{
 		"--dir", n.path(name), "--volume", volumeName, "--control", n.socket(name, "control"), "--debug", n.socket(name, "debug"), "--metrics", n.socket(name, "metrics"),
+		"--disk-control", n.socket(name, "disk"),
 		"--certificate", files.Certificate, "--key", files.Key, "--authority", files.Authority,
 		"--profile", n.Profile, "--time-scale", fmt.Sprint(n.TimeScale),
 	}

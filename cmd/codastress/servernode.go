@@ -73,6 +73,7 @@ func (n *node) serverHooks() (agent.Hooks, error) {
 		Order: func(ctx context.Context, order string) (int, error) {
 			return orderServer(ctx, codasrvAt{control}, order)
 		},
+		Disk: nodeDisk{n.socket(cluster.Codasrv, "disk")},
 		Evidence: func(ctx context.Context, _ string) (map[string][]byte, error) {
 			state, err := control.State(ctx, &controlpb.StateRequest{})
 			return n.evidence(ctx, cluster.Codasrv, state.GetText(), err)

@@ -84,9 +84,14 @@ func mountVolume(ctx context.Context, flags venusFlags) error {
 	if err != nil {
 		return err
 	}
+	on, closeDisk, err := flags.openDisk(log)
+	if err != nil {
+		return err
+	}
+	defer closeDisk()
 	timing := venus.TimingOf(profile).Scaled(flags.timeScale)
 	client, err := venus.Open(ctx, venus.Config{
-		Dir: flags.dir, Servers: servers, TLS: security, Volume: flags.volume, Name: flags.name, Log: log,
+		Disk: on, Dir: flags.dir, Servers: servers, TLS: security, Volume: flags.volume, Name: flags.name, Log: log,
 		Profile: profile, Timing: timing, Fatal: diskRefused(log),
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/codastress/codastress/harness/agent/ill"
 	"github.com/codastress/codastress/harness/agent/supervise"
 	"github.com/codastress/codastress/harness/history"
 	"github.com/codastress/codastress/harness/proxy"
@@ -55,8 +56,20 @@ type Hooks struct {
 	Ready func(ctx context.Context, daemon string) error
 	// Evidence says in a daemon's own words what it is doing: files by their names.
 	Evidence func(ctx context.Context, daemon string) (map[string][]byte, error)
+	// Disk is that of the daemon of the node that keeps something; nil where it cannot be made to work badly.
+	Disk Disk
 	// Links carries the links of a proxy node; nil on every other.
 	Links Links
+}
+
+// A Disk can be made to work badly. *Client is one.
+type Disk interface {
+	// SetDisk makes it work as a state says, from now on.
+	SetDisk(ctx context.Context, state ill.State) error
+	// DiskHarm says what the state has done so far to the calls of the daemon.
+	DiskHarm(ctx context.Context) (ill.Harm, error)
+	// ProbeDisk writes a file on it, syncs it, reads it and removes it, and returns the error of the call that failed.
+	ProbeDisk(ctx context.Context) error
 }
 
 // Links are what a proxy node can be asked about its links. *proxy.Server has them, and so has *Client.

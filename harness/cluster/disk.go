@@ -3,43 +3,24 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"time"
+
+	"github.com/codastress/codastress/harness/agent/ill"
 )
 
 // DiskState is how well the disk of a node works. The zero value is a healthy one.
-type DiskState struct {
-	Slowest time.Duration // each call takes a time that is drawn, up to this
-	Stalled bool          // no call returns
-	Full    bool          // there is no space left
-	Seed    uint64        // of what is drawn
-
-	Failing   float64 // the share of the calls that fail
-	Call      int     // the first of the calls that fail, counted from 1 and from when the state was set; 0 where the share decides
-	Count     int     // how many fail from that one on
-	Operation string  // the calls that are meant, one of DiskOperations; "" for every read, write and sync
-	Error     string  // what they fail with, DiskFails or DiskHasNoSpace; "" for the former
-}
+type DiskState = ill.State
 
 // What a call of a disk fails with.
 const (
-	DiskFails      = "EIO"
-	DiskHasNoSpace = "ENOSPC"
+	DiskFails      = ill.Fails
+	DiskHasNoSpace = ill.HasNoSpace
 )
 
 // DiskOperations are the kinds of calls of a disk that can be made to fail. Sync is of a file, syncdir of a directory.
-func DiskOperations() []string {
-	return []string{"read", "write", "sync", "syncdir", "create", "open", "rename", "link", "remove", "truncate", "allocate", "copy", "list"}
-}
+func DiskOperations() []string { return ill.Operations() }
 
 // DiskHarm is what the state of a node's disk has done to the calls of the daemon that keeps its data there, since the state was set.
-type DiskHarm struct {
-	Calls   int           // that the daemon made
-	Refused int           // of them had no space, or were told that there is none, or failed
-	Delayed int           // took longer
-	Longer  time.Duration // by so much, all together
-	Stalled int           // waited, or still wait, since no call returned
-	First   string        // the first of the refused, delayed and stalled ones: what was done, and with what
-}
+type DiskHarm = ill.Harm
 
 // DiskLoss is what a loss of power took from a node's disk: contents of files and changes of names, each file and each change counted once.
 type DiskLoss struct {
@@ -47,7 +28,7 @@ type DiskLoss struct {
 	Lost     int // of them, in part or as a whole
 }
 
-// Disks is what an Agent has besides whose node's disk can be made to work badly: a simulated one.
+// Disks is what an Agent has besides whose node's disk can be made to work badly.
 type Disks interface {
 	// SetDisk makes the node's disk work as a state says, from now on.
 	SetDisk(ctx context.Context, state DiskState) error
@@ -57,7 +38,7 @@ type Disks interface {
 	ProbeDisk(ctx context.Context) error
 }
 
-// SetDisk makes the node's disk work as a state says, from now on. Only a simulation can: elsewhere it is an error.
+// SetDisk makes the node's disk work as a state says, from now on, where the disk can be set.
 func (n *Node) SetDisk(ctx context.Context, state DiskState) error {
 	disks, err := n.disks()
 	if err != nil {
@@ -89,7 +70,7 @@ func (n *Node) ProbeDisk(ctx context.Context) error {
 func (n *Node) disks() (Disks, error) {
 	disks, ok := n.agent.(Disks)
 	if !ok {
-		return nil, fmt.Errorf("the disk of %s cannot be set: only a simulation does that", n.Name())
+		return nil, fmt.Errorf("the disk of %s cannot be set", n.Name())
 	}
 	return disks, nil
 }

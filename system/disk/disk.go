@@ -59,6 +59,9 @@ type File interface {
 
 	// OS is the file of the operating system, or nil where there is none.
 	OS() *os.File
+
+	// Direct says whether those who are handed the file of the operating system may read and write it without asking here.
+	Direct() bool
 }
 
 // SyncDirectory makes the names in a directory survive a loss of power.

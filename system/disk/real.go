@@ -45,6 +45,8 @@ type realFile struct{ *os.File }
 
 func (f realFile) OS() *os.File { return f.File }
 
+func (realFile) Direct() bool { return true }
+
 func (f realFile) SetModified(t time.Time) error { return os.Chtimes(f.Name(), t, t) }
 
 func (f realFile) Allocate(size int64) error { return unix.Fallocate(int(f.Fd()), 0, 0, size) }

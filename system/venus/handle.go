@@ -300,6 +300,9 @@ func (v *Venus) createNew(ctx context.Context, c *call, dir coda.Fid, name strin
 // nothing.
 func (h *Handle) File() *os.File { return h.file.OS() }
 
+// Direct says whether the kernel may be passed the container file now, to read and write it by itself. What is read and written otherwise has to come here.
+func (h *Handle) Direct() bool { return h.file.Direct() }
+
 // ReadAt reads as an io.ReaderAt, until Close.
 func (h *Handle) ReadAt(p []byte, offset int64) (int, error) { return h.file.ReadAt(p, offset) }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/sys/unix"
 
 	"github.com/codastress/codastress/system/disk"
@@ -18,7 +19,7 @@ var errNoLeases = errors.New("the file system cannot tell who has a file open")
 
 // tellsUse reports whether leases can be relied on for the files of a directory. An overlay has them, but a mapping is of the file below it.
 func tellsUse(on disk.FS, dir string) (bool, error) {
-	if on != disk.Real() {
+	if vfs.Root(on) != vfs.Root(disk.Real()) {
 		return true, nil // nobody has the files of a simulated disk but venus
 	}
 	var s unix.Statfs_t

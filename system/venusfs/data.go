@@ -17,7 +17,7 @@ func (f *rawFileSystem) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fu
 	if o == nil {
 		return nil, fuse.EBADF
 	}
-	n, err := o.file.ReadAt(buf[:min(len(buf), int(in.Size))], int64(in.Offset))
+	n, err := o.handle.ReadAt(buf[:min(len(buf), int(in.Size))], int64(in.Offset))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fuse.ToStatus(err)
 	}
@@ -33,7 +33,7 @@ func (f *rawFileSystem) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) 
 	if in.Flags&unix.O_APPEND != 0 && o.apart {
 		return o.append(data)
 	}
-	n, err := o.file.WriteAt(data, int64(in.Offset))
+	n, err := o.handle.WriteAt(data, int64(in.Offset))
 	if err != nil {
 		return uint32(n), containerStatus(err)
 	}
@@ -48,7 +48,7 @@ func (o *openFile) append(data []byte) (uint32, fuse.Status) {
 	if err != nil {
 		return 0, containerStatus(err)
 	}
-	n, err := o.file.WriteAt(data, info.Size())
+	n, err := o.handle.WriteAt(data, info.Size())
 	if err != nil {
 		return uint32(n), containerStatus(err)
 	}
@@ -81,6 +81,9 @@ func (f *rawFileSystem) Fallocate(_ <-chan struct{}, in *fuse.FallocateIn) fuse.
 	if o == nil {
 		return fuse.EBADF
 	}
+	if !o.handle.Direct() {
+		return fuse.Status(unix.EOPNOTSUPP)
+	}
 	return containerStatus(unix.Fallocate(int(o.file.Fd()), in.Mode, int64(in.Offset), int64(in.Length)))
 }
 
@@ -103,6 +106,9 @@ func (f *rawFileSystem) CopyFileRange(_ <-chan struct{}, in *fuse.CopyFileRangeI
 	from, to := f.files.get(in.FhIn), f.files.get(in.FhOut)
 	if from == nil || to == nil {
 		return 0, fuse.EBADF
+	}
+	if !from.handle.Direct() || !to.handle.Direct() {
+		return 0, fuse.Status(unix.EOPNOTSUPP) // the kernel reads and writes then
 	}
 	offIn, offOut := int64(in.OffIn), int64(in.OffOut)
 	n, err := unix.CopyFileRange(int(from.file.Fd()), &offIn, int(to.file.Fd()), &offOut, int(min(in.Len, 1<<30)), 0)

@@ -36,6 +36,9 @@ var _ FileSystem[*venus.Handle] = (*venus.Venus)(nil)
 // Handle is an open file: *venus.Handle.
 type Handle interface {
 	File() *os.File                                  // the container that holds the contents; its name tells it from others; open until Close
+	Direct() bool                                    // whether the kernel may be given that, to read and write it by itself
+	ReadAt(p []byte, offset int64) (int, error)      // from the container
+	WriteAt(p []byte, offset int64) (int, error)     // to it
 	Status(ctx context.Context) (coda.Status, error) // of the contents in the container
 	Truncate(ctx context.Context, length uint64) error
 	Sync(ctx context.Context) error

@@ -1,7 +1,6 @@
 package venusfs
 
 import (
-	"os"
 	"slices"
 	"time"
 
@@ -91,7 +90,7 @@ func (f *rawFileSystem) join(n *node, o *openFile, thread uint32, truncated, mus
 	if !n.busy() {
 		// Where the kernel reads and writes by itself, it does so whatever it believes of the length. And it insists on doing it for all or for none
 		// of those who have a node open.
-		n.backing = f.register(o.file)
+		n.backing = f.register(o)
 		if fits = fits || n.backing != 0; fits {
 			n.bound.container, n.bound.changed, n.bound.length = o.version.container, o.version.changed, o.version.length
 			n.tainted = false
@@ -139,17 +138,17 @@ func (n *node) leave(o *openFile) {
 	n.setOpened(opened{files: slices.DeleteFunc(n.files(), func(other *openFile) bool { return other == o })})
 }
 
-// register has the kernel read and write a container by itself. It gives 0 where the kernel refuses, and does not ask again then.
-func (f *rawFileSystem) register(file *os.File) int32 {
-	if !f.passthrough.Load() {
+// register has the kernel read and write a container by itself. It gives 0 where it may not, and where the kernel refuses, which is not asked again then.
+func (f *rawFileSystem) register(o *openFile) int32 {
+	if !f.passthrough.Load() || !o.handle.Direct() {
 		return 0
 	}
-	id, errno := f.server.RegisterBackingFd(&fuse.BackingMap{Fd: int32(file.Fd())})
+	id, errno := f.server.RegisterBackingFd(&fuse.BackingMap{Fd: int32(o.file.Fd())})
 	if errno == 0 && id > 0 {
 		return id
 	}
 	f.passthrough.Store(false)
-	f.log.Warn("the kernel does not read and write cached files by itself", "file", file.Name(), "errno", errno)
+	f.log.Warn("the kernel does not read and write cached files by itself", "file", o.file.Name(), "errno", errno)
 	return 0
 }
 

@@ -1576,6 +1576,238 @@ func (x *LookAtBitsReply) GetStates() map[string]int64 {
 	return nil
 }
 
+type SetDiskRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	State         []byte                 `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"` // ill.State
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetDiskRequest) Reset() {
+	*x = SetDiskRequest{}
+	mi := &file_agent_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetDiskRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetDiskRequest) ProtoMessage() {}
+
+func (x *SetDiskRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetDiskRequest.ProtoReflect.Descriptor instead.
+func (*SetDiskRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *SetDiskRequest) GetState() []byte {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+type SetDiskReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetDiskReply) Reset() {
+	*x = SetDiskReply{}
+	mi := &file_agent_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetDiskReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetDiskReply) ProtoMessage() {}
+
+func (x *SetDiskReply) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetDiskReply.ProtoReflect.Descriptor instead.
+func (*SetDiskReply) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{31}
+}
+
+type DiskHarmRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiskHarmRequest) Reset() {
+	*x = DiskHarmRequest{}
+	mi := &file_agent_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiskHarmRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiskHarmRequest) ProtoMessage() {}
+
+func (x *DiskHarmRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiskHarmRequest.ProtoReflect.Descriptor instead.
+func (*DiskHarmRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{32}
+}
+
+type DiskHarmReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Harm          []byte                 `protobuf:"bytes,1,opt,name=harm,proto3" json:"harm,omitempty"` // ill.Harm
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiskHarmReply) Reset() {
+	*x = DiskHarmReply{}
+	mi := &file_agent_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiskHarmReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiskHarmReply) ProtoMessage() {}
+
+func (x *DiskHarmReply) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiskHarmReply.ProtoReflect.Descriptor instead.
+func (*DiskHarmReply) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *DiskHarmReply) GetHarm() []byte {
+	if x != nil {
+		return x.Harm
+	}
+	return nil
+}
+
+type ProbeDiskRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProbeDiskRequest) Reset() {
+	*x = ProbeDiskRequest{}
+	mi := &file_agent_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProbeDiskRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProbeDiskRequest) ProtoMessage() {}
+
+func (x *ProbeDiskRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProbeDiskRequest.ProtoReflect.Descriptor instead.
+func (*ProbeDiskRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{34}
+}
+
+type ProbeDiskReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProbeDiskReply) Reset() {
+	*x = ProbeDiskReply{}
+	mi := &file_agent_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProbeDiskReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProbeDiskReply) ProtoMessage() {}
+
+func (x *ProbeDiskReply) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProbeDiskReply.ProtoReflect.Descriptor instead.
+func (*ProbeDiskReply) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{35}
+}
+
 type AddLinkRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1587,7 +1819,7 @@ type AddLinkRequest struct {
 
 func (x *AddLinkRequest) Reset() {
 	*x = AddLinkRequest{}
-	mi := &file_agent_proto_msgTypes[30]
+	mi := &file_agent_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1599,7 +1831,7 @@ func (x *AddLinkRequest) String() string {
 func (*AddLinkRequest) ProtoMessage() {}
 
 func (x *AddLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[30]
+	mi := &file_agent_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1612,7 +1844,7 @@ func (x *AddLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddLinkRequest.ProtoReflect.Descriptor instead.
 func (*AddLinkRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{30}
+	return file_agent_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *AddLinkRequest) GetName() string {
@@ -1648,7 +1880,7 @@ type SetLinkRequest struct {
 
 func (x *SetLinkRequest) Reset() {
 	*x = SetLinkRequest{}
-	mi := &file_agent_proto_msgTypes[31]
+	mi := &file_agent_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1660,7 +1892,7 @@ func (x *SetLinkRequest) String() string {
 func (*SetLinkRequest) ProtoMessage() {}
 
 func (x *SetLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[31]
+	mi := &file_agent_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1673,7 +1905,7 @@ func (x *SetLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLinkRequest.ProtoReflect.Descriptor instead.
 func (*SetLinkRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{31}
+	return file_agent_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SetLinkRequest) GetName() string {
@@ -1720,7 +1952,7 @@ type Shape struct {
 
 func (x *Shape) Reset() {
 	*x = Shape{}
-	mi := &file_agent_proto_msgTypes[32]
+	mi := &file_agent_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1732,7 +1964,7 @@ func (x *Shape) String() string {
 func (*Shape) ProtoMessage() {}
 
 func (x *Shape) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[32]
+	mi := &file_agent_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1745,7 +1977,7 @@ func (x *Shape) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shape.ProtoReflect.Descriptor instead.
 func (*Shape) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{32}
+	return file_agent_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Shape) GetLatency() int64 {
@@ -1813,7 +2045,7 @@ type ResetLinkRequest struct {
 
 func (x *ResetLinkRequest) Reset() {
 	*x = ResetLinkRequest{}
-	mi := &file_agent_proto_msgTypes[33]
+	mi := &file_agent_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1825,7 +2057,7 @@ func (x *ResetLinkRequest) String() string {
 func (*ResetLinkRequest) ProtoMessage() {}
 
 func (x *ResetLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[33]
+	mi := &file_agent_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1838,7 +2070,7 @@ func (x *ResetLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetLinkRequest.ProtoReflect.Descriptor instead.
 func (*ResetLinkRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{33}
+	return file_agent_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ResetLinkRequest) GetName() string {
@@ -1857,7 +2089,7 @@ type ResetLinkReply struct {
 
 func (x *ResetLinkReply) Reset() {
 	*x = ResetLinkReply{}
-	mi := &file_agent_proto_msgTypes[34]
+	mi := &file_agent_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1869,7 +2101,7 @@ func (x *ResetLinkReply) String() string {
 func (*ResetLinkReply) ProtoMessage() {}
 
 func (x *ResetLinkReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[34]
+	mi := &file_agent_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1882,7 +2114,7 @@ func (x *ResetLinkReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetLinkReply.ProtoReflect.Descriptor instead.
 func (*ResetLinkReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{34}
+	return file_agent_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ResetLinkReply) GetConnections() uint32 {
@@ -1900,7 +2132,7 @@ type LinksRequest struct {
 
 func (x *LinksRequest) Reset() {
 	*x = LinksRequest{}
-	mi := &file_agent_proto_msgTypes[35]
+	mi := &file_agent_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1912,7 +2144,7 @@ func (x *LinksRequest) String() string {
 func (*LinksRequest) ProtoMessage() {}
 
 func (x *LinksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[35]
+	mi := &file_agent_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1925,7 +2157,7 @@ func (x *LinksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinksRequest.ProtoReflect.Descriptor instead.
 func (*LinksRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{35}
+	return file_agent_proto_rawDescGZIP(), []int{41}
 }
 
 type LinksReply struct {
@@ -1937,7 +2169,7 @@ type LinksReply struct {
 
 func (x *LinksReply) Reset() {
 	*x = LinksReply{}
-	mi := &file_agent_proto_msgTypes[36]
+	mi := &file_agent_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1949,7 +2181,7 @@ func (x *LinksReply) String() string {
 func (*LinksReply) ProtoMessage() {}
 
 func (x *LinksReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[36]
+	mi := &file_agent_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1962,7 +2194,7 @@ func (x *LinksReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinksReply.ProtoReflect.Descriptor instead.
 func (*LinksReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{36}
+	return file_agent_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *LinksReply) GetLinks() []*Link {
@@ -1996,7 +2228,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_agent_proto_msgTypes[37]
+	mi := &file_agent_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2008,7 +2240,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[37]
+	mi := &file_agent_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2021,7 +2253,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{37}
+	return file_agent_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Link) GetName() string {
@@ -2221,7 +2453,15 @@ const file_agent_proto_rawDesc = "" +
 	"\x06states\x18\x01 \x03(\v20.codastress.agent.v1.LookAtBitsReply.StatesEntryR\x06states\x1a9\n" +
 	"\vStatesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"X\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"&\n" +
+	"\x0eSetDiskRequest\x12\x14\n" +
+	"\x05state\x18\x01 \x01(\fR\x05state\"\x0e\n" +
+	"\fSetDiskReply\"\x11\n" +
+	"\x0fDiskHarmRequest\"#\n" +
+	"\rDiskHarmReply\x12\x12\n" +
+	"\x04harm\x18\x01 \x01(\fR\x04harm\"\x12\n" +
+	"\x10ProbeDiskRequest\"\x10\n" +
+	"\x0eProbeDiskReply\"X\n" +
 	"\x0eAddLinkRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06listen\x18\x02 \x01(\tR\x06listen\x12\x1a\n" +
@@ -2277,7 +2517,7 @@ const file_agent_proto_rawDesc = "" +
 	"\x04Flow\x12\r\n" +
 	"\tFLOW_PASS\x10\x00\x12\r\n" +
 	"\tFLOW_HOLD\x10\x01\x12\r\n" +
-	"\tFLOW_DROP\x10\x022\xa2\x10\n" +
+	"\tFLOW_DROP\x10\x022\xa4\x12\n" +
 	"\x05Agent\x12K\n" +
 	"\x05Hello\x12!.codastress.agent.v1.HelloRequest\x1a\x1f.codastress.agent.v1.HelloReply\x12[\n" +
 	"\tHeartbeat\x12%.codastress.agent.v1.HeartbeatRequest\x1a#.codastress.agent.v1.HeartbeatReply(\x010\x01\x12T\n" +
@@ -2292,7 +2532,10 @@ const file_agent_proto_rawDesc = "" +
 	"WipeDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12T\n" +
 	"\bFlipBits\x12$.codastress.agent.v1.FlipBitsRequest\x1a\".codastress.agent.v1.FlipBitsReply\x12Z\n" +
 	"\n" +
-	"LookAtBits\x12&.codastress.agent.v1.LookAtBitsRequest\x1a$.codastress.agent.v1.LookAtBitsReply\x12N\n" +
+	"LookAtBits\x12&.codastress.agent.v1.LookAtBitsRequest\x1a$.codastress.agent.v1.LookAtBitsReply\x12Q\n" +
+	"\aSetDisk\x12#.codastress.agent.v1.SetDiskRequest\x1a!.codastress.agent.v1.SetDiskReply\x12T\n" +
+	"\bDiskHarm\x12$.codastress.agent.v1.DiskHarmRequest\x1a\".codastress.agent.v1.DiskHarmReply\x12W\n" +
+	"\tProbeDisk\x12%.codastress.agent.v1.ProbeDiskRequest\x1a#.codastress.agent.v1.ProbeDiskReply\x12N\n" +
 	"\vPauseDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12O\n" +
 	"\fResumeDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12J\n" +
 	"\x06Events\x12\".codastress.agent.v1.EventsRequest\x1a\x1a.codastress.agent.v1.Event0\x01\x12S\n" +
@@ -2321,7 +2564,7 @@ func file_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_agent_proto_goTypes = []any{
 	(DaemonState)(0),                 // 0: codastress.agent.v1.DaemonState
 	(Flow)(0),                        // 1: codastress.agent.v1.Flow
@@ -2355,24 +2598,30 @@ var file_agent_proto_goTypes = []any{
 	(*FlipBitsReply)(nil),            // 29: codastress.agent.v1.FlipBitsReply
 	(*LookAtBitsRequest)(nil),        // 30: codastress.agent.v1.LookAtBitsRequest
 	(*LookAtBitsReply)(nil),          // 31: codastress.agent.v1.LookAtBitsReply
-	(*AddLinkRequest)(nil),           // 32: codastress.agent.v1.AddLinkRequest
-	(*SetLinkRequest)(nil),           // 33: codastress.agent.v1.SetLinkRequest
-	(*Shape)(nil),                    // 34: codastress.agent.v1.Shape
-	(*ResetLinkRequest)(nil),         // 35: codastress.agent.v1.ResetLinkRequest
-	(*ResetLinkReply)(nil),           // 36: codastress.agent.v1.ResetLinkReply
-	(*LinksRequest)(nil),             // 37: codastress.agent.v1.LinksRequest
-	(*LinksReply)(nil),               // 38: codastress.agent.v1.LinksReply
-	(*Link)(nil),                     // 39: codastress.agent.v1.Link
-	nil,                              // 40: codastress.agent.v1.LookAtBitsReply.StatesEntry
+	(*SetDiskRequest)(nil),           // 32: codastress.agent.v1.SetDiskRequest
+	(*SetDiskReply)(nil),             // 33: codastress.agent.v1.SetDiskReply
+	(*DiskHarmRequest)(nil),          // 34: codastress.agent.v1.DiskHarmRequest
+	(*DiskHarmReply)(nil),            // 35: codastress.agent.v1.DiskHarmReply
+	(*ProbeDiskRequest)(nil),         // 36: codastress.agent.v1.ProbeDiskRequest
+	(*ProbeDiskReply)(nil),           // 37: codastress.agent.v1.ProbeDiskReply
+	(*AddLinkRequest)(nil),           // 38: codastress.agent.v1.AddLinkRequest
+	(*SetLinkRequest)(nil),           // 39: codastress.agent.v1.SetLinkRequest
+	(*Shape)(nil),                    // 40: codastress.agent.v1.Shape
+	(*ResetLinkRequest)(nil),         // 41: codastress.agent.v1.ResetLinkRequest
+	(*ResetLinkReply)(nil),           // 42: codastress.agent.v1.ResetLinkReply
+	(*LinksRequest)(nil),             // 43: codastress.agent.v1.LinksRequest
+	(*LinksReply)(nil),               // 44: codastress.agent.v1.LinksReply
+	(*Link)(nil),                     // 45: codastress.agent.v1.Link
+	nil,                              // 46: codastress.agent.v1.LookAtBitsReply.StatesEntry
 }
 var file_agent_proto_depIdxs = []int32{
 	11, // 0: codastress.agent.v1.DaemonsReply.daemons:type_name -> codastress.agent.v1.Daemon
 	0,  // 1: codastress.agent.v1.Daemon.state:type_name -> codastress.agent.v1.DaemonState
-	40, // 2: codastress.agent.v1.LookAtBitsReply.states:type_name -> codastress.agent.v1.LookAtBitsReply.StatesEntry
+	46, // 2: codastress.agent.v1.LookAtBitsReply.states:type_name -> codastress.agent.v1.LookAtBitsReply.StatesEntry
 	1,  // 3: codastress.agent.v1.SetLinkRequest.up:type_name -> codastress.agent.v1.Flow
 	1,  // 4: codastress.agent.v1.SetLinkRequest.down:type_name -> codastress.agent.v1.Flow
-	34, // 5: codastress.agent.v1.SetLinkRequest.shape:type_name -> codastress.agent.v1.Shape
-	39, // 6: codastress.agent.v1.LinksReply.links:type_name -> codastress.agent.v1.Link
+	40, // 5: codastress.agent.v1.SetLinkRequest.shape:type_name -> codastress.agent.v1.Shape
+	45, // 6: codastress.agent.v1.LinksReply.links:type_name -> codastress.agent.v1.Link
 	1,  // 7: codastress.agent.v1.Link.up:type_name -> codastress.agent.v1.Flow
 	1,  // 8: codastress.agent.v1.Link.down:type_name -> codastress.agent.v1.Flow
 	2,  // 9: codastress.agent.v1.Agent.Hello:input_type -> codastress.agent.v1.HelloRequest
@@ -2386,47 +2635,53 @@ var file_agent_proto_depIdxs = []int32{
 	10, // 17: codastress.agent.v1.Agent.WipeDaemon:input_type -> codastress.agent.v1.DaemonRequest
 	28, // 18: codastress.agent.v1.Agent.FlipBits:input_type -> codastress.agent.v1.FlipBitsRequest
 	30, // 19: codastress.agent.v1.Agent.LookAtBits:input_type -> codastress.agent.v1.LookAtBitsRequest
-	10, // 20: codastress.agent.v1.Agent.PauseDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	10, // 21: codastress.agent.v1.Agent.ResumeDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	12, // 22: codastress.agent.v1.Agent.Events:input_type -> codastress.agent.v1.EventsRequest
-	14, // 23: codastress.agent.v1.Agent.RunTask:input_type -> codastress.agent.v1.RunTaskRequest
-	18, // 24: codastress.agent.v1.Agent.Status:input_type -> codastress.agent.v1.StatusRequest
-	16, // 25: codastress.agent.v1.Agent.Order:input_type -> codastress.agent.v1.OrderRequest
-	20, // 26: codastress.agent.v1.Agent.PendingOperations:input_type -> codastress.agent.v1.PendingOperationsRequest
-	22, // 27: codastress.agent.v1.Agent.Observe:input_type -> codastress.agent.v1.ObserveRequest
-	24, // 28: codastress.agent.v1.Agent.Evidence:input_type -> codastress.agent.v1.EvidenceRequest
-	26, // 29: codastress.agent.v1.Agent.Reach:input_type -> codastress.agent.v1.ReachRequest
-	32, // 30: codastress.agent.v1.Agent.AddLink:input_type -> codastress.agent.v1.AddLinkRequest
-	33, // 31: codastress.agent.v1.Agent.SetLink:input_type -> codastress.agent.v1.SetLinkRequest
-	35, // 32: codastress.agent.v1.Agent.ResetLink:input_type -> codastress.agent.v1.ResetLinkRequest
-	37, // 33: codastress.agent.v1.Agent.Links:input_type -> codastress.agent.v1.LinksRequest
-	3,  // 34: codastress.agent.v1.Agent.Hello:output_type -> codastress.agent.v1.HelloReply
-	5,  // 35: codastress.agent.v1.Agent.Heartbeat:output_type -> codastress.agent.v1.HeartbeatReply
-	7,  // 36: codastress.agent.v1.Agent.Shutdown:output_type -> codastress.agent.v1.ShutdownReply
-	9,  // 37: codastress.agent.v1.Agent.Daemons:output_type -> codastress.agent.v1.DaemonsReply
-	11, // 38: codastress.agent.v1.Agent.StartDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 39: codastress.agent.v1.Agent.WaitReady:output_type -> codastress.agent.v1.Daemon
-	11, // 40: codastress.agent.v1.Agent.KillDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 41: codastress.agent.v1.Agent.TerminateDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 42: codastress.agent.v1.Agent.WipeDaemon:output_type -> codastress.agent.v1.Daemon
-	29, // 43: codastress.agent.v1.Agent.FlipBits:output_type -> codastress.agent.v1.FlipBitsReply
-	31, // 44: codastress.agent.v1.Agent.LookAtBits:output_type -> codastress.agent.v1.LookAtBitsReply
-	11, // 45: codastress.agent.v1.Agent.PauseDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 46: codastress.agent.v1.Agent.ResumeDaemon:output_type -> codastress.agent.v1.Daemon
-	13, // 47: codastress.agent.v1.Agent.Events:output_type -> codastress.agent.v1.Event
-	15, // 48: codastress.agent.v1.Agent.RunTask:output_type -> codastress.agent.v1.RunTaskReply
-	19, // 49: codastress.agent.v1.Agent.Status:output_type -> codastress.agent.v1.StatusReply
-	17, // 50: codastress.agent.v1.Agent.Order:output_type -> codastress.agent.v1.OrderReply
-	21, // 51: codastress.agent.v1.Agent.PendingOperations:output_type -> codastress.agent.v1.PendingOperationsReply
-	23, // 52: codastress.agent.v1.Agent.Observe:output_type -> codastress.agent.v1.ObserveReply
-	25, // 53: codastress.agent.v1.Agent.Evidence:output_type -> codastress.agent.v1.EvidenceReply
-	27, // 54: codastress.agent.v1.Agent.Reach:output_type -> codastress.agent.v1.ReachReply
-	39, // 55: codastress.agent.v1.Agent.AddLink:output_type -> codastress.agent.v1.Link
-	39, // 56: codastress.agent.v1.Agent.SetLink:output_type -> codastress.agent.v1.Link
-	36, // 57: codastress.agent.v1.Agent.ResetLink:output_type -> codastress.agent.v1.ResetLinkReply
-	38, // 58: codastress.agent.v1.Agent.Links:output_type -> codastress.agent.v1.LinksReply
-	34, // [34:59] is the sub-list for method output_type
-	9,  // [9:34] is the sub-list for method input_type
+	32, // 20: codastress.agent.v1.Agent.SetDisk:input_type -> codastress.agent.v1.SetDiskRequest
+	34, // 21: codastress.agent.v1.Agent.DiskHarm:input_type -> codastress.agent.v1.DiskHarmRequest
+	36, // 22: codastress.agent.v1.Agent.ProbeDisk:input_type -> codastress.agent.v1.ProbeDiskRequest
+	10, // 23: codastress.agent.v1.Agent.PauseDaemon:input_type -> codastress.agent.v1.DaemonRequest
+	10, // 24: codastress.agent.v1.Agent.ResumeDaemon:input_type -> codastress.agent.v1.DaemonRequest
+	12, // 25: codastress.agent.v1.Agent.Events:input_type -> codastress.agent.v1.EventsRequest
+	14, // 26: codastress.agent.v1.Agent.RunTask:input_type -> codastress.agent.v1.RunTaskRequest
+	18, // 27: codastress.agent.v1.Agent.Status:input_type -> codastress.agent.v1.StatusRequest
+	16, // 28: codastress.agent.v1.Agent.Order:input_type -> codastress.agent.v1.OrderRequest
+	20, // 29: codastress.agent.v1.Agent.PendingOperations:input_type -> codastress.agent.v1.PendingOperationsRequest
+	22, // 30: codastress.agent.v1.Agent.Observe:input_type -> codastress.agent.v1.ObserveRequest
+	24, // 31: codastress.agent.v1.Agent.Evidence:input_type -> codastress.agent.v1.EvidenceRequest
+	26, // 32: codastress.agent.v1.Agent.Reach:input_type -> codastress.agent.v1.ReachRequest
+	38, // 33: codastress.agent.v1.Agent.AddLink:input_type -> codastress.agent.v1.AddLinkRequest
+	39, // 34: codastress.agent.v1.Agent.SetLink:input_type -> codastress.agent.v1.SetLinkRequest
+	41, // 35: codastress.agent.v1.Agent.ResetLink:input_type -> codastress.agent.v1.ResetLinkRequest
+	43, // 36: codastress.agent.v1.Agent.Links:input_type -> codastress.agent.v1.LinksRequest
+	3,  // 37: codastress.agent.v1.Agent.Hello:output_type -> codastress.agent.v1.HelloReply
+	5,  // 38: codastress.agent.v1.Agent.Heartbeat:output_type -> codastress.agent.v1.HeartbeatReply
+	7,  // 39: codastress.agent.v1.Agent.Shutdown:output_type -> codastress.agent.v1.ShutdownReply
+	9,  // 40: codastress.agent.v1.Agent.Daemons:output_type -> codastress.agent.v1.DaemonsReply
+	11, // 41: codastress.agent.v1.Agent.StartDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 42: codastress.agent.v1.Agent.WaitReady:output_type -> codastress.agent.v1.Daemon
+	11, // 43: codastress.agent.v1.Agent.KillDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 44: codastress.agent.v1.Agent.TerminateDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 45: codastress.agent.v1.Agent.WipeDaemon:output_type -> codastress.agent.v1.Daemon
+	29, // 46: codastress.agent.v1.Agent.FlipBits:output_type -> codastress.agent.v1.FlipBitsReply
+	31, // 47: codastress.agent.v1.Agent.LookAtBits:output_type -> codastress.agent.v1.LookAtBitsReply
+	33, // 48: codastress.agent.v1.Agent.SetDisk:output_type -> codastress.agent.v1.SetDiskReply
+	35, // 49: codastress.agent.v1.Agent.DiskHarm:output_type -> codastress.agent.v1.DiskHarmReply
+	37, // 50: codastress.agent.v1.Agent.ProbeDisk:output_type -> codastress.agent.v1.ProbeDiskReply
+	11, // 51: codastress.agent.v1.Agent.PauseDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 52: codastress.agent.v1.Agent.ResumeDaemon:output_type -> codastress.agent.v1.Daemon
+	13, // 53: codastress.agent.v1.Agent.Events:output_type -> codastress.agent.v1.Event
+	15, // 54: codastress.agent.v1.Agent.RunTask:output_type -> codastress.agent.v1.RunTaskReply
+	19, // 55: codastress.agent.v1.Agent.Status:output_type -> codastress.agent.v1.StatusReply
+	17, // 56: codastress.agent.v1.Agent.Order:output_type -> codastress.agent.v1.OrderReply
+	21, // 57: codastress.agent.v1.Agent.PendingOperations:output_type -> codastress.agent.v1.PendingOperationsReply
+	23, // 58: codastress.agent.v1.Agent.Observe:output_type -> codastress.agent.v1.ObserveReply
+	25, // 59: codastress.agent.v1.Agent.Evidence:output_type -> codastress.agent.v1.EvidenceReply
+	27, // 60: codastress.agent.v1.Agent.Reach:output_type -> codastress.agent.v1.ReachReply
+	45, // 61: codastress.agent.v1.Agent.AddLink:output_type -> codastress.agent.v1.Link
+	45, // 62: codastress.agent.v1.Agent.SetLink:output_type -> codastress.agent.v1.Link
+	42, // 63: codastress.agent.v1.Agent.ResetLink:output_type -> codastress.agent.v1.ResetLinkReply
+	44, // 64: codastress.agent.v1.Agent.Links:output_type -> codastress.agent.v1.LinksReply
+	37, // [37:65] is the sub-list for method output_type
+	9,  // [9:37] is the sub-list for method input_type
 	9,  // [9:9] is the sub-list for extension type_name
 	9,  // [9:9] is the sub-list for extension extendee
 	0,  // [0:9] is the sub-list for field type_name
@@ -2447,7 +2702,7 @@ func file_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   39,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

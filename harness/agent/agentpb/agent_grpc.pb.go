@@ -35,6 +35,9 @@ const (
 	Agent_WipeDaemon_FullMethodName        = "/codastress.agent.v1.Agent/WipeDaemon"
 	Agent_FlipBits_FullMethodName          = "/codastress.agent.v1.Agent/FlipBits"
 	Agent_LookAtBits_FullMethodName        = "/codastress.agent.v1.Agent/LookAtBits"
+	Agent_SetDisk_FullMethodName           = "/codastress.agent.v1.Agent/SetDisk"
+	Agent_DiskHarm_FullMethodName          = "/codastress.agent.v1.Agent/DiskHarm"
+	Agent_ProbeDisk_FullMethodName         = "/codastress.agent.v1.Agent/ProbeDisk"
 	Agent_PauseDaemon_FullMethodName       = "/codastress.agent.v1.Agent/PauseDaemon"
 	Agent_ResumeDaemon_FullMethodName      = "/codastress.agent.v1.Agent/ResumeDaemon"
 	Agent_Events_FullMethodName            = "/codastress.agent.v1.Agent/Events"
@@ -79,6 +82,12 @@ type AgentClient interface {
 	FlipBits(ctx context.Context, in *FlipBitsRequest, opts ...grpc.CallOption) (*FlipBitsReply, error)
 	// LookAtBits says what has become of flipped bits, and may flip them back before.
 	LookAtBits(ctx context.Context, in *LookAtBitsRequest, opts ...grpc.CallOption) (*LookAtBitsReply, error)
+	// SetDisk makes the disk of the node's daemon work well or badly.
+	SetDisk(ctx context.Context, in *SetDiskRequest, opts ...grpc.CallOption) (*SetDiskReply, error)
+	// DiskHarm says what that has done to the daemon's calls.
+	DiskHarm(ctx context.Context, in *DiskHarmRequest, opts ...grpc.CallOption) (*DiskHarmReply, error)
+	// ProbeDisk writes a file on that disk, syncs it, reads it and removes it.
+	ProbeDisk(ctx context.Context, in *ProbeDiskRequest, opts ...grpc.CallOption) (*ProbeDiskReply, error)
 	// PauseDaemon sends SIGSTOP and waits until every thread has stopped.
 	PauseDaemon(ctx context.Context, in *DaemonRequest, opts ...grpc.CallOption) (*Daemon, error)
 	// ResumeDaemon sends SIGCONT and waits until the process runs.
@@ -224,6 +233,36 @@ func (c *agentClient) LookAtBits(ctx context.Context, in *LookAtBitsRequest, opt
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(LookAtBitsReply)
 	err := c.cc.Invoke(ctx, Agent_LookAtBits_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) SetDisk(ctx context.Context, in *SetDiskRequest, opts ...grpc.CallOption) (*SetDiskReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetDiskReply)
+	err := c.cc.Invoke(ctx, Agent_SetDisk_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) DiskHarm(ctx context.Context, in *DiskHarmRequest, opts ...grpc.CallOption) (*DiskHarmReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DiskHarmReply)
+	err := c.cc.Invoke(ctx, Agent_DiskHarm_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) ProbeDisk(ctx context.Context, in *ProbeDiskRequest, opts ...grpc.CallOption) (*ProbeDiskReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ProbeDiskReply)
+	err := c.cc.Invoke(ctx, Agent_ProbeDisk_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -434,6 +473,12 @@ type AgentServer interface {
 	FlipBits(context.Context, *FlipBitsRequest) (*FlipBitsReply, error)
 	// LookAtBits says what has become of flipped bits, and may flip them back before.
 	LookAtBits(context.Context, *LookAtBitsRequest) (*LookAtBitsReply, error)
+	// SetDisk makes the disk of the node's daemon work well or badly.
+	SetDisk(context.Context, *SetDiskRequest) (*SetDiskReply, error)
+	// DiskHarm says what that has done to the daemon's calls.
+	DiskHarm(context.Context, *DiskHarmRequest) (*DiskHarmReply, error)
+	// ProbeDisk writes a file on that disk, syncs it, reads it and removes it.
+	ProbeDisk(context.Context, *ProbeDiskRequest) (*ProbeDiskReply, error)
 	// PauseDaemon sends SIGSTOP and waits until every thread has stopped.
 	PauseDaemon(context.Context, *DaemonRequest) (*Daemon, error)
 	// ResumeDaemon sends SIGCONT and waits until the process runs.
@@ -504,6 +549,15 @@ func (UnimplementedAgentServer) FlipBits(context.Context, *FlipBitsRequest) (*Fl
 }
 func (UnimplementedAgentServer) LookAtBits(context.Context, *LookAtBitsRequest) (*LookAtBitsReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method LookAtBits not implemented")
+}
+func (UnimplementedAgentServer) SetDisk(context.Context, *SetDiskRequest) (*SetDiskReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetDisk not implemented")
+}
+func (UnimplementedAgentServer) DiskHarm(context.Context, *DiskHarmRequest) (*DiskHarmReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method DiskHarm not implemented")
+}
+func (UnimplementedAgentServer) ProbeDisk(context.Context, *ProbeDiskRequest) (*ProbeDiskReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method ProbeDisk not implemented")
 }
 func (UnimplementedAgentServer) PauseDaemon(context.Context, *DaemonRequest) (*Daemon, error) {
 	return nil, status.Error(codes.Unimplemented, "method PauseDaemon not implemented")
@@ -751,6 +805,60 @@ func _Agent_LookAtBits_Handler(srv interface{}, ctx context.Context, dec func(in
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(AgentServer).LookAtBits(ctx, req.(*LookAtBitsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_SetDisk_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetDiskRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).SetDisk(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_SetDisk_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).SetDisk(ctx, req.(*SetDiskRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_DiskHarm_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DiskHarmRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).DiskHarm(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_DiskHarm_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).DiskHarm(ctx, req.(*DiskHarmRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_ProbeDisk_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ProbeDiskRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).ProbeDisk(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_ProbeDisk_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).ProbeDisk(ctx, req.(*ProbeDiskRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1025,6 +1133,18 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "LookAtBits",
 			Handler:    _Agent_LookAtBits_Handler,
+		},
+		{
+			MethodName: "SetDisk",
+			Handler:    _Agent_SetDisk_Handler,
+		},
+		{
+			MethodName: "DiskHarm",
+			Handler:    _Agent_DiskHarm_Handler,
+		},
+		{
+			MethodName: "ProbeDisk",
+			Handler:    _Agent_ProbeDisk_Handler,
 		},
 		{
 			MethodName: "PauseDaemon",

@@ -22,6 +22,11 @@ type Health struct {
 	Err     unix.Errno  // that they fail with; 0 for EIO
 }
 
+// ails says whether a disk with this health is a bad one.
+func (h *Health) ails() bool {
+	return h.Slowest > 0 || h.Stalled || h.Full || h.Failing > 0 || h.Call > 0
+}
+
 // A Harm is what the health of a disk has done to the calls that came to it since it was set.
 type Harm struct {
 	Calls   int           // that came
@@ -54,11 +59,15 @@ func (c *Course) Set(h Health) {
 	}
 }
 
-// Health gives what was set.
-func (c *Course) Health() Health { return c.health }
-
 // Harm gives what the health has done so far.
 func (c *Course) Harm() Harm { return c.harm }
+
+// resume goes on with a course that an earlier life had, which this one was nothing of before.
+func (c *Course) resume(r Record) {
+	c.Set(r.Health)
+	c.harm, c.met = r.Harm, r.Met
+	c.random = rand.New(rand.NewPCG(r.Health.Seed, uint64(r.Harm.Calls))) // or the first calls of each life would meet the same
+}
 
 // PassOn gives the course of the disk that takes this one's place, which counts on, and makes this one healthy.
 func (c *Course) PassOn() Course {

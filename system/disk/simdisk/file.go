@@ -65,6 +65,9 @@ func (*file) Fd() uintptr { return vfs.InvalidFd }
 // OS gives nil.
 func (contentsFile) OS() *os.File { return nil }
 
+// Direct gives false.
+func (contentsFile) Direct() bool { return false }
+
 // Read reads from the position on.
 func (f *file) Read(p []byte) (int, error) {
 	err := f.begin(ailing.Read, f.readable)

@@ -4730,6 +4730,271 @@ func (x *MakeSymlinkRequest) GetTarget() string {
 	return ""
 }
 
+// DiskHealth is how well a disk works. The empty one is a healthy one.
+type DiskHealth struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Slowest       int64                  `protobuf:"varint,1,opt,name=slowest,proto3" json:"slowest,omitempty"` // nanoseconds that a call takes longer at most
+	Stalled       bool                   `protobuf:"varint,2,opt,name=stalled,proto3" json:"stalled,omitempty"` // no call returns
+	Full          bool                   `protobuf:"varint,3,opt,name=full,proto3" json:"full,omitempty"`
+	Seed          uint64                 `protobuf:"varint,4,opt,name=seed,proto3" json:"seed,omitempty"`        // of what is drawn
+	Failing       float64                `protobuf:"fixed64,5,opt,name=failing,proto3" json:"failing,omitempty"` // the share of calls that fail
+	Call          int64                  `protobuf:"varint,6,opt,name=call,proto3" json:"call,omitempty"`        // the first that fails, from 1 on; 0 where the share decides
+	Count         int64                  `protobuf:"varint,7,opt,name=count,proto3" json:"count,omitempty"`      // how many fail from that one on
+	Refused       []string               `protobuf:"bytes,8,rep,name=refused,proto3" json:"refused,omitempty"`   // the kinds of calls that can fail; none for reads, writes and syncs
+	Errno         int32                  `protobuf:"varint,9,opt,name=errno,proto3" json:"errno,omitempty"`      // that they fail with; 0 for EIO
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiskHealth) Reset() {
+	*x = DiskHealth{}
+	mi := &file_control_proto_msgTypes[83]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiskHealth) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiskHealth) ProtoMessage() {}
+
+func (x *DiskHealth) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[83]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiskHealth.ProtoReflect.Descriptor instead.
+func (*DiskHealth) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{83}
+}
+
+func (x *DiskHealth) GetSlowest() int64 {
+	if x != nil {
+		return x.Slowest
+	}
+	return 0
+}
+
+func (x *DiskHealth) GetStalled() bool {
+	if x != nil {
+		return x.Stalled
+	}
+	return false
+}
+
+func (x *DiskHealth) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
+}
+
+func (x *DiskHealth) GetSeed() uint64 {
+	if x != nil {
+		return x.Seed
+	}
+	return 0
+}
+
+func (x *DiskHealth) GetFailing() float64 {
+	if x != nil {
+		return x.Failing
+	}
+	return 0
+}
+
+func (x *DiskHealth) GetCall() int64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
+}
+
+func (x *DiskHealth) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *DiskHealth) GetRefused() []string {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+func (x *DiskHealth) GetErrno() int32 {
+	if x != nil {
+		return x.Errno
+	}
+	return 0
+}
+
+type DiskHarmRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiskHarmRequest) Reset() {
+	*x = DiskHarmRequest{}
+	mi := &file_control_proto_msgTypes[84]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiskHarmRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiskHarmRequest) ProtoMessage() {}
+
+func (x *DiskHarmRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[84]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiskHarmRequest.ProtoReflect.Descriptor instead.
+func (*DiskHarmRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{84}
+}
+
+type DiskHarmReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Calls         int64                  `protobuf:"varint,1,opt,name=calls,proto3" json:"calls,omitempty"` // that came
+	Refused       int64                  `protobuf:"varint,2,opt,name=refused,proto3" json:"refused,omitempty"`
+	Delayed       int64                  `protobuf:"varint,3,opt,name=delayed,proto3" json:"delayed,omitempty"`
+	Longer        int64                  `protobuf:"varint,4,opt,name=longer,proto3" json:"longer,omitempty"` // nanoseconds, all together
+	Stalled       int64                  `protobuf:"varint,5,opt,name=stalled,proto3" json:"stalled,omitempty"`
+	First         string                 `protobuf:"bytes,6,opt,name=first,proto3" json:"first,omitempty"` // what was harmed first
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiskHarmReply) Reset() {
+	*x = DiskHarmReply{}
+	mi := &file_control_proto_msgTypes[85]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiskHarmReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiskHarmReply) ProtoMessage() {}
+
+func (x *DiskHarmReply) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[85]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiskHarmReply.ProtoReflect.Descriptor instead.
+func (*DiskHarmReply) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{85}
+}
+
+func (x *DiskHarmReply) GetCalls() int64 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
+}
+
+func (x *DiskHarmReply) GetRefused() int64 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+func (x *DiskHarmReply) GetDelayed() int64 {
+	if x != nil {
+		return x.Delayed
+	}
+	return 0
+}
+
+func (x *DiskHarmReply) GetLonger() int64 {
+	if x != nil {
+		return x.Longer
+	}
+	return 0
+}
+
+func (x *DiskHarmReply) GetStalled() int64 {
+	if x != nil {
+		return x.Stalled
+	}
+	return 0
+}
+
+func (x *DiskHarmReply) GetFirst() string {
+	if x != nil {
+		return x.First
+	}
+	return ""
+}
+
+type DiskProbeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiskProbeRequest) Reset() {
+	*x = DiskProbeRequest{}
+	mi := &file_control_proto_msgTypes[86]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiskProbeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiskProbeRequest) ProtoMessage() {}
+
+func (x *DiskProbeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[86]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiskProbeRequest.ProtoReflect.Descriptor instead.
+func (*DiskProbeRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{86}
+}
+
 var File_control_proto protoreflect.FileDescriptor
 
 const file_control_proto_rawDesc = "" +
@@ -5013,7 +5278,27 @@ const file_control_proto_rawDesc = "" +
 	"\x04mode\x18\x02 \x01(\rR\x04mode\"@\n" +
 	"\x12MakeSymlinkRequest\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n" +
-	"\x06target\x18\x02 \x01(\tR\x06target*_\n" +
+	"\x06target\x18\x02 \x01(\tR\x06target\"\xdc\x01\n" +
+	"\n" +
+	"DiskHealth\x12\x18\n" +
+	"\aslowest\x18\x01 \x01(\x03R\aslowest\x12\x18\n" +
+	"\astalled\x18\x02 \x01(\bR\astalled\x12\x12\n" +
+	"\x04full\x18\x03 \x01(\bR\x04full\x12\x12\n" +
+	"\x04seed\x18\x04 \x01(\x04R\x04seed\x12\x18\n" +
+	"\afailing\x18\x05 \x01(\x01R\afailing\x12\x12\n" +
+	"\x04call\x18\x06 \x01(\x03R\x04call\x12\x14\n" +
+	"\x05count\x18\a \x01(\x03R\x05count\x12\x18\n" +
+	"\arefused\x18\b \x03(\tR\arefused\x12\x14\n" +
+	"\x05errno\x18\t \x01(\x05R\x05errno\"\x11\n" +
+	"\x0fDiskHarmRequest\"\xa1\x01\n" +
+	"\rDiskHarmReply\x12\x14\n" +
+	"\x05calls\x18\x01 \x01(\x03R\x05calls\x12\x18\n" +
+	"\arefused\x18\x02 \x01(\x03R\arefused\x12\x18\n" +
+	"\adelayed\x18\x03 \x01(\x03R\adelayed\x12\x16\n" +
+	"\x06longer\x18\x04 \x01(\x03R\x06longer\x12\x18\n" +
+	"\astalled\x18\x05 \x01(\x03R\astalled\x12\x14\n" +
+	"\x05first\x18\x06 \x01(\tR\x05first\"\x12\n" +
+	"\x10DiskProbeRequest*_\n" +
 	"\x04Keep\x12\x14\n" +
 	"\x10KEEP_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vKEEP_GLOBAL\x10\x01\x12\x0e\n" +
@@ -5093,7 +5378,11 @@ const file_control_proto_rawDesc = "" +
 	"\x04Link\x12 .coda.control.v1.TwoPathsRequest\x1a\x1a.coda.control.v1.StatReply\x12G\n" +
 	"\x06Rename\x12 .coda.control.v1.TwoPathsRequest\x1a\x1b.coda.control.v1.EmptyReply\x12C\n" +
 	"\x06Remove\x12\x1c.coda.control.v1.PathRequest\x1a\x1b.coda.control.v1.EmptyReply\x12L\n" +
-	"\x0fRemoveDirectory\x12\x1c.coda.control.v1.PathRequest\x1a\x1b.coda.control.v1.EmptyReplyB8Z6github.com/codastress/codastress/system/wire/controlpbb\x06proto3"
+	"\x0fRemoveDirectory\x12\x1c.coda.control.v1.PathRequest\x1a\x1b.coda.control.v1.EmptyReply2\xe7\x01\n" +
+	"\vDiskControl\x12E\n" +
+	"\tSetHealth\x12\x1b.coda.control.v1.DiskHealth\x1a\x1b.coda.control.v1.EmptyReply\x12H\n" +
+	"\x04Harm\x12 .coda.control.v1.DiskHarmRequest\x1a\x1e.coda.control.v1.DiskHarmReply\x12G\n" +
+	"\x05Probe\x12!.coda.control.v1.DiskProbeRequest\x1a\x1b.coda.control.v1.EmptyReplyB8Z6github.com/codastress/codastress/system/wire/controlpbb\x06proto3"
 
 var (
 	file_control_proto_rawDescOnce sync.Once
@@ -5108,7 +5397,7 @@ func file_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 83)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 87)
 var file_control_proto_goTypes = []any{
 	(Keep)(0),                       // 0: coda.control.v1.Keep
 	(VolumeChange)(0),               // 1: coda.control.v1.VolumeChange
@@ -5196,10 +5485,14 @@ var file_control_proto_goTypes = []any{
 	(*SetAttributesRequest)(nil),    // 83: coda.control.v1.SetAttributesRequest
 	(*MakeDirectoryRequest)(nil),    // 84: coda.control.v1.MakeDirectoryRequest
 	(*MakeSymlinkRequest)(nil),      // 85: coda.control.v1.MakeSymlinkRequest
-	(*vicepb.VolumeReply)(nil),      // 86: coda.vice.v1.VolumeReply
-	(*vicepb.Fid)(nil),              // 87: coda.vice.v1.Fid
-	(*vicepb.Status)(nil),           // 88: coda.vice.v1.Status
-	(*vicepb.Entry)(nil),            // 89: coda.vice.v1.Entry
+	(*DiskHealth)(nil),              // 86: coda.control.v1.DiskHealth
+	(*DiskHarmRequest)(nil),         // 87: coda.control.v1.DiskHarmRequest
+	(*DiskHarmReply)(nil),           // 88: coda.control.v1.DiskHarmReply
+	(*DiskProbeRequest)(nil),        // 89: coda.control.v1.DiskProbeRequest
+	(*vicepb.VolumeReply)(nil),      // 90: coda.vice.v1.VolumeReply
+	(*vicepb.Fid)(nil),              // 91: coda.vice.v1.Fid
+	(*vicepb.Status)(nil),           // 92: coda.vice.v1.Status
+	(*vicepb.Entry)(nil),            // 93: coda.vice.v1.Entry
 }
 var file_control_proto_depIdxs = []int32{
 	7,  // 0: coda.control.v1.ListTokensReply.tokens:type_name -> coda.control.v1.Token
@@ -5220,19 +5513,19 @@ var file_control_proto_depIdxs = []int32{
 	0,  // 15: coda.control.v1.RepairRequest.keep:type_name -> coda.control.v1.Keep
 	53, // 16: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
 	1,  // 17: coda.control.v1.VolumesRequest.change:type_name -> coda.control.v1.VolumeChange
-	86, // 18: coda.control.v1.VolumesReply.volumes:type_name -> coda.vice.v1.VolumeReply
+	90, // 18: coda.control.v1.VolumesReply.volumes:type_name -> coda.vice.v1.VolumeReply
 	2,  // 19: coda.control.v1.ProtectionRequest.change:type_name -> coda.control.v1.ProtectionChange
 	62, // 20: coda.control.v1.ProtectionReply.principals:type_name -> coda.control.v1.Principal
-	87, // 21: coda.control.v1.HeadRequest.fid:type_name -> coda.vice.v1.Fid
-	88, // 22: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
-	88, // 23: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
-	89, // 24: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
-	88, // 25: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
+	91, // 21: coda.control.v1.HeadRequest.fid:type_name -> coda.vice.v1.Fid
+	92, // 22: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
+	92, // 23: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
+	93, // 24: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
+	92, // 25: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
 	78, // 26: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
 	80, // 27: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
 	81, // 28: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
 	73, // 29: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
-	88, // 30: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
+	92, // 30: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
 	24, // 31: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
 	27, // 32: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
 	33, // 33: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
@@ -5280,55 +5573,61 @@ var file_control_proto_depIdxs = []int32{
 	72, // 75: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
 	71, // 76: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
 	71, // 77: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
-	25, // 78: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
-	28, // 79: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
-	34, // 80: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
-	36, // 81: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
-	38, // 82: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
-	40, // 83: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
-	42, // 84: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
-	46, // 85: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
-	48, // 86: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
-	73, // 87: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
-	73, // 88: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
-	50, // 89: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
-	52, // 90: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
-	7,  // 91: coda.control.v1.VenusControl.LogIn:output_type -> coda.control.v1.Token
-	73, // 92: coda.control.v1.VenusControl.LogOut:output_type -> coda.control.v1.EmptyReply
-	6,  // 93: coda.control.v1.VenusControl.ListTokens:output_type -> coda.control.v1.ListTokensReply
-	10, // 94: coda.control.v1.VenusControl.ListACL:output_type -> coda.control.v1.ACLReply
-	73, // 95: coda.control.v1.VenusControl.Mount:output_type -> coda.control.v1.EmptyReply
-	73, // 96: coda.control.v1.VenusControl.Unmount:output_type -> coda.control.v1.EmptyReply
-	10, // 97: coda.control.v1.VenusControl.SetACL:output_type -> coda.control.v1.ACLReply
-	15, // 98: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
-	73, // 99: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
-	17, // 100: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
-	19, // 101: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
-	21, // 102: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
-	22, // 103: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
-	64, // 104: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
-	66, // 105: coda.control.v1.CodasrvControl.Salvage:output_type -> coda.control.v1.SalvageReply
-	70, // 106: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
-	68, // 107: coda.control.v1.CodasrvControl.Head:output_type -> coda.control.v1.HeadReply
-	61, // 108: coda.control.v1.CodasrvControl.Protection:output_type -> coda.control.v1.ProtectionReply
-	59, // 109: coda.control.v1.CodasrvControl.Volumes:output_type -> coda.control.v1.VolumesReply
-	55, // 110: coda.control.v1.CodasrvControl.Dump:output_type -> coda.control.v1.DumpReply
-	57, // 111: coda.control.v1.CodasrvControl.Restore:output_type -> coda.control.v1.RestoreReply
-	52, // 112: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
-	74, // 113: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
-	75, // 114: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
-	76, // 115: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
-	74, // 116: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
-	82, // 117: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
-	74, // 118: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
-	74, // 119: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
-	74, // 120: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
-	74, // 121: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
-	73, // 122: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
-	73, // 123: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
-	73, // 124: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
-	78, // [78:125] is the sub-list for method output_type
-	31, // [31:78] is the sub-list for method input_type
+	86, // 78: coda.control.v1.DiskControl.SetHealth:input_type -> coda.control.v1.DiskHealth
+	87, // 79: coda.control.v1.DiskControl.Harm:input_type -> coda.control.v1.DiskHarmRequest
+	89, // 80: coda.control.v1.DiskControl.Probe:input_type -> coda.control.v1.DiskProbeRequest
+	25, // 81: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
+	28, // 82: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
+	34, // 83: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
+	36, // 84: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
+	38, // 85: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
+	40, // 86: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
+	42, // 87: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
+	46, // 88: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
+	48, // 89: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
+	73, // 90: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
+	73, // 91: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
+	50, // 92: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
+	52, // 93: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
+	7,  // 94: coda.control.v1.VenusControl.LogIn:output_type -> coda.control.v1.Token
+	73, // 95: coda.control.v1.VenusControl.LogOut:output_type -> coda.control.v1.EmptyReply
+	6,  // 96: coda.control.v1.VenusControl.ListTokens:output_type -> coda.control.v1.ListTokensReply
+	10, // 97: coda.control.v1.VenusControl.ListACL:output_type -> coda.control.v1.ACLReply
+	73, // 98: coda.control.v1.VenusControl.Mount:output_type -> coda.control.v1.EmptyReply
+	73, // 99: coda.control.v1.VenusControl.Unmount:output_type -> coda.control.v1.EmptyReply
+	10, // 100: coda.control.v1.VenusControl.SetACL:output_type -> coda.control.v1.ACLReply
+	15, // 101: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
+	73, // 102: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
+	17, // 103: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
+	19, // 104: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
+	21, // 105: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
+	22, // 106: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
+	64, // 107: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
+	66, // 108: coda.control.v1.CodasrvControl.Salvage:output_type -> coda.control.v1.SalvageReply
+	70, // 109: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
+	68, // 110: coda.control.v1.CodasrvControl.Head:output_type -> coda.control.v1.HeadReply
+	61, // 111: coda.control.v1.CodasrvControl.Protection:output_type -> coda.control.v1.ProtectionReply
+	59, // 112: coda.control.v1.CodasrvControl.Volumes:output_type -> coda.control.v1.VolumesReply
+	55, // 113: coda.control.v1.CodasrvControl.Dump:output_type -> coda.control.v1.DumpReply
+	57, // 114: coda.control.v1.CodasrvControl.Restore:output_type -> coda.control.v1.RestoreReply
+	52, // 115: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
+	74, // 116: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
+	75, // 117: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
+	76, // 118: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
+	74, // 119: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
+	82, // 120: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
+	74, // 121: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
+	74, // 122: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
+	74, // 123: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
+	74, // 124: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
+	73, // 125: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
+	73, // 126: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
+	73, // 127: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
+	73, // 128: coda.control.v1.DiskControl.SetHealth:output_type -> coda.control.v1.EmptyReply
+	88, // 129: coda.control.v1.DiskControl.Harm:output_type -> coda.control.v1.DiskHarmReply
+	73, // 130: coda.control.v1.DiskControl.Probe:output_type -> coda.control.v1.EmptyReply
+	81, // [81:131] is the sub-list for method output_type
+	31, // [31:81] is the sub-list for method input_type
 	31, // [31:31] is the sub-list for extension type_name
 	31, // [31:31] is the sub-list for extension extendee
 	0,  // [0:31] is the sub-list for field type_name
@@ -5363,9 +5662,9 @@ func file_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   83,
+			NumMessages:   87,
 			NumExtensions: 0,
-			NumServices:   3,
+			NumServices:   4,
 		},
 		GoTypes:           file_control_proto_goTypes,
 		DependencyIndexes: file_control_proto_depIdxs,

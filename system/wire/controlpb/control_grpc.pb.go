@@ -2064,3 +2064,191 @@ var VenusFiles_ServiceDesc = grpc.ServiceDesc{
 	},
 	Metadata: "control.proto",
 }
+
+const (
+	DiskControl_SetHealth_FullMethodName = "/coda.control.v1.DiskControl/SetHealth"
+	DiskControl_Harm_FullMethodName      = "/coda.control.v1.DiskControl/Harm"
+	DiskControl_Probe_FullMethodName     = "/coda.control.v1.DiskControl/Probe"
+)
+
+// DiskControlClient is the client API for DiskControl service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// DiskControl makes the disk of a daemon work badly, and says what came of it. A daemon has it on a socket of its own, where it is told to for tests.
+type DiskControlClient interface {
+	// SetHealth makes the disk work well or badly from now on.
+	SetHealth(ctx context.Context, in *DiskHealth, opts ...grpc.CallOption) (*EmptyReply, error)
+	// Harm says what the health has done to the daemon's calls since it was set.
+	Harm(ctx context.Context, in *DiskHarmRequest, opts ...grpc.CallOption) (*DiskHarmReply, error)
+	// Probe writes a file on the disk, syncs it, reads it and removes it. The error is that of the disk.
+	Probe(ctx context.Context, in *DiskProbeRequest, opts ...grpc.CallOption) (*EmptyReply, error)
+}
+
+type diskControlClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewDiskControlClient(cc grpc.ClientConnInterface) DiskControlClient {
+	return &diskControlClient{cc}
+}
+
+func (c *diskControlClient) SetHealth(ctx context.Context, in *DiskHealth, opts ...grpc.CallOption) (*EmptyReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EmptyReply)
+	err := c.cc.Invoke(ctx, DiskControl_SetHealth_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *diskControlClient) Harm(ctx context.Context, in *DiskHarmRequest, opts ...grpc.CallOption) (*DiskHarmReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DiskHarmReply)
+	err := c.cc.Invoke(ctx, DiskControl_Harm_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *diskControlClient) Probe(ctx context.Context, in *DiskProbeRequest, opts ...grpc.CallOption) (*EmptyReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EmptyReply)
+	err := c.cc.Invoke(ctx, DiskControl_Probe_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DiskControlServer is the server API for DiskControl service.
+// All implementations must embed UnimplementedDiskControlServer
+// for forward compatibility.
+//
+// DiskControl makes the disk of a daemon work badly, and says what came of it. A daemon has it on a socket of its own, where it is told to for tests.
+type DiskControlServer interface {
+	// SetHealth makes the disk work well or badly from now on.
+	SetHealth(context.Context, *DiskHealth) (*EmptyReply, error)
+	// Harm says what the health has done to the daemon's calls since it was set.
+	Harm(context.Context, *DiskHarmRequest) (*DiskHarmReply, error)
+	// Probe writes a file on the disk, syncs it, reads it and removes it. The error is that of the disk.
+	Probe(context.Context, *DiskProbeRequest) (*EmptyReply, error)
+	mustEmbedUnimplementedDiskControlServer()
+}
+
+// UnimplementedDiskControlServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedDiskControlServer struct{}
+
+func (UnimplementedDiskControlServer) SetHealth(context.Context, *DiskHealth) (*EmptyReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetHealth not implemented")
+}
+func (UnimplementedDiskControlServer) Harm(context.Context, *DiskHarmRequest) (*DiskHarmReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Harm not implemented")
+}
+func (UnimplementedDiskControlServer) Probe(context.Context, *DiskProbeRequest) (*EmptyReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Probe not implemented")
+}
+func (UnimplementedDiskControlServer) mustEmbedUnimplementedDiskControlServer() {}
+func (UnimplementedDiskControlServer) testEmbeddedByValue()                     {}
+
+// UnsafeDiskControlServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to DiskControlServer will
+// result in compilation errors.
+type UnsafeDiskControlServer interface {
+	mustEmbedUnimplementedDiskControlServer()
+}
+
+func RegisterDiskControlServer(s grpc.ServiceRegistrar, srv DiskControlServer) {
+	// If the following call panics, it indicates UnimplementedDiskControlServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&DiskControl_ServiceDesc, srv)
+}
+
+func _DiskControl_SetHealth_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DiskHealth)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DiskControlServer).SetHealth(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DiskControl_SetHealth_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DiskControlServer).SetHealth(ctx, req.(*DiskHealth))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _DiskControl_Harm_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DiskHarmRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DiskControlServer).Harm(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DiskControl_Harm_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DiskControlServer).Harm(ctx, req.(*DiskHarmRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _DiskControl_Probe_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DiskProbeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DiskControlServer).Probe(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DiskControl_Probe_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DiskControlServer).Probe(ctx, req.(*DiskProbeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+// DiskControl_ServiceDesc is the grpc.ServiceDesc for DiskControl service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var DiskControl_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "coda.control.v1.DiskControl",
+	HandlerType: (*DiskControlServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "SetHealth",
+			Handler:    _DiskControl_SetHealth_Handler,
+		},
+		{
+			MethodName: "Harm",
+			Handler:    _DiskControl_Harm_Handler,
+		},
+		{
+			MethodName: "Probe",
+			Handler:    _DiskControl_Probe_Handler,
+		},
+	},
+	Streams:  []grpc.StreamDesc{},
+	Metadata: "control.proto",
+}
