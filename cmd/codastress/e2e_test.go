@@ -182,6 +182,18 @@ func TestTheDiskIsFull(t *testing.T) {
 	}
 }
 
+// TestDisksAil has the disks of both daemons ail in all ways in which they can, on the machine's own disk.
+func TestDisksAil(t *testing.T) {
+	for _, runtime := range runtimes(t) {
+		t.Run(runtime, func(t *testing.T) {
+			dir := filepath.Join(ground(t), "run")
+			ran := codastress(t, exitPass, clean(t), "run", "testdata/ailing.yaml", "--runtime", runtime, "--seed", "1", "--dir", dir)
+			require.Contains(t, ran.stdout.String(), "8 of 8 proven and healed")
+			require.Contains(t, ran.stdout.String(), "codasrv ended by it and was started again")
+		})
+	}
+}
+
 // TestWithoutFUSE has runs on a machine that has no /dev/fuse, and on one on which nobody may open it.
 func TestWithoutFUSE(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -36,6 +36,7 @@ func (b bench) testRunning(t *testing.T, more map[string]func(*testing.T, *clust
 	c := b.start(t, spec)
 	t.Run("nodes", func(t *testing.T) { testNodes(t, c) })
 	t.Run("daemons", func(t *testing.T) { testDaemons(t, c) })
+	t.Run("disks", func(t *testing.T) { testDisks(t, c) })
 	t.Run("links", func(t *testing.T) { testLinks(t, c) })
 	t.Run("a node that stands still for a moment", func(t *testing.T) { testStandstill(t, c) })
 	t.Run("runs that are alive are left alone", func(t *testing.T) { b.testOthersAreLeftAlone(t, spec) })
@@ -126,6 +127,19 @@ func testDaemons(t *testing.T, c *cluster.Cluster) {
 	now, err = client.Daemon(bounded(t), cluster.Venus)
 	require.NoError(t, err)
 	require.Equal(t, cluster.StateRunning, now.State)
+}
+
+func testDisks(t *testing.T, c *cluster.Cluster) {
+	full, other := node(t, c, "client1"), node(t, c, "server1")
+	require.NoError(t, full.SetDisk(bounded(t), cluster.DiskState{Full: true, Seed: 1 << 60}))
+	require.ErrorContains(t, full.ProbeDisk(bounded(t)), "no space left on device")
+	harm, err := full.DiskHarm(bounded(t))
+	require.NoError(t, err)
+	require.Equal(t, cluster.DiskHarm{Calls: 1, Refused: 1, First: "write probe"}, harm)
+	require.NoError(t, other.ProbeDisk(bounded(t)), "the disk of another node")
+	require.NoError(t, full.SetDisk(bounded(t), cluster.DiskState{}))
+	require.NoError(t, full.ProbeDisk(bounded(t)))
+	require.Error(t, node(t, c, cluster.ProxyName).SetDisk(bounded(t), cluster.DiskState{}), "it has no daemon with a disk")
 }
 
 func testLinks(t *testing.T, c *cluster.Cluster) {

@@ -39,6 +39,7 @@ func runAgent(ctx context.Context, node cluster.NodeConfig, log *slog.Logger) er
 	hooks := agent.Hooks{
 		Reach: func(ctx context.Context, peer string) error { return reach(ctx, node, peer) },
 		Ready: func(ctx context.Context, daemon string) error { return ready(ctx, node, daemon) },
+		Disk:  &stubDisk{},
 		RunTask: func(ctx context.Context, step history.Step, _ *history.Recorder) (history.Load, error) {
 			return tasks.do(ctx, step)
 		},
