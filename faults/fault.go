@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,7 +26,7 @@ type Fault interface {
 	// Targets returns the sets of nodes that the fault can hit, each as the Nodes of a step. Of a link, the node that connects comes first;
 	// two servers have a link each way.
 	Targets(topology Topology) [][]string
-	// Cuts says what the injection of a step may excuse.
+	// Cuts says what the injection of a step may excuse: at most, where the seed draws what is cut. Its record has what was.
 	Cuts(step history.Step) []history.Cut
 	// Prepare makes the injection of a step, and harms nothing yet.
 	Prepare(handles Handles, step history.Step) (*Injection, error)
@@ -39,6 +40,7 @@ func All() []Fault {
 		Partition{Down: true},
 		Isolate{},
 		Split{},
+		Sever{},
 		Swizzle{},
 		Flapping{},
 		Blackhole{Up: true, Down: true},
@@ -103,19 +105,52 @@ type effect interface {
 	proveRecovered(ctx context.Context) (string, error)
 }
 
-// Hits says why a fault cannot hit some nodes of a topology; nil where it can.
-func Hits(fault Fault, topology Topology, nodes []string) error {
+// choosing is a fault that can hit more than it lists as its targets.
+type choosing interface {
+	// hits says why the fault cannot hit the nodes of a step, which are there, and each once; nil where it can.
+	hits(topology Topology, step history.Step) error
+}
+
+// Hits says why a fault cannot hit the nodes of a step in a topology; nil where it can.
+func Hits(fault Fault, topology Topology, step history.Step) error {
 	if err := fault.Applies(topology); err != nil {
 		return err
 	}
+	nodes := strings.Join(step.Nodes, " ")
+	if chosen, ok := fault.(choosing); ok {
+		err := areThere(topology, step.Nodes)
+		if err == nil {
+			err = chosen.hits(topology, step)
+		}
+		if err != nil {
+			return fmt.Errorf("%s cannot hit %q: %w", fault.Name(), nodes, err)
+		}
+		return nil
+	}
 	var possible []string
 	for _, target := range fault.Targets(topology) {
-		if slices.Equal(target, nodes) {
+		if slices.Equal(target, step.Nodes) {
 			return nil
 		}
 		possible = append(possible, strings.Join(target, " "))
 	}
-	return fmt.Errorf("%s cannot hit %q: it can hit %s", fault.Name(), strings.Join(nodes, " "), strings.Join(possible, ", "))
+	return fmt.Errorf("%s cannot hit %q: it can hit %s", fault.Name(), nodes, strings.Join(possible, ", "))
+}
+
+// areThere says which of some nodes is none of a topology, or named twice; nil where there are some, and all is well.
+func areThere(topology Topology, nodes []string) error {
+	if len(nodes) == 0 {
+		return errors.New("it needs nodes")
+	}
+	for i, node := range nodes {
+		switch {
+		case !slices.Contains(topology.Servers, node) && !slices.Contains(topology.Clients, node):
+			return fmt.Errorf("there is no node %s", node)
+		case slices.Contains(nodes[:i], node):
+			return fmt.Errorf("it names %s twice", node)
+		}
+	}
+	return nil
 }
 
 // links returns who connects to whom: each client and each other server to each server.

@@ -44,11 +44,14 @@ func traffics() map[string]traffic {
 		"blackhole-down": {during: (*hurt).nothingIsAnswered, after: (*hurt).answerIsLost},
 		"isolate":        {during: (*hurt).nothingGoes, after: (*hurt).everythingArrives},
 		"split":          {during: (*hurt).nothingGoes, after: (*hurt).everythingArrives},
-		"swizzle":        {during: func(*hurt) {}, after: (*hurt).goesOn}, // which links are cut is drawn
-		"flapping":       {during: (*hurt).comesAndGoes, after: (*hurt).goesOn},
-		"reset":          {during: (*hurt).isReset, after: (*hurt).isLeftAlone},
-		"latency":        {during: (*hurt).takesLong, after: (*hurt).isFast},
-		"bandwidth":      {during: (*hurt).isNarrow, after: (*hurt).isWide},
+		"sever": {
+			args: map[string]string{"from": "client1,client2", "direction": "up"}, during: (*hurt).nothingIsHeard, after: (*hurt).everythingArrives,
+		},
+		"swizzle":   {during: func(*hurt) {}, after: (*hurt).goesOn}, // which links are cut is drawn
+		"flapping":  {during: (*hurt).comesAndGoes, after: (*hurt).goesOn},
+		"reset":     {during: (*hurt).isReset, after: (*hurt).isLeftAlone},
+		"latency":   {during: (*hurt).takesLong, after: (*hurt).isFast},
+		"bandwidth": {during: (*hurt).isNarrow, after: (*hurt).isWide},
 		"slicing": {
 			args: map[string]string{"piece": "10", "pause": slicePause.String()}, during: (*hurt).comesInPieces, after: (*hurt).comesWhole,
 		},

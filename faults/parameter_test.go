@@ -18,6 +18,12 @@ func settings(t *testing.T, fault Fault, args map[string]string) any {
 	var made any
 	var err error
 	switch of := fault.(type) {
+	case Sever:
+		step.Nodes = []string{"client1", "server1", "client2"}
+		var injection *Injection
+		if injection, err = of.Prepare(On(newFakeCluster(threeClients)), step); err == nil {
+			made = severed(injection)
+		}
 	case Latency:
 		made, err = of.shape(step)
 	case Bandwidth:
@@ -48,6 +54,11 @@ func TestParametersAreObeyed(t *testing.T) {
 		args  map[string]string
 		want  any
 	}{
+		{
+			Sever{},
+			map[string]string{"from": "client1,client2", "direction": "up"},
+			[]string{"client1 > server1", "client2 > server1"},
+		},
 		{Latency{}, map[string]string{"latency": "3s", "jitter": "0s"}, cluster.LinkShape{Latency: 3 * time.Second, Seed: 3}},
 		{Bandwidth{}, map[string]string{"rate": "77"}, cluster.LinkShape{Bandwidth: 77}},
 		{Slicing{}, map[string]string{"piece": "7", "pause": "3ms"}, cluster.LinkShape{Piece: 7, Pause: 3 * time.Millisecond}},
@@ -93,6 +104,7 @@ func TestArgumentsThatCannotBeMeant(t *testing.T) {
 		want  string
 	}{
 		{Reset{}, map[string]string{"mode": "hard"}, `reset has no parameters, and so no "mode"`},
+		{Sever{}, map[string]string{"direction": "out"}, `direction of sever is one of both, up, down, not "out"`},
 		{Latency{}, map[string]string{"latncy": "1s"}, `latency has no parameter "latncy": it has latency, jitter`},
 		{Latency{}, map[string]string{"latency": "1"}, `latency of latency is a duration from 1ms to 1m0s, not "1"`},
 		{Latency{}, map[string]string{"jitter": "-1s"}, "jitter of latency"},

@@ -25,6 +25,9 @@ type Swizzle struct{}
 
 var _, _, _ Fault = Isolate{}, Split{}, Swizzle{}
 
+// leastSwizzled is how many links a Swizzle cuts at least: one alone has no order.
+const leastSwizzled = 2
+
 // Name implements Fault.
 func (Isolate) Name() string { return "isolate" }
 
@@ -114,6 +117,45 @@ func (Swizzle) Targets(topology Topology) [][]string {
 	return [][]string{slices.Concat(topology.Servers, topology.Clients)}
 }
 
+// hits implements choosing: the first node, and any at the other end of one of its links.
+func (Isolate) hits(topology Topology, step history.Step) error {
+	for _, peer := range step.Nodes[1:] {
+		if err := needsLinks(topology, []history.Cut{{Node: step.Nodes[0], Peer: peer}}, 1); err != nil {
+			return fmt.Errorf("%s and %s: %w", step.Nodes[0], peer, err)
+		}
+	}
+	return needsLinks(topology, Isolate{}.Cuts(step), 1)
+}
+
+// hits implements choosing: any nodes whose halves have a link.
+func (Split) hits(topology Topology, step history.Step) error {
+	return needsLinks(topology, Split{}.Cuts(step), 1)
+}
+
+// hits implements choosing: any nodes with enough links.
+func (Swizzle) hits(topology Topology, step history.Step) error {
+	return needsLinks(topology, Swizzle{}.Cuts(step), leastSwizzled)
+}
+
+// needsLinks says why a fault cannot cut so many links between pairs of nodes; nil where it can.
+func needsLinks(topology Topology, pairs []history.Cut, least int) error {
+	found := 0
+	for _, ends := range links(topology) {
+		if slices.ContainsFunc(pairs, func(pair history.Cut) bool {
+			return pair.Node == ends[0] && pair.Peer == ends[1] || pair.Node == ends[1] && pair.Peer == ends[0]
+		}) {
+			found++
+		}
+	}
+	switch {
+	case found >= least:
+		return nil
+	case found == 0:
+		return errors.New("there is no link between them")
+	}
+	return fmt.Errorf("it needs %d links, and there is %d between them", least, found)
+}
+
 // Cuts implements Fault.
 func (Isolate) Cuts(step history.Step) []history.Cut {
 	first := min(len(step.Nodes), 1)
@@ -148,20 +190,20 @@ func between(one, other []string) []history.Cut {
 
 // Prepare implements Fault.
 func (i Isolate) Prepare(handles Handles, step history.Step) (*Injection, error) {
-	p, err := partingOf(i, handles, step)
+	p, err := partingOf(i, handles, step, i.Cuts(step))
 	if err != nil {
 		return nil, err
 	}
-	return newInjection(i, step, p), nil
+	return p.injection(i, step), nil
 }
 
 // Prepare implements Fault.
 func (s Split) Prepare(handles Handles, step history.Step) (*Injection, error) {
-	p, err := partingOf(s, handles, step)
+	p, err := partingOf(s, handles, step, s.Cuts(step))
 	if err != nil {
 		return nil, err
 	}
-	return newInjection(s, step, p), nil
+	return p.injection(s, step), nil
 }
 
 // swizzlePause is the pause between two links that are cut or healed.
@@ -169,23 +211,26 @@ const swizzlePause = 100 * time.Millisecond
 
 // Prepare implements Fault.
 func (s Swizzle) Prepare(handles Handles, step history.Step) (*Injection, error) {
-	p, err := partingOf(s, handles, step)
+	p, err := partingOf(s, handles, step, s.Cuts(step))
 	if err != nil {
 		return nil, err
+	}
+	if len(p.cuts) < leastSwizzled {
+		return nil, fmt.Errorf("preparing %s: it needs %d links at least between these nodes: %s", s.Name(), leastSwizzled, strings.Join(step.Nodes, ", "))
 	}
 	p.pause = swizzlePause
 	p.shuffle(p.cuts)
 	p.cuts = p.cuts[:1+p.random.IntN(len(p.cuts))]
-	return newInjection(s, step, p), nil
+	return p.injection(s, step), nil
 }
 
-// partingOf finds the links that a fault can cut. Two servers have one each way; two clients have none.
-func partingOf(fault Fault, handles Handles, step history.Step) (*parting, error) {
-	if len(step.Nodes) < 3 {
-		return nil, fmt.Errorf("preparing %s: it needs three nodes at least, not %q", fault.Name(), step.Nodes)
+// partingOf finds the links between pairs of nodes. Two servers have one each way; two clients have none.
+func partingOf(fault Fault, handles Handles, step history.Step, pairs []history.Cut) (*parting, error) {
+	if len(step.Nodes) < 2 {
+		return nil, fmt.Errorf("preparing %s: it needs two nodes at least, not %q", fault.Name(), step.Nodes)
 	}
 	p := &parting{random: rand.New(rand.NewPCG(step.Seed, 3))}
-	for _, pair := range fault.Cuts(step) {
+	for _, pair := range pairs {
 		for _, ends := range [][2]string{{pair.Node, pair.Peer}, {pair.Peer, pair.Node}} {
 			node, err := handles.Node(ends[0])
 			if err != nil {
@@ -200,6 +245,28 @@ func partingOf(fault Fault, handles Handles, step history.Step) (*parting, error
 		return nil, fmt.Errorf("preparing %s: there is no link between these nodes: %s", fault.Name(), strings.Join(step.Nodes, ", "))
 	}
 	return p, nil
+}
+
+// injection is that of a step, which excuses nothing but the links that are cut.
+func (p *parting) injection(fault Fault, step history.Step) *Injection {
+	made := newInjection(fault, step, p)
+	made.record.Cuts = nil
+	for _, c := range p.cuts {
+		pair, back := history.Cut{Node: c.link.From(), Peer: c.link.To()}, history.Cut{Node: c.link.To(), Peer: c.link.From()}
+		if !slices.Contains(made.record.Cuts, back) {
+			made.record.Cuts = append(made.record.Cuts, pair)
+		}
+	}
+	return made
+}
+
+// only leaves the links open in one direction, as seen from some of the nodes: a link is up from the node that connects, wherever that is.
+func (p *parting) only(direction string, from []string) {
+	for _, c := range p.cuts {
+		outward := slices.Contains(from, c.link.From())
+		c.Up = direction == bothWays || outward == (direction == upOnly)
+		c.Down = direction == bothWays || outward == (direction == downOnly)
+	}
 }
 
 // parting is the partition of several links.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/codastress/codastress/harness/cluster"
@@ -51,6 +52,16 @@ func (r Restart) Targets(topology Topology) [][]string { return singles(nodesOf(
 
 // Targets implements Fault: all servers.
 func (Rolling) Targets(topology Topology) [][]string { return [][]string{topology.Servers} }
+
+// hits implements choosing: any servers, in the order in which they are to be restarted.
+func (Rolling) hits(topology Topology, step history.Step) error {
+	for _, node := range step.Nodes {
+		if !slices.Contains(topology.Servers, node) {
+			return fmt.Errorf("%s is no server", node)
+		}
+	}
+	return nil
+}
 
 // Cuts implements Fault.
 func (Restart) Cuts(step history.Step) []history.Cut { return daemonCut(step) }

@@ -63,7 +63,7 @@ func TestScheduleRefusesWhatCannotBe(t *testing.T) {
 	}{
 		{
 			"an unknown fault", func(r *ScheduleRequest) { r.Mix.Must = []string{"flood"} },
-			`there is no fault "flood": there are partition, partition-up, partition-down, isolate, split, swizzle, flapping, blackhole, blackhole-up, blackhole-down, reset, latency`,
+			`there is no fault "flood": there are partition, partition-up, partition-down, isolate, split, sever, swizzle, flapping, blackhole, blackhole-up, blackhole-down, reset, latency`,
 		},
 		{"an unknown weight", func(r *ScheduleRequest) { r.Mix.Weights = map[string]int{"flood": 1} }, `there is no fault "flood"`},
 		{"a load that is too short", func(r *ScheduleRequest) { r.Load = 3 * time.Second }, "3 faults do not fit into a load of 3s: it must last at least 6s"},
@@ -225,13 +225,61 @@ func TestTargetsWithReplicas(t *testing.T) {
 	require.Equal(t, []history.Cut{{Node: "server2"}}, Kill{cluster.Codasrv}.Cuts(history.Step{Nodes: []string{"server2"}}))
 }
 
+// at is a step at some nodes.
+func at(nodes ...string) history.Step { return history.Step{Nodes: nodes} }
+
 func TestHitsSaysWhatAFaultCanHit(t *testing.T) {
-	require.NoError(t, Hits(Reset{}, threeClients, []string{"client2", "server1"}))
-	require.NoError(t, Hits(Kill{cluster.Codasrv}, threeClients, []string{"server1"}))
-	require.ErrorContains(t, Hits(Reset{}, threeClients, []string{"server1", "client2"}),
+	require.NoError(t, Hits(Reset{}, threeClients, at("client2", "server1")))
+	require.NoError(t, Hits(Kill{cluster.Codasrv}, threeClients, at("server1")))
+	require.ErrorContains(t, Hits(Reset{}, threeClients, at("server1", "client2")),
 		`reset cannot hit "server1 client2": it can hit client1 server1, client2 server1, client3 server1`)
-	require.ErrorContains(t, Hits(Kill{cluster.Codasrv}, threeClients, []string{"client1"}), `kill-codasrv cannot hit "client1": it can hit server1`)
-	require.ErrorContains(t, Hits(Reset{}, Topology{}, nil), "reset needs a link")
+	require.ErrorContains(t, Hits(Kill{cluster.Codasrv}, threeClients, at("client1")), `kill-codasrv cannot hit "client1": it can hit server1`)
+	require.ErrorContains(t, Hits(Reset{}, Topology{}, at()), "reset needs a link")
+}
+
+// TestAnySetOfNodesCanBeHit has faults of sets of nodes hit sets that they would not choose themselves, in any order.
+func TestAnySetOfNodesCanBeHit(t *testing.T) {
+	topology := Topology{Servers: []string{"server1", "server2", "server3"}, Clients: []string{"client1", "client2"}}
+	from := func(from string, nodes ...string) history.Step {
+		return history.Step{Nodes: nodes, Args: map[string]string{"from": from}}
+	}
+	for _, one := range []struct {
+		fault   Fault
+		step    history.Step
+		problem string // "" where it can
+	}{
+		{Isolate{}, at("client1", "server1"), ""},
+		{Isolate{}, at("server2", "client2", "server3", "server1"), ""},
+		{Isolate{}, at("client1", "server1", "client2"), `isolate cannot hit "client1 server1 client2": client1 and client2: there is no link between them`},
+		{Isolate{}, at("client1"), "there is no link between them"},
+		{Isolate{}, at("client1", "client1"), "it names client1 twice"},
+		{Split{}, at("client2", "server1"), ""},
+		{Split{}, at("server3", "client2", "server1"), ""},
+		{Split{}, at("client1", "client2"), "there is no link between them"},
+		{Swizzle{}, at("client1", "server1", "client2"), ""},
+		{Swizzle{}, at("server2", "server1"), ""}, // which have a link each way
+		{Swizzle{}, at("client1", "server1"), "it needs 2 links, and there is 1 between them"},
+		{Sever{}, at("client1", "server1"), ""},
+		{Sever{}, at("client1", "client2"), "there is no link between them"},
+		{Sever{}, from("client1, server2", "server1", "client1", "client2", "server2"), ""},
+		{Sever{}, from("client1", "client1", "client2"), "there is no link between them"},
+		{Sever{}, from("client3", "client1", "server1"), `from of sever is of its nodes, client1 server1, and not "client3"`},
+		{Sever{}, from("client1,client1", "client1", "server1"), "from of sever names client1 twice"},
+		{Sever{}, from("server1,client1", "client1", "server1"), "from of sever are all its nodes"},
+		{Rolling{}, at("server3", "server1"), ""},
+		{Rolling{}, at("server3", "client1"), "client1 is no server"},
+		{Rolling{}, at("server4"), "there is no node server4"},
+		{Rolling{}, at(), "it needs nodes"},
+	} {
+		err := Hits(one.fault, topology, one.step)
+		if one.problem != "" {
+			require.ErrorContains(t, err, one.problem)
+			continue
+		}
+		require.NoError(t, err)
+		_, err = one.fault.Prepare(On(newFakeCluster(topology)), one.step)
+		require.NoError(t, err, "what can be hit can be prepared")
+	}
 }
 
 func TestPartingsOfManyServers(t *testing.T) {

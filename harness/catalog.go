@@ -69,8 +69,8 @@ type Fault struct {
 	Parameters []Parameter // that a fixed step can set
 	// CheckArguments says what is wrong with the arguments of a step; nil where nothing is.
 	CheckArguments func(map[string]string) error
-	// Hits says why the fault cannot hit some nodes of a cluster; nil where it can.
-	Hits func(topology Topology, nodes []string) error
+	// Hits says why the fault cannot hit the nodes of a step in a cluster; nil where it can.
+	Hits func(topology Topology, step history.Step) error
 	// Prepare makes the injection of one planned step on a cluster.
 	Prepare func(*cluster.Cluster, history.Step) (Injection, error)
 }

@@ -85,7 +85,11 @@ func fixedFaults(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.
 		if err != nil {
 			return nil, err
 		}
-		if err := fault.Hits(topologyOf(sc), fixed.Nodes); err != nil {
+		step := history.Step{
+			Phase: phaseFault, Kind: "fault", Name: fixed.Name, Nodes: fixed.Nodes,
+			Start: fixed.Start, When: fixed.When, Length: fixed.Length, Args: fixed.Args, Seed: derive(seed, fmt.Sprint("fault ", i)),
+		}
+		if err := fault.Hits(topologyOf(sc), step); err != nil {
 			return nil, fmt.Errorf("step %d of the faults: %w", i+1, err)
 		}
 		if err := checkTrigger(sc, fixed.When); err != nil {
@@ -94,10 +98,7 @@ func fixedFaults(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.
 		if err := fault.CheckArguments(fixed.Args); err != nil {
 			return nil, fmt.Errorf("step %d of the faults: %w", i+1, err)
 		}
-		steps = append(steps, history.Step{
-			Phase: phaseFault, Kind: "fault", Name: fixed.Name, Nodes: fixed.Nodes,
-			Start: fixed.Start, When: fixed.When, Length: fixed.Length, Args: fixed.Args, Seed: derive(seed, fmt.Sprint("fault ", i)),
-		})
+		steps = append(steps, step)
 	}
 	return steps, nil
 }

@@ -25,8 +25,8 @@ func planCatalog(seeds map[string]uint64) Catalog {
 				}, nil
 			},
 		}},
-		Faults: []Fault{{Name: "cut", Hits: func(topology Topology, nodes []string) error {
-			if !slices.Equal(nodes, topology.Servers) {
+		Faults: []Fault{{Name: "cut", Hits: func(topology Topology, step history.Step) error {
+			if !slices.Equal(step.Nodes, topology.Servers) {
 				return errors.New("it hits servers")
 			}
 			return nil

@@ -98,8 +98,8 @@ func injected(fault faults.Fault) harness.Fault {
 	return harness.Fault{
 		Name: fault.Name(), Doc: fault.Doc(), Only: faults.OnlyIn(fault), Parameters: parameters,
 		CheckArguments: func(args map[string]string) error { return faults.CheckArguments(fault, args) },
-		Hits: func(topology harness.Topology, nodes []string) error {
-			return faults.Hits(fault, faults.Topology(topology), nodes)
+		Hits: func(topology harness.Topology, step history.Step) error {
+			return faults.Hits(fault, faults.Topology(topology), step)
 		},
 		Prepare: func(on *cluster.Cluster, step history.Step) (harness.Injection, error) {
 			prepared, err := fault.Prepare(faults.On(on), step)
