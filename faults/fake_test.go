@@ -18,6 +18,22 @@ import (
 type fakeCluster struct {
 	nodes map[string]*fakeNode
 	links map[string]*fakeLink
+
+	mu   sync.Mutex
+	sets []fakeSet // of all links, in order
+}
+
+// fakeSet is what a link was told, and when.
+type fakeSet struct {
+	link string
+	cut  bool
+	at   time.Time
+}
+
+func (c *fakeCluster) noteSet(link *fakeLink, state cluster.LinkState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sets = append(c.sets, fakeSet{link.from + "-" + link.to, state.Up == cluster.FlowHold || state.Down == cluster.FlowHold, time.Now()})
 }
 
 // newFakeCluster has servers and clients with everything running and links that have connections.
@@ -36,7 +52,7 @@ func newFakeCluster(topology Topology) *fakeCluster {
 		add(name, cluster.RoleClient, cluster.Venus)
 	}
 	for _, ends := range links(topology) {
-		c.links[ends[0]+"-"+ends[1]] = &fakeLink{from: ends[0], to: ends[1], open: 2}
+		c.links[ends[0]+"-"+ends[1]] = &fakeLink{from: ends[0], to: ends[1], open: 2, cluster: c}
 	}
 	return c
 }
@@ -392,6 +408,7 @@ func (n *fakeNode) Reach(ctx context.Context, peer string) error {
 // fakeLink counts what is carried.
 type fakeLink struct {
 	from, to string
+	cluster  *fakeCluster
 
 	deaf      bool // Set does nothing
 	blunt     bool // Set cuts both directions, whatever it is asked
@@ -415,6 +432,7 @@ func (l *fakeLink) From() string { return l.from }
 func (l *fakeLink) To() string   { return l.to }
 
 func (l *fakeLink) Set(_ context.Context, state cluster.LinkState) error {
+	l.cluster.noteSet(l, state)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sets++

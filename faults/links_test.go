@@ -47,7 +47,7 @@ func traffics() map[string]traffic {
 		"sever": {
 			args: map[string]string{"from": "client1,client2", "direction": "up"}, during: (*hurt).nothingIsHeard, after: (*hurt).everythingArrives,
 		},
-		"swizzle":   {during: func(*hurt) {}, after: (*hurt).goesOn}, // which links are cut is drawn
+		"swizzle":   both, // two links are the fewest that it cuts, and all that there are
 		"flapping":  {during: (*hurt).comesAndGoes, after: (*hurt).goesOn},
 		"reset":     {during: (*hurt).isReset, after: (*hurt).isLeftAlone},
 		"latency":   {during: (*hurt).takesLong, after: (*hurt).isFast},

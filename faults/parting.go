@@ -49,7 +49,7 @@ func (Split) Doc() string {
 
 // Doc implements Fault.
 func (Swizzle) Doc() string {
-	return "some of the links between the nodes are cut one by one, and healed one by one in another order"
+	return "two of the links between the nodes, or more, are cut one by one, and healed one by one in another order"
 }
 
 // Applies implements Fault.
@@ -220,7 +220,11 @@ func (s Swizzle) Prepare(handles Handles, step history.Step) (*Injection, error)
 	}
 	p.pause = swizzlePause
 	p.shuffle(p.cuts)
-	p.cuts = p.cuts[:1+p.random.IntN(len(p.cuts))]
+	p.cuts = p.cuts[:leastSwizzled+p.random.IntN(len(p.cuts)-leastSwizzled+1)]
+	p.healing = slices.Clone(p.cuts)
+	for slices.Equal(p.healing, p.cuts) {
+		p.shuffle(p.healing)
+	}
 	return p.injection(s, step), nil
 }
 
@@ -271,19 +275,22 @@ func (p *parting) only(direction string, from []string) {
 
 // parting is the partition of several links.
 type parting struct {
-	cuts   []*cut
-	pause  time.Duration // between one link and the next
-	random *rand.Rand
+	cuts    []*cut
+	healing []*cut        // the same links in the order in which they are healed; nil for that in which they are cut
+	pause   time.Duration // between one link and the next
+	random  *rand.Rand
 }
 
 func (p *parting) inject(ctx context.Context) error {
 	return p.each(ctx, p.cuts, (*cut).inject)
 }
 
-// recover heals all links that can be healed, in a random order.
+// recover heals all links that can be healed.
 func (p *parting) recover(ctx context.Context) error {
-	order := slices.Clone(p.cuts)
-	p.shuffle(order)
+	order := p.healing
+	if order == nil {
+		order = p.cuts
+	}
 	return p.each(ctx, order, (*cut).recover)
 }
 

@@ -300,14 +300,3 @@ func TestPartingsOfManyServers(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, injection.effect.(*parting).cuts, 2*2+1+2*2, "two servers have a link each way, two clients none")
 }
-
-func TestSwizzlesDiffer(t *testing.T) {
-	step := history.Step{Nodes: Swizzle{}.Targets(threeClients)[0]}
-	seen := map[int]bool{}
-	for step.Seed = range uint64(50) {
-		injection, err := Swizzle{}.Prepare(On(newFakeCluster(threeClients)), step)
-		require.NoError(t, err)
-		seen[len(injection.effect.(*parting).cuts)] = true
-	}
-	require.Len(t, seen, 3, "one, two or three links are cut")
-}
