@@ -32,6 +32,7 @@ type ScheduleRequest struct {
 	Seed     uint64
 	Load     time.Duration // length of the load phase
 	Mix      Mix
+	Least    time.Duration // the least length of a fault; zero means DefaultLeast
 	Gap      time.Duration // the least time from the healing of a fault to the next one; zero means DefaultGap
 	Overlap  bool          // faults that share no node may overlap
 }
@@ -39,12 +40,13 @@ type ScheduleRequest struct {
 // DefaultGap is long enough for a daemon to be restarted and to be back at work.
 const DefaultGap = 1500 * time.Millisecond
 
+// DefaultLeast is long enough for clients to notice a fault.
+const DefaultLeast = 500 * time.Millisecond
+
 const (
-	// shortest is the least length of a fault: below it, clients may not even notice.
-	shortest = 500 * time.Millisecond
-	// longest bounds the length of a fault in a long load: many faults show more than a long one.
+	// longest bounds the length of a fault in a long load, if the least is not above it: many faults show more than a long one.
 	longest = 30 * time.Second
-	// typical is the length that is reckoned with when the rest of the time is filled.
+	// typical is the length that is reckoned with when the rest of the time is filled, or the least, where that is longer.
 	typical = 3 * time.Second
 	// headParts and tailParts of a hundred of the load are free of faults: what was healed last needs time to show that it is.
 	headParts, tailParts = 5, 20
@@ -53,8 +55,11 @@ const (
 // Schedule places faults in the time of the load. It is a pure function of the request. Everything is healed before the last fifth of the
 // load, faults that share a node never overlap, and faults are a gap apart.
 func Schedule(request ScheduleRequest) ([]history.Step, error) {
-	if request.Gap < 0 || request.Load < 0 {
-		return nil, errors.New("the gap and the length of the load must not be negative")
+	if request.Gap < 0 || request.Least < 0 || request.Load < 0 {
+		return nil, errors.New("the gap, the least length of a fault and the length of the load must not be negative")
+	}
+	if request.Least == 0 {
+		request.Least = DefaultLeast
 	}
 	if request.Gap == 0 {
 		request.Gap = DefaultGap
@@ -109,7 +114,7 @@ func (s *scheduler) least(faults int) time.Duration {
 	if faults == 0 {
 		return 0
 	}
-	return time.Duration(faults)*(shortest+s.Gap) - s.Gap
+	return time.Duration(faults)*(s.Least+s.Gap) - s.Gap
 }
 
 // extras draws faults for the time that so many others leave.
@@ -125,7 +130,7 @@ func (s *scheduler) extras(have int) ([]history.Step, error) {
 			return nil, err
 		}
 	}
-	room := int((s.last-s.first+s.Gap)/(typical+s.Gap)) - have
+	room := int((s.last-s.first+s.Gap)/(max(typical, s.Least)+s.Gap)) - have
 	if len(names) == 0 || room <= 0 {
 		return nil, nil
 	}
@@ -161,8 +166,8 @@ func (s *scheduler) place(steps []history.Step) {
 	share := (s.last - s.first - gaps) / time.Duration(len(steps))
 	var used time.Duration
 	for i := range steps {
-		most := min(share, longest)
-		steps[i].Length = s.between(max(shortest, most/2), most)
+		most := min(share, max(longest, s.Least))
+		steps[i].Length = s.between(max(s.Least, most/2), most)
 		used += steps[i].Length
 	}
 	if s.Overlap && s.scatter(steps) {

@@ -77,6 +77,8 @@ func TestScheduleRefusesWhatCannotBe(t *testing.T) {
 			"pause-codasrv needs a node that runs codasrv",
 		},
 		{"a negative gap", func(r *ScheduleRequest) { r.Gap = -1 }, "must not be negative"},
+		{"a negative length", func(r *ScheduleRequest) { r.Least = -1 }, "must not be negative"},
+		{"faults that must be long", func(r *ScheduleRequest) { r.Least = 10 * time.Second }, "3 faults do not fit into a load of 20s: it must last at least 44s"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -142,6 +144,7 @@ func scheduleRequests() *rapid.Generator[ScheduleRequest] {
 				Must:    rapid.SliceOfN(rapid.SampledFrom(names), 0, 6).Draw(t, "must"),
 				Weights: rapid.MapOfN(rapid.SampledFrom(names), rapid.IntRange(0, 3), 0, 8).Draw(t, "weights"),
 			},
+			Least:   time.Duration(rapid.Int64Range(0, int64(time.Minute)).Draw(t, "least")),
 			Gap:     time.Duration(rapid.Int64Range(0, int64(5*time.Second)).Draw(t, "gap")),
 			Overlap: rapid.Bool().Draw(t, "overlap"),
 		}
@@ -164,6 +167,10 @@ func TestEveryScheduleKeepsTheRules(t *testing.T) {
 }
 
 func requireRules(t *rapid.T, request ScheduleRequest, steps []history.Step) {
+	least := request.Least
+	if least == 0 {
+		least = DefaultLeast
+	}
 	gap := request.Gap
 	if gap == 0 {
 		gap = DefaultGap
@@ -174,7 +181,7 @@ func requireRules(t *rapid.T, request ScheduleRequest, steps []history.Step) {
 		require.NoError(t, err)
 		require.Contains(t, fault.Targets(request.Topology), step.Nodes)
 		names = append(names, step.Name)
-		require.GreaterOrEqual(t, step.Length, 500*time.Millisecond)
+		require.GreaterOrEqual(t, step.Length, least)
 		require.GreaterOrEqual(t, step.Start, request.Load*5/100)
 		require.LessOrEqual(t, step.Start+step.Length, request.Load*80/100, "healed before the end")
 		for _, later := range steps[i+1:] {

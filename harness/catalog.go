@@ -51,6 +51,7 @@ type ScheduleRequest struct {
 	Load    time.Duration
 	Must    []string       // each of these faults once, or as often as it stands here
 	Weights map[string]int // of the faults that fill the time that is left; none where it is empty
+	Least   time.Duration  // the least length of a fault
 	Gap     time.Duration  // the least time between two faults
 }
 

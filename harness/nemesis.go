@@ -13,18 +13,19 @@ import (
 const healingTime = 20 * time.Second
 
 // nemesis carries out the planned faults, each in a goroutine of its own, and returns when all are healed. A fault waits for those
-// before it that share a node with it, where their healing takes longer than planned. Those that are planned to overlap do.
+// before it that share a node with it, where their healing takes longer than planned, and then as long as was planned between them, at most
+// the scenario's gap. Those that are planned to overlap do.
 // A fault that is triggered waits for those that are at its nodes, whatever was planned, and they wait for it. loaded is closed when the load is over.
 // A fault that did not take effect is a problem in the record, not an error of the run: the check of what was proven weighs it.
 func (r *running) nemesis(ctx context.Context, start time.Time, loaded <-chan struct{}) error {
 	steps := stepsOf(r.plan, phaseFault)
 	nodes := newOccupation()
-	healed := make([]chan struct{}, len(steps))
+	healed := make([]healing, len(steps))
 	for i := range healed {
-		healed[i] = make(chan struct{})
+		healed[i].done = make(chan struct{})
 	}
 	return each(steps, func(i int, step history.Step) error {
-		defer close(healed[i])
+		defer close(healed[i].done)
 		from, goOn := start, func() {}
 		defer func() { goOn() }()
 		if step.When != nil {
@@ -42,16 +43,25 @@ func (r *running) nemesis(ctx context.Context, start time.Time, loaded <-chan st
 			return nil
 		}
 		for j, before := range steps[:i] {
-			if before.When == nil && step.When == nil && shareNode(before, step) && before.Start+before.Length <= step.Start {
-				<-healed[j]
+			planned := step.Start - before.Start - before.Length
+			if before.When == nil && step.When == nil && shareNode(before, step) && planned >= 0 {
+				<-healed[j].done
+				sleepUntil(ctx, healed[j].at.Add(min(planned, r.scenario.Faults.Gap)))
 			}
 		}
 		if ctx.Err() != nil || !nodes.enter(ctx, step) {
 			return nil
 		}
 		defer nodes.leave(step)
+		defer func() { healed[i].at = time.Now() }()
 		return r.harm(ctx, step, goOn)
 	})
+}
+
+// healing is when a fault was healed, once done is closed; it is zero for one that was not there.
+type healing struct {
+	done chan struct{}
+	at   time.Time
 }
 
 // shareNode says whether two faults hit a node in common.
@@ -75,7 +85,7 @@ func (r *running) harm(ctx context.Context, step history.Step, goOn func()) erro
 		r.log.Warn("a fault did not take effect", "step", step.Number, "fault", step.Name, "error", err)
 	} else {
 		goOn()
-		sleepUntil(ctx, until)
+		sleepUntil(ctx, latest(until, r.least(step, injection.Record())))
 	}
 	healing, cancel := context.WithTimeout(context.WithoutCancel(ctx), healingTime)
 	defer cancel()
@@ -86,6 +96,19 @@ func (r *running) harm(ctx context.Context, step history.Step, goOn func()) erro
 	r.progress.FaultRecovered(record)
 	r.note(r.writer.Fault(record))
 	return nil
+}
+
+// least is when a fault that is there can be healed: an injection that takes long leaves little of the step's length.
+func (r *running) least(step history.Step, record history.Fault) time.Time {
+	since := time.Duration(history.Now() - record.Injected)
+	return time.Now().Add(min(step.Length, r.scenario.Faults.Least) - since)
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // sleepUntil waits for a moment, and says whether it came before ctx ended.

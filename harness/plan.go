@@ -61,6 +61,7 @@ func planFaults(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.S
 		Load:     sc.Load,
 		Must:     sc.Faults.Must,
 		Weights:  sc.Faults.Mix,
+		Least:    sc.Faults.Least,
 		Gap:      sc.Faults.Gap,
 	})
 	if err != nil {

@@ -84,7 +84,7 @@ func planned(workload workloads.Workload) harness.Workload {
 func schedule(known []faults.Fault, request harness.ScheduleRequest) ([]history.Step, error) {
 	return faults.Schedule(faults.ScheduleRequest{
 		Topology: faults.Topology(request.Topology), Known: known,
-		Seed: request.Seed, Load: request.Load, Gap: request.Gap,
+		Seed: request.Seed, Load: request.Load, Least: request.Least, Gap: request.Gap,
 		Mix: faults.Mix{Must: request.Must, Weights: request.Weights},
 	})
 }

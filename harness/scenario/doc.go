@@ -16,6 +16,7 @@
 //	faults:
 //	  must: [partition, kill-venus]   # each at least once, as often as it is named
 //	  mix: {partition: 2, pause-venus: 1}   # weights of what fills the time that is left
+//	  least: 500ms               # the least time from the injection of a fault to its healing
 //	  gap: 1.5s                  # the least time from the healing of a fault to the next one
 //	limits:
 //	  hang: 10s                  # the longest that a call may take

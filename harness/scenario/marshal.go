@@ -48,6 +48,7 @@ func (s Scenario) Marshal() ([]byte, error) {
 	for _, name := range keys(s.Faults.Mix) {
 		line("    %s: %d", plain(name), s.Faults.Mix[name])
 	}
+	line("  least: %v", s.Faults.Least)
 	line("  gap: %v", s.Faults.Gap)
 	if len(s.Faults.Steps) > 0 {
 		line("  steps:")

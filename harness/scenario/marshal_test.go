@@ -47,6 +47,7 @@ faults:
   must: [partition]
   mix:
     partition: 2
+  least: 500ms
   gap: 1.5s
   steps:
     - name: partition
@@ -137,6 +138,7 @@ func anyScenario() *rapid.Generator[scenario.Scenario] {
 			Faults: scenario.Faults{
 				Must:  orNil(rapid.SliceOfN(name, 0, 4).Draw(t, "must")),
 				Mix:   mix,
+				Least: duration(0, time.Hour).Draw(t, "least"),
 				Gap:   duration(0, time.Hour).Draw(t, "gap"),
 				Steps: orNil(rapid.SliceOfN(step, 0, 2).Draw(t, "steps")),
 			},

@@ -170,6 +170,7 @@ func (d *decoder) faults(path string, node ast.Node, f *Faults) error {
 				return err
 			})
 		}},
+		{"least", d.duration(&f.Least)},
 		{"gap", d.duration(&f.Gap)},
 		{"steps", func(path string, node ast.Node) error {
 			f.Steps = nil

@@ -37,6 +37,7 @@ workload:
 faults:
   must: [partition, kill-venus, partition]
   mix: {kill-venus: 3}
+  least: 2s
   gap: 250ms
   steps:
     - name: kill-codasrv
@@ -52,9 +53,10 @@ limits: {hang: 20s}
 		Clients: 5, Servers: 2, Volumes: 3, Profile: "coda-6.1", TimeScale: 2.5, Load: 90 * time.Second,
 		Workload: scenario.Workload{Name: "mass-delete", Args: map[string]string{"files": "1200", "rate": "50"}},
 		Faults: scenario.Faults{
-			Must: []string{"partition", "kill-venus", "partition"},
-			Mix:  map[string]int{"kill-venus": 3},
-			Gap:  250 * time.Millisecond,
+			Must:  []string{"partition", "kill-venus", "partition"},
+			Mix:   map[string]int{"kill-venus": 3},
+			Least: 2 * time.Second,
+			Gap:   250 * time.Millisecond,
 			Steps: []scenario.Step{{
 				Name: "kill-codasrv", Nodes: []string{"server1"}, Start: 3 * time.Second, Length: 2 * time.Second,
 				Args: map[string]string{"how": "hard"},
@@ -70,7 +72,7 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, scenario.Scenario{
 		Name: "least", Clients: 3, Servers: 1, Profile: "modern", TimeScale: 1, Load: 15 * time.Second,
 		Workload: scenario.Workload{Name: "anything"},
-		Faults:   scenario.Faults{Gap: 1500 * time.Millisecond},
+		Faults:   scenario.Faults{Least: 500 * time.Millisecond, Gap: 1500 * time.Millisecond},
 		Limits:   history.Limits{Hang: 10 * time.Second, Converge: 30 * time.Second},
 	}, got)
 }
@@ -118,6 +120,7 @@ func TestErrorsHaveAPlaceAndAWayOut(t *testing.T) {
 		{"a time without a unit", sound + "load: 14\n", `f.yaml:4:7: load: "14" is no length of time: write a number with its unit, as in 10s, 500ms or 1m30s`},
 		{"no load", sound + "load: 0s\n", `f.yaml:4:7: load: 0s is not possible: it must be more than 0 and at most a week`},
 		{"a limit below zero", sound + "limits:\n  converge: -1s\n", `f.yaml:5:13: limits.converge: -1s is not possible: it must be more than 0 and at most a week`},
+		{"a length below zero", sound + "faults:\n  least: -1s\n", `f.yaml:5:10: faults.least: -1s is not possible: it must be at least 0 and at most a week`},
 		{"a gap below zero", sound + "faults:\n  gap: -1s\n", `f.yaml:5:8: faults.gap: -1s is not possible: it must be at least 0 and at most a week`},
 		{"faults that are no list", sound + "faults:\n  must: partition\n", `f.yaml:5:9: faults.must: a single value stands here: want a list, as in [one, two]`},
 		{"a weight of nothing", sound + "faults:\n  mix: {partition: 0}\n", `f.yaml:5:20: faults.mix.partition: 0 is no weight: use 1 to 1000, and leave out what shall not happen`},

@@ -74,7 +74,8 @@ type Workload struct {
 type Faults struct {
 	Must  []string       // each is placed at least once, as often as it is named
 	Mix   map[string]int // weights of the faults that fill what time is left; nil where nothing shall
-	Gap   time.Duration  // the least time from the healing of a placed fault to the next one
+	Least time.Duration  // the least time from the injection of a placed fault to its healing
+	Gap   time.Duration  // the least time from the healing of a placed fault to the next one, also where healing takes longer and they share a node
 	Steps []Step         // fixed ones
 }
 
@@ -107,7 +108,7 @@ func defaults() Scenario {
 		Profile:   DefaultProfile,
 		TimeScale: 1,
 		Load:      15 * time.Second,
-		Faults:    Faults{Gap: 1500 * time.Millisecond},
+		Faults:    Faults{Least: 500 * time.Millisecond, Gap: 1500 * time.Millisecond},
 		Limits:    history.Limits{Hang: 10 * time.Second, Converge: 30 * time.Second},
 	}
 }

@@ -51,6 +51,7 @@ func Schema(workloads, faults []ParametricTerm, profiles, checks []Term) ([]byte
 		"faults": closed("What harm is done: faults that the seed places, or fixed steps, or both.", object{
 			"must":  object{"type": "array", "items": kind, "description": "Each is placed at least once, as often as it is named."},
 			"mix":   closed("Weights of the faults that fill what time is left.", weights),
+			"least": span(initial.Faults.Least.String(), "The least time from the injection of a placed fault to its healing."),
 			"gap":   span(initial.Faults.Gap.String(), "The least time from the healing of a placed fault to the next one."),
 			"steps": object{"type": "array", "description": "Faults at fixed times.", "items": stepSchema(kind, faults)},
 		}),

@@ -120,6 +120,9 @@ func (s Symptom) validate(field string) error {
 }
 
 func (f Faults) validate(load time.Duration) error {
+	if f.Least < 0 || f.Least > maxTime {
+		return wrong("faults.least", "%v is not possible: it must be at least 0 and at most a week", f.Least)
+	}
 	if f.Gap < 0 || f.Gap > maxTime {
 		return wrong("faults.gap", "%v is not possible: it must be at least 0 and at most a week", f.Gap)
 	}
