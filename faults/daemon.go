@@ -37,6 +37,14 @@ func daemonCut(step history.Step) []history.Cut {
 	return cuts
 }
 
+// cutOf is what a fault of one daemon may excuse. Nothing of the file system has to do with a web server.
+func cutOf(daemon string, step history.Step) []history.Cut {
+	if daemon == cluster.Web {
+		return nil
+	}
+	return daemonCut(step)
+}
+
 // victim is the daemon that a fault hits.
 type victim struct {
 	daemon  string

@@ -30,13 +30,8 @@ func (k Kill) Applies(topology Topology) error { return appliesToDaemon(k.Name()
 // Targets implements Fault: each node that runs the daemon.
 func (k Kill) Targets(topology Topology) [][]string { return singles(nodesOf(k.Daemon, topology)) }
 
-// Cuts implements Fault. Nothing of the file system has to do with a web server.
-func (k Kill) Cuts(step history.Step) []history.Cut {
-	if k.Daemon == cluster.Web {
-		return nil
-	}
-	return daemonCut(step)
-}
+// Cuts implements Fault.
+func (k Kill) Cuts(step history.Step) []history.Cut { return cutOf(k.Daemon, step) }
 
 // Prepare implements Fault.
 func (k Kill) Prepare(handles Handles, step history.Step) (*Injection, error) {

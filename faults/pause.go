@@ -10,7 +10,7 @@ import (
 
 // Pause stops a daemon with SIGSTOP, as a machine that swaps or a frozen virtual machine does, and lets it go on to heal.
 type Pause struct {
-	Daemon string // cluster.Venus or cluster.Codasrv
+	Daemon string // cluster.Venus, cluster.Codasrv or cluster.Web
 }
 
 var _ Fault = Pause{}
@@ -30,7 +30,7 @@ func (p Pause) Applies(topology Topology) error {
 func (p Pause) Targets(topology Topology) [][]string { return singles(nodesOf(p.Daemon, topology)) }
 
 // Cuts implements Fault.
-func (Pause) Cuts(step history.Step) []history.Cut { return daemonCut(step) }
+func (p Pause) Cuts(step history.Step) []history.Cut { return cutOf(p.Daemon, step) }
 
 // Prepare implements Fault.
 func (p Pause) Prepare(handles Handles, step history.Step) (*Injection, error) {

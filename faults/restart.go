@@ -13,7 +13,7 @@ import (
 
 // Restart ends a daemon in order, with SIGTERM, and starts it again to heal.
 type Restart struct {
-	Daemon string // cluster.Venus or cluster.Codasrv
+	Daemon string // cluster.Venus, cluster.Codasrv or cluster.Web
 }
 
 // Rolling restarts all servers in order, one after the other, as an operator does who wants nobody to notice.
@@ -64,7 +64,7 @@ func (Rolling) hits(topology Topology, step history.Step) error {
 }
 
 // Cuts implements Fault.
-func (Restart) Cuts(step history.Step) []history.Cut { return daemonCut(step) }
+func (r Restart) Cuts(step history.Step) []history.Cut { return cutOf(r.Daemon, step) }
 
 // Cuts implements Fault.
 func (Rolling) Cuts(step history.Step) []history.Cut { return daemonCut(step) }
