@@ -87,7 +87,7 @@ func (c *connections) look(client string, said []*history.Status) {
 func (c *connections) excuses(client string) history.Intervals {
 	var all []history.Interval
 	for _, times := range c.run.CutTimes(func(_ *history.Fault, cut history.Cut) bool {
-		return cut.Node == client || cut.Peer == client || cut.Peer == "" && slices.Contains(c.run.Meta.Servers, cut.Node)
+		return cut.Node == client && cut.Daemon == "" || cut.Peer == client || cut.Peer == "" && slices.Contains(c.run.Meta.Servers, cut.Node)
 	}) {
 		all = append(all, times...)
 	}

@@ -8,16 +8,17 @@ import (
 )
 
 // noHang holds every call against Limits.Hang. Time in which the own daemon of the client was down or stood still by a fault does not
-// count; a cut link is no excuse.
+// count, and of who asks for pages neither that of its web server; a cut link is no excuse.
 func noHang(run *history.Run) history.Verdict {
 	h := &hangs{
-		judgement: judge(run, "no-hang"), bound: run.Meta.Limits.Hang, last: end(run), stillOn: run.Standstills(), stalls: stallsByCall(run),
+		judgement: judge(run, "no-hang"), bound: run.Meta.Limits.Hang, last: end(run), stillOn: run.Standstills(), closedOn: run.Visits(), stalls: stallsByCall(run),
 		longestOn: map[string]time.Duration{},
 	}
 	for i := range run.Faults {
 		h.healed = max(h.healed, run.Faults[i].Recovered)
 	}
 	h.still = byWorker(run.Operations, h.stillOn)
+	h.closed = byWorker(run.Operations, h.closedOn)
 	switch {
 	case h.bound <= 0:
 		return h.undecided("the run has no bound for hangs")
@@ -53,6 +54,8 @@ type hangs struct {
 	last      history.Time
 	stillOn   map[string]history.Intervals // by node
 	still     []history.Intervals          // by worker
+	closedOn  map[string]history.Intervals // when nobody was to wait for pages, by node
+	closed    []history.Intervals          // by worker
 	stalls    map[call]int                 // the last stall of a call
 	latencies latencies                    // of the calls that returned, as who called saw them
 	longest   time.Duration                // without what faults excuse
@@ -97,7 +100,11 @@ func (h *hangs) look(i int, row *history.Row) {
 	counted := raw
 	after := row.Invoked >= h.healed
 	if node := h.run.Operations.Node(row.Worker); raw > h.longestOn[node] || raw > h.bound || after && raw > h.longestAfter {
-		counted -= h.still[row.Worker].Overlap(history.Interval{From: row.Invoked, To: until})
+		still := h.still
+		if row.Kind == history.Page {
+			still = h.closed
+		}
+		counted -= still[row.Worker].Overlap(history.Interval{From: row.Invoked, To: until})
 		h.longest = max(h.longest, counted)
 		h.longestOn[node] = max(h.longestOn[node], counted)
 		if after {
@@ -142,7 +149,11 @@ func (h *hangs) lookAtStalls() {
 			continue
 		}
 		seen := history.Interval{From: s.Invoked, To: s.Seen}
-		counted := seen.Length() - h.stillOn[s.Node].Overlap(seen)
+		still := h.stillOn
+		if s.Kind == history.Page {
+			still = h.closedOn
+		}
+		counted := seen.Length() - still[s.Node].Overlap(seen)
 		if counted <= h.bound {
 			continue
 		}

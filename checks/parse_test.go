@@ -22,7 +22,7 @@ import (
 //	run clients=client1,client2 servers=server1 hang=10s converge=30s [mounts=/a,/b consistency=close-to-open]
 //	truncated | missing TEXT
 //	step NUMBER KIND NAME NODES...
-//	fault STEP NAME FROM..TO [cuts=NODE|NODE-PEER,...] [unproven] [problem=...]
+//	fault STEP NAME FROM..TO [cuts=NODE|NODE/DAEMON|NODE-PEER,...] [unproven] [problem=...]
 //	load STEP NODE done=N [missed=N] [wanted=N]
 //	event NODE DAEMON WHAT TIME [unexpected] [detail=...]
 //	stall NODE KIND PATH INVOKED seen=TIME [file=...]
@@ -207,8 +207,9 @@ func (p *parser) fault() {
 		f.Proven = 0
 	}
 	for _, cut := range split(p.option("cuts")) {
+		cut, daemon, _ := strings.Cut(cut, "/")
 		node, peer, _ := strings.Cut(cut, "-")
-		f.Cuts = append(f.Cuts, history.Cut{Node: node, Peer: peer})
+		f.Cuts = append(f.Cuts, history.Cut{Node: node, Peer: peer, Daemon: daemon})
 	}
 	p.run.Faults = append(p.run.Faults, f)
 }

@@ -42,7 +42,7 @@ func faultsOf(run *history.Run, node string) []int {
 	var steps []int
 	for i := range run.Faults {
 		for _, cut := range run.Faults[i].Cuts {
-			if cut.Node == node && cut.Peer == "" {
+			if cut.Node == node && cut.Stops(history.Read) {
 				steps = append(steps, run.Faults[i].Step)
 				break
 			}

@@ -29,8 +29,16 @@ func (p Pause) Applies(topology Topology) error {
 // Targets implements Fault: each node that runs the daemon.
 func (p Pause) Targets(topology Topology) [][]string { return singles(nodesOf(p.Daemon, topology)) }
 
-// Cuts implements Fault.
-func (p Pause) Cuts(step history.Step) []history.Cut { return cutOf(p.Daemon, step) }
+// Cuts implements Fault. A web server that stands still keeps its visitors waiting; one that is gone refuses them.
+func (p Pause) Cuts(step history.Step) []history.Cut {
+	cuts := daemonCut(step)
+	for i := range cuts {
+		if p.Daemon == cluster.Web {
+			cuts[i].Daemon = p.Daemon
+		}
+	}
+	return cuts
+}
 
 // Prepare implements Fault.
 func (p Pause) Prepare(handles Handles, step history.Step) (*Injection, error) {

@@ -229,7 +229,10 @@ func TestTargetsWithReplicas(t *testing.T) {
 	require.Equal(t, [][]string{{"client1"}}, Pause{cluster.Venus}.Targets(topology))
 	require.Equal(t, []history.Cut{{Node: "client1", Peer: "server2"}}, Reset{}.Cuts(history.Step{Nodes: []string{"client1", "server2"}}))
 	for _, ofWeb := range []Fault{Kill{cluster.Web}, Restart{cluster.Web}, Pause{cluster.Web}} {
-		require.Empty(t, ofWeb.Cuts(at("client1")), "it excuses nothing of the file system")
+		for _, cut := range ofWeb.Cuts(at("client1")) {
+			require.False(t, cut.Stops(history.Read), "it excuses nothing of the file system")
+			require.True(t, cut.Stops(history.Page))
+		}
 		require.Equal(t, [][]string{{"client1"}}, ofWeb.Targets(topology))
 	}
 	require.Equal(t, []history.Cut{{Node: "server2"}}, Kill{cluster.Codasrv}.Cuts(history.Step{Nodes: []string{"server2"}}))

@@ -18,15 +18,19 @@ const watchInterval = 500 * time.Millisecond
 // evidenceTime bounds the collection of evidence: the node that hangs may not answer.
 const evidenceTime = 15 * time.Second
 
+// mostSnapshots is how many times evidence is taken of one client's stalls at most: what hangs again and again is the same most of the time.
+const mostSnapshots = 4
+
 // watchForHangs looks at the pending operations of every client until ctx ends. An operation that is older than the scenario's bound
-// is recorded as a stall, with evidence from every node. It is taken at the first stall of a client; further ones refer to it.
+// is recorded as a stall. Evidence from every node is taken when no fault excuses any more that it has not returned, if it is the first
+// that the client has: those that follow refer to it, until nothing of the client is too old any more.
 func (r *running) watchForHangs(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, node := range r.cluster.Clients() {
 		all.Go(func() {
-			known := stalls{of: map[string]bool{}}
+			known := &stalls{of: map[string]bool{}}
 			for sleepUntil(ctx, time.Now().Add(watchInterval)) {
-				r.lookForHang(ctx, node, &known)
+				r.lookForHang(ctx, node, known)
 			}
 		})
 	}
@@ -62,8 +66,10 @@ func (r *running) lookAtStatus(ctx context.Context, node *cluster.Node) {
 
 // stalls are what is known of one client's.
 type stalls struct {
-	of    map[string]bool // the operations
-	files []string        // the evidence
+	of        map[string]bool // the operations that are older than they may be, and whether that is without excuse
+	snapshots int             // that were taken
+	hangs     bool            // an operation has no excuse
+	files     []string        // the evidence of that
 }
 
 func (r *running) lookForHang(ctx context.Context, node *cluster.Node, known *stalls) {
@@ -74,23 +80,60 @@ func (r *running) lookForHang(ctx context.Context, node *cluster.Node, known *st
 		r.log.Debug("pending operations not known", "node", node.Name(), "error", err)
 		return
 	}
-	now := history.Now()
+	for _, stall := range known.look(node.Name(), pending, history.Now(), r.scenario.Limits.Hang, r.standing.of) {
+		if stall.inexcusable && !known.hangs {
+			known.hangs, known.files = true, nil
+			if known.snapshots++; known.snapshots <= mostSnapshots {
+				known.files = r.evidence(ctx, known.folder(node.Name()), node)
+				stall.Saved = history.Now()
+			}
+		}
+		if stall.inexcusable {
+			stall.Files = known.files
+		}
+		if stall.first || stall.Saved != 0 {
+			r.progress.Stall(stall.Stall)
+		}
+		r.note(r.writer.Stall(stall.Stall))
+	}
+}
+
+// folder is where the evidence of a client's present hang is.
+func (s *stalls) folder(node string) string {
+	if s.snapshots == 1 {
+		return "hang-" + node
+	}
+	return fmt.Sprintf("hang-%s-%d", node, s.snapshots)
+}
+
+// A seenStall is one that is to be recorded.
+type seenStall struct {
+	history.Stall
+	first       bool // it is seen
+	inexcusable bool
+}
+
+// look gives the operations of which something is new: that they are older than the bound, or that they are so without the time that faults
+// excuse. The ones that are gone are forgotten.
+func (s *stalls) look(node string, pending []history.Operation, now history.Time, bound time.Duration, excuses func(node string, kind history.Kind) history.Intervals) []seenStall {
+	var changed []seenStall
+	of, hangs := map[string]bool{}, false
 	for _, op := range pending {
-		key := fmt.Sprint(op.Worker, " ", op.Number, " ", op.Invoked) // tasks number their workers themselves
-		if time.Duration(now-op.Invoked) < r.scenario.Limits.Hang || known.of[key] {
+		age := history.Interval{From: op.Invoked, To: now}
+		if age.Length() < bound {
 			continue
 		}
-		if len(known.of) == 0 {
-			known.files = r.evidence(ctx, "hang-"+node.Name(), node)
+		key := fmt.Sprint(op.Worker, " ", op.Number, " ", op.Invoked) // tasks number their workers themselves
+		inexcusable := age.Length()-excuses(node, op.Kind).Overlap(age) >= bound
+		of[key], hangs = inexcusable, hangs || inexcusable
+		if was, old := s.of[key]; !old || inexcusable && !was {
+			changed = append(changed, seenStall{history.Stall{
+				Node: node, Worker: op.Worker, Kind: op.Kind, Path: op.Path, Invoked: op.Invoked, Seen: now,
+			}, !old, inexcusable})
 		}
-		known.of[key] = true
-		stall := history.Stall{
-			Node: node.Name(), Worker: op.Worker, Kind: op.Kind, Path: op.Path,
-			Invoked: op.Invoked, Seen: now, Files: known.files,
-		}
-		r.progress.Stall(stall)
-		r.note(r.writer.Stall(stall))
 	}
+	s.of, s.hangs = of, s.hangs && hangs
+	return changed
 }
 
 // evidence saves goroutine dumps and the daemons' own words of every node below nodes/NAME/REASON, and returns the files,

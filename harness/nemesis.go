@@ -81,6 +81,7 @@ func (r *running) harm(ctx context.Context, step history.Step, goOn func()) erro
 	}
 	until := time.Now().Add(step.Length)
 	r.progress.FaultInjecting(step)
+	ended := r.standing.begin(injection.Record().Cuts)
 	if err := injection.Inject(ctx); err != nil {
 		r.log.Warn("a fault did not take effect", "step", step.Number, "fault", step.Name, "error", err)
 	} else {
@@ -93,6 +94,7 @@ func (r *running) harm(ctx context.Context, step history.Step, goOn func()) erro
 		r.log.Warn("a fault did not heal", "step", step.Number, "fault", step.Name, "error", err)
 	}
 	record := injection.Record()
+	ended(record)
 	r.progress.FaultRecovered(record)
 	r.note(r.writer.Fault(record))
 	return nil

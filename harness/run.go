@@ -64,7 +64,8 @@ type running struct {
 	progress   Progress
 	cluster    *cluster.Cluster
 	writer     *history.Writer
-	triggers   *triggers               // of the load; nil before
+	triggers   *triggers // of the load; nil before
+	standing   standing
 	giveUp     context.CancelCauseFunc // ends the work
 	unrecorded atomic.Pointer[error]   // why something could not be written first
 }

@@ -60,6 +60,8 @@ type Fault struct {
 type Cut struct {
 	Node string `json:"node"` // whose daemon stands still; or with Peer, one end of the link
 	Peer string `json:"peer"` // "" for a daemon
+	// Daemon is the web server where that alone stands still: who asks it for pages waits, and nobody else. "" for the daemon of the file system.
+	Daemon string `json:"daemon,omitempty"`
 }
 
 // An Event is something that happened to a node's daemon.
@@ -92,6 +94,7 @@ type Stall struct {
 	Invoked Time     `json:"invoked"`
 	Seen    Time     `json:"seen"`
 	Files   []string `json:"files"` // evidence in the run directory
+	Saved   Time     `json:"saved"` // when the evidence was, where it was taken for this operation; 0 for one that refers to that of another
 }
 
 // An Observation is the state of one node after healing. The last one of each node and source counts.

@@ -15,8 +15,16 @@ func (f *Fault) Window() Interval {
 // Standstills is when the own daemon of each node could not work, by the cuts of the faults. A link that is cut is no excuse: calls must
 // return all the same.
 func (r *Run) Standstills() map[string]Intervals {
-	return r.CutTimes(func(_ *Fault, cut Cut) bool { return cut.Peer == "" })
+	return r.CutTimes(func(_ *Fault, cut Cut) bool { return cut.Stops(Read) })
 }
+
+// Visits is when nobody was to wait for a page of each node: its own daemon could not work, or its web server.
+func (r *Run) Visits() map[string]Intervals {
+	return r.CutTimes(func(_ *Fault, cut Cut) bool { return cut.Stops(Page) })
+}
+
+// Stops says whether a cut keeps operations of a kind on its node from their end.
+func (c Cut) Stops(kind Kind) bool { return c.Peer == "" && (c.Daemon == "" || kind == Page) }
 
 // CutTimes is when the cuts that count were there, by their node.
 func (r *Run) CutTimes(counts func(fault *Fault, cut Cut) bool) map[string]Intervals {
