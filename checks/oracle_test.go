@@ -21,6 +21,7 @@ type tiny struct {
 	clients [2]tinyClient
 	kept    uint16 // operations of which clients keep a record as a conflict
 	next    [2]int8
+	phase   int8 // 0 before the second client is cut off, 1 while it is, 2 afterwards
 }
 
 const mostTiny = 6 // operations
@@ -140,7 +141,7 @@ func (c *tinyClient) touches(name int8) bool {
 // refresh brings the server's state of a name to a client.
 func (w *tiny) refresh(client int, name int8) {
 	c := &w.clients[client]
-	if c.touches(name) {
+	if c.touches(name) || w.cutOff(client) {
 		return
 	}
 	file := w.names[name]
@@ -149,6 +150,9 @@ func (w *tiny) refresh(client int, name int8) {
 		c.version[file] = w.version[file]
 	}
 }
+
+// cutOff says whether a client and the server cannot hear of each other.
+func (w *tiny) cutOff(client int) bool { return client == 1 && w.phase == 1 }
 
 // send has the server take the first record of a client's log, or lose it while it says that it took it.
 func (w *tiny) send(client int, lose bool) {
@@ -181,19 +185,41 @@ type tinyHistory struct {
 	ops   []tinyOp
 	final [2]int8 // contents
 	kept  uint16
+	cut   *[2]int // from just before one moment until just after another
 }
 
-// makeTiny lets the two clients do something. With losses, the server may lose what it has taken.
-func makeTiny(random *rand.Rand, kinds []history.Kind, losses bool) tinyHistory {
+// phaseAt is what a tiny has at a moment.
+func (h *tinyHistory) phaseAt(now int) int8 {
+	switch {
+	case h.cut == nil || now < h.cut[0]:
+		return 0
+	case now <= h.cut[1]:
+		return 1
+	}
+	return 2
+}
+
+// canBeIn says whether an operation can have been done in a phase.
+func (h *tinyHistory) canBeIn(op *tinyOp, phase int8) bool {
+	return h.phaseAt(op.began) <= phase && phase <= h.phaseAt(op.ended)
+}
+
+// makeTiny lets the two clients do something. With losses, the server may lose what it has taken; with cuts, the second client may be cut off for a while.
+func makeTiny(random *rand.Rand, kinds []history.Kind, losses, cuts bool) tinyHistory {
 	var w tiny
 	var h tinyHistory
+	if cuts {
+		from := random.IntN(8)
+		h.cut = &[2]int{from, from + 2 + random.IntN(12)}
+	}
 	now := 0
 	left := 2 + random.IntN(mostTiny-1)
 	for steps := 0; left > 0 && steps < 200; steps++ {
 		client := random.IntN(2)
 		now++
+		w.phase = h.phaseAt(now)
 		switch {
-		case random.IntN(3) == 0 && w.clients[client].length > 0:
+		case random.IntN(3) == 0 && w.clients[client].length > 0 && !w.cutOff(client):
 			w.send(client, losses && random.IntN(3) == 0)
 		case random.IntN(3) == 0:
 			w.refresh(client, int8(random.IntN(2)))
@@ -208,12 +234,16 @@ func makeTiny(random *rand.Rand, kinds []history.Kind, losses bool) tinyHistory 
 				}
 			}
 			now = max(now, op.began)
+			w.phase = h.phaseAt(now)
 			if w.clients[client].do(&op) {
 				op.ended = now + random.IntN(3)
 				h.ops = append(h.ops, op)
 				left--
 			}
 		}
+	}
+	if h.cut != nil {
+		w.phase = 2
 	}
 	for client := range 2 {
 		for w.clients[client].length > 0 {
@@ -238,9 +268,16 @@ func (h *tinyHistory) explained() bool {
 			return false
 		}
 		tried[w] = true
-		done := true
+		done := h.cut == nil || w.phase == 2
+		if !done && !h.any(&w, func(op *tinyOp) bool { return h.phaseAt(op.ended) <= w.phase }) {
+			next := w
+			next.phase++
+			if try(next) {
+				return true
+			}
+		}
 		for client := range 2 {
-			if w.clients[client].length > 0 {
+			if w.clients[client].length > 0 && !w.cutOff(client) {
 				done = false
 				next := w
 				next.send(client, false)
@@ -253,7 +290,7 @@ func (h *tinyHistory) explained() bool {
 				continue
 			}
 			done = false
-			if op == nil {
+			if op == nil || !h.canBeIn(op, w.phase) {
 				continue // others have to be first
 			}
 			for names := range 4 { // that are refreshed before
@@ -273,6 +310,18 @@ func (h *tinyHistory) explained() bool {
 		return done && w.kept == h.kept && h.final == w.contents()
 	}
 	return try(tiny{})
+}
+
+// any says whether there is one of the operations that are still to be done.
+func (h *tinyHistory) any(w *tiny, is func(*tinyOp) bool) bool {
+	var done [2]int8
+	for i := range h.ops {
+		op := &h.ops[i]
+		if done[op.client]++; done[op.client] > w.next[op.client] && is(op) {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *tiny) contents() (contents [2]int8) {
@@ -341,6 +390,13 @@ func (h *tinyHistory) run() *history.Run {
 		operations = append(operations, o)
 	}
 	run.Operations = history.Pack(operations)
+	if h.cut != nil {
+		from, to := epoch+history.Time(10*h.cut[0]-2), epoch+history.Time(10*h.cut[1]+8)
+		run.Faults = []history.Fault{{
+			Step: 1, Name: "partition", Injecting: from - 1, Injected: from - 1, Proven: from, Recovering: to, Recovered: to + 1,
+			Cuts: []history.Cut{{Node: "client2", Peer: "server1"}},
+		}}
+	}
 	for i, node := range []string{"server1", "client1", "client2"} {
 		o := history.Observation{Node: node, Source: history.SourceMount, Time: epoch + 1e9}
 		if i == 0 {
@@ -378,17 +434,19 @@ func TestLossesAreFoundAsByTryingEverything(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		kinds []history.Kind
+		cuts  bool
 		least float64 // part of the losses that are found
 	}{
-		{"edits", []history.Kind{history.Write, history.Edit, history.Edit, history.Edit, history.Read}, 0.85},
-		{"names", []history.Kind{history.Write, history.Edit, history.Read, history.Remove}, 0.8},
-		{"renames", []history.Kind{history.Write, history.Edit, history.Read, history.Remove, history.Rename}, 0.75},
+		{"edits", []history.Kind{history.Write, history.Edit, history.Edit, history.Edit, history.Read}, false, 0.85},
+		{"replaced while cut off", []history.Kind{history.Write, history.Write, history.Edit, history.Read}, true, 0.9},
+		{"names", []history.Kind{history.Write, history.Edit, history.Read, history.Remove}, false, 0.8},
+		{"renames", []history.Kind{history.Write, history.Edit, history.Read, history.Remove, history.Rename}, false, 0.75},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, 2))
 			losses, found, sound := 0, 0, 0
 			for i := range 1500 {
-				h := makeTiny(random, c.kinds, i%3 != 0)
+				h := makeTiny(random, c.kinds, i%3 != 0, c.cuts)
 				if len(h.ops) == 0 {
 					continue
 				}

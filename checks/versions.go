@@ -23,12 +23,14 @@ type versions struct {
 	accounted []bool              // by content
 	final     map[uint32]bool     // the contents of the final tree
 	left      []uint32            // contents of which is still to be looked what they replaced
+	merges    *merges
 }
 
 // lostContents finds the acknowledged contents that no way from the final tree leads back to.
 func (l *lostData) lostContents() {
 	v := &versions{
 		lostData: l, sources: map[uint32][]way{}, places: map[uint32][]uint32{}, accounted: make([]bool, l.operations.Nonces()), final: map[uint32]bool{},
+		merges: newMerges(l.run, l.contents),
 		writes: newByPath(l.operations, false, func(row *history.Row) bool { return row.Kind.Writes() && row.Outcome != history.Failed }),
 	}
 	v.next, v.before = make([]int, v.writes.paths()), make([]history.Time, v.writes.paths())
@@ -49,6 +51,7 @@ func (l *lostData) lostContents() {
 		}
 	}
 	v.forks()
+	v.unheard()
 }
 
 // sortWrites puts the writes of each path in the order of their begin, and looks where else their contents can come.
@@ -278,38 +281,10 @@ func (v *versions) loss(row *history.Row) string {
 	return fmt.Sprintf("%s on %s has a content that did not follow on the %s of %s, which was acknowledged", name, server, row.Kind, node)
 }
 
-// forks finds lost updates: of two edits of one content by different clients only one can be in place, and of what was edited nothing can.
-func (v *versions) forks() {
-	child := map[uint32]int{}
-	for i, row := range v.operations.Rows() {
-		if row.Outcome != history.OK || row.Content == 0 {
-			continue
-		}
-		parent := parentOf(v.operations, row)
-		if parent == 0 {
-			continue
-		}
-		first, forked := child[parent]
-		switch {
-		case v.final[parent] && v.accounted[row.Content] && !v.cancelled(row) && v.excuse(row, row.Path) == none:
-			v.failAt(row.Path, fmt.Sprintf("%s: what %s edited is there in the end, although its edit was acknowledged",
-				v.operations.Path(row.Path), v.operations.Node(row.Worker)), v.rowOf(parent), i)
-		case !forked:
-			child[parent] = i
-		case v.operations.Node(v.operations.Row(first).Worker) == v.operations.Node(row.Worker):
-		case v.stands(first) && v.stands(i):
-			v.failAt(row.Path, fmt.Sprintf("%s: %s and %s edited the same content, both were acknowledged, and neither is kept as a conflict",
-				v.operations.Path(row.Path), v.operations.Node(v.operations.Row(first).Worker), v.operations.Node(row.Worker)), first, i)
-		case !v.stands(first):
-			child[parent] = i
-		}
-	}
-}
-
 // stands says whether the server must have taken an edit, or something that its client put in its place. Others are lost by themselves.
 func (v *versions) stands(i int) bool {
 	row := v.operations.Row(i)
-	return v.accounted[row.Content] && !v.cancelled(row) && v.excuse(row, row.Path) == none
+	return v.accounted[row.Content] && !v.cancelled(row) && v.excuse(row, row.Path) == none && !v.merges.kept(row)
 }
 
 // cancelled says whether a client took away itself what it had edited, or tried to. It removes what it believes to be the last name of a file without

@@ -72,7 +72,9 @@ func (ConflictingEdits) Do(ctx context.Context, step history.Step, env Environme
 	})
 }
 
-// editPages reads and replaces random ones of the first pages, one after the other, and makes pages at the same names as all others.
+// editPages edits random ones of the first pages, one after the other, and makes pages at the same names as all others. Each edit reads and changes its
+// page while that is open: only then it is known which version the file system takes the edit to be based on. Who reads, closes and opens the file again
+// to replace it may be told of a newer version in between.
 func editPages(ctx context.Context, step history.Step, env Environment) (history.Load, error) {
 	a := &arguments{step: step.Args}
 	s, edited, made, think := siteOf(a), a.number("edited"), a.number("made"), a.duration("think")
@@ -87,7 +89,7 @@ func editPages(ctx context.Context, step history.Step, env Environment) (history
 	var result Result
 	for ctx.Err() == nil && time.Now().Before(until) && !errors.Is(result.Err, ErrStuck) {
 		if i := random.IntN(edited + made); i < edited {
-			result = s.revise(ctx, editor, i)
+			result = editor.Edit(ctx, s.page(i), Splice{At: random.Float64(), Length: 1 + random.IntN(longestEdit)}, How{})
 		} else {
 			result = editor.Write(ctx, s.madePage(i-edited), s.length(i%s.pages), How{Exclusive: true})
 		}
@@ -100,6 +102,9 @@ func editPages(ctx context.Context, step history.Step, env Environment) (history
 	// What is in conflict cannot be edited any more, so that a client that was cut off soon finds little to do.
 	return history.Load{Done: done, Wanted: max(1, uint64(step.Length/(think+readingTime))/20)}, nil
 }
+
+// longestEdit is how many bytes of a page an edit replaces at most.
+const longestEdit = 200
 
 // madePage is the path of a page that clients make during the load.
 func (s site) madePage(i int) string {
@@ -167,13 +172,4 @@ func readBoth(ctx context.Context, env Environment, path string) ([]history.Nonc
 	ctx, cancel := context.WithTimeout(ctx, env.Patience)
 	defer cancel()
 	return env.Conflicts.Versions(ctx, path)
-}
-
-// revise gives a page another content, by somebody who has read the one before.
-func (s site) revise(ctx context.Context, editor *Process, page int) Result {
-	result := editor.Read(ctx, s.page(page))
-	if result.OK() {
-		result = editor.Write(ctx, s.page(page), s.length(page), How{})
-	}
-	return result
 }

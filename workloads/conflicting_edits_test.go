@@ -81,8 +81,17 @@ func TestConflictingEdits(t *testing.T) {
 	require.Equal(t, []uint64{2, 3}, []uint64{second.Done, second.Wanted})
 	require.Equal(t, "b", first.Conflicts[0].Path)
 	require.Positive(t, loads["edit client1"].Done)
-	merged := 0
+	merged, edits := 0, 0
+	versions := map[history.Nonce]bool{}
 	for _, op := range b.recorded(t) {
+		if op.Kind.Writes() && op.Outcome == history.OK {
+			versions[op.Content] = true
+		}
+		if op.Kind == history.Edit && op.Outcome == history.OK {
+			require.Len(t, op.Parents, 1, "the version that an edit is based on is known")
+			require.True(t, versions[op.Parents[0]], "somebody wrote it before")
+			edits++
+		}
 		if op.Kind == history.Write && (op.Path == "a" || op.Path == "b") {
 			require.Equal(t, []history.Nonce{{1}, {2}}, op.Parents)
 			merged++
@@ -90,6 +99,7 @@ func TestConflictingEdits(t *testing.T) {
 		require.NotEqual(t, "broken", op.Path)
 	}
 	require.Equal(t, 4, merged)
+	require.Positive(t, edits)
 	made, err := filepath.Glob(filepath.Join(b.root, "site-*", "d*", "made*.html"))
 	require.NoError(t, err)
 	require.NotEmpty(t, made)

@@ -111,3 +111,12 @@ func updatePages(ctx context.Context, step history.Step, env Environment) (histo
 	files.logStuck(env.Log, step)
 	return history.Load{Done: done, Wanted: 1}, nil
 }
+
+// revise gives a page another content, by somebody who has read the one before.
+func (s site) revise(ctx context.Context, editor *Process, page int) Result {
+	result := editor.Read(ctx, s.page(page))
+	if result.OK() {
+		result = editor.Write(ctx, s.page(page), s.length(page), How{})
+	}
+	return result
+}
