@@ -72,9 +72,7 @@ func (ConflictingEdits) Do(ctx context.Context, step history.Step, env Environme
 	})
 }
 
-// editPages edits random ones of the first pages, one after the other, and makes pages at the same names as all others. Each edit reads and changes its
-// page while that is open: only then it is known which version the file system takes the edit to be based on. Who reads, closes and opens the file again
-// to replace it may be told of a newer version in between.
+// editPages changes random ones of the first pages, one after the other, and makes pages at the same names as all others.
 func editPages(ctx context.Context, step history.Step, env Environment) (history.Load, error) {
 	a := &arguments{step: step.Args}
 	s, edited, made, think := siteOf(a), a.number("edited"), a.number("made"), a.duration("think")
@@ -89,7 +87,7 @@ func editPages(ctx context.Context, step history.Step, env Environment) (history
 	var result Result
 	for ctx.Err() == nil && time.Now().Before(until) && !errors.Is(result.Err, ErrStuck) {
 		if i := random.IntN(edited + made); i < edited {
-			result = editor.Edit(ctx, s.page(i), Splice{At: random.Float64(), Length: 1 + random.IntN(longestEdit)}, How{})
+			result = s.change(ctx, editor, i, random)
 		} else {
 			result = editor.Write(ctx, s.madePage(i-edited), s.length(i%s.pages), How{Exclusive: true})
 		}
@@ -101,6 +99,15 @@ func editPages(ctx context.Context, step history.Step, env Environment) (history
 	files.logStuck(env.Log, step)
 	// What is in conflict cannot be edited any more, so that a client that was cut off soon finds little to do.
 	return history.Load{Done: done, Wanted: max(1, uint64(step.Length/(think+readingTime))/20)}, nil
+}
+
+// change edits a page, or replaces it after reading it, as some programs do. An edit reads and changes the page while that is open, so that it is known which
+// version the file system takes it to be based on; whoever opens the page again to replace it may have been told of a newer version in between.
+func (s site) change(ctx context.Context, editor *Process, page int, random *rand.Rand) Result {
+	if random.IntN(2) == 0 {
+		return s.revise(ctx, editor, page)
+	}
+	return editor.Edit(ctx, s.page(page), Splice{At: random.Float64(), Length: 1 + random.IntN(longestEdit)}, How{})
 }
 
 // longestEdit is how many bytes of a page an edit replaces at most.
