@@ -23,21 +23,39 @@ func (v *versions) forks() {
 			continue
 		}
 		if v.final[parent] {
+			v.told[row.Path] = true
 			v.failAt(row.Path, fmt.Sprintf("%s: what %s edited is there in the end, although its edit was acknowledged",
 				v.operations.Path(row.Path), v.node(i)), v.rowOf(parent), i)
 		}
-		if slices.ContainsFunc(children[parent], func(other int) bool { return v.node(other) == v.node(i) }) {
-			continue
-		}
+		known := false
 		for _, first := range children[parent] {
+			if v.node(first) == v.node(i) {
+				// Two that were open at the same time are one to the server. Of two that followed each other, the second should have found the first.
+				if known = true; v.run.Meta.Foreign() || !v.oneAfterTheOther(first, i) {
+					continue
+				}
+				v.told[row.Path] = true
+				v.failAt(row.Path, fmt.Sprintf("%s: %s edited it twice, and the second time found what it had edited before%s",
+					v.operations.Path(row.Path), v.node(i), v.inPlace(row)), v.rowOf(parent), first, i)
+				break
+			}
 			if !v.merges.join(v.operations.Row(first), row) {
+				v.told[row.Path] = true
 				v.failAt(row.Path, fmt.Sprintf("%s: %s and %s edited the same content, both were acknowledged, and neither is kept as a conflict%s",
 					v.operations.Path(row.Path), v.node(first), v.node(i), v.inPlace(row)), v.rowOf(parent), first, i)
 				break
 			}
 		}
-		children[parent] = append(children[parent], i)
+		if !known {
+			children[parent] = append(children[parent], i)
+		}
 	}
+}
+
+// oneAfterTheOther says whether one of two operations was over before the other began.
+func (v *versions) oneAfterTheOther(one, other int) bool {
+	a, b := v.operations.Row(one), v.operations.Row(other)
+	return a.Completed < b.Invoked || b.Completed < a.Invoked
 }
 
 func (v *versions) node(i int) string { return v.operations.Node(v.operations.Row(i).Worker) }
@@ -45,8 +63,7 @@ func (v *versions) node(i int) string { return v.operations.Node(v.operations.Ro
 // unheard finds updates that were lost without any edit to tell what they were based on: two clients wrote to a file while they cannot have heard of each
 // other, so that neither write was based on the other one, and one of them has to be kept as a conflict.
 func (v *versions) unheard() {
-	separations := newApart(v.run).separations()
-	if len(separations) == 0 {
+	if len(v.separations) == 0 {
 		return
 	}
 	var writes []int
@@ -56,8 +73,7 @@ func (v *versions) unheard() {
 		}
 	}
 	slices.SortFunc(writes, func(a, b int) int { return cmp.Compare(v.operations.Row(a).Invoked, v.operations.Row(b).Invoked) })
-	told := map[uint32]bool{}
-	for _, s := range separations {
+	for _, s := range v.separations {
 		first, _ := slices.BinarySearchFunc(writes, s.From, func(i int, from history.Time) int { return cmp.Compare(v.operations.Row(i).Invoked, from) })
 		lasts := map[uint32]*[2]int{} // by path: of each of the two, plus one. What went before it is in its log no more.
 		var paths []uint32
@@ -77,8 +93,8 @@ func (v *versions) unheard() {
 			lasts[row.Path][side] = i + 1
 		}
 		for _, path := range paths {
-			if both := lasts[path]; both[0] != 0 && both[1] != 0 && !told[path] && v.parted(path, both[0]-1, both[1]-1) {
-				told[path] = true
+			if both := lasts[path]; both[0] != 0 && both[1] != 0 && !v.told[path] && v.parted(path, both[0]-1, both[1]-1) {
+				v.told[path] = true
 				v.failAt(path, fmt.Sprintf("%s: %s and %s wrote to it while they cannot have heard of each other, both were acknowledged, and neither is kept as a conflict%s",
 					v.operations.Path(path), s.one, s.other, v.inPlace(v.operations.Row(both[0]-1))), both[0]-1, both[1]-1)
 			}
@@ -90,10 +106,8 @@ func (v *versions) unheard() {
 func (v *versions) parted(path uint32, one, other int) bool {
 	a, b := v.operations.Row(one), v.operations.Row(other)
 	switch {
-	case v.groups.shared(path), v.groups.below(v.operations.Path(path)), len(v.groups.connected(path)) > 0:
-		return false // they may have been different files
-	case len(v.run.Meta.Servers) > 1 && (v.conflicts.about(v.contents, path) || v.hasAlias(path)):
-		return false // replicas kept both
+	case v.mayHaveMoved(path):
+		return false // they may have been different files, or replicas kept both
 	case v.final[a.Content] && v.final[b.Content], v.merges.join(a, b):
 		return false
 	}
@@ -103,6 +117,12 @@ func (v *versions) parted(path uint32, one, other int) bool {
 		}
 	}
 	return v.stands(one) && v.stands(other)
+}
+
+// mayHaveMoved says whether a file of the name may have had other names, or replicas may have kept two.
+func (v *versions) mayHaveMoved(path uint32) bool {
+	return v.groups.shared(path) || v.groups.below(v.operations.Path(path)) || len(v.groups.connected(path)) > 0 ||
+		len(v.run.Meta.Servers) > 1 && (v.conflicts.about(v.contents, path) || v.hasAlias(path))
 }
 
 // hasAlias says whether replicas have put something beside a name.

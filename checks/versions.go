@@ -24,13 +24,16 @@ type versions struct {
 	final     map[uint32]bool     // the contents of the final tree
 	left      []uint32            // contents of which is still to be looked what they replaced
 	merges    *merges
+	told      map[uint32]bool // the paths of which a loss is told
+
+	separations []separation
 }
 
 // lostContents finds the acknowledged contents that no way from the final tree leads back to.
 func (l *lostData) lostContents() {
 	v := &versions{
 		lostData: l, sources: map[uint32][]way{}, places: map[uint32][]uint32{}, accounted: make([]bool, l.operations.Nonces()), final: map[uint32]bool{},
-		merges: newMerges(l.run, l.contents),
+		merges: newMerges(l.run, l.contents), told: map[uint32]bool{},
 		writes: newByPath(l.operations, false, func(row *history.Row) bool { return row.Kind.Writes() && row.Outcome != history.Failed }),
 	}
 	v.next, v.before = make([]int, v.writes.paths()), make([]history.Time, v.writes.paths())
@@ -47,11 +50,14 @@ func (l *lostData) lostContents() {
 		// It is told elsewhere that nobody knows what is there.
 		mayBeThere := slices.ContainsFunc(unknown, func(name string) bool { return l.groups.reaches(row.Path, name) })
 		if !mayBeThere && !v.removedMeanwhile(row) && !v.excused(row, row.Path) {
+			v.told[row.Path] = true
 			l.failAt(row.Path, v.loss(row), v.inItsPlace(row), i)
 		}
 	}
 	v.forks()
+	v.separations = newApart(l.run).separations()
 	v.unheard()
+	v.succession()
 }
 
 // sortWrites puts the writes of each path in the order of their begin, and looks where else their contents can come.
