@@ -28,6 +28,9 @@ func noFalseConflict(run *history.Run) history.Verdict {
 	}
 	c.changes = mutations(c.operations)
 	c.groups = newGroups(run)
+	c.merges = newMerges(run, c.contents)
+	c.power = newPowerLosses(run)
+	c.findRefused()
 	kept := 0
 	for i := range run.Observations {
 		o := &run.Observations[i]
@@ -62,6 +65,10 @@ type falseConflicts struct {
 	contents   *contents
 	changes    *byPath
 	groups     *groups
+	merges     *merges
+	power      *powerLosses
+	refusals   map[uint32]bool // contents that clients keep, or kept, which changed nothing on a server
+	looks      *byPath         // what saw contents; nil until it is asked for
 	unjudged   int
 	known      map[string]map[uint32]history.Time // when a node first had seen a content
 }
@@ -92,7 +99,7 @@ func (c *falseConflicts) judge(node string, conflict *history.Conflict) {
 	if c.foreign(node, name, c.operations.Row(own)) {
 		return
 	}
-	if c.moved(name) || c.moved(conflict.Path) || slices.ContainsFunc(c.connected(name), func(n uint32) bool { return c.moved(c.operations.Path(n)) }) {
+	if number, _ := c.operations.FindPath(name); c.groups.all(number) == nil {
 		c.unjudged++ // what others did may have been done by names that are not known
 		return
 	}
@@ -103,7 +110,7 @@ func (c *falseConflicts) judge(node string, conflict *history.Conflict) {
 	op := c.operations.At(own)
 	c.fail(history.Evidence{
 		Text: fmt.Sprintf("%s keeps a conflict, %s of %s (%s), although no other client had changed that without its knowledge",
-			node, conflict.Operation, name, conflict.Why),
+			node, conflict.Operation, name, conflict.Why) + c.history(c.operations.Row(own)),
 		Operations: []history.Operation{op}, Faults: faultsAround(c.run, op.Invoked, max(op.Invoked, op.Completed)),
 	})
 }
@@ -217,23 +224,27 @@ func (c *falseConflicts) firstOwn(node string, name uint32) int {
 // foreign says whether another node changed the name, a directory above it or what it holds, and the node did not know when it made its own
 // change.
 func (c *falseConflicts) foreign(node, name string, own *history.Row) bool {
-	for above := path.Dir(name); above != "." && above != "/"; above = path.Dir(above) {
-		number, ok := c.operations.FindPath(above)
-		if ok && c.unseen(node, number, own.Invoked, true) {
-			return true
-		}
-	}
 	// Renames and links carry the reason for a conflict from one name to another.
 	for _, number := range c.connected(name) {
-		if c.unseen(node, number, own.Invoked, false) {
+		for above := path.Dir(c.operations.Path(number)); above != "." && above != "/"; above = path.Dir(above) {
+			directory, ok := c.operations.FindPath(above)
+			if ok && c.unseen(node, directory, own, true) {
+				return true
+			}
+		}
+		if c.unseen(node, number, own, false) {
 			return true
 		}
 	}
 	if own.Kind.Writes() || own.Kind == history.Remove || own.Kind == history.Symlink {
 		return false // nothing is below it
 	}
+	connected := c.connected(name)
 	for number := range uint32(c.changes.paths()) {
-		if strings.HasPrefix(c.operations.Path(number), name+"/") && c.unseen(node, number, own.Invoked, false) {
+		below := slices.ContainsFunc(connected, func(above uint32) bool {
+			return strings.HasPrefix(c.operations.Path(number), c.operations.Path(above)+"/")
+		})
+		if below && c.unseen(node, number, own, false) {
 			return true
 		}
 	}
@@ -251,17 +262,132 @@ func (c *falseConflicts) connected(name string) []uint32 {
 
 // unseen says whether another node changed a name without the node's knowledge. Of a directory above, what is made of it does not count,
 // unless the node made it too.
-func (c *falseConflicts) unseen(node string, name uint32, at history.Time, above bool) bool {
+func (c *falseConflicts) unseen(node string, name uint32, own *history.Row, above bool) bool {
+	cause := c.causes(node, name, own)
 	for _, i := range c.changes.of(name) {
 		row := c.operations.Row(int(i))
 		switch {
 		case c.operations.Node(row.Worker) == node:
 		case above && row.Kind == history.MakeDirectory && c.firstOwn(node, name) < 0:
-		case row.Content == 0 || c.firstSeen(node, row.Content) >= at:
+		case cause(row):
 			return true
 		}
 	}
 	return false
+}
+
+// causes returns what says whether a change by another node can be why a node's own was refused: the node did not know of it, and it came before the refusal.
+// What a content was edited from was known to whoever edited it. Of a name that was that of one file all the time, so were the versions before any that was
+// known, since all that a server took are in one order; and the refusal was over when the node saw a version that does not follow its own.
+func (c *falseConflicts) causes(node string, name uint32, own *history.Row) func(*history.Row) bool {
+	if own.Content == 0 {
+		return func(row *history.Row) bool { return row.Content == 0 || c.firstSeen(node, row.Content) >= own.Invoked }
+	}
+	behind := c.merges.ancestors(own.Content)
+	knows := func(content uint32) bool { return behind[content] || c.firstSeen(node, content) < own.Invoked }
+	if !c.isOneFile(name) || len(c.power.dark[node]) > 0 { // what it saw may be what it had forgotten to be older
+		return func(row *history.Row) bool { return row.Content == 0 || !knows(row.Content) }
+	}
+	var newest history.Time
+	for _, i := range c.changes.of(name) {
+		if row := c.operations.Row(int(i)); row.Content != 0 && c.operations.Node(row.Worker) != node && knows(row.Content) {
+			newest = max(newest, row.Invoked)
+		}
+	}
+	refused := c.refusedBy(node, name, own)
+	return func(row *history.Row) bool {
+		switch {
+		case row.Content == 0:
+			return true
+		case c.refusals[row.Content], knows(row.Content), c.contents.by[row.Content] < newest, row.Invoked > refused:
+			return false
+		}
+		return !c.followsLater(node, row, own)
+	}
+}
+
+// findRefused notes the contents that servers refused, but for those of files that they may have made all the same.
+func (c *falseConflicts) findRefused() {
+	c.refusals = map[uint32]bool{}
+	note := func(conflicts []history.Conflict) {
+		for _, conflict := range conflicts {
+			content, _ := c.operations.FindNonce(conflict.Content)
+			if write := c.contents.write(content); write != nil && conflict.Operation != history.Inconsistent && len(c.operations.Parents(write)) > 0 {
+				c.refusals[content] = true
+			}
+		}
+	}
+	for i := range c.run.Observations {
+		if o := &c.run.Observations[i]; o.Source != history.SourceServer {
+			note(o.Conflicts)
+		}
+	}
+	for i := range c.run.Loads {
+		note(c.run.Loads[i].Conflicts)
+	}
+}
+
+// isOneFile says whether a name was that of one file from its creation on.
+func (c *falseConflicts) isOneFile(name uint32) bool {
+	if c.groups.shared(name) || c.groups.below(c.operations.Path(name)) || len(c.groups.connected(name)) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(c.changes.of(name), func(i uint32) bool { return takesAway(c.operations.Row(int(i))) })
+}
+
+// refusedBy is by when a node's version had been refused: it saw one that does not follow it. Forever where it did not.
+func (c *falseConflicts) refusedBy(node string, name uint32, own *history.Row) history.Time {
+	if c.looks == nil {
+		c.looks = newByPath(c.operations, false, func(row *history.Row) bool {
+			return row.Outcome == history.OK && (row.Kind == history.Read || row.Kind == history.Edit || row.Kind == history.Append)
+		})
+	}
+	by := history.Forever
+	for _, i := range c.looks.of(name) {
+		row := c.operations.Row(int(i))
+		saw := row.Content
+		if row.Kind != history.Read {
+			saw = parentOf(c.operations, row)
+		}
+		if c.operations.Node(row.Worker) == node && row.Invoked > own.Completed && own.Completed != 0 && saw != 0 && !c.merges.ancestors(saw)[own.Content] &&
+			!c.replacedBy(node, saw, own) {
+			by = min(by, row.Completed)
+		}
+	}
+	return by
+}
+
+// replacedBy says whether a content follows one that the node itself put in the place of its own without saying what was there before.
+func (c *falseConflicts) replacedBy(node string, content uint32, own *history.Row) bool {
+	for ancestor := range c.merges.ancestors(content) {
+		write := c.contents.write(ancestor)
+		if write == nil || c.operations.Node(write.Worker) == node && write.Kind == history.Write && (write.Completed == 0 || write.Completed >= own.Invoked) {
+			return true
+		}
+	}
+	return false
+}
+
+// followsLater says whether a change follows a version that the node made after its own: that one was sent after its own had been refused.
+func (c *falseConflicts) followsLater(node string, row, own *history.Row) bool {
+	if own.Completed == 0 {
+		return false
+	}
+	for ancestor := range c.merges.ancestors(row.Content) {
+		write := c.contents.write(ancestor)
+		if write != nil && write != own && c.operations.Node(write.Worker) == node && write.Invoked > own.Completed && len(c.operations.Parents(write)) < 2 {
+			return true
+		}
+	}
+	return false
+}
+
+// history says in words from which versions a refused one was edited, "" where it was not.
+func (c *falseConflicts) history(own *history.Row) string {
+	if own.Content == 0 || parentOf(c.operations, own) == 0 {
+		return ""
+	}
+	return ": it has " + strings.Join(chain(c.contents, own.Content), ", which edited ")
 }
 
 // firstSeen is when a node first had seen a content, Forever where it never did.
@@ -273,7 +399,15 @@ func (c *falseConflicts) firstSeen(node string, content uint32) history.Time {
 	if first == nil {
 		first = map[uint32]history.Time{}
 		for _, row := range c.operations.Rows() {
-			if row.Content == 0 || row.Outcome != history.OK || c.operations.Node(row.Worker) != node {
+			if c.operations.Node(row.Worker) != node {
+				continue
+			}
+			for _, parent := range c.operations.Parents(row) {
+				if at, ok := first[parent]; !ok || readBy(row) < at {
+					first[parent] = readBy(row)
+				}
+			}
+			if row.Content == 0 || row.Outcome != history.OK {
 				continue
 			}
 			if at, ok := first[row.Content]; !ok || row.Completed < at {
