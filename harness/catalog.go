@@ -15,6 +15,7 @@ type Catalog struct {
 	Workloads []Workload
 	Faults    []Fault
 	Checks    []Check
+	Constants []Constant
 	// Schedule places faults in the time of the load: a nemesis schedule, the same for the same request.
 	Schedule func(ScheduleRequest) ([]history.Step, error)
 }
@@ -84,6 +85,17 @@ type Injection interface {
 	Recover(ctx context.Context) error
 	// Record returns what happened so far.
 	Record() history.Fault
+}
+
+// A Constant is a number that a daemon does its work with, and that a scenario can set.
+type Constant struct {
+	Daemon string
+	Name   string
+	Doc    string
+	// Defaults are what the daemon has where a scenario says nothing, with each profile, before the time scale divides it.
+	Defaults map[string]string
+	// Check says what is wrong with a value; nil where nothing is.
+	Check func(value string) error
 }
 
 // A Check decides whether one promise was kept. Run is a pure function.

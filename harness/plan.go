@@ -22,6 +22,9 @@ const (
 // Plan makes the numbered steps of a run. It is a pure function of the scenario and the seed: the workload's tasks first, then the
 // nemesis schedule, each from a seed of its own so that a change in one leaves the other as it was.
 func Plan(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.Step, error) {
+	if err := checkConstants(sc, catalog); err != nil {
+		return nil, err
+	}
 	workload, err := catalog.Workload(sc.Workload.Name)
 	if err != nil {
 		return nil, err
@@ -43,6 +46,20 @@ func Plan(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.Step, e
 		return nil, err
 	}
 	return number(append(tasks, faults...)), nil
+}
+
+// checkConstants says what constants of a scenario no daemon can have, nil where all can be had.
+func checkConstants(sc scenario.Scenario, catalog Catalog) error {
+	for _, known := range catalog.Constants {
+		value, set := sc.Constants[known.Daemon][known.Name]
+		if !set {
+			continue
+		}
+		if err := known.Check(value); err != nil {
+			return fmt.Errorf("constants.%s.%s: %w", known.Daemon, known.Name, err)
+		}
+	}
+	return nil
 }
 
 func planFaults(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.Step, error) {

@@ -226,7 +226,8 @@ func (r *running) phases(ctx context.Context) error {
 func (r *running) spec() cluster.Spec {
 	return cluster.Spec{
 		RunID: cluster.NewRunID(), Dir: r.dir, Servers: r.scenario.Servers, Clients: r.scenario.Clients,
-		Mount: r.Mount, Binary: r.Binary, Volumes: r.scenario.Volumes, Profile: r.scenario.Profile, TimeScale: r.scenario.TimeScale, CallTime: abandonAfter * r.scenario.Limits.Hang, Log: r.log,
+		Mount: r.Mount, Binary: r.Binary, Volumes: r.scenario.Volumes, Profile: r.scenario.Profile, TimeScale: r.scenario.TimeScale, Constants: r.scenario.Constants,
+		CallTime: abandonAfter * r.scenario.Limits.Hang, Log: r.log,
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"github.com/codastress/codastress/harness/history"
 	"github.com/codastress/codastress/harness/scenario"
 	"github.com/codastress/codastress/system/coda"
+	"github.com/codastress/codastress/system/venus"
+	"github.com/codastress/codastress/system/vice"
 	"github.com/codastress/codastress/workloads"
 )
 
@@ -37,13 +39,14 @@ func catalogOf(all []faults.Fault) harness.Catalog {
 	for _, check := range checks.All() {
 		known.Checks = append(known.Checks, harness.Check{Name: check.Name, Doc: check.Doc, Run: check.Run})
 	}
+	known.Constants = append(constants(cluster.Venus, venus.Constants), constants(cluster.Codasrv, vice.Constants)...)
 	known.Schedule = func(request harness.ScheduleRequest) ([]history.Step, error) { return schedule(all, request) }
 	return known
 }
 
 // names are the catalog's as a scenario can use them.
 func names(known harness.Catalog) scenario.Names {
-	names := scenario.Names{Workloads: map[string][]string{}, Faults: map[string][]string{}}
+	names := scenario.Names{Workloads: map[string][]string{}, Faults: map[string][]string{}, Constants: map[string][]string{}}
 	for _, workload := range known.Workloads {
 		names.Workloads[workload.Name] = parameterNames(workload.Parameters)
 	}
@@ -56,7 +59,23 @@ func names(known harness.Catalog) scenario.Names {
 	for _, check := range known.Checks {
 		names.Checks = append(names.Checks, check.Name)
 	}
+	for _, constant := range known.Constants {
+		names.Constants[constant.Daemon] = append(names.Constants[constant.Daemon], constant.Name)
+	}
 	return names
+}
+
+// constants is the harness's view of the constants of a kind of daemon.
+func constants(daemon string, of func(coda.Profile) []coda.Constant) (all []harness.Constant) {
+	for _, c := range of(coda.Modern) {
+		all = append(all, harness.Constant{Daemon: daemon, Name: c.Name, Doc: c.Doc, Defaults: map[string]string{}, Check: c.Set})
+	}
+	for _, profile := range coda.Profiles() {
+		for i, c := range of(profile) {
+			all[i].Defaults[string(profile)] = c.String()
+		}
+	}
+	return all
 }
 
 func parameterNames(parameters []harness.Parameter) []string {

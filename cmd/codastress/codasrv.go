@@ -100,10 +100,14 @@ func serveVolume(ctx context.Context, flags codasrvFlags) error {
 		return err
 	}
 	defer closeDisk()
-	server, err := vice.Open(ctx, vice.Config{
+	config := vice.Config{
 		RootACL: rootACL, Replication: replication, Disk: on, Dir: flags.dir, Volume: flags.volume, Volumes: flags.volumes, Log: log, Fatal: diskRefused(log),
 		Profile: profile, Timing: vice.TimingOf(profile).Scaled(flags.timeScale),
-	})
+	}
+	if err := config.SetConstants(flags.constants); err != nil {
+		return usageError{err}
+	}
+	server, err := vice.Open(ctx, config)
 	if err != nil {
 		return fmt.Errorf("opening the server in %s: %w", flags.dir, err)
 	}

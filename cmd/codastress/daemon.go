@@ -27,6 +27,7 @@ type daemonFlags struct {
 	files     wire.TLSFiles
 	profile   string
 	timeScale float64
+	constants map[string]string
 }
 
 func (f *daemonFlags) register(cmd *cobra.Command) {
@@ -42,6 +43,7 @@ func (f *daemonFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.files.Authority, "authority", "", "PEM file of the authority that signed the certificates of its peers")
 	flags.StringVar(&f.profile, "profile", string(coda.Modern), "how to do what can be done in several ways: "+profileNames())
 	flags.Float64Var(&f.timeScale, "time-scale", 1, "divides the time constants")
+	flags.StringToStringVar(&f.constants, "constant", nil, "a constant that is not to be as the profile and the time scale have it, NAME=VALUE (repeatable)")
 	_ = cmd.MarkFlagRequired("dir")
 }
 

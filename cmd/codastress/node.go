@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -150,12 +152,16 @@ func (n *node) daemon(name string, args ...string) supervise.Daemon {
 // keeper are the arguments of a daemon that keeps something.
 func (n *node) keeper(name string) []string {
 	files := n.files()
-	return []string{
+	args := []string{
 		"--dir", n.path(name), "--volume", volumeName, "--control", n.socket(name, "control"), "--debug", n.socket(name, "debug"), "--metrics", n.socket(name, "metrics"),
 		"--disk-control", n.socket(name, "disk"),
 		"--certificate", files.Certificate, "--key", files.Key, "--authority", files.Authority,
 		"--profile", n.Profile, "--time-scale", fmt.Sprint(n.TimeScale),
 	}
+	for _, constant := range slices.Sorted(maps.Keys(n.Constants[name])) {
+		args = append(args, "--constant", constant+"="+n.Constants[name][constant])
+	}
+	return args
 }
 
 // evidence is what a daemon says of itself: its state as text, and its metrics.

@@ -51,7 +51,19 @@ func schema(known harness.Catalog) ([]byte, error) {
 	for _, check := range known.Checks {
 		checks = append(checks, scenario.Term{Name: check.Name, Doc: check.Doc})
 	}
-	return scenario.Schema(workloads, faults, profiles, checks)
+	return scenario.Schema(workloads, faults, profiles, checks, daemonTerms(known.Constants))
+}
+
+// daemonTerms are the kinds of daemons with their constants.
+func daemonTerms(constants []harness.Constant) (daemons []scenario.ParametricTerm) {
+	for _, c := range constants {
+		if len(daemons) == 0 || daemons[len(daemons)-1].Name != c.Daemon {
+			daemons = append(daemons, scenario.ParametricTerm{Term: scenario.Term{Name: c.Daemon, Doc: "Constants of every " + c.Daemon + "."}})
+		}
+		last := &daemons[len(daemons)-1]
+		last.Parameters = append(last.Parameters, scenario.ParameterTerm{Term: scenario.Term{Name: c.Name, Doc: c.Doc}})
+	}
+	return daemons
 }
 
 // withDefault says what a fault does where a step does not say it, which often is no value but drawn.

@@ -213,11 +213,15 @@ func (s *simulatedServer) Start(ctx context.Context, _ string, life simulation.L
 	if err != nil {
 		return nil, err
 	}
-	server, err := vice.Open(ctx, vice.Config{
+	config := vice.Config{
 		Replication: s.replication(life), Disk: diskOf(life), Dir: simulatedVice, Volume: volumeName, Volumes: s.machine.Spec.AllVolumes(), Log: life.Log, Entropy: s.entropy, Fatal: life.Die,
 		Profile: profile, Timing: vice.TimingOf(profile).Scaled(s.machine.Spec.TimeScale),
 		Clock: life.Clock, Limits: vice.Limits{Inline: simulatedInline, WriteBuffer: simulatedBuffer, Cache: simulatedCache},
-	})
+	}
+	if err := config.SetConstants(s.machine.Spec.Constants[cluster.Codasrv]); err != nil {
+		return nil, err
+	}
+	server, err := vice.Open(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("opening the server: %w", err)
 	}
@@ -344,12 +348,16 @@ func (c *simulatedClient) Start(ctx context.Context, daemon string, life simulat
 	if err != nil {
 		return nil, err
 	}
-	client, err := venus.Open(ctx, venus.Config{
+	config := venus.Config{
 		Disk: diskOf(life), Dir: "venus", Servers: c.replicas(), Dial: life.Stack.Dial, Volume: volumeName,
 		Name: c.machine.Name, Log: life.Log, Entropy: c.entropy, Profile: profile,
 		Timing: venus.TimingOf(profile).Scaled(c.machine.Spec.TimeScale), Boot: strconv.Itoa(life.Boot), Fatal: life.Die,
 		Limits: venus.Limits{WriteBuffer: simulatedBuffer}, Clock: life.Clock,
-	})
+	}
+	if err := config.SetConstants(c.machine.Spec.Constants[cluster.Venus]); err != nil {
+		return nil, err
+	}
+	client, err := venus.Open(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("opening the cache: %w", err)
 	}

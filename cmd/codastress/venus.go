@@ -89,11 +89,14 @@ func mountVolume(ctx context.Context, flags venusFlags) error {
 		return err
 	}
 	defer closeDisk()
-	timing := venus.TimingOf(profile).Scaled(flags.timeScale)
-	client, err := venus.Open(ctx, venus.Config{
+	config := venus.Config{
 		Disk: on, Dir: flags.dir, Servers: servers, TLS: security, Volume: flags.volume, Name: flags.name, Log: log,
-		Profile: profile, Timing: timing, Fatal: diskRefused(log),
-	})
+		Profile: profile, Timing: venus.TimingOf(profile).Scaled(flags.timeScale), Fatal: diskRefused(log),
+	}
+	if err := config.SetConstants(flags.constants); err != nil {
+		return usageError{err}
+	}
+	client, err := venus.Open(ctx, config)
 	if err != nil {
 		return fmt.Errorf("opening the cache in %s: %w", flags.dir, err)
 	}
@@ -111,7 +114,7 @@ func mountVolume(ctx context.Context, flags venusFlags) error {
 	}
 	if flags.mount != "" {
 		mounted, err := venusfs.Mount(ctx, client, flags.mount, venusfs.Options{
-			Log: log, Name: "codastress-" + flags.name, CallTimeout: timing.Call,
+			Log: log, Name: "codastress-" + flags.name, CallTimeout: config.Timing.Call,
 		})
 		if err != nil {
 			return fmt.Errorf("mounting on %s: %w", flags.mount, err)

@@ -28,22 +28,23 @@ type NodeConfig struct {
 	RunID     string        `json:"run"`
 	Name      string        `json:"name"`
 	Role      Role          `json:"role"`
-	Listen    string        `json:"listen"`            // host:port of the agent
-	Control   Identity      `json:"control"`           // of the agent towards the harness
-	Patience  time.Duration `json:"patience"`          // nanoseconds without a heartbeat until the node clears itself and ends
-	State     string        `json:"state"`             // folder of what the daemons keep; it exists
-	Logs      string        `json:"logs"`              // folder of the daemons' logs; it exists
-	Volumes   []string      `json:"volumes,omitempty"` // of a server: those that it makes beside the one at the root; of a client: its own
-	Profile   string        `json:"profile,omitempty"` //
-	TimeScale float64       `json:"time_scale"`        //
-	Mount     string        `json:"mount,omitempty"`   // of a client: MountFUSE, MountDirect or MountForeign
-	CallTime  time.Duration `json:"call,omitempty"`    // of a client: nanoseconds until it abandons an operation
-	Coda      string        `json:"coda,omitempty"`    // of a client: the folder that its files appear in; it exists
-	System    Identity      `json:"system,omitzero"`   // of the daemons towards each other
-	Codasrv   string        `json:"codasrv,omitempty"` // of a server: host:port that codasrv listens on
-	Web       string        `json:"web,omitempty"`     // of a client: host:port that web listens on
-	Servers   []Peer        `json:"servers,omitempty"` // the servers that the node has a link to
-	Extra     []string      `json:"extra,omitempty"`   // more environment for the daemons, NAME=VALUE
+	Listen    string        `json:"listen"`              // host:port of the agent
+	Control   Identity      `json:"control"`             // of the agent towards the harness
+	Patience  time.Duration `json:"patience"`            // nanoseconds without a heartbeat until the node clears itself and ends
+	State     string        `json:"state"`               // folder of what the daemons keep; it exists
+	Logs      string        `json:"logs"`                // folder of the daemons' logs; it exists
+	Volumes   []string      `json:"volumes,omitempty"`   // of a server: those that it makes beside the one at the root; of a client: its own
+	Profile   string        `json:"profile,omitempty"`   //
+	TimeScale float64       `json:"time_scale"`          //
+	Constants Constants     `json:"constants,omitempty"` // of its daemons, after the time scale
+	Mount     string        `json:"mount,omitempty"`     // of a client: MountFUSE, MountDirect or MountForeign
+	CallTime  time.Duration `json:"call,omitempty"`      // of a client: nanoseconds until it abandons an operation
+	Coda      string        `json:"coda,omitempty"`      // of a client: the folder that its files appear in; it exists
+	System    Identity      `json:"system,omitzero"`     // of the daemons towards each other
+	Codasrv   string        `json:"codasrv,omitempty"`   // of a server: host:port that codasrv listens on
+	Web       string        `json:"web,omitempty"`       // of a client: host:port that web listens on
+	Servers   []Peer        `json:"servers,omitempty"`   // the servers that the node has a link to
+	Extra     []string      `json:"extra,omitempty"`     // more environment for the daemons, NAME=VALUE
 }
 
 // A Peer is a server as a node reaches it: at the beginning of the link to it. Its certificate is for its name.

@@ -20,10 +20,14 @@ type Spec struct {
 	Volumes   int               // of each client, named by VolumeNames: the first directories that it makes
 	Profile   string            // of the daemons; "" is theirs to choose
 	TimeScale float64           // divides the time constants of the daemons; 0 is 1
+	Constants Constants         // of the daemons, that are not to be as the profile and the time scale have them
 	CallTime  time.Duration     // how long a client's node waits for an operation until it abandons it; 0 is 60 s
 	Log       *slog.Logger      //
 	Extra     map[string]string // environment for every node, for tests
 }
+
+// Constants are values by the names of constants, for each kind of daemon that has some. What there is to be set, the daemons know.
+type Constants map[string]map[string]string
 
 // VolumeNames are the names of the volumes of a client.
 func VolumeNames(client string, n int) []string {

@@ -299,7 +299,7 @@ func (c *placed) nodeConfig(node *Node) (NodeConfig, error) {
 	place := c.site.Place(node.Name())
 	config := NodeConfig{
 		RunID: c.spec.RunID, Name: node.Name(), Role: node.Role(), Listen: place.Agent, Patience: patience,
-		State: place.State, Logs: place.Logs, Profile: c.spec.Profile, TimeScale: c.spec.TimeScale,
+		State: place.State, Logs: place.Logs, Profile: c.spec.Profile, TimeScale: c.spec.TimeScale, Constants: c.spec.Constants,
 	}
 	for name, value := range c.spec.Extra {
 		config.Extra = append(config.Extra, name+"="+value)

@@ -9,6 +9,9 @@
 //	servers: 1
 //	profile: modern              # of the file system: docs/profiles.md
 //	time_scale: 1                # divides the time constants of the file system
+//	constants:                   # of the daemons, as they are to be: the time scale does not divide what is set here
+//	  venus: {ping: 2s}          # `codastress explain venus.ping`
+//	  codasrv: {lease: 3s}
 //	load: 15s                    # how long the workload runs
 //	workload:
 //	  name: mass-delete

@@ -34,6 +34,7 @@ func (s Scenario) Marshal() ([]byte, error) {
 	}
 	line("profile: %s", plain(s.Profile))
 	line("time_scale: %s", strconv.FormatFloat(s.TimeScale, 'f', -1, 64))
+	marshalConstants(s.Constants, line)
 	line("load: %v", s.Load)
 	line("workload:")
 	line("  name: %s", plain(s.Workload.Name))
@@ -91,6 +92,19 @@ func (s Scenario) Marshal() ([]byte, error) {
 		}
 	}
 	return out.Bytes(), nil
+}
+
+// marshalConstants writes the constants of each kind of daemon.
+func marshalConstants(all Constants, line func(format string, args ...any)) {
+	if len(all) > 0 {
+		line("constants:")
+	}
+	for _, daemon := range keys(all) {
+		line("  %s:", plain(daemon))
+		for _, name := range keys(all[daemon]) {
+			line("    %s: %s", plain(name), value(all[daemon][name]))
+		}
+	}
 }
 
 // marshalTrigger writes what a step waits for.

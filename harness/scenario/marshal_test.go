@@ -15,6 +15,7 @@ func TestMarshal(t *testing.T) {
 name: "no"
 doc: "One line.\n\nAnother: with a colon."
 volumes: 4
+constants: {venus: {ping: 2s, workers: 5}, codasrv: {lease: 3s}}
 workload: {name: mass-delete, files: 900, pattern: "[a-z]*", quick: true, empty: "", zeros: "007", word: "null"}
 faults:
   must: [partition]
@@ -34,6 +35,12 @@ servers: 1
 volumes: 4
 profile: modern
 time_scale: 1
+constants:
+  codasrv:
+    lease: "3s"
+  venus:
+    ping: "2s"
+    workers: 5
 load: 15s
 workload:
   name: mass-delete
@@ -145,7 +152,11 @@ func anyScenario() *rapid.Generator[scenario.Scenario] {
 			Limits: history.Limits{Hang: duration(1, time.Hour).Draw(t, "hang"), Converge: duration(1, time.Hour).Draw(t, "converge")},
 			Expect: orNil(rapid.SliceOfN(symptom, 0, 2).Draw(t, "expect")),
 		}
+		if constants := args.Draw(t, "constants"); constants != nil {
+			sc.Constants = scenario.Constants{"venus": constants}
+		}
 		if rapid.Bool().Draw(t, "foreign") {
+			sc.Constants = nil
 			sc.Consistency = rapid.SampledFrom([]history.Consistency{
 				{Level: history.CloseToOpen}, {Level: history.Session}, {Level: history.Eventual, Bound: time.Minute},
 			}).Draw(t, "consistency")

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"unicode/utf8"
 
@@ -75,6 +76,7 @@ func (d *decoder) scenario(node ast.Node, sc *Scenario) error {
 		{"volumes", d.integer(&sc.Volumes)},
 		{"profile", d.text(&sc.Profile)},
 		{"time_scale", d.number(&sc.TimeScale)},
+		{"constants", func(path string, node ast.Node) error { return d.constants(path, node, &sc.Constants) }},
 		{"load", d.duration(&sc.Load)},
 		{"workload", func(path string, node ast.Node) error { return d.workload(path, node, &sc.Workload) }},
 		{"faults", func(path string, node ast.Node) error { return d.faults(path, node, &sc.Faults) }},
@@ -129,6 +131,27 @@ func (d *decoder) expect(path string, node ast.Node, all *[]Symptom) error {
 			{"most", d.number(&s.Most)},
 		})
 		*all = append(*all, s)
+		return err
+	})
+}
+
+// constants takes values for each kind of daemon. What was set before and is not named stays.
+func (d *decoder) constants(path string, node ast.Node, all *Constants) error {
+	return d.each(path, node, func(path, daemon string, node ast.Node) error {
+		values := map[string]string{}
+		err := d.each(path, node, func(path, name string, value ast.Node) error {
+			return d.argument(values, name)(path, value)
+		})
+		if len(values) == 0 {
+			return err
+		}
+		if *all == nil {
+			*all = Constants{}
+		}
+		if (*all)[daemon] == nil {
+			(*all)[daemon] = map[string]string{}
+		}
+		maps.Copy((*all)[daemon], values)
 		return err
 	})
 }

@@ -14,6 +14,7 @@ var names = scenario.Names{
 	Workloads: map[string][]string{"mass-delete": {"files", "rate"}, "bulk-overwrite": nil},
 	Faults:    map[string][]string{"partition": nil, "kill-venus": nil, "kill-codasrv": {"how"}},
 	Profiles:  []string{"coda-6.1", "modern"},
+	Constants: map[string][]string{"venus": {"ping", "workers"}, "codasrv": {"lease"}},
 }
 
 func TestParse(t *testing.T) {
@@ -29,6 +30,10 @@ servers: 2
 volumes: 3
 profile: coda-6.1
 time_scale: 2.5
+constants:
+  venus: {ping: 2s, workers: 5}
+  codasrv:
+    lease: 3s
 load: 1m30s
 workload:
   name: mass-delete
@@ -51,7 +56,8 @@ limits: {hang: 20s}
 	require.Equal(t, scenario.Scenario{
 		Name: "mine", Doc: "A summary.\n\nMore of it.",
 		Clients: 5, Servers: 2, Volumes: 3, Profile: "coda-6.1", TimeScale: 2.5, Load: 90 * time.Second,
-		Workload: scenario.Workload{Name: "mass-delete", Args: map[string]string{"files": "1200", "rate": "50"}},
+		Constants: scenario.Constants{"venus": {"ping": "2s", "workers": "5"}, "codasrv": {"lease": "3s"}},
+		Workload:  scenario.Workload{Name: "mass-delete", Args: map[string]string{"files": "1200", "rate": "50"}},
 		Faults: scenario.Faults{
 			Must:  []string{"partition", "kill-venus", "partition"},
 			Mix:   map[string]int{"kill-venus": 3},
@@ -113,6 +119,10 @@ func TestErrorsHaveAPlaceAndAWayOut(t *testing.T) {
 		{"volumes on mounts", sound + "mounts: [/a, /b]\nvolumes: 1\n", "f.yaml:5:10: volumes: 1 is not possible: the file system in the mounts has no volumes of ours"},
 		{"clients that are no number", sound + "clients: many\n", `f.yaml:4:10: clients: "many" is no whole number`},
 		{"clients that are a list", sound + "clients: [3]\n", `f.yaml:4:10: clients: a list stands here: want a single value`},
+		{"a mistyped daemon", sound + "constants: {vensu: {ping: 2s}}\n", `f.yaml:4:13: constants.vensu: unknown daemon "vensu": did you mean "venus"?`},
+		{"a mistyped constant", sound + "constants:\n  venus: {pign: 2s}\n", `f.yaml:5:11: constants.venus.pign: unknown constant of venus "pign": did you mean "ping"?`},
+		{"constants of nothing", sound + "constants: 3\n", `f.yaml:4:12: constants: a single value stands here: want fields, each with a value`},
+		{"constants on mounts", sound + "mounts: [/a, /b]\nconstants: {venus: {ping: 2s}}\n", `f.yaml:5:1: constants: cannot be set: the daemons of the file system in the mounts are not ours`},
 		{"a mistyped profile", sound + "profile: coda-6.2\n", `f.yaml:4:10: profile: unknown profile "coda-6.2": did you mean "coda-6.1"?`},
 		{"no profile", sound + "profile: \"\"\n", `f.yaml:4:10: profile: is missing: leave it out for modern`},
 		{"a scale of nothing", sound + "time_scale: 0\n", `f.yaml:4:13: time_scale: 0 is not possible: it divides time constants, by 0.001 to 1000`},
@@ -199,7 +209,7 @@ func TestNamesAreOnlyLookedUpWhenTheyAreKnown(t *testing.T) {
 }
 
 func TestSet(t *testing.T) {
-	base, err := scenario.Parse("", []byte("name: mine\nworkload: {name: mass-delete, files: 900}\nfaults: {must: [partition]}\n"))
+	base, err := scenario.Parse("", []byte("name: mine\nworkload: {name: mass-delete, files: 900}\nfaults: {must: [partition]}\nconstants: {venus: {ping: 2s}}\n"))
 	require.NoError(t, err)
 	tests := []struct {
 		setting string
@@ -208,6 +218,10 @@ func TestSet(t *testing.T) {
 		{"clients=7", func(s *scenario.Scenario) { s.Clients = 7 }},
 		{"load=1m", func(s *scenario.Scenario) { s.Load = time.Minute }},
 		{"limits.hang=2s", func(s *scenario.Scenario) { s.Limits.Hang = 2 * time.Second }},
+		{"constants.venus.ping=3s", func(s *scenario.Scenario) { s.Constants = scenario.Constants{"venus": {"ping": "3s"}} }},
+		{"constants.codasrv.lease=1s", func(s *scenario.Scenario) {
+			s.Constants = scenario.Constants{"venus": {"ping": "2s"}, "codasrv": {"lease": "1s"}}
+		}},
 		{"workload.files=5", func(s *scenario.Scenario) { s.Workload.Args = map[string]string{"files": "5"} }},
 		{"workload.rate=50", func(s *scenario.Scenario) { s.Workload.Args = map[string]string{"files": "900", "rate": "50"} }},
 		{"workload.name=other", func(s *scenario.Scenario) { s.Workload = scenario.Workload{Name: "other"} }},

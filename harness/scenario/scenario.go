@@ -16,6 +16,7 @@ type Scenario struct {
 	Volumes   int            // of each client: the first directories that it makes, each a volume of its own
 	Profile   string         // names the ways in which the file system does what can be done in several
 	TimeScale float64        // divides the time constants of the file system
+	Constants Constants      // of the daemons, that are not to be as the profile and the time scale have them; nil where all are
 	Load      time.Duration  // how long the workload and the faults go on
 	Workload  Workload       //
 	Faults    Faults         //
@@ -64,6 +65,9 @@ func (s *Scenario) On(mounts []string) {
 	}
 }
 
+// Constants are values by the names of constants, for each kind of daemon. They are what the daemons have: the time scale does not divide them.
+type Constants = map[string]map[string]string
+
 // Workload names what is done to the file system.
 type Workload struct {
 	Name string
@@ -95,6 +99,7 @@ type Names struct {
 	Faults    map[string][]string // with theirs
 	Profiles  []string
 	Checks    []string
+	Constants map[string][]string // of each kind of daemon
 }
 
 // DefaultProfile is the profile of a scenario that names none.

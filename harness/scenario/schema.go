@@ -29,9 +29,9 @@ type ParameterTerm struct {
 // object is a part of a JSON Schema.
 type object map[string]any
 
-// Schema is the JSON Schema (draft 2020-12) of scenario files that use these workloads, faults, profiles and checks. It is what an editor completes and explains fields
+// Schema is the JSON Schema (draft 2020-12) of scenario files that use these workloads, faults, profiles, checks and daemons with their constants. It is what an editor completes and explains fields
 // with; [Parse] is stricter, since it looks at values too.
-func Schema(workloads, faults []ParametricTerm, profiles, checks []Term) ([]byte, error) {
+func Schema(workloads, faults []ParametricTerm, profiles, checks []Term, daemons []ParametricTerm) ([]byte, error) {
 	initial := defaults()
 	weights := object{}
 	for _, fault := range faults {
@@ -46,6 +46,7 @@ func Schema(workloads, faults []ParametricTerm, profiles, checks []Term) ([]byte
 		"volumes":    object{"type": "integer", "minimum": 0, "maximum": maxVolumes, "default": 0, "description": "Of each client: the first directories that it makes are volumes of their own."},
 		"profile":    object{"oneOf": terms(profiles), "default": initial.Profile, "description": "How the file system does what can be done in several ways."},
 		"time_scale": object{"type": "number", "minimum": 1.0 / maxScale, "maximum": maxScale, "default": initial.TimeScale, "description": "Divides the time constants of the file system."},
+		"constants":  constantsSchema(daemons),
 		"load":       span(initial.Load.String(), "How long the workload and the faults go on."),
 		"workload":   workloadSchema(workloads),
 		"faults": closed("What harm is done: faults that the seed places, or fixed steps, or both.", object{
@@ -100,6 +101,15 @@ func workloadSchema(workloads []ParametricTerm) object {
 		each = append(each, closed(summary(workload.Doc), properties, "name"))
 	}
 	return object{"oneOf": each, "description": "What is done to the file system: the name of a workload, and the parameters that are not to have their defaults."}
+}
+
+// constantsSchema allows for each kind of daemon its constants.
+func constantsSchema(daemons []ParametricTerm) object {
+	each := object{}
+	for _, daemon := range daemons {
+		each[daemon.Name] = closed(daemon.Doc, parameterSchemas(daemon))
+	}
+	return closed("Constants of the daemons that are not to be as the profile has them. They are what a daemon has: time_scale does not divide them.", each)
 }
 
 // stepSchema is a fault at a fixed time, which can have the arguments of the fault with its name, and no others.

@@ -12,7 +12,7 @@ import (
 
 // Each field of the schema is one that Parse knows, and each field that Parse knows is in the schema.
 func TestSchemaHasTheFieldsOfParse(t *testing.T) {
-	text, err := scenario.Schema([]scenario.ParametricTerm{{Term: scenario.Term{Name: "mass-delete"}}}, []scenario.ParametricTerm{{Term: scenario.Term{Name: "partition"}}}, []scenario.Term{{Name: "modern"}}, []scenario.Term{{Name: "no-hang"}})
+	text, err := scenario.Schema([]scenario.ParametricTerm{{Term: scenario.Term{Name: "mass-delete"}}}, []scenario.ParametricTerm{{Term: scenario.Term{Name: "partition"}}}, []scenario.Term{{Name: "modern"}}, []scenario.Term{{Name: "no-hang"}}, nil)
 	require.NoError(t, err)
 	var schema group
 	require.NoError(t, json.Unmarshal(text, &schema))

@@ -12,6 +12,12 @@ import (
 func (s *Scenario) Set(settings ...string) error {
 	changed := *s
 	changed.Workload.Args = maps.Clone(s.Workload.Args)
+	if s.Constants != nil {
+		changed.Constants = Constants{}
+	}
+	for daemon, values := range s.Constants {
+		changed.Constants[daemon] = maps.Clone(values)
+	}
 	for _, setting := range settings {
 		if err := changed.set(setting); err != nil {
 			return fmt.Errorf("setting %s: %w", setting, err)

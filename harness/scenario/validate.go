@@ -40,6 +40,8 @@ func (s Scenario) Validate() error {
 		return wrong("servers", "%d is not possible: from 1 to %d servers can hold a volume", s.Servers, maxSlots)
 	case s.Volumes < 0 || s.Volumes > maxVolumes:
 		return wrong("volumes", "%d is not possible: from 0 to %d directories of each client can be volumes", s.Volumes, maxVolumes)
+	case len(s.Constants) > 0 && s.Foreign():
+		return wrong("constants", "cannot be set: the daemons of the file system in the mounts are not ours")
 	case s.Volumes > 0 && s.Foreign():
 		return wrong("volumes", "%d is not possible: the file system in the mounts has no volumes of ours", s.Volumes)
 	case !(s.TimeScale >= 1/float64(maxScale) && s.TimeScale <= maxScale) || math.IsNaN(s.TimeScale):
@@ -169,6 +171,9 @@ func (s Scenario) LookUp(n Names) error {
 	if !slices.Contains(n.Profiles, s.Profile) {
 		return wrong("profile", "%s", nearest.Unknown("profile", s.Profile, n.Profiles))
 	}
+	if err := s.lookUpConstants(n); err != nil {
+		return err
+	}
 	parameters, ok := n.Workloads[s.Workload.Name]
 	if !ok {
 		return wrong("workload.name", "%s", nearest.Unknown("workload", s.Workload.Name, keys(n.Workloads)))
@@ -194,6 +199,21 @@ func (s Scenario) LookUp(n Names) error {
 		}
 	}
 	return s.lookUpSymptoms(n)
+}
+
+func (s Scenario) lookUpConstants(n Names) error {
+	for _, daemon := range keys(s.Constants) {
+		known, ok := n.Constants[daemon]
+		if !ok {
+			return wrong("constants."+daemon, "%s", nearest.Unknown("daemon", daemon, keys(n.Constants)))
+		}
+		for _, name := range keys(s.Constants[daemon]) {
+			if !slices.Contains(known, name) {
+				return wrong("constants."+daemon+"."+name, "%s", nearest.Unknown("constant of "+daemon, name, known))
+			}
+		}
+	}
+	return nil
 }
 
 func (n Names) lookUpFault(field, name string) error {

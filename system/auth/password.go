@@ -14,14 +14,14 @@ import (
 type Password struct {
 	Salt   []byte
 	Hash   []byte
-	Time   uint32 // passes
-	Memory uint32 // KiB
+	Time   uint32 `doc:"passes (2)"`
+	Memory uint32 `doc:"KiB (19 MiB)"`
 }
 
 // Cost is what it takes to work a hash out.
 type Cost struct {
-	Time   uint32 // passes
-	Memory uint32 // KiB
+	Time   uint32 `doc:"passes (2)"`
+	Memory uint32 `doc:"KiB (19 MiB)"`
 }
 
 // DefaultCost is what OWASP recommends for Argon2id: 19 MiB and two passes, some 30 ms.

@@ -48,28 +48,27 @@ type Server struct {
 	Name    string // in its certificate; "" for the one in Config.TLS
 }
 
-// Timing holds every duration. In brackets: what TimingOf(coda.Modern) has.
+// Timing holds every duration. In brackets: what TimingOf(coda.Modern) has. Each is a constant that a scenario can set ([Constants]).
 type Timing struct {
-	Call     time.Duration // longest that any operation takes (60 s)
-	Idle     time.Duration // longest silence of the server within one request (15 s)
-	Ping     time.Duration // between pings (1 s)
-	Dead     time.Duration // silence after which the server counts as gone (4 s)
-	Silence  time.Duration // of a connection that counts as dead (6 s)
-	Connect  time.Duration // longest attempt to reach the server (3 s)
-	Grace    time.Duration // how long what is cached waits for an attempt to reach the server before it is used without (500 ms)
-	Retry    time.Duration // longest pause between attempts (500 ms)
-	Age      time.Duration // how long the oldest record waits for others before it is sent (5 ms)
-	Snapshot time.Duration // how long flushed contents wait for the file to be closed before a copy is sent (1 s)
-	Hoard    time.Duration // between two walks through what is hoarded (10 min)
+	Call     time.Duration `doc:"longest that any operation takes (60 s)"`
+	Idle     time.Duration `doc:"longest silence of the server within one request (15 s)"`
+	Ping     time.Duration `doc:"between pings (1 s)"`
+	Dead     time.Duration `doc:"silence after which the server counts as gone (4 s)"`
+	Silence  time.Duration `doc:"of a connection that counts as dead (6 s)"`
+	Connect  time.Duration `doc:"longest attempt to reach the server (3 s)"`
+	Grace    time.Duration `doc:"how long what is cached waits for an attempt to reach the server before it is used without (500 ms)"`
+	Retry    time.Duration `doc:"longest pause between attempts (500 ms)"`
+	Age      time.Duration `doc:"how long the oldest record waits for others before it is sent (5 ms)"`
+	Snapshot time.Duration `doc:"how long flushed contents wait for the file to be closed before a copy is sent (1 s)"`
+	Hoard    time.Duration `doc:"between two walks through what is hoarded (10 min)"`
 
-	// Of the historical profiles.
-	Busy    time.Duration // sleep of a caller after the volume was busy (15 s)
-	LogBusy time.Duration // the same when the log was to be sent (20 s)
-	Again   time.Duration // all attempts to be answered together (15 s)
-	Trickle time.Duration // between two looks at the log (10 s)
-	Zone    time.Duration // for which a change waits while there is little room for it (1 s)
+	Busy    time.Duration `doc:"of a historical profile: sleep of a caller after the volume was busy (15 s)"`
+	LogBusy time.Duration `doc:"of a historical profile: sleep of a caller after the volume was busy when the log was to be sent (20 s)"`
+	Again   time.Duration `doc:"of a historical profile: all attempts to be answered together (15 s)"`
+	Trickle time.Duration `doc:"of a historical profile: between two looks at the log (10 s)"`
+	Zone    time.Duration `doc:"of a historical profile: for which a change waits while there is little room for it (1 s)"`
 
-	Reintegrate time.Duration // longest wait for the answer to a batch after its last byte was sent (30 s)
+	Reintegrate time.Duration `doc:"longest wait for the answer to a batch after its last byte was sent (30 s)"`
 }
 
 // TimingOf is the timing of a profile in real use.
@@ -158,21 +157,20 @@ func (t Timing) Scaled(scale float64) Timing {
 	return t
 }
 
-// Limits bound what a client keeps. Zero fields stand for the defaults.
+// Limits bound what a client keeps. Zero fields stand for the defaults. Each is a constant, too.
 type Limits struct {
-	CacheBytes   uint64 // of containers; clean ones are evicted beyond it, those that are hoarded last (1 GiB)
-	CacheObjects int    // cached objects; clean ones are evicted beyond it, those that are hoarded last (100,000)
-	LogRecords   int    // records in the modify log (1,000,000)
-	HoardEntries int    // entries of the hoard database (one for two cached objects)
-	BatchRecords int    // records sent at once (1,000)
-	BatchBytes   uint64 // bytes of contents sent at once; a single larger file is sent alone (32 MiB)
-	DiskReserve  uint64 // bytes of the disk that are left free (32 MiB)
-	WriteBuffer  int    // bytes of each write buffer of the metadata, of which there are up to four (4 MiB)
+	CacheBytes   uint64 `doc:"of containers; clean ones are evicted beyond it, those that are hoarded last (1 GiB)"`
+	CacheObjects int    `doc:"cached objects; clean ones are evicted beyond it, those that are hoarded last (100,000)"`
+	LogRecords   int    `doc:"records in the modify log (1,000,000)"`
+	HoardEntries int    `doc:"entries of the hoard database (one for two cached objects)"`
+	BatchRecords int    `doc:"records sent at once (1,000)"`
+	BatchBytes   uint64 `doc:"bytes of contents sent at once; a single larger file is sent alone (32 MiB)"`
+	DiskReserve  uint64 `doc:"bytes of the disk that are left free (32 MiB)"`
+	WriteBuffer  int    `doc:"bytes of each write buffer of the metadata, of which there are up to four (4 MiB)"`
 
-	// Of the historical profiles.
-	Workers    int // operations under way at a time (20)
-	BusyTries  int // how often a caller finds the volume busy before he gets an error (20)
-	AgainTries int // how often an object is asked for once more (5)
+	Workers    int `doc:"of a historical profile: operations under way at a time (20)"`
+	BusyTries  int `doc:"of a historical profile: how often a caller finds the volume busy before he gets an error (20)"`
+	AgainTries int `doc:"of a historical profile: how often an object is asked for once more (5)"`
 }
 
 func (l Limits) withDefaults(p coda.Profile) Limits {
@@ -213,6 +211,18 @@ func (l Limits) withDefaults(p coda.Profile) Limits {
 		l.WriteBuffer = 4 << 20
 	}
 	return l
+}
+
+// Constants are the durations and limits of a client as a profile has them in real use.
+func Constants(p coda.Profile) []coda.Constant {
+	timing, limits := TimingOf(p), Limits{}.withDefaults(p)
+	return coda.Constants(&timing, &limits)
+}
+
+// SetConstants gives constants other values than the profile's, each by its name as in [Constants]. What is set is what the client has: set it after
+// whatever scales the Timing.
+func (c *Config) SetConstants(values map[string]string) error {
+	return coda.SetConstants(values, &c.Timing, &c.Limits)
 }
 
 func (c Config) withDefaults() (Config, error) {

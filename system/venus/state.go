@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/codastress/codastress/system/coda"
 )
 
 // Call is an operation that is under way.
@@ -42,6 +44,7 @@ func (v *Venus) State() string {
 		fmt.Fprintf(&b, "mutex: not to be had in %v; the goroutine dump shows who holds it\n", stateTime)
 	}
 	fmt.Fprintf(&b, "profile: %s\nclock: %s\n", v.cfg.Profile, v.cfg.Clock().UTC().Format(time.RFC3339Nano))
+	fmt.Fprintf(&b, "constants: %s\n", coda.DescribeConstants(&v.cfg.Timing, &v.cfg.Limits))
 	if q := v.Queue(); q.Workers > 0 {
 		fmt.Fprintf(&b, "workers: %d busy of %d made, %d at most; queue: %d requests", q.Busy, q.Made, q.Workers, q.Length)
 		if q.Length > 0 {

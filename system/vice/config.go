@@ -41,18 +41,18 @@ type Config struct {
 	Fatal func(error)
 }
 
-// Timing holds every duration of a server, and how dead connections are found.
+// Timing holds every duration of a server, and how dead connections are found. Each is a constant that a scenario can set ([Constants]).
 type Timing struct {
-	Lease    time.Duration // how long clients may trust their caches after a ping; default 10 s
-	Silence  time.Duration // of a client that ends its session; default 2 leases
-	Death    time.Duration // of a historical profile: how long the acknowledgement of a break is waited for; default 30 s
-	Request  time.Duration // the longest a request may take, the transfer of its data included; default 2 min
-	Liveness wire.Liveness // how dead connections are found
+	Lease    time.Duration `doc:"how long clients may trust their caches after a ping; default 10 s"`
+	Silence  time.Duration `doc:"silence of a client that ends its session; default 2 leases"`
+	Death    time.Duration `doc:"of a historical profile: how long the acknowledgement of a break is waited for; default 30 s"`
+	Request  time.Duration `doc:"the longest a request may take, the transfer of its data included; default 2 min"`
+	Liveness wire.Liveness `doc:"how dead connections are found"`
 
-	Token   time.Duration // how long a token is valid; default 25 h
-	Renewal time.Duration // how long one can be renewed before the password has to be given again; default 7 days
+	Token   time.Duration `doc:"how long a token is valid; default 25 h"`
+	Renewal time.Duration `doc:"how long one can be renewed before the password has to be given again; default 7 days"`
 
-	COP2 time.Duration // of a replicated volume: how long a batch waits for its COP2 before the servers settle it themselves; default 10 s
+	COP2 time.Duration `doc:"of a replicated volume: how long a batch waits for its COP2 before the servers settle it themselves; default 10 s"`
 }
 
 // TimingOf is the timing of a profile in real use.
@@ -94,20 +94,40 @@ func (t Timing) Scaled(scale float64) Timing {
 	return t
 }
 
-// Limits bound what one client can ask of a server.
+// Limits bound what one client can ask of a server. Each is a constant, too.
 type Limits struct {
-	Records     int       // in one batch; default 8192
-	Inline      int       // bytes of contents up to which a file is kept in the store, not in a container; default 32 KiB
-	InlineBatch int       // bytes of such contents in one batch, beyond which containers are used; default 16 MiB
-	FileLength  uint64    // bytes of one file; default 64 GiB
-	Queue       int       // events that wait for one session, names in directory changes counted one by one; default 65536
-	Sessions    int       // at once; default 1000
-	Promises    int       // of one session; default 1,000,000
-	Transfers   int       // batches whose data are being received at once; default 32
-	Free        uint64    // bytes of the disk that must stay free for a batch to be accepted; default 64 MiB
-	WriteBuffer int       // bytes of each of the store's two write buffers; default 64 MiB, twice the largest batch, which is an ordinary write then
-	Password    auth.Cost // of hashing a password; default auth.DefaultCost
-	Cache       int       // bytes of what was read from the disk that the store keeps in memory; default 32 MiB
+	Records     int       `doc:"records in one batch; default 8192"`
+	Inline      int       `doc:"bytes of contents up to which a file is kept in the store, not in a container; default 32 KiB"`
+	InlineBatch int       `doc:"bytes of such contents in one batch, beyond which containers are used; default 16 MiB"`
+	FileLength  uint64    `doc:"bytes of one file; default 64 GiB"`
+	Queue       int       `doc:"events that wait for one session, names in directory changes counted one by one; default 65536"`
+	Sessions    int       `doc:"sessions at once; default 1000"`
+	Promises    int       `doc:"promises of one session; default 1,000,000"`
+	Transfers   int       `doc:"batches whose data are being received at once; default 32"`
+	Free        uint64    `doc:"bytes of the disk that must stay free for a batch to be accepted; default 64 MiB"`
+	WriteBuffer int       `doc:"bytes of each of the store's two write buffers; default 64 MiB, twice the largest batch, which is an ordinary write then"`
+	Password    auth.Cost `doc:"of hashing a password; default auth.DefaultCost"`
+	Cache       int       `doc:"bytes of what was read from the disk that the store keeps in memory; default 32 MiB"`
+}
+
+// Constants are the durations and limits of a server as a profile has them in real use.
+func Constants(p coda.Profile) []coda.Constant {
+	timing, limits := TimingOf(p), Limits{}.withDefaults()
+	return coda.Constants(&timing, &limits)
+}
+
+// SetConstants gives constants other values than the profile's, each by its name as in [Constants]. What is set is what the server has: set it after
+// whatever scales the Timing. Where the lease alone is set the silence that ends a session follows it, or clients would trust what nobody promises any more.
+func (c *Config) SetConstants(values map[string]string) error {
+	c.Limits = c.Limits.withDefaults()
+	if err := coda.SetConstants(values, &c.Timing, &c.Limits); err != nil {
+		return err
+	}
+	_, lease := values["lease"]
+	if _, silence := values["silence"]; lease && !silence && !c.Profile.Historical() {
+		c.Timing.Silence = 2 * c.Timing.Lease
+	}
+	return nil
 }
 
 // withDefaults fills in what is not set.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/codastress/codastress/system/coda"
 )
 
 // State describes for a person what the server is doing: sessions with their queues, who has the writer's turn, requests with their ages.
@@ -13,6 +15,7 @@ func (s *Server) State() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "server %v, profile %s, start %d, next vnode number %d\nclock: %s\n",
 		s.row.id, s.cfg.Profile, s.row.epoch, s.next.Load(), s.cfg.Clock().UTC().Format(time.RFC3339Nano))
+	fmt.Fprintf(&b, "constants: %s\n", coda.DescribeConstants(&s.cfg.Timing, &s.cfg.Limits))
 	s.describeVolumes(&b)
 	for _, t := range []*turn{s.writer, s.granting, s.relocating} {
 		fmt.Fprintf(&b, "%s: held by %s\n", t.name, t.held())

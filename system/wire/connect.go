@@ -18,8 +18,8 @@ import (
 // live server at least that often; both ends drop the connection after Interval + Timeout of silence, and every call on it fails with
 // coda.TimedOut. gRPC raises an Interval below one second to one second.
 type Liveness struct {
-	Interval time.Duration
-	Timeout  time.Duration
+	Interval time.Duration `doc:"between pings (1 s)"`
+	Timeout  time.Duration `doc:"silence after a ping (4 s)"`
 }
 
 // DefaultLiveness finds a dead peer within six seconds.
