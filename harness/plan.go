@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/history"
+	"github.com/codastress/codastress/harness/nearest"
 	"github.com/codastress/codastress/harness/scenario"
 )
 
@@ -25,27 +27,74 @@ func Plan(sc scenario.Scenario, seed uint64, catalog Catalog) ([]history.Step, e
 	if err := checkConstants(sc, catalog); err != nil {
 		return nil, err
 	}
-	workload, err := catalog.Workload(sc.Workload.Name)
+	tasks, err := planWorkloads(sc, seed, catalog)
 	if err != nil {
 		return nil, err
-	}
-	if workload.NeedsCoda != "" && sc.Foreign() {
-		return nil, fmt.Errorf("the workload %s cannot be carried out on a file system that is not ours: it needs %s", workload.Name, workload.NeedsCoda)
-	}
-	tasks, err := workload.Plan(PlanRequest{
-		Clients: cluster.ClientNames(sc.Clients),
-		Args:    sc.Workload.Args,
-		Seed:    derive(seed, "workload"),
-		Load:    sc.Load,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("planning the workload %s: %w", sc.Workload.Name, err)
 	}
 	faults, err := planFaults(sc, seed, catalog)
 	if err != nil {
 		return nil, err
 	}
 	return number(append(tasks, faults...)), nil
+}
+
+// planWorkloads plans the workloads one after the other, each from a seed of its own that does not depend on the others, and so that no two have the same
+// directory.
+func planWorkloads(sc scenario.Scenario, seed uint64, catalog Catalog) (tasks []history.Step, err error) {
+	roots, before := map[string]bool{}, map[string]int{}
+	for _, w := range sc.AllWorkloads() {
+		part := "workload"
+		if sc.Workloads != nil {
+			part = fmt.Sprintf("workload %s %d", w.Name, before[w.Name])
+		}
+		before[w.Name]++
+		own := derive(seed, part)
+		planned, err := planWorkload(sc, *w, own, catalog)
+		for err == nil && slices.ContainsFunc(planned, func(s history.Step) bool { return roots[s.Args["root"]] }) {
+			own++
+			planned, err = planWorkload(sc, *w, own, catalog)
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, step := range planned {
+			if root := step.Args["root"]; root != "" {
+				roots[root] = true
+			}
+		}
+		tasks = append(tasks, planned...)
+	}
+	return tasks, nil
+}
+
+// planWorkload plans one workload for its part of the load.
+func planWorkload(sc scenario.Scenario, w scenario.Workload, seed uint64, catalog Catalog) ([]history.Step, error) {
+	workload, err := catalog.Workload(w.Name)
+	if err != nil {
+		return nil, err
+	}
+	if workload.NeedsCoda != "" && sc.Foreign() {
+		return nil, fmt.Errorf("the workload %s cannot be carried out on a file system that is not ours: it needs %s", workload.Name, workload.NeedsCoda)
+	}
+	clients := cluster.ClientNames(sc.Clients)
+	for _, client := range w.Clients {
+		if !slices.Contains(clients, client) {
+			return nil, fmt.Errorf("planning the workload %s: %s", w.Name, nearest.Unknown("client", client, clients))
+		}
+	}
+	if len(w.Clients) > 0 {
+		clients = w.Clients
+	}
+	steps, err := workload.Plan(PlanRequest{Clients: clients, Args: w.Args, Seed: seed, Load: cmp.Or(w.Length, sc.Load-w.Start)})
+	if err != nil {
+		return nil, fmt.Errorf("planning the workload %s: %w", w.Name, err)
+	}
+	for i := range steps {
+		if steps[i].Phase == phaseLoad {
+			steps[i].Start += w.Start
+		}
+	}
+	return steps, nil
 }
 
 // checkConstants says what constants of a scenario no daemon can have, nil where all can be had.

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -72,6 +73,69 @@ func TestPlanGivesEachPartASeedOfItsOwn(t *testing.T) {
 	require.NotEqual(t, first["workload"], first["faults"])
 	require.NotEqual(t, first["workload"], other["workload"])
 	require.NotEqual(t, first["faults"], other["faults"])
+}
+
+// severalCatalog has a workload that works in a directory that few seeds tell apart, for as long as it is told.
+func severalCatalog() Catalog {
+	return Catalog{Workloads: []Workload{{Name: "write", Plan: func(request PlanRequest) ([]history.Step, error) {
+		args := map[string]string{"root": fmt.Sprint("tree-", request.Seed%3)}
+		return []history.Step{
+			{Phase: phasePrepare, Task: "tree", Nodes: request.Clients[:1], Args: args, Seed: request.Seed},
+			{Phase: phaseLoad, Task: "work", Nodes: request.Clients, Start: time.Second, Length: request.Load - time.Second, Args: args, Seed: request.Seed},
+		}, nil
+	}}}}
+}
+
+func TestPlanGivesEachWorkloadItsPartOfTheLoad(t *testing.T) {
+	sc := scenario.Scenario{Clients: 3, Load: 10 * time.Second, Workloads: []scenario.Workload{
+		{Name: "write"},
+		{Name: "write", Start: 2 * time.Second, Length: 5 * time.Second, Clients: []string{"client2"}},
+		{Name: "write", Start: 6 * time.Second},
+	}}
+	for seed := range uint64(50) {
+		plan, err := Plan(sc, seed, severalCatalog())
+		require.NoError(t, err)
+		roots := map[string]int{}
+		for _, step := range plan[:3] {
+			require.Equal(t, phasePrepare, step.Phase)
+			roots[step.Args["root"]]++
+		}
+		require.Len(t, roots, 3, "each has a directory of its own")
+		for i, want := range []history.Step{
+			{Start: time.Second, Length: 9 * time.Second, Nodes: []string{"client1", "client2", "client3"}},
+			{Start: 3 * time.Second, Length: 4 * time.Second, Nodes: []string{"client2"}},
+			{Start: 7 * time.Second, Length: 3 * time.Second, Nodes: []string{"client1", "client2", "client3"}},
+		} {
+			got := plan[3+i]
+			require.Equal(t, want, history.Step{Start: got.Start, Length: got.Length, Nodes: got.Nodes})
+		}
+	}
+}
+
+func TestAWorkloadIsPlannedWhateverTheOthersAre(t *testing.T) {
+	catalog := severalCatalog()
+	catalog.Workloads = append(catalog.Workloads, Workload{Name: "read", Plan: func(request PlanRequest) ([]history.Step, error) {
+		return []history.Step{{Phase: phaseLoad, Name: "read", Seed: request.Seed}}, nil
+	}})
+	seeds := func(workloads ...scenario.Workload) (all []uint64) {
+		plan, err := Plan(scenario.Scenario{Clients: 1, Load: 10 * time.Second, Workloads: workloads}, 7, catalog)
+		require.NoError(t, err)
+		for _, step := range plan {
+			if step.Name == "read" {
+				all = append(all, step.Seed)
+			}
+		}
+		return all
+	}
+	both := seeds(scenario.Workload{Name: "write"}, scenario.Workload{Name: "read"}, scenario.Workload{Name: "read"})
+	require.NotEqual(t, both[0], both[1])
+	require.Equal(t, both[:1], seeds(scenario.Workload{Name: "read"}))
+}
+
+func TestPlanRefusesClientsThatAreNotThere(t *testing.T) {
+	sc := scenario.Scenario{Clients: 2, Load: time.Second, Workloads: []scenario.Workload{{Name: "write", Clients: []string{"client1", "cleint2"}}}}
+	_, err := Plan(sc, 1, severalCatalog())
+	require.ErrorContains(t, err, `unknown client "cleint2": did you mean "client2"?`)
 }
 
 func TestPlanSuggestsTheNearestName(t *testing.T) {

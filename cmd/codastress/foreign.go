@@ -148,14 +148,17 @@ func (f *foreignFlags) claim(cmd *cobra.Command, sc *scenario.Scenario) error {
 // addLooks has somebody look at directories too, unless the scenario says how often: what caches of names and attributes hide shows nowhere else.
 func addLooks(sc *scenario.Scenario) {
 	const parameter, often = "looks", "2"
-	if _, said := sc.Workload.Args[parameter]; said || !slices.Contains(names(catalog()).Workloads[sc.Workload.Name], parameter) {
-		return
+	sc.Workloads = slices.Clone(sc.Workloads)
+	for _, w := range sc.AllWorkloads() {
+		if _, said := w.Args[parameter]; said || !slices.Contains(names(catalog()).Workloads[w.Name], parameter) {
+			continue
+		}
+		w.Args = maps.Clone(w.Args)
+		if w.Args == nil {
+			w.Args = map[string]string{}
+		}
+		w.Args[parameter] = often
 	}
-	sc.Workload.Args = maps.Clone(sc.Workload.Args)
-	if sc.Workload.Args == nil {
-		sc.Workload.Args = map[string]string{}
-	}
-	sc.Workload.Args[parameter] = often
 }
 
 // absolute makes paths whole: the processes that use them work somewhere else.

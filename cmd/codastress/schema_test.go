@@ -44,6 +44,10 @@ func TestScenariosKeepToTheSchema(t *testing.T) {
 func TestSchemaFindsMistakes(t *testing.T) {
 	compiled := compileSchema(t)
 	for name, text := range map[string]string{
+		"no workload":                        "{name: a}",
+		"workload and workloads":             "{name: a, workload: {name: mass-delete}, workloads: [{name: mass-delete}]}",
+		"one workload with a start":          "{name: a, workload: {name: mass-delete, start: 1s}}",
+		"several, one of them of another":    "{name: a, workloads: [{name: mass-delete, start: 1s}, {name: concurrent-readers, delete: 3}]}",
 		"no name":                            "workload: {name: mass-delete}",
 		"unknown field":                      "{name: a, workload: {name: mass-delete}, nodes: 3}",
 		"unknown workload":                   "{name: a, workload: {name: mass-deletion}}",

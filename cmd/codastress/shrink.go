@@ -87,7 +87,7 @@ func shrinkRun(ctx context.Context, dir string, flags shrinkFlags, stdout, stder
 		fmt.Fprintf(stdout, "UNDECIDED  with %d seeds, the scenario of %s does not fail like this in virtual time: try more with --tries\n", flags.tries, dir)
 		return verdictOf(history.Undecided)
 	}
-	search := shrink.Search{Parameters: shrinkable(sc.Workload.Name), Try: t.try, Tell: func(step shrink.Step) { say(stderr, step) }}
+	search := shrink.Search{Parameters: shrinkable(catalog()), Try: t.try, Tell: func(step shrink.Step) { say(stderr, step) }}
 	if sc, err = search.Shrink(within, sc); err != nil {
 		return err
 	}
@@ -144,15 +144,13 @@ func fixed(sc scenario.Scenario, plan []history.Step) scenario.Scenario {
 	return sc
 }
 
-// shrinkable are the parameters of a workload.
-func shrinkable(name string) []shrink.Parameter {
-	workload, err := catalog().Workload(name)
-	if err != nil {
-		return nil
-	}
-	var parameters []shrink.Parameter
-	for _, p := range workload.Parameters {
-		parameters = append(parameters, shrink.Parameter{Name: p.Name, Default: p.Default})
+// shrinkable are the parameters of each workload.
+func shrinkable(known harness.Catalog) map[string][]shrink.Parameter {
+	parameters := map[string][]shrink.Parameter{}
+	for _, workload := range known.Workloads {
+		for _, p := range workload.Parameters {
+			parameters[workload.Name] = append(parameters[workload.Name], shrink.Parameter{Name: p.Name, Default: p.Default})
+		}
 	}
 	return parameters
 }

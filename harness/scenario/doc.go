@@ -26,6 +26,17 @@
 //	  converge: 30s              # from healing to equal trees
 //	expect: pass                 # what is expected of the checks; without it they are to pass as well
 //
+// Several workloads can be done, side by side or one after the other. Each has its own directory and its own seed, and its part of the load; what they do
+// is judged as one run:
+//
+//	workloads:                   # in the place of workload
+//	  - name: mass-delete
+//	    rate: 50
+//	  - name: create-storm
+//	    start: 5s                # after the start of the load; what is planned within it, as at of mass-delete, counts from here
+//	    length: 4s               # without it, until the load ends
+//	    clients: [client2]       # without it, all
+//
 // A scenario for a file system that is not ours names the mounts of it, a client each, instead of clients and servers, and what it claims:
 //
 //	mounts: [/mnt/a, /mnt/b, /mnt/c]

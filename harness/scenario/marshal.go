@@ -36,11 +36,7 @@ func (s Scenario) Marshal() ([]byte, error) {
 	line("time_scale: %s", strconv.FormatFloat(s.TimeScale, 'f', -1, 64))
 	marshalConstants(s.Constants, line)
 	line("load: %v", s.Load)
-	line("workload:")
-	line("  name: %s", plain(s.Workload.Name))
-	for _, name := range keys(s.Workload.Args) {
-		line("  %s: %s", plain(name), value(s.Workload.Args[name]))
-	}
+	marshalWorkloads(s, line)
 	line("faults:")
 	line("  must: %s", flow(s.Faults.Must))
 	if len(s.Faults.Mix) > 0 {
@@ -103,6 +99,32 @@ func marshalConstants(all Constants, line func(format string, args ...any)) {
 		line("  %s:", plain(daemon))
 		for _, name := range keys(all[daemon]) {
 			line("    %s: %s", plain(name), value(all[daemon][name]))
+		}
+	}
+}
+
+// marshalWorkloads writes what is done to the file system.
+func marshalWorkloads(s Scenario, line func(format string, args ...any)) {
+	if s.Workloads == nil {
+		line("workload:")
+		line("  name: %s", plain(s.Workload.Name))
+		for _, name := range keys(s.Workload.Args) {
+			line("  %s: %s", plain(name), value(s.Workload.Args[name]))
+		}
+		return
+	}
+	line("workloads:")
+	for _, w := range s.Workloads {
+		line("  - name: %s", plain(w.Name))
+		line("    start: %v", w.Start)
+		if w.Length > 0 {
+			line("    length: %v", w.Length)
+		}
+		if len(w.Clients) > 0 {
+			line("    clients: %s", flow(w.Clients))
+		}
+		for _, name := range keys(w.Args) {
+			line("    %s: %s", plain(name), value(w.Args[name]))
 		}
 	}
 }

@@ -99,7 +99,9 @@ func anyScenario() *rapid.Generator[scenario.Scenario] {
 		}
 		args := rapid.Custom(func(t *rapid.T) map[string]string {
 			drawn := rapid.MapOfN(rapid.StringMatching(`[a-z~: ]{1,6}`), text, 0, 3).Draw(t, "args")
-			delete(drawn, "name")
+			for _, field := range []string{"name", "start", "length", "clients"} {
+				delete(drawn, field)
+			}
 			if len(drawn) == 0 {
 				return nil
 			}
@@ -151,6 +153,15 @@ func anyScenario() *rapid.Generator[scenario.Scenario] {
 			},
 			Limits: history.Limits{Hang: duration(1, time.Hour).Draw(t, "hang"), Converge: duration(1, time.Hour).Draw(t, "converge")},
 			Expect: orNil(rapid.SliceOfN(symptom, 0, 2).Draw(t, "expect")),
+		}
+		if rapid.Bool().Draw(t, "several workloads") {
+			sc.Workload = scenario.Workload{}
+			sc.Workloads = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) scenario.Workload {
+				w := scenario.Workload{Name: name.Draw(t, "workload"), Args: args.Draw(t, "args"), Start: duration(0, load-1).Draw(t, "start")}
+				w.Length = duration(0, load-w.Start).Draw(t, "length")
+				w.Clients = orNil(rapid.SliceOfNDistinct(text, 0, 3, rapid.ID[string]).Draw(t, "clients"))
+				return w
+			}), 1, 3).Draw(t, "workloads")
 		}
 		if constants := args.Draw(t, "constants"); constants != nil {
 			sc.Constants = scenario.Constants{"venus": constants}

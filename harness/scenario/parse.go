@@ -79,6 +79,7 @@ func (d *decoder) scenario(node ast.Node, sc *Scenario) error {
 		{"constants", func(path string, node ast.Node) error { return d.constants(path, node, &sc.Constants) }},
 		{"load", d.duration(&sc.Load)},
 		{"workload", func(path string, node ast.Node) error { return d.workload(path, node, &sc.Workload) }},
+		{"workloads", func(path string, node ast.Node) error { return d.workloads(path, node, &sc.Workloads) }},
 		{"faults", func(path string, node ast.Node) error { return d.faults(path, node, &sc.Faults) }},
 		{"limits", func(path string, node ast.Node) error {
 			return d.mapping(path, node, []field{
@@ -176,6 +177,46 @@ func (d *decoder) workload(path string, node ast.Node, w *Workload) error {
 		w.Args[key] = value
 	}
 	return err
+}
+
+// workloads takes a list of workloads, each with its part of the load.
+func (d *decoder) workloads(path string, node ast.Node, all *[]Workload) error {
+	*all = nil
+	return d.list(path, node, func(path string, node ast.Node) error {
+		var w Workload
+		err := d.each(path, node, func(path, key string, value ast.Node) error {
+			for _, f := range d.part(&w) {
+				if f.name == key {
+					return f.take(path, value)
+				}
+			}
+			if w.Args == nil {
+				w.Args = map[string]string{}
+			}
+			return d.argument(w.Args, key)(path, value)
+		})
+		*all = append(*all, w)
+		return err
+	})
+}
+
+// part are the fields of one of several workloads that are no arguments of it.
+func (d *decoder) part(w *Workload) []field {
+	return []field{
+		{"name", d.text(&w.Name)},
+		{"start", d.duration(&w.Start)},
+		{"length", d.duration(&w.Length)},
+		{"clients", d.texts(&w.Clients)},
+	}
+}
+
+// partNames are the names of those fields.
+func partNames() []string {
+	var names []string
+	for _, f := range (&decoder{}).part(&Workload{}) {
+		names = append(names, f.name)
+	}
+	return names
 }
 
 func (d *decoder) faults(path string, node ast.Node, f *Faults) error {

@@ -72,6 +72,26 @@ limits: {hang: 20s}
 	}, got)
 }
 
+func TestSeveralWorkloads(t *testing.T) {
+	got, err := scenario.Parse("mine.yaml", []byte(`
+name: mine
+load: 20s
+workloads:
+  - name: mass-delete
+    rate: 50
+  - {name: bulk-overwrite, start: 5s, length: 10s, clients: [client2, client3]}
+`), names)
+	require.NoError(t, err)
+	require.Equal(t, []scenario.Workload{
+		{Name: "mass-delete", Args: map[string]string{"rate": "50"}},
+		{Name: "bulk-overwrite", Start: 5 * time.Second, Length: 10 * time.Second, Clients: []string{"client2", "client3"}},
+	}, got.Workloads)
+	require.Zero(t, got.Workload)
+	requireSameAgain(t, got)
+	require.NoError(t, got.Set("workload.rate=3"))
+	require.ErrorContains(t, got.Validate(), "workloads: cannot be there besides workload")
+}
+
 func TestDefaults(t *testing.T) {
 	got, err := scenario.Parse("", []byte("name: least\nworkload: {name: anything}\nfaults:\nlimits:\n"))
 	require.NoError(t, err)
@@ -106,6 +126,14 @@ func TestErrorsHaveAPlaceAndAWayOut(t *testing.T) {
 		{"a field twice", sound + "clients: 1\nclients: 2\n", `f.yaml:5:1: mapping key "clients" already defined at [4:1]`},
 		{"two documents", sound + "---\nname: other\n", `f.yaml:4:1: a second document begins here: a file holds one scenario`},
 		{"a list", "- name\n", "f.yaml:1:1: a list stands here: want fields, each with a value"},
+		{"one workload and several", sound + "workloads: [{name: bulk-overwrite}]\n", `f.yaml:4:1: workloads: cannot be there besides workload: put all of them into the list`},
+		{"no workloads", "name: mine\nworkloads: []\n", "f.yaml: workload.name: is missing: `codastress list workloads` shows what there is"},
+		{"one of several without a name", "name: mine\nworkloads:\n  - rate: 3\n", "f.yaml:3:5: workloads[0].name: is missing: `codastress list workloads` shows what there is"},
+		{"an unknown one of several", "name: mine\nworkloads: [{name: mass-delet}]\n", `f.yaml:2:20: workloads[0].name: unknown workload "mass-delet": did you mean "mass-delete"?`},
+		{"an unknown argument of one of several", "name: mine\nworkloads: [{name: mass-delete, lenght: 3s}]\n", `f.yaml:2:33: workloads[0].lenght: unknown parameter of mass-delete "lenght": did you mean "length"?`},
+		{"a workload after the load", "name: mine\nworkloads: [{name: mass-delete, start: 15s}]\n", `f.yaml:2:40: workloads[0].start: 15s is not within the load, which lasts 15s`},
+		{"a workload that is too long", "name: mine\nworkloads: [{name: mass-delete, start: 5s, length: 11s}]\n", `f.yaml:2:52: workloads[0].length: 11s is not possible: 10s of the load are left`},
+		{"a workload twice on a client", "name: mine\nworkloads: [{name: mass-delete, clients: [client1, client1]}]\n", `f.yaml:2:52: workloads[0].clients[1]: client1 stands there twice`},
 		{"an unknown field", sound + "cleints: 3\n", `f.yaml:4:1: cleints: unknown field "cleints": did you mean "clients"?`},
 		{"an unknown field inside", sound + "limits:\n  hnag: 1s\n", `f.yaml:5:3: limits.hnag: unknown field "hnag": did you mean "hang"?`},
 		{"a field of a step", sound + "faults:\n  steps:\n    - nmae: x\n", `f.yaml:6:7: faults.steps[0].nmae: unknown field "nmae": did you mean "name"?`},

@@ -18,7 +18,8 @@ type Scenario struct {
 	TimeScale float64        // divides the time constants of the file system
 	Constants Constants      // of the daemons, that are not to be as the profile and the time scale have them; nil where all are
 	Load      time.Duration  // how long the workload and the faults go on
-	Workload  Workload       //
+	Workload  Workload       // nothing where there are Workloads
+	Workloads []Workload     // several, side by side or one after the other; nil where there is one
 	Faults    Faults         //
 	Limits    history.Limits // what the checks hold the run against
 	Expect    []Symptom      // what must show up; with none, every check is to pass
@@ -72,6 +73,31 @@ type Constants = map[string]map[string]string
 type Workload struct {
 	Name string
 	Args map[string]string // what the scenario sets of its parameters; nil where it sets none
+
+	// Of one of several; zero where there is one.
+	Start   time.Duration // after the start of the load
+	Length  time.Duration // 0 until the load ends
+	Clients []string      // that do it; nil for all
+}
+
+// AllWorkloads are the workloads of a scenario, one or several, to be read or changed.
+func (s *Scenario) AllWorkloads() []*Workload {
+	if s.Workloads == nil {
+		return []*Workload{&s.Workload}
+	}
+	var all []*Workload
+	for i := range s.Workloads {
+		all = append(all, &s.Workloads[i])
+	}
+	return all
+}
+
+// WorkloadField is the field of the i-th of AllWorkloads.
+func (s *Scenario) WorkloadField(i int) string {
+	if s.Workloads == nil {
+		return "workload"
+	}
+	return item("workloads", i)
 }
 
 // Faults says what harm is done: faults that the seed places, or steps that are fixed, or both, or none.

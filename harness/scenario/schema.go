@@ -3,6 +3,7 @@ package scenario
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/codastress/codastress/harness/history"
@@ -48,7 +49,17 @@ func Schema(workloads, faults []ParametricTerm, profiles, checks []Term, daemons
 		"time_scale": object{"type": "number", "minimum": 1.0 / maxScale, "maximum": maxScale, "default": initial.TimeScale, "description": "Divides the time constants of the file system."},
 		"constants":  constantsSchema(daemons),
 		"load":       span(initial.Load.String(), "How long the workload and the faults go on."),
-		"workload":   workloadSchema(workloads),
+		"workload": object{
+			"oneOf": workloadSchemas(workloads, nil), "description": "What is done to the file system: the name of a workload, and the parameters that are not to have their defaults.",
+		},
+		"workloads": object{
+			"type": "array", "minItems": 1, "items": object{"oneOf": workloadSchemas(workloads, object{
+				"start":   span("0s", "After the start of the load."),
+				"length":  span("", "For how long; without it, until the load ends."),
+				"clients": object{"type": "array", "minItems": 1, "items": object{"type": "string"}, "description": "The clients that do it; without them, all."},
+			})},
+			"description": "Several workloads in the place of one, side by side or one after the other, each with the fields of a workload and its part of the load.",
+		},
 		"faults": closed("What harm is done: faults that the seed places, or fixed steps, or both.", object{
 			"must":  object{"type": "array", "items": kind, "description": "Each is placed at least once, as often as it is named."},
 			"mix":   closed("Weights of the faults that fill what time is left.", weights),
@@ -80,7 +91,8 @@ func Schema(workloads, faults []ParametricTerm, profiles, checks []Term, daemons
 			}, "check")},
 		}},
 	}
-	schema := closed("A scenario of codastress: how large a cluster, which workload, which faults, and the limits that the run is held against.", properties, "name", "workload")
+	schema := closed("A scenario of codastress: how large a cluster, which workload, which faults, and the limits that the run is held against.", properties, "name")
+	schema["oneOf"] = []object{{"required": []string{"workload"}}, {"required": []string{"workloads"}}}
 	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	schema["title"] = "codastress scenario"
 	text, err := json.MarshalIndent(schema, "", "  ")
@@ -90,17 +102,18 @@ func Schema(workloads, faults []ParametricTerm, profiles, checks []Term, daemons
 	return append(text, '\n'), nil
 }
 
-// workloadSchema allows with each name the parameters of that workload, and no others.
-func workloadSchema(workloads []ParametricTerm) object {
+// workloadSchemas allow with each name the parameters of that workload, and no others but more.
+func workloadSchemas(workloads []ParametricTerm, more object) []object {
 	var each []object
 	for _, workload := range workloads {
 		properties := object{"name": object{"const": workload.Name, "description": workload.Doc}}
 		for name, property := range parameterSchemas(workload) {
 			properties[name] = property
 		}
+		maps.Copy(properties, more)
 		each = append(each, closed(summary(workload.Doc), properties, "name"))
 	}
-	return object{"oneOf": each, "description": "What is done to the file system: the name of a workload, and the parameters that are not to have their defaults."}
+	return each
 }
 
 // constantsSchema allows for each kind of daemon its constants.

@@ -48,8 +48,6 @@ func (s Scenario) Validate() error {
 		return wrong("time_scale", "%v is not possible: it divides time constants, by 0.001 to %d", s.TimeScale, maxScale)
 	case s.Profile == "":
 		return wrong("profile", "is missing: leave it out for %s", DefaultProfile)
-	case s.Workload.Name == "":
-		return wrong("workload.name", "is missing: `codastress list workloads` shows what there is")
 	}
 	for _, limit := range []struct {
 		field string
@@ -58,6 +56,9 @@ func (s Scenario) Validate() error {
 		if limit.value <= 0 || limit.value > maxTime {
 			return wrong(limit.field, "%v is not possible: it must be more than 0 and at most a week", limit.value)
 		}
+	}
+	if err := s.validateWorkloads(); err != nil {
+		return err
 	}
 	if err := s.validateMounts(); err != nil {
 		return err
@@ -68,6 +69,29 @@ func (s Scenario) Validate() error {
 	for i, symptom := range s.Expect {
 		if err := symptom.validate(item("expect", i)); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+func (s Scenario) validateWorkloads() error {
+	if s.Workloads != nil && (s.Workload.Name != "" || len(s.Workload.Args) > 0) {
+		return wrong("workloads", "cannot be there besides workload: put all of them into the list")
+	}
+	for i, w := range s.AllWorkloads() {
+		field := s.WorkloadField(i)
+		switch {
+		case w.Name == "":
+			return wrong(field+".name", "is missing: `codastress list workloads` shows what there is")
+		case w.Start < 0 || w.Start >= s.Load:
+			return wrong(field+".start", "%v is not within the load, which lasts %v", w.Start, s.Load)
+		case w.Length < 0 || w.Length > s.Load-w.Start:
+			return wrong(field+".length", "%v is not possible: %v of the load are left", w.Length, s.Load-w.Start)
+		}
+		for k, client := range w.Clients {
+			if slices.Contains(w.Clients[:k], client) {
+				return wrong(item(field+".clients", k), "%s stands there twice", client)
+			}
 		}
 	}
 	return nil
@@ -174,13 +198,13 @@ func (s Scenario) LookUp(n Names) error {
 	if err := s.lookUpConstants(n); err != nil {
 		return err
 	}
-	parameters, ok := n.Workloads[s.Workload.Name]
-	if !ok {
-		return wrong("workload.name", "%s", nearest.Unknown("workload", s.Workload.Name, keys(n.Workloads)))
-	}
-	for _, name := range keys(s.Workload.Args) {
-		if !slices.Contains(parameters, name) {
-			return wrong("workload."+name, "%s", nearest.Unknown("parameter of "+s.Workload.Name, name, parameters))
+	for i, w := range s.AllWorkloads() {
+		var others []string
+		if s.Workloads != nil {
+			others = partNames()
+		}
+		if err := n.lookUpWorkload(s.WorkloadField(i), w, others); err != nil {
+			return err
 		}
 	}
 	for i, name := range s.Faults.Must {
@@ -211,6 +235,20 @@ func (s Scenario) lookUpConstants(n Names) error {
 			if !slices.Contains(known, name) {
 				return wrong("constants."+daemon+"."+name, "%s", nearest.Unknown("constant of "+daemon, name, known))
 			}
+		}
+	}
+	return nil
+}
+
+// lookUpWorkload looks up the names of a workload, which has other fields besides its parameters.
+func (n Names) lookUpWorkload(field string, w *Workload, others []string) error {
+	parameters, ok := n.Workloads[w.Name]
+	if !ok {
+		return wrong(field+".name", "%s", nearest.Unknown("workload", w.Name, keys(n.Workloads)))
+	}
+	for _, name := range keys(w.Args) {
+		if !slices.Contains(parameters, name) {
+			return wrong(field+"."+name, "%s", nearest.Unknown("parameter of "+w.Name, name, slices.Concat(parameters, others)))
 		}
 	}
 	return nil

@@ -19,19 +19,36 @@ type proposal struct {
 // kinds are the ways to make a scenario smaller, in the order in which to go them: what makes later trials faster comes first. Each lists its proposals from the boldest
 // to the slightest.
 func (s Search) kinds() []func(scenario.Scenario) []proposal {
-	kinds := []func(scenario.Scenario) []proposal{fewerSteps, fewerPlaced, fewerNodes, shorter}
-	for _, parameter := range s.Parameters {
-		kinds = append(kinds, func(sc scenario.Scenario) []proposal { return smaller(sc, parameter) })
+	kinds := []func(scenario.Scenario) []proposal{fewerWorkloads, fewerSteps, fewerPlaced, fewerNodes, shorter}
+	for _, workload := range slices.Sorted(maps.Keys(s.Parameters)) {
+		for _, parameter := range s.Parameters[workload] {
+			kinds = append(kinds, func(sc scenario.Scenario) []proposal { return smaller(sc, workload, parameter) })
+		}
 	}
 	return kinds
 }
 
 // change makes a proposal from a copy of a scenario.
 func change(sc scenario.Scenario, what string, edit func(*scenario.Scenario)) proposal {
-	sc.Workload.Args = maps.Clone(sc.Workload.Args)
+	sc.Workloads = slices.Clone(sc.Workloads)
+	for _, w := range sc.AllWorkloads() {
+		w.Args = maps.Clone(w.Args)
+	}
 	sc.Faults.Must, sc.Faults.Steps, sc.Faults.Mix = slices.Clone(sc.Faults.Must), slices.Clone(sc.Faults.Steps), maps.Clone(sc.Faults.Mix)
 	edit(&sc)
 	return proposal{what, sc}
+}
+
+// fewerWorkloads leaves out one of several workloads.
+func fewerWorkloads(sc scenario.Scenario) []proposal {
+	if len(sc.Workloads) < 2 {
+		return nil
+	}
+	var all []proposal
+	for i, w := range sc.Workloads {
+		all = append(all, change(sc, "no workload "+w.Name, func(c *scenario.Scenario) { c.Workloads = slices.Delete(c.Workloads, i, i+1) }))
+	}
+	return all
 }
 
 // fewerSteps leaves out fixed faults: all, then halves, quarters and so on, and at last one at a time.
@@ -72,10 +89,20 @@ func fewerNodes(sc scenario.Scenario) []proposal {
 	return all
 }
 
-// smaller makes a parameter smaller if it is a whole number, by less and less; a small one by one at last.
-func smaller(sc scenario.Scenario, parameter Parameter) []proposal {
+// smaller makes a parameter of the workloads with a name smaller.
+func smaller(sc scenario.Scenario, workload string, parameter Parameter) (all []proposal) {
+	for i, w := range sc.AllWorkloads() {
+		if w.Name == workload {
+			all = append(all, smallerIn(sc, i, parameter)...)
+		}
+	}
+	return all
+}
+
+// smallerIn makes a parameter of one workload smaller if it is a whole number, by less and less; a small one by one at last.
+func smallerIn(sc scenario.Scenario, workload int, parameter Parameter) []proposal {
 	const small = 8
-	text, set := sc.Workload.Args[parameter.Name]
+	text, set := sc.AllWorkloads()[workload].Args[parameter.Name]
 	if !set {
 		text = parameter.Default
 	}
@@ -94,16 +121,17 @@ func smaller(sc scenario.Scenario, parameter Parameter) []proposal {
 		}
 		to := strconv.Itoa(size)
 		all = append(all, change(sc, parameter.Name+"="+to, func(c *scenario.Scenario) {
-			if c.Workload.Args == nil {
-				c.Workload.Args = map[string]string{}
+			w := c.AllWorkloads()[workload]
+			if w.Args == nil {
+				w.Args = map[string]string{}
 			}
-			c.Workload.Args[parameter.Name] = to
+			w.Args[parameter.Name] = to
 		}))
 	}
 	return all
 }
 
-// shorter makes the load shorter, moves fixed faults earlier, and heals them earlier.
+// shorter makes the load shorter, has one of several workloads earlier and for less time, moves fixed faults earlier, and heals them earlier.
 func shorter(sc scenario.Scenario) []proposal {
 	const grain = 100 * time.Millisecond
 	var all []proposal
@@ -113,6 +141,14 @@ func shorter(sc scenario.Scenario) []proposal {
 			continue
 		}
 		all = append(all, change(sc, fmt.Sprintf("a load of %v", load), func(c *scenario.Scenario) { c.Load = load }))
+	}
+	for i, w := range sc.Workloads {
+		if start := (w.Start / 2).Truncate(grain); start < w.Start {
+			all = append(all, change(sc, fmt.Sprintf("%s at %v", w.Name, start), func(c *scenario.Scenario) { c.Workloads[i].Start = start }))
+		}
+		if length := (w.Length / 2).Truncate(grain); length > 0 {
+			all = append(all, change(sc, fmt.Sprintf("%s for %v", w.Name, length), func(c *scenario.Scenario) { c.Workloads[i].Length = length }))
+		}
 	}
 	for i, step := range sc.Faults.Steps {
 		if start := (step.Start / 2).Truncate(grain); start < step.Start {

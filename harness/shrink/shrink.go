@@ -19,7 +19,7 @@ type Step struct {
 
 // A Search is what to shrink and how.
 type Search struct {
-	Parameters []Parameter // of the workload
+	Parameters map[string][]Parameter // of each workload
 	Try        Trial
 	Tell       func(Step) // hears of each trial; may be nil
 }

@@ -16,7 +16,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-var parameters = []shrink.Parameter{{Name: "pages", Default: "2700"}, {Name: "pattern", Default: "x"}}
+var parameters = map[string][]shrink.Parameter{"some": {{Name: "pages", Default: "2700"}, {Name: "pattern", Default: "x"}}}
 
 // large draws a scenario with fixed faults, each with a length that tells it apart.
 func large(t *rapid.T) scenario.Scenario {
@@ -80,6 +80,26 @@ func TestNothingIsLeftThatIsNotNeeded(t *testing.T) {
 		require.Less(t, got.Load, 15*time.Second)
 		require.Less(t, trials, 400)
 	})
+}
+
+// Of several workloads those are left out that are not needed, and the others made smaller.
+func TestWorkloadsAreLeftOut(t *testing.T) {
+	sc, err := scenario.Parse("", []byte("{name: a, load: 40s, constants: {venus: {ping: 2s}}, workloads: [{name: other}, {name: some, start: 10s, length: 20s}, {name: some, clients: [client1]}]}"))
+	require.NoError(t, err)
+	got, err := shrink.Search{Parameters: parameters, Try: func(_ context.Context, sc scenario.Scenario) (bool, error) {
+		return slices.ContainsFunc(sc.Workloads, func(w scenario.Workload) bool { return w.Name == "some" && w.Clients == nil && w.Length >= time.Second }), nil
+	}}.Shrink(t.Context(), sc)
+	require.NoError(t, err)
+	require.Len(t, got.Workloads, 1)
+	left := got.Workloads[0]
+	require.Equal(t, "some", left.Name)
+	require.Less(t, left.Length, 2*time.Second)
+	require.Zero(t, left.Start)
+	require.Equal(t, "0", left.Args["pages"])
+	require.Less(t, got.Load, 5*time.Second)
+	require.Equal(t, "2s", got.Constants["venus"]["ping"], "what is set stays")
+	require.Equal(t, 20*time.Second, sc.Workloads[1].Length, "the scenario itself stays as it was")
+	require.Nil(t, sc.Workloads[1].Args)
 }
 
 // A bug that shows itself by no rule leads to something that failed when it was tried.
