@@ -31,6 +31,18 @@ func Parameters(fault Fault) []Parameter {
 	return nil
 }
 
+// An ArgumentError is an argument that a fault cannot have.
+type ArgumentError struct {
+	Name string
+	Err  error // says which fault, and what it can have
+}
+
+// Error implements error.
+func (e *ArgumentError) Error() string { return e.Err.Error() }
+
+// Unwrap is what Error says.
+func (e *ArgumentError) Unwrap() error { return e.Err }
+
 // CheckArguments says what is wrong with the arguments of a step of a fault; nil where nothing is.
 func CheckArguments(fault Fault, args map[string]string) error {
 	var names []string
@@ -61,8 +73,8 @@ type arguments struct {
 // take has a text parsed where there is one.
 func (a *arguments) take(name, want string, parse func(text string) bool) {
 	text, ok := a.given[name]
-	if ok && !parse(text) {
-		a.fail("%s of %s is %s, not %q", name, a.of, want, text)
+	if ok && !parse(text) && a.err == nil {
+		a.err = &ArgumentError{Name: name, Err: fmt.Errorf("%s of %s is %s, not %q", name, a.of, want, text)}
 	}
 }
 

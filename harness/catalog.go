@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/codastress/codastress/harness/cluster"
@@ -24,7 +25,7 @@ type Catalog struct {
 type Workload struct {
 	Name string
 	Doc  string
-	// Plan is a pure function: the same request gives the same steps.
+	// Plan is a pure function: the same request gives the same steps. A value that a parameter cannot have is an [*ArgumentError].
 	Plan       func(PlanRequest) ([]history.Step, error)
 	Parameters []Parameter
 	NeedsCoda  string // what the workload needs that only a Coda-style file system has; "" where any will do
@@ -62,6 +63,9 @@ type Topology struct {
 	Mounts           []string // the clients of a file system that is not ours; there are no others then
 }
 
+// nodes are all of a topology that can be named.
+func (t Topology) nodes() []string { return slices.Concat(t.Clients, t.Servers, t.Mounts) }
+
 // A Fault is a kind of harm.
 type Fault struct {
 	Name string
@@ -69,7 +73,7 @@ type Fault struct {
 	// Only is the runtime that it can be injected in alone; "" where any will do.
 	Only       string
 	Parameters []Parameter // that a fixed step can set
-	// CheckArguments says what is wrong with the arguments of a step; nil where nothing is.
+	// CheckArguments says what is wrong with the arguments of a step; nil where nothing is. A value that cannot be is an [*ArgumentError].
 	CheckArguments func(map[string]string) error
 	// Hits says why the fault cannot hit the nodes of a step in a cluster; nil where it can.
 	Hits func(topology Topology, step history.Step) error
@@ -102,8 +106,22 @@ type Constant struct {
 type Check struct {
 	Name string
 	Doc  string
-	Run  func(*history.Run) history.Verdict
+	// Figures are what it measures, by name; what follows in capital letters stands for any text, as in "longest call on NODE".
+	Figures []string
+	Run     func(*history.Run) history.Verdict
 }
+
+// An ArgumentError is an argument that a workload or a fault cannot have.
+type ArgumentError struct {
+	Name string
+	Err  error // what is wrong with its value
+}
+
+// Error implements error.
+func (e *ArgumentError) Error() string { return fmt.Sprintf("argument %s: %v", e.Name, e.Err) }
+
+// Unwrap is what is wrong with the value.
+func (e *ArgumentError) Unwrap() error { return e.Err }
 
 // Workload finds a workload by its name; the error suggests the nearest one.
 func (c Catalog) Workload(name string) (Workload, error) {

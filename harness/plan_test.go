@@ -159,22 +159,66 @@ func TestPlanRefusesFixedFaultsThatHitNothing(t *testing.T) {
 
 	sc.Faults.Steps = append(sc.Faults.Steps, scenario.Step{Name: "cut", Nodes: []string{"client1"}})
 	_, err = Plan(sc, 1, planCatalog(map[string]uint64{}))
-	require.ErrorContains(t, err, "step 2 of the faults: it hits servers")
+	require.EqualError(t, err, "faults.steps[1].nodes: it hits servers")
 
 	sc.Faults.Steps[1] = scenario.Step{Name: "cut", Nodes: []string{"server1"}, Args: map[string]string{"mode": "hard"}}
 	_, err = Plan(sc, 1, planCatalog(map[string]uint64{}))
-	require.ErrorContains(t, err, "step 2 of the faults: it has no parameters")
+	require.EqualError(t, err, "faults.steps[1].args: it has no parameters")
 
 	sc.Faults.Steps[1] = scenario.Step{Name: "cut", Nodes: []string{"server1"}, When: &history.Trigger{Operation: history.Read, Count: 1, Node: "server1"}}
 	_, err = Plan(sc, 1, planCatalog(map[string]uint64{}))
-	require.ErrorContains(t, err, "step 2 of the faults: server1 does nothing that could be waited for")
+	require.ErrorContains(t, err, "faults.steps[1].when.node: server1 does nothing that could be waited for")
 
 	for want, when := range map[string]history.Trigger{
-		"server1 never comes to answering":               {Failpoint: history.Answering, Count: 1, Node: "server1"},
-		"client9 has no daemon that could be waited for": {Failpoint: history.Sent, Count: 1, Node: "client9"},
+		"faults.steps[1].when.node: the daemon of server1 never comes to answering":  {Failpoint: history.Answering, Count: 1, Node: "server1"},
+		`faults.steps[1].when.node: unknown node "client9": did you mean "client1"?`: {Failpoint: history.Sent, Count: 1, Node: "client9"},
 	} {
 		sc.Faults.Steps[1].When = &when
 		_, err = Plan(sc, 1, planCatalog(map[string]uint64{}))
 		require.ErrorContains(t, err, want)
 	}
+
+	sc.Faults.Steps[1] = scenario.Step{Name: "cut", Nodes: []string{"client2", "sevrer1"}}
+	_, err = Plan(sc, 1, planCatalog(map[string]uint64{}))
+	require.EqualError(t, err, `faults.steps[1].nodes[1]: unknown node "sevrer1": did you mean "server1"?`)
+}
+
+func TestPlanSaysWhichValueIsWrong(t *testing.T) {
+	catalog := severalCatalog()
+	catalog.Workloads[0].Plan = func(request PlanRequest) ([]history.Step, error) {
+		return nil, fmt.Errorf("planning: %w", &ArgumentError{Name: "rate", Err: errors.New("too much")})
+	}
+	catalog.Constants = []Constant{{Daemon: "venus", Name: "ping", Check: func(string) error { return errors.New("too long") }}}
+	sc := scenario.Scenario{Clients: 1, Load: time.Second, Workload: scenario.Workload{Name: "write"}}
+	_, err := Plan(sc, 1, catalog)
+	require.EqualError(t, err, "workload.rate: too much")
+	sc.Workloads = []scenario.Workload{{Name: "write"}}
+	_, err = Plan(sc, 1, catalog)
+	require.EqualError(t, err, "workloads[0].rate: too much")
+	sc.Constants = scenario.Constants{"venus": {"ping": "1h"}}
+	_, err = Plan(sc, 1, catalog)
+	require.EqualError(t, err, "constants.venus.ping: too long")
+}
+
+func TestPlanSaysWhichFaultCannotBe(t *testing.T) {
+	catalog := planCatalog(map[string]uint64{})
+	catalog.Schedule = func(request ScheduleRequest) ([]history.Step, error) {
+		if request.Load < time.Hour {
+			return nil, errors.New("there is no time")
+		}
+		return nil, nil
+	}
+	catalog.Faults = append(catalog.Faults, Fault{Name: "part"})
+	sc := planScenario()
+	sc.Faults.Must = []string{"cut", "part"}
+	_, err := Plan(sc, 1, catalog)
+	require.EqualError(t, err, "faults: there is no time", "all together")
+	catalog.Schedule = func(request ScheduleRequest) ([]history.Step, error) {
+		if slices.Contains(request.Must, "part") {
+			return nil, errors.New("there is nothing to part")
+		}
+		return nil, nil
+	}
+	_, err = Plan(sc, 1, catalog)
+	require.EqualError(t, err, "faults.must[1]: there is nothing to part")
 }

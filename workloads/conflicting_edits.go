@@ -50,7 +50,7 @@ func (w ConflictingEdits) Plan(request PlanRequest) ([]history.Step, error) {
 		return nil, err
 	}
 	if edited, pages := int(d.values["edited"]), d.site.pages; edited > pages {
-		return nil, fmt.Errorf("workload %s: parameter edited: %d is not a number from 1 to the number of pages, %d", d.name, edited, pages)
+		return nil, fmt.Errorf("workload %s: %w", d.name, badParameter("edited", "%d is not a number from 1 to the number of pages, %d", edited, pages))
 	}
 	d.add(load, taskEdit, request.Clients, 0, request.Load, map[string]string{
 		"edited": d.value("edited"), "made": d.value("made"), "think": time.Duration(d.values["think"]).String(),

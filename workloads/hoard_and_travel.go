@@ -41,7 +41,7 @@ func (w HoardAndTravel) Plan(request PlanRequest) ([]history.Step, error) {
 		return nil, fmt.Errorf("workload %s: %w", d.name, err)
 	}
 	if edited, pages := int(d.values["edited"]), d.site.pages; edited > pages {
-		return nil, fmt.Errorf("workload %s: parameter edited: %d is not a number from 1 to the number of pages, %d", d.name, edited, pages)
+		return nil, fmt.Errorf("workload %s: %w", d.name, badParameter("edited", "%d is not a number from 1 to the number of pages, %d", edited, pages))
 	}
 	last := len(request.Clients) - 1
 	stay, travel := request.Clients[:last], request.Clients[last:]

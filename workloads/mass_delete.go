@@ -59,7 +59,7 @@ func (w MassDelete) Plan(request PlanRequest) ([]history.Step, error) {
 	}
 	burst := &d.steps[len(d.steps)-1]
 	if at := time.Duration(d.values["at"]); at >= request.Load {
-		return nil, fmt.Errorf("workload %s: parameter at: %v is not within the load, which lasts %v", w.Name(), at, request.Load)
+		return nil, fmt.Errorf("workload %s: %w", w.Name(), badParameter("at", "%v is not within the load, which lasts %v", at, request.Load))
 	} else if at > 0 {
 		burst.Start, burst.Length = at, request.Load-at
 	}

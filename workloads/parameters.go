@@ -39,7 +39,7 @@ func (p parameter) parse(text string) (int64, error) {
 		if i := slices.Index(p.words, text); i >= 0 {
 			return int64(i), nil
 		}
-		return 0, fmt.Errorf("parameter %s: %q is none of %s", p.name, text, strings.Join(p.words, ", "))
+		return 0, badParameter(p.name, "%q is none of %s", text, strings.Join(p.words, ", "))
 	}
 	what := "a whole number"
 	value, err := strconv.ParseInt(text, 10, 64)
@@ -50,9 +50,25 @@ func (p parameter) parse(text string) (int64, error) {
 		value = int64(length)
 	}
 	if err != nil || value < p.least || value > p.most {
-		return 0, fmt.Errorf("parameter %s: %q is not %s from %s to %s", p.name, text, what, p.format(p.least), p.format(p.most))
+		return 0, badParameter(p.name, "%q is not %s from %s to %s", text, what, p.format(p.least), p.format(p.most))
 	}
 	return value, nil
+}
+
+// A ParameterError is a value that a parameter cannot have.
+type ParameterError struct {
+	Parameter string
+	Err       error // what is wrong with the value
+}
+
+// Error implements error.
+func (e *ParameterError) Error() string { return fmt.Sprintf("parameter %s: %v", e.Parameter, e.Err) }
+
+// Unwrap is what is wrong with the value.
+func (e *ParameterError) Unwrap() error { return e.Err }
+
+func badParameter(name, format string, args ...any) error {
+	return &ParameterError{Parameter: name, Err: fmt.Errorf(format, args...)}
 }
 
 // parameters is what a workload can be told.

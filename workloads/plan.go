@@ -89,7 +89,7 @@ func (d *draft) value(name string) string { return strconv.FormatInt(d.values[na
 func (d *draft) addBurst(task, parameter string) error {
 	count, pages := int(d.values[parameter]), d.site.pages
 	if count > pages {
-		return fmt.Errorf("workload %s: parameter %s: %d is not a number from 1 to the number of pages, %d", d.name, parameter, count, pages)
+		return fmt.Errorf("workload %s: %w", d.name, badParameter(parameter, "%d is not a number from 1 to the number of pages, %d", count, pages))
 	}
 	random := rand.New(rand.NewPCG(derive(d.request.Seed, "burst"), 0))
 	earliest, latest := d.request.Load/10, d.request.Load/2

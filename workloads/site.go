@@ -54,10 +54,10 @@ func newSite(values map[string]int64, seed uint64) (site, error) {
 
 func (s site) check() error {
 	if s.directories < 1 || s.directories > s.pages {
-		return fmt.Errorf("parameter directories: %d is not a number from 1 to the number of pages, %d", s.directories, s.pages)
+		return badParameter("directories", "%d is not a number from 1 to the number of pages, %d", s.directories, s.pages)
 	}
 	if s.large > s.pages {
-		return fmt.Errorf("parameter large: %d is not a number from 0 to the number of pages, %d", s.large, s.pages)
+		return badParameter("large", "%d is not a number from 0 to the number of pages, %d", s.large, s.pages)
 	}
 	return nil
 }

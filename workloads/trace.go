@@ -59,10 +59,10 @@ func (w Trace) Plan(request PlanRequest) ([]history.Step, error) {
 	a := &arguments{step: last.Args}
 	recorded, err := readRecording(request.Args["file"], request.Args["below"])
 	if err != nil {
-		return nil, fmt.Errorf("workload %s: parameter file: %w", w.Name(), err)
+		return nil, fmt.Errorf("workload %s: %w", w.Name(), badParameter("file", "%w", err))
 	}
 	if len(recorded) == 0 {
-		return nil, fmt.Errorf("workload %s: parameter file: nothing in it is an operation on a file", w.Name())
+		return nil, fmt.Errorf("workload %s: %w", w.Name(), badParameter("file", "nothing in it is an operation on a file"))
 	}
 	last.Args["trace"] = formatTrace(recorded[:min(len(recorded), a.number("most"))])
 	return steps, a.err

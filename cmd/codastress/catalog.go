@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/codastress/codastress/checks"
 	"github.com/codastress/codastress/faults"
 	"github.com/codastress/codastress/harness"
@@ -37,7 +39,7 @@ func catalogOf(all []faults.Fault) harness.Catalog {
 		known.Faults = append(known.Faults, injected(fault))
 	}
 	for _, check := range checks.All() {
-		known.Checks = append(known.Checks, harness.Check{Name: check.Name, Doc: check.Doc, Run: check.Run})
+		known.Checks = append(known.Checks, harness.Check{Name: check.Name, Doc: check.Doc, Figures: checks.Figures(check.Name), Run: check.Run})
 	}
 	known.Constants = append(constants(cluster.Venus, venus.Constants), constants(cluster.Codasrv, vice.Constants)...)
 	known.Schedule = func(request harness.ScheduleRequest) ([]history.Step, error) { return schedule(all, request) }
@@ -46,7 +48,7 @@ func catalogOf(all []faults.Fault) harness.Catalog {
 
 // names are the catalog's as a scenario can use them.
 func names(known harness.Catalog) scenario.Names {
-	names := scenario.Names{Workloads: map[string][]string{}, Faults: map[string][]string{}, Constants: map[string][]string{}}
+	names := scenario.Names{Workloads: map[string][]string{}, Faults: map[string][]string{}, Figures: map[string][]string{}, Constants: map[string][]string{}}
 	for _, workload := range known.Workloads {
 		names.Workloads[workload.Name] = parameterNames(workload.Parameters)
 	}
@@ -58,6 +60,7 @@ func names(known harness.Catalog) scenario.Names {
 	}
 	for _, check := range known.Checks {
 		names.Checks = append(names.Checks, check.Name)
+		names.Figures[check.Name] = check.Figures
 	}
 	for _, constant := range known.Constants {
 		names.Constants[constant.Daemon] = append(names.Constants[constant.Daemon], constant.Name)
@@ -95,7 +98,11 @@ func planned(workload workloads.Workload) harness.Workload {
 	return harness.Workload{
 		Name: workload.Name(), Doc: workload.Doc(), Parameters: parameters, NeedsCoda: workloads.NeedsCoda(workload),
 		Plan: func(request harness.PlanRequest) ([]history.Step, error) {
-			return workload.Plan(workloads.PlanRequest(request))
+			steps, err := workload.Plan(workloads.PlanRequest(request))
+			if bad, ok := errors.AsType[*workloads.ParameterError](err); ok {
+				err = &harness.ArgumentError{Name: bad.Parameter, Err: bad.Err}
+			}
+			return steps, err
 		},
 	}
 }
@@ -116,7 +123,13 @@ func injected(fault faults.Fault) harness.Fault {
 	}
 	return harness.Fault{
 		Name: fault.Name(), Doc: fault.Doc(), Only: faults.OnlyIn(fault), Parameters: parameters,
-		CheckArguments: func(args map[string]string) error { return faults.CheckArguments(fault, args) },
+		CheckArguments: func(args map[string]string) error {
+			err := faults.CheckArguments(fault, args)
+			if bad, ok := errors.AsType[*faults.ArgumentError](err); ok {
+				err = &harness.ArgumentError{Name: bad.Name, Err: bad.Err}
+			}
+			return err
+		},
 		Hits: func(topology harness.Topology, step history.Step) error {
 			return faults.Hits(fault, faults.Topology(topology), step)
 		},

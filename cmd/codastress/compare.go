@@ -98,6 +98,7 @@ func compareProfiles(cmd *cobra.Command, sc scenario.Scenario, flags compareFlag
 func compareOne(ctx context.Context, stderr io.Writer, sc scenario.Scenario, flags compareFlags) (report.Result, history.Result, error) {
 	fmt.Fprintf(stderr, "with the profile %s:\n", sc.Profile)
 	one := flags.runFlags
+	one.source = flags.scenarioFlags.source
 	one.dir = filepath.Join(flags.dir, sc.Profile)
 	dir, runErr, err := execute(ctx, stderr, one, harness.Request{Scenario: sc, Seed: flags.seed})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/history"
 	"github.com/codastress/codastress/harness/report"
+	"github.com/codastress/codastress/harness/scenario"
 	"github.com/spf13/cobra"
 )
 
@@ -28,6 +29,7 @@ type runFlags struct {
 	stored  string        // the run that is carried out again, if it is
 	mounts  []string      // of a file system that is not ours; nil for a cluster of ours
 	hooks   []faults.Hook // that harm it
+	source  scenario.Source
 }
 
 func (f *runFlags) register(cmd *cobra.Command) {
@@ -64,7 +66,7 @@ func runCommand() *cobra.Command {
 			if err := foreign.apply(cmd, &sc); err != nil {
 				return err
 			}
-			flags.mounts, flags.hooks = sc.Mounts, foreign.hooks
+			flags.mounts, flags.hooks, flags.source = sc.Mounts, foreign.hooks, changes.source
 			if !cmd.Flags().Changed("seed") {
 				seed = uint64(time.Now().UnixNano() % 1_000_000)
 			}
@@ -125,7 +127,7 @@ func execute(ctx context.Context, stderr io.Writer, flags runFlags, request harn
 	known := hooked(flags.hooks)
 	if request.Plan == nil {
 		if request.Plan, err = harness.Plan(request.Scenario, request.Seed, known); err != nil {
-			return "", nil, usageError{err}
+			return "", nil, usageError{flags.source.Locate(err)}
 		}
 	}
 	chosen, err := choose(ctx, flags)

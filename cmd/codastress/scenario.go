@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +16,8 @@ type scenarioFlags struct {
 	clients, servers int
 	profile          string
 	settings         []string
-	hooks            []faults.Hook // whose faults a scenario can name
+	hooks            []faults.Hook   // whose faults a scenario can name
+	source           scenario.Source // of the scenario that was loaded last
 }
 
 func (f *scenarioFlags) register(cmd *cobra.Command) {
@@ -37,30 +39,41 @@ func (f *scenarioFlags) load(cmd *cobra.Command, name string) (scenario.Scenario
 	for _, hook := range f.hooks {
 		known.Faults[hook.Name()] = nil
 	}
-	sc, err := scenario.Load(name, known)
+	sc, source, err := scenario.Read(name, known)
 	if err != nil {
 		return sc, usageError{err}
 	}
-	if cmd.Flags().Changed("clients") {
-		sc.Clients = f.clients
-	}
-	if cmd.Flags().Changed("servers") {
-		sc.Servers = f.servers
-	}
-	if cmd.Flags().Changed("profile") {
-		sc.Profile = f.profile
-	}
-	if err := sc.Set(f.settings...); err != nil {
+	if err := f.change(cmd, &sc, &source); err != nil {
 		return sc, usageError{err}
 	}
 	if err := sc.Validate(); err != nil {
-		return sc, usageError{err}
+		return sc, usageError{source.Locate(err)}
 	}
 	if err := sc.LookUp(known); err != nil {
-		return sc, usageError{err}
+		return sc, usageError{source.Locate(err)}
 	}
+	f.source = source
 	if sc.Servers > 1 && coda.Profile(sc.Profile).Historical() {
 		return sc, usageError{fmt.Errorf("profile: %s has no replicated volumes yet: take %s, or one server", sc.Profile, coda.Modern)}
 	}
 	return sc, nil
+}
+
+// change changes a scenario as the flags say.
+func (f *scenarioFlags) change(cmd *cobra.Command, sc *scenario.Scenario, source *scenario.Source) error {
+	for flag, change := range map[string]func(){
+		"clients": func() { sc.Clients = f.clients },
+		"servers": func() { sc.Servers = f.servers },
+		"profile": func() { sc.Profile = f.profile },
+	} {
+		if cmd.Flags().Changed(flag) {
+			change()
+			source.Changed(flag)
+		}
+	}
+	for _, setting := range f.settings {
+		field, _, _ := strings.Cut(setting, "=")
+		source.Changed(field)
+	}
+	return sc.Set(f.settings...)
 }

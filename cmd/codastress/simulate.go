@@ -86,7 +86,7 @@ func search(ctx context.Context, sc scenario.Scenario, flags simulateFlags, stdo
 		return usageError{fmt.Errorf("jobs: %d is not possible: at least one run is needed at a time", flags.jobs)}
 	}
 	if _, err := planSimulated(sc, first); err != nil {
-		return usageError{err}
+		return usageError{flags.source.Locate(err)}
 	}
 	text, err := sc.Marshal()
 	if err != nil {

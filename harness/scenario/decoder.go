@@ -55,19 +55,8 @@ func document(text []byte) (body ast.Node, err error) {
 	return file.Docs[0].Body, nil
 }
 
-// nearestPlace finds where a field stands, or else the field around it.
-func (d *decoder) nearestPlace(path string) place {
-	for {
-		if found, ok := d.places[path]; ok {
-			return found
-		}
-		cut := strings.LastIndexAny(path, ".[")
-		if cut < 0 {
-			return place{}
-		}
-		path = path[:cut]
-	}
-}
+// valueOf after the path of a field is where its value stands, where both places are remembered.
+const valueOf = "="
 
 // note remembers where a field stands. The token of a mapping is its first colon, which is not where a person sees it begin.
 func (d *decoder) note(path string, node ast.Node) {
@@ -174,6 +163,7 @@ func (d *decoder) prose(into *string) take {
 
 func (d *decoder) argument(into map[string]string, key string) take {
 	return func(path string, node ast.Node) error {
+		d.note(path+valueOf, node)
 		text, err := scalar(path, node)
 		into[key] = text
 		return err

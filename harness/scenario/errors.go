@@ -15,6 +15,18 @@ type Error struct {
 	Column  int    // from 1, in letters
 	Field   string // as in limits.hang; "" where the file as a whole is wrong
 	Problem string // what is wrong, and what to do
+
+	value bool // of the field, rather than that it is there
+}
+
+// Wrong is an error about a field, without a place yet.
+func Wrong(field, format string, args ...any) *Error { return wrong(field, format, args...) }
+
+// WrongValue is an error about the value of a field, without a place yet.
+func WrongValue(field, format string, args ...any) *Error {
+	problem := wrong(field, format, args...)
+	problem.value = true
+	return problem
 }
 
 // Error is one line: FILE:LINE:COLUMN: FIELD: PROBLEM, without what is not known.

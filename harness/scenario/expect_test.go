@@ -35,6 +35,7 @@ func TestExpect(t *testing.T) {
 func TestExpectationsThatCannotBeMeant(t *testing.T) {
 	known := scenario.Names{
 		Workloads: map[string][]string{"mass-delete": nil}, Profiles: []string{"modern", "coda-6.1"}, Checks: []string{"no-hang", "no-crash"},
+		Figures: map[string][]string{"no-hang": {"longest call", "longest call on NODE"}},
 	}
 	for text, want := range map[string]string{
 		"expect: fail\n":                                                 `a.yaml:3:9: expect: "fail" is not possible: write pass, or a list of symptoms`,
@@ -43,6 +44,9 @@ func TestExpectationsThatCannotBeMeant(t *testing.T) {
 		"expect: [{check: no-hang, least: 3}]\n":                         "expect[0].figure: is missing",
 		"expect: [{check: no-hang, most: 3}]\n":                          "expect[0].figure: is missing",
 		"expect: [{check: no-hang, figure: calls, least: 4, most: 3}]\n": "expect[0].most: 3 is not possible: the figure must be at least 4",
+		"expect: [{check: no-hang, figure: longst call}]\n":              `a.yaml:3:35: expect[0].figure: unknown figure of no-hang "longst call": did you mean "longest call"?`,
+		"expect: [{check: no-crash, figure: longest call}]\n":            `expect[0].figure: unknown figure of no-crash "longest call": there is none`,
+		"expect: [{check: no-hang, figure: longest call on }]\n":         `unknown figure of no-hang "longest call on"`,
 		"expect: [{check: no-hagn}]\n":                                   `expect[0].check: unknown check "no-hagn": did you mean "no-hang"?`,
 		"expect: [{check: no-hang, profiles: [modern, coda-6.2]}]\n":     `unknown profile "coda-6.2": did you mean "coda-6.1"?`,
 		"expect: [{check: no-hang, txt: remove}]\n":                      `unknown field "txt": did you mean "text"?`,
@@ -50,5 +54,9 @@ func TestExpectationsThatCannotBeMeant(t *testing.T) {
 	} {
 		_, err := scenario.Parse("a.yaml", []byte(beforeExpect+text), known)
 		require.ErrorContains(t, err, want, "%q", text)
+	}
+	for _, figure := range []string{"longest call", "longest call on client1"} {
+		_, err := scenario.Parse("a.yaml", []byte(beforeExpect+"expect: [{check: no-hang, figure: "+figure+"}]\n"), known)
+		require.NoError(t, err, figure)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/codastress/codastress/harness/nearest"
@@ -22,7 +23,7 @@ func Library() ([]Scenario, error) {
 	}
 	var all []Scenario
 	for _, name := range names {
-		sc, err := builtIn(name)
+		sc, err := Load(name)
 		if err != nil {
 			return nil, err
 		}
@@ -34,24 +35,43 @@ func Library() ([]Scenario, error) {
 // Load finds a scenario: one of the library by its name, or any by the path of its file, which has a slash in it or ends in .yaml or
 // .yml. With Names, unknown names in it are errors too. An error is an [*Error], [ErrUnknown] or of the file system.
 func Load(nameOrPath string, known ...Names) (Scenario, error) {
+	sc, _, err := Read(nameOrPath, known...)
+	return sc, err
+}
+
+// Read is Load, and gives the text that the scenario is from, for what turns out to be wrong later.
+func Read(nameOrPath string, known ...Names) (Scenario, Source, error) {
 	if isPath(nameOrPath) {
 		text, err := os.ReadFile(nameOrPath)
 		if err != nil {
-			return Scenario{}, fmt.Errorf("reading the scenario: %w", err)
+			return Scenario{}, Source{}, fmt.Errorf("reading the scenario: %w", err)
 		}
-		return Parse(nameOrPath, text, known...)
+		return read(nameOrPath, text, known...)
 	}
+	text, err := LibraryFile(nameOrPath)
+	if err != nil {
+		return Scenario{}, Source{}, err
+	}
+	return read(libraryPath(nameOrPath), text, known...)
+}
+
+// LibraryFile is the text of a scenario of the library, or ErrUnknown.
+func LibraryFile(name string) ([]byte, error) {
 	names, err := libraryNames()
 	if err != nil {
-		return Scenario{}, err
+		return nil, err
 	}
-	for _, name := range names {
-		if name == nameOrPath {
-			return builtIn(name, known...)
-		}
+	if !slices.Contains(names, name) {
+		return nil, unknownError{nearest.Unknown("scenario", name, names)}
 	}
-	return Scenario{}, unknownError{nearest.Unknown("scenario", nameOrPath, names)}
+	text, err := library.ReadFile(libraryPath(name))
+	if err != nil {
+		return nil, fmt.Errorf("reading a scenario of the library: %w", err)
+	}
+	return text, nil
 }
+
+func libraryPath(name string) string { return path.Join("library", name+".yaml") }
 
 func isPath(text string) bool {
 	return strings.Contains(text, "/") || strings.HasSuffix(text, ".yaml") || strings.HasSuffix(text, ".yml")
@@ -66,15 +86,6 @@ func libraryNames() ([]string, error) {
 		files[i] = strings.TrimSuffix(path.Base(file), ".yaml")
 	}
 	return files, nil
-}
-
-func builtIn(name string, known ...Names) (Scenario, error) {
-	file := path.Join("library", name+".yaml")
-	text, err := library.ReadFile(file)
-	if err != nil {
-		return Scenario{}, fmt.Errorf("reading a scenario of the library: %w", err)
-	}
-	return Parse(file, text, known...)
 }
 
 // An unknownError is ErrUnknown with a suggestion.

@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"errors"
 	"maps"
 	"slices"
 	"unicode/utf8"
@@ -14,8 +13,15 @@ import (
 
 // Parse reads a scenario. The file only names it in errors, which are of the type [*Error]. With Names, unknown names are errors too.
 func Parse(file string, text []byte, known ...Names) (Scenario, error) {
+	sc, _, err := read(file, text, known...)
+	return sc, err
+}
+
+// read is Parse, and gives where everything stands.
+func read(file string, text []byte, known ...Names) (Scenario, Source, error) {
 	sc := defaults()
 	d := &decoder{places: map[string]place{}}
+	source := Source{file: file, places: d.places}
 	err := d.parse(text, &sc)
 	if err == nil {
 		err = sc.Validate()
@@ -25,18 +31,10 @@ func Parse(file string, text []byte, known ...Names) (Scenario, error) {
 			err = sc.LookUp(names)
 		}
 	}
-	if err == nil {
-		return sc, nil
+	if err != nil {
+		return Scenario{}, Source{}, source.Locate(err)
 	}
-	var problem *Error
-	if errors.As(err, &problem) {
-		problem.File = file
-		if problem.Line == 0 {
-			at := d.nearestPlace(problem.Field)
-			problem.Line, problem.Column = at.line, at.column
-		}
-	}
-	return Scenario{}, err
+	return sc, source, nil
 }
 
 // parse reads a whole document over what sc says already.

@@ -125,6 +125,7 @@ type Names struct {
 	Faults    map[string][]string // with theirs
 	Profiles  []string
 	Checks    []string
+	Figures   map[string][]string // of each check; what follows in capital letters stands for any text, as in "longest call on NODE"
 	Constants map[string][]string // of each kind of daemon
 }
 

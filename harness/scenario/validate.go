@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/codastress/codastress/harness/history"
 	"github.com/codastress/codastress/harness/nearest"
@@ -278,6 +279,9 @@ func (s Scenario) lookUpSymptoms(n Names) error {
 		if !slices.Contains(n.Checks, symptom.Check) {
 			return wrong(item("expect", i)+".check", "%s", nearest.Unknown("check", symptom.Check, n.Checks))
 		}
+		if figures := n.Figures[symptom.Check]; n.Figures != nil && symptom.Figure != "" && !slices.ContainsFunc(figures, symptom.names) {
+			return wrong(item("expect", i)+".figure", "%s", nearest.Unknown("figure of "+symptom.Check, symptom.Figure, figures))
+		}
 		for k, profile := range symptom.Profiles {
 			if !slices.Contains(n.Profiles, profile) {
 				return wrong(item(item("expect", i)+".profiles", k), "%s", nearest.Unknown("profile", profile, n.Profiles))
@@ -285,6 +289,12 @@ func (s Scenario) lookUpSymptoms(n Names) error {
 		}
 	}
 	return nil
+}
+
+// names says whether the symptom names a figure, of which the capital letters at its end stand for any text.
+func (s Symptom) names(figure string) bool {
+	begin := strings.TrimRightFunc(figure, unicode.IsUpper)
+	return s.Figure == figure || begin != figure && len(s.Figure) > len(begin) && strings.HasPrefix(s.Figure, begin)
 }
 
 func wrong(field, format string, args ...any) *Error {
