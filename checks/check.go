@@ -19,6 +19,7 @@ func All() []Check {
 			"what was acknowledged is there in the end or something has taken its place, removed files stay away, and no content is damaged or misplaced",
 			noLostData,
 		},
+		{"responsive", "calls that no fault hinders are as quick as the scenario's limits want, and soon again after a fault", responsive},
 		{"connected", "a client works without a server only where something is in the way of one", connected},
 		{"convergence", "after healing, all clients and servers show the same tree, and nothing is left to be sent", convergence},
 		{"no-crash", "daemons end only when a fault or the teardown ends them, without a panic or a data race", noCrash},

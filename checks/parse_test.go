@@ -19,11 +19,11 @@ import (
 // Small histories are written by hand, a line for each thing (# begins a comment). Times are seconds, or anything that time.ParseDuration
 // takes, after an arbitrary moment; a dash is a time that never came.
 //
-//	run clients=client1,client2 servers=server1 hang=10s converge=30s [mounts=/a,/b consistency=close-to-open]
+//	run clients=client1,client2 servers=server1 hang=10s converge=30s [p99=1s stall=1s recover=1s] [mounts=/a,/b consistency=close-to-open]
 //	truncated | missing TEXT
 //	step NUMBER KIND NAME NODES...
-//	fault STEP NAME FROM..TO [cuts=NODE|NODE/DAEMON|NODE-PEER,...] [unproven] [problem=...]
-//	load STEP NODE done=N [missed=N] [wanted=N]
+//	fault STEP NAME FROM..TO [cuts=NODE|NODE/DAEMON|NODE-PEER,...] [nodes=NODE,...] [unproven] [problem=...]
+//	load STEP NODE done=N [missed=N] [wanted=N] [begun=TIME]
 //	event NODE DAEMON WHAT TIME [unexpected] [detail=...]
 //	stall NODE KIND PATH INVOKED seen=TIME [file=...]
 //	NODE/WORKER FROM..TO KIND PATH [TARGET] [CONTENT] [parents=A,B] [failed=ERRNO|unknown|unknown=ERRNO] [abandoned=TIME] [problem=...] [empty] [synced]
@@ -169,6 +169,12 @@ func (p *parser) runLine() {
 			m.Limits.Hang = p.duration(value)
 		case "converge":
 			m.Limits.Converge = p.duration(value)
+		case "p99":
+			m.Limits.P99 = p.duration(value)
+		case "stall":
+			m.Limits.Stall = p.duration(value)
+		case "recover":
+			m.Limits.Recover = p.duration(value)
 		case "mounts":
 			m.Mounts, m.Servers = split(value), nil
 		case "consistency":
@@ -206,6 +212,7 @@ func (p *parser) fault() {
 	if unproven {
 		f.Proven = 0
 	}
+	f.Nodes = split(p.option("nodes"))
 	for _, cut := range split(p.option("cuts")) {
 		cut, daemon, _ := strings.Cut(cut, "/")
 		node, peer, _ := strings.Cut(cut, "-")
@@ -218,6 +225,7 @@ func (p *parser) load() {
 	p.run.Loads = append(p.run.Loads, history.Load{
 		Step: int(p.number(p.fields[1])), Node: p.fields[2],
 		Done: p.number(p.option("done")), Missed: p.number(p.option("missed")), Wanted: p.number(p.option("wanted")),
+		Begun: p.time(p.option("begun")),
 	})
 }
 

@@ -57,11 +57,12 @@ func (r *running) task(ctx context.Context, step history.Step) error {
 		if err != nil {
 			return fmt.Errorf("step %d, %s: %w", step.Number, step.Task, err)
 		}
+		begun := history.Now()
 		load, err := node.RunTask(ctx, step, r.append)
 		if err != nil {
 			return fmt.Errorf("%w: step %d, %s %s on %s: %w", ErrTask, step.Number, step.Name, step.Task, name, err)
 		}
-		load.Step, load.Node = step.Number, name
+		load.Step, load.Node, load.Begun = step.Number, name, begun
 		r.note(r.writer.Load(load))
 		return nil
 	})

@@ -30,6 +30,7 @@ var breakages = []struct {
 	{"applied-twice", "no-false-conflict", "unanswered-writes", 20, "testdata/breakages/unanswered-writes.yaml"},
 	{"acknowledged-before-commit", "no-lost-data", "server-killed", 2, simulatedScenario},
 	{"opens-deadlock", "no-hang", "one-client", 1, simulatedScenario},
+	{"reads-wait-for-breaks", "responsive", "", 0, "testdata/breakages/bystanders.yaml"},
 	{"log-waits-for-the-clock", "convergence", "", 0, skewed},
 }
 

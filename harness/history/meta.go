@@ -124,15 +124,24 @@ func parsePlan(text []byte) ([]Step, error) {
 	return p.Steps, nil
 }
 
-// limits are Limits as JSON has them: with durations as text.
+// limits are Limits as JSON has them: with durations as text, and without those that are not set and need not be.
 type limits struct {
 	Hang     string `json:"hang"`
 	Converge string `json:"converge"`
+	P99      string `json:"p99,omitempty"`
+	Stall    string `json:"stall,omitempty"`
+	Recover  string `json:"recover,omitempty"`
 }
 
 // MarshalJSON writes durations as text, like 1.5s.
 func (l Limits) MarshalJSON() ([]byte, error) {
-	return json.Marshal(limits{l.Hang.String(), l.Converge.String()})
+	optional := func(limit time.Duration) string {
+		if limit == 0 {
+			return ""
+		}
+		return limit.String()
+	}
+	return json.Marshal(limits{l.Hang.String(), l.Converge.String(), optional(l.P99), optional(l.Stall), optional(l.Recover)})
 }
 
 // UnmarshalJSON reads durations as text.
@@ -141,12 +150,24 @@ func (l *Limits) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &read); err != nil {
 		return fmt.Errorf("reading limits: %w", err)
 	}
-	var err error
-	if l.Hang, err = time.ParseDuration(read.Hang); err != nil {
-		return fmt.Errorf("reading the limit hang: %w", err)
-	}
-	if l.Converge, err = time.ParseDuration(read.Converge); err != nil {
-		return fmt.Errorf("reading the limit converge: %w", err)
+	for _, limit := range []struct {
+		name, text string
+		to         *time.Duration
+		optional   bool
+	}{
+		{"hang", read.Hang, &l.Hang, false},
+		{"converge", read.Converge, &l.Converge, false},
+		{"p99", read.P99, &l.P99, true},
+		{"stall", read.Stall, &l.Stall, true},
+		{"recover", read.Recover, &l.Recover, true},
+	} {
+		if limit.optional && limit.text == "" {
+			continue
+		}
+		var err error
+		if *limit.to, err = time.ParseDuration(limit.text); err != nil {
+			return fmt.Errorf("reading the limit %s: %w", limit.name, err)
+		}
 	}
 	return nil
 }

@@ -82,6 +82,8 @@ type Load struct {
 	Missed uint64 `json:"missed"` // operations that should have been started and could not
 	Wanted uint64 `json:"wanted"` // the fewest that make the task count
 
+	Begun Time `json:"begun,omitempty"` // when the harness asked for the task; zero where it did not say
+
 	Conflicts []Conflict `json:"conflicts,omitempty"` // those that the task repaired
 }
 
@@ -184,4 +186,9 @@ type Figure struct {
 type Limits struct {
 	Hang     time.Duration `yaml:"hang" json:"hang"`         // the longest that a call may take
 	Converge time.Duration `yaml:"converge" json:"converge"` // from healing to equal trees
+
+	// What nothing is held against where it is 0.
+	P99     time.Duration `yaml:"p99,omitempty" json:"p99,omitempty"`         // what 99 of 100 calls that no fault hinders may take
+	Stall   time.Duration `yaml:"stall,omitempty" json:"stall,omitempty"`     // the longest in which such calls of a client wait and none returns
+	Recover time.Duration `yaml:"recover,omitempty" json:"recover,omitempty"` // from the healing of a client's faults until its calls are quick again
 }

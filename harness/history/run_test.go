@@ -32,7 +32,7 @@ func plan() []history.Step {
 func meta() history.Meta {
 	return history.Meta{
 		Scenario: "mass-delete", Seed: 1<<64 - 1, Clients: []string{"client1"}, Servers: []string{"server1"},
-		Limits: history.Limits{Hang: 10 * time.Second, Converge: 1500 * time.Millisecond}, Runtime: "processes", Mount: "fuse", Version: "v1",
+		Limits: history.Limits{Hang: 10 * time.Second, Converge: 1500 * time.Millisecond, Stall: time.Second}, Runtime: "processes", Mount: "fuse", Version: "v1",
 	}
 }
 
@@ -241,7 +241,7 @@ func TestJSONLinesHasEverything(t *testing.T) {
 	}, kinds)
 	require.Contains(t, out.String(), `"kind":"write","path":"a",`)
 	require.Contains(t, out.String(), `"content":"01000000000000000000000000000000"`)
-	require.Contains(t, out.String(), `"limits":{"hang":"10s","converge":"1.5s"}`)
+	require.Contains(t, out.String(), `"limits":{"hang":"10s","converge":"1.5s","stall":"1s"}`)
 }
 
 // bigRun writes the history of many operations and returns its directory.

@@ -24,6 +24,9 @@
 //	limits:
 //	  hang: 10s                  # the longest that a call may take
 //	  converge: 30s              # from healing to equal trees
+//	  p99: 500ms                 # what 99 of 100 calls that no fault hinders may take; as the next two, it is not held against anything unless it is set
+//	  stall: 2s                  # the longest in which such calls of a client may wait without one that returns
+//	  recover: 5s                # from the healing of what hindered a client until its calls are quick again
 //	expect: pass                 # what is expected of the checks; without it they are to pass as well
 //
 // Several workloads can be done, side by side or one after the other. Each has its own directory and its own seed, and its part of the load; what they do

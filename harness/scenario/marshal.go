@@ -68,24 +68,16 @@ func (s Scenario) Marshal() ([]byte, error) {
 	line("limits:")
 	line("  hang: %v", s.Limits.Hang)
 	line("  converge: %v", s.Limits.Converge)
+	for _, limit := range s.optionalLimits() {
+		if limit.value > 0 {
+			line("  %s: %v", limit.name, limit.value)
+		}
+	}
 	if len(s.Expect) > 0 {
 		line("expect:")
 	}
 	for _, symptom := range s.Expect {
-		line("  - check: %s", plain(symptom.Check))
-		if len(symptom.Profiles) > 0 {
-			line("    profiles: %s", flow(symptom.Profiles))
-		}
-		if symptom.Text != "" {
-			line("    text: %s", plain(symptom.Text))
-		}
-		if symptom.Figure != "" {
-			line("    figure: %s", plain(symptom.Figure))
-			line("    least: %s", strconv.FormatFloat(symptom.Least, 'f', -1, 64))
-			if symptom.Most != 0 {
-				line("    most: %s", strconv.FormatFloat(symptom.Most, 'f', -1, 64))
-			}
-		}
+		marshalSymptom(symptom, line)
 	}
 	return out.Bytes(), nil
 }
@@ -125,6 +117,24 @@ func marshalWorkloads(s Scenario, line func(format string, args ...any)) {
 		}
 		for _, name := range keys(w.Args) {
 			line("    %s: %s", plain(name), value(w.Args[name]))
+		}
+	}
+}
+
+// marshalSymptom writes what must show up.
+func marshalSymptom(symptom Symptom, line func(format string, args ...any)) {
+	line("  - check: %s", plain(symptom.Check))
+	if len(symptom.Profiles) > 0 {
+		line("    profiles: %s", flow(symptom.Profiles))
+	}
+	if symptom.Text != "" {
+		line("    text: %s", plain(symptom.Text))
+	}
+	if symptom.Figure != "" {
+		line("    figure: %s", plain(symptom.Figure))
+		line("    least: %s", strconv.FormatFloat(symptom.Least, 'f', -1, 64))
+		if symptom.Most != 0 {
+			line("    most: %s", strconv.FormatFloat(symptom.Most, 'f', -1, 64))
 		}
 	}
 }

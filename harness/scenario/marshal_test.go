@@ -151,7 +151,10 @@ func anyScenario() *rapid.Generator[scenario.Scenario] {
 				Gap:   duration(0, time.Hour).Draw(t, "gap"),
 				Steps: orNil(rapid.SliceOfN(step, 0, 2).Draw(t, "steps")),
 			},
-			Limits: history.Limits{Hang: duration(1, time.Hour).Draw(t, "hang"), Converge: duration(1, time.Hour).Draw(t, "converge")},
+			Limits: history.Limits{
+				Hang: duration(1, time.Hour).Draw(t, "hang"), Converge: duration(1, time.Hour).Draw(t, "converge"),
+				P99: duration(0, time.Hour).Draw(t, "p99"), Stall: duration(0, time.Hour).Draw(t, "stall"), Recover: duration(0, time.Hour).Draw(t, "recover"),
+			},
 			Expect: orNil(rapid.SliceOfN(symptom, 0, 2).Draw(t, "expect")),
 		}
 		if rapid.Bool().Draw(t, "several workloads") {

@@ -83,6 +83,9 @@ func (d *decoder) scenario(node ast.Node, sc *Scenario) error {
 			return d.mapping(path, node, []field{
 				{"hang", d.duration(&sc.Limits.Hang)},
 				{"converge", d.duration(&sc.Limits.Converge)},
+				{"p99", d.duration(&sc.Limits.P99)},
+				{"stall", d.duration(&sc.Limits.Stall)},
+				{"recover", d.duration(&sc.Limits.Recover)},
 			})
 		}},
 		{"mounts", d.texts(&sc.Mounts)},

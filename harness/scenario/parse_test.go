@@ -159,6 +159,7 @@ func TestErrorsHaveAPlaceAndAWayOut(t *testing.T) {
 		{"no load", sound + "load: 0s\n", `f.yaml:4:7: load: 0s is not possible: it must be more than 0 and at most a week`},
 		{"a limit below zero", sound + "limits:\n  converge: -1s\n", `f.yaml:5:13: limits.converge: -1s is not possible: it must be more than 0 and at most a week`},
 		{"a length below zero", sound + "faults:\n  least: -1s\n", `f.yaml:5:10: faults.least: -1s is not possible: it must be at least 0 and at most a week`},
+		{"a limit that can be left out, below zero", sound + "limits:\n  stall: -1s\n", `f.yaml:5:10: limits.stall: -1s is not possible: it must be more than 0 and at most a week, or 0 for none`},
 		{"a gap below zero", sound + "faults:\n  gap: -1s\n", `f.yaml:5:8: faults.gap: -1s is not possible: it must be at least 0 and at most a week`},
 		{"faults that are no list", sound + "faults:\n  must: partition\n", `f.yaml:5:9: faults.must: a single value stands here: want a list, as in [one, two]`},
 		{"a weight of nothing", sound + "faults:\n  mix: {partition: 0}\n", `f.yaml:5:20: faults.mix.partition: 0 is no weight: use 1 to 1000, and leave out what shall not happen`},

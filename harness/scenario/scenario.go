@@ -69,6 +69,17 @@ func (s *Scenario) On(mounts []string) {
 // Constants are values by the names of constants, for each kind of daemon. They are what the daemons have: the time scale does not divide them.
 type Constants = map[string]map[string]string
 
+// A limit is one that a scenario can do without.
+type limit struct {
+	name  string
+	value time.Duration // 0 for none
+}
+
+// optionalLimits are what a scenario need not hold its runs against, in the order of a file.
+func (s Scenario) optionalLimits() []limit {
+	return []limit{{"p99", s.Limits.P99}, {"stall", s.Limits.Stall}, {"recover", s.Limits.Recover}}
+}
+
 // Workload names what is done to the file system.
 type Workload struct {
 	Name string

@@ -70,6 +70,9 @@ func Schema(workloads, faults []ParametricTerm, profiles, checks []Term, daemons
 		"limits": closed("What the checks hold the run against.", object{
 			"hang":     span(initial.Limits.Hang.String(), "The longest that a call may take."),
 			"converge": span(initial.Limits.Converge.String(), "From healing to equal trees."),
+			"p99":      span("", "What 99 of 100 calls that no fault hinders may take; without it they may take what they like."),
+			"stall":    span("", "The longest in which calls of a client that no fault hinders may wait without one that returns; without it, as long as they like."),
+			"recover":  span("", "From the healing of what hindered a client until its calls are quick again; without it, as long as they like."),
 		}),
 		"mounts": object{
 			"type": "array", "minItems": 2, "items": object{"type": "string", "pattern": "^/"},

@@ -58,6 +58,11 @@ func (s Scenario) Validate() error {
 			return wrong(limit.field, "%v is not possible: it must be more than 0 and at most a week", limit.value)
 		}
 	}
+	for _, limit := range s.optionalLimits() {
+		if limit.value < 0 || limit.value > maxTime {
+			return wrong("limits."+limit.name, "%v is not possible: it must be more than 0 and at most a week, or 0 for none", limit.value)
+		}
+	}
 	if err := s.validateWorkloads(); err != nil {
 		return err
 	}
