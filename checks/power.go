@@ -21,8 +21,8 @@ func newPowerLosses(run *history.Run) *powerLosses {
 	p := &powerLosses{dark: map[string][]history.Time{}, wiped: map[string][]history.Time{}, synced: map[string][]history.Time{}}
 	for i := range run.Faults {
 		fault := &run.Faults[i]
-		wiped := fault.Name == "reinstall-venus"
-		if fault.Injecting == 0 || !wiped && !strings.HasPrefix(fault.Name, "power-loss-venus") {
+		wiped := wipesClient(fault)
+		if fault.Injecting == 0 || !wiped && !darkensClient(fault) {
 			continue
 		}
 		for _, cut := range fault.Cuts {
@@ -48,6 +48,14 @@ func newPowerLosses(run *history.Run) *powerLosses {
 		}
 	}
 	return p
+}
+
+// wipesClient says whether a fault takes everything from the disk of a client.
+func wipesClient(fault *history.Fault) bool { return fault.Name == "reinstall-venus" }
+
+// darkensClient says whether the machine of a client loses its power.
+func darkensClient(fault *history.Fault) bool {
+	return strings.HasPrefix(fault.Name, "power-loss-venus")
 }
 
 // took says whether a loss of power may have taken an acknowledged change that a client made: one that came after the change, with no fsync

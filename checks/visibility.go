@@ -13,15 +13,21 @@ import (
 	"github.com/codastress/codastress/harness/history"
 )
 
-// visibility holds what clients saw of names against the consistency that a file system which is not ours claims: what was seen must have been so at
-// some moment from the claimed bound before the look on. Names that links or renamed directories give other ways to be changed are left out.
+// visibility holds what clients saw of names against the consistency that a file system which is not ours claims, or against Limits.Stale after what was
+// done had reached the servers of ours: what was seen must have been so at some moment from the bound before the look on. Names that links or renamed
+// directories give other ways to be changed are left out.
 func visibility(run *history.Run) history.Verdict {
-	v := &visible{judgement: judge(run, "visibility"), operations: run.Operations, staleness: newStaleness(run)}
+	v := &visible{judgement: judge(run, "visibility"), operations: run.Operations, staleness: newStaleness(run), unseen: map[int]time.Duration{}}
 	if !run.Meta.Foreign() {
-		return v.skipped("what is promised of a file system of ours depends on more than time, and other checks look at that")
+		v.staleness.longest, v.staleness.bounded = run.Meta.Limits.Stale, run.Meta.Limits.Stale > 0
 	}
-	if !v.staleness.bounded {
+	switch {
+	case !v.staleness.bounded && run.Meta.Foreign():
 		return v.skipped("%s leaves open when a client sees what another did", run.Meta.Consistency)
+	case !v.staleness.bounded:
+		return v.skipped("the run has no bound for that")
+	case len(run.Statuses) == 0 && !run.Meta.Foreign():
+		return v.undecided("no client has said what it had sent to the servers")
 	}
 	if problem := notWhole(run); problem != "" {
 		return v.undecided("%s", problem)
@@ -30,16 +36,20 @@ func visibility(run *history.Run) history.Verdict {
 	if v.contents, err = newContents(run); err != nil {
 		return v.undecided("%v", err)
 	}
+	if !run.Meta.Foreign() {
+		v.leases = newLeases(run, v.contents)
+	}
 	v.changes, v.groups = rearrangements(v.operations), newGroups(run)
 	v.readLooks()
 	for name := range uint32(v.changes.paths()) {
-		if rows := v.changes.of(name); len(rows) > 0 && !v.groups.shared(name) && !v.groups.undone[name] && !v.groups.below(v.operations.Path(name)) {
+		if rows := v.changes.of(name); len(rows) > 0 && !v.leftOut(name, rows) {
 			v.judge(name, rows)
 		}
 	}
 	v.report()
 	v.figure("looks judged", float64(v.seen), "")
 	v.figure("longest unseen", v.longest.Seconds(), "s")
+	v.quantiles()
 	return v.verdict("in %s everything was seen %s", count(v.seen, "look"), soon(v.staleness.longest))
 }
 
@@ -61,9 +71,47 @@ type visible struct {
 	looks      *byPath             // what saw one name
 	lists      *byPath             // listings by their directory
 	listed     map[uint32][]uint32 // the listings that have a name
+	leases     *leases             // nil for a file system that is not ours
 	seen       int
+	settled    int // changes that must be seen from some moment on
 	longest    time.Duration
-	misses     []miss // the worst of each name
+	unseen     map[int]time.Duration // of changes that were not seen at once, for how long
+	misses     []miss                // the worst of each name
+}
+
+// leftOut says whether a name is not judged.
+func (v *visible) leftOut(name uint32, changes []uint32) bool {
+	return v.groups.shared(name) || v.groups.undone[name] || v.groups.below(v.operations.Path(name)) ||
+		v.leases != nil && v.leases.leftOut(name, changes)
+}
+
+// by is by when a change had certainly been made, where others can see it.
+func (v *visible) by(row *history.Row) history.Time {
+	if v.leases != nil {
+		return v.leases.by(row)
+	}
+	return doneBy(row)
+}
+
+// late is for how long a change could have been seen by who looked.
+func (v *visible) late(change *deed, look *history.Row) time.Duration {
+	if v.leases != nil {
+		return v.leases.late(change, look)
+	}
+	return v.staleness.since(change.by, look.Invoked)
+}
+
+// quantiles tells for how long changes were not seen by somebody who looked.
+func (v *visible) quantiles() {
+	var all latencies
+	for range v.settled - len(v.unseen) {
+		all.add(0)
+	}
+	for _, unseen := range v.unseen {
+		all.add(unseen)
+	}
+	v.figure("90 % of the changes seen within", min(all.quantile(0.9), v.longest).Seconds(), "s")
+	v.figure("99 % of the changes seen within", min(all.quantile(0.99), v.longest).Seconds(), "s")
 }
 
 // A miss is a look that does not know of a change which was over for longer than the file system claims.
@@ -129,7 +177,10 @@ func (v *visible) judge(number uint32, rows []uint32) {
 // sort takes in one change of a name.
 func (v *visible) sort(n *changedName, i int) {
 	row := v.operations.Row(i)
-	d := deed{row: i, from: row.Invoked, by: doneBy(row)}
+	d := deed{row: i, from: row.Invoked, done: doneBy(row), by: v.by(row)}
+	if d.by != history.Forever {
+		v.settled++
+	}
 	n.all.add(d)
 	arrives := arrivesAt(v.operations, row, n.number)
 	n.arrivals = n.arrivals || arrives || row.Kind == history.Link
@@ -193,7 +244,10 @@ func (v *visible) hold(n *changedName, i int, unseen *deed, what string) {
 	if unseen == nil {
 		return
 	}
-	late := v.staleness.since(unseen.by, v.operations.Row(i).Invoked)
+	late := v.late(unseen, v.operations.Row(i))
+	if late > 0 {
+		v.unseen[unseen.row] = max(v.unseen[unseen.row], late)
+	}
 	v.longest = max(v.longest, late)
 	if late <= v.staleness.longest {
 		return
@@ -221,8 +275,12 @@ func (v *visible) report() {
 		if op.Kind == history.List {
 			what = strings.TrimSuffix(what, " it") + " " + v.operations.Path(m.name)
 		}
+		since := "had returned"
+		if v.leases != nil {
+			since = "was on the servers and nothing was in the way"
+		}
 		v.fail(history.Evidence{
-			Text:       fmt.Sprintf("%s %s %v after %s had returned, and %s", describe(&op), what, round(m.late), describe(&change), v.claim()),
+			Text:       fmt.Sprintf("%s %s %v after %s %s, and %s", describe(&op), what, round(m.late), describe(&change), since, v.claim()),
 			Operations: []history.Operation{change, op}, Faults: faultsAround(v.run, change.Completed, op.Completed),
 		})
 	}
@@ -238,14 +296,15 @@ func (v *visible) claim() string {
 
 // A deed is one change of a name.
 type deed struct {
-	row      int
-	from, by history.Time // it was made in between; Forever where nobody knows by when
+	row        int
+	from, done history.Time // it was made in between; Forever where nobody knows by when
+	by         history.Time // others can see it from then on; the same
 }
 
 // deeds are changes by their begin.
 type deeds struct {
 	all    []deed
-	latest []history.Time // the latest by of each and those before it
+	latest []history.Time // the latest done of each and those before it
 	first  []int          // the deed with the earliest by, of each and those after it
 }
 
@@ -257,7 +316,7 @@ func (d *deeds) arrange() {
 	d.latest, d.first = make([]history.Time, len(d.all)), make([]int, len(d.all))
 	var latest history.Time
 	for i := range d.all {
-		latest = max(latest, d.all[i].by)
+		latest = max(latest, d.all[i].done)
 		d.latest[i] = latest
 	}
 	first := len(d.all) - 1

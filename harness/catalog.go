@@ -19,6 +19,8 @@ type Catalog struct {
 	Constants []Constant
 	// Schedule places faults in the time of the load: a nemesis schedule, the same for the same request.
 	Schedule func(ScheduleRequest) ([]history.Step, error)
+	// Lease is for how long clients of a profile may trust what they have, with a time scale. Nil where nobody knows.
+	Lease func(profile string, scale float64) time.Duration
 }
 
 // A Workload plans the tasks that the nodes carry out by its name.

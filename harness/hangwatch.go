@@ -56,11 +56,13 @@ func (r *running) watchStatus(ctx context.Context) {
 func (r *running) lookAtStatus(ctx context.Context, node *cluster.Node) {
 	ctx, cancel := context.WithTimeout(ctx, statusTime)
 	defer cancel()
+	asked := history.Now()
 	status, err := node.Status(ctx)
 	if err != nil {
 		r.log.Debug("status not known", "node", node.Name(), "error", err)
 		return
 	}
+	status.Asked = asked
 	r.note(r.writer.Status(status))
 }
 

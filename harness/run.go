@@ -97,10 +97,14 @@ func (r *running) begin() error {
 		}
 		r.plan = plan
 	}
+	limits := r.scenario.Limits
+	if limits.Stale == 0 && !r.scenario.Foreign() && r.catalog.Lease != nil {
+		limits.Stale = r.catalog.Lease(r.scenario.Profile, r.scenario.TimeScale)
+	}
 	meta := history.Meta{
 		Scenario: r.scenario.Name, Seed: r.Seed,
 		Clients: cluster.ClientNames(r.scenario.Clients), Servers: cluster.ServerNames(r.scenario.Servers),
-		Limits: r.scenario.Limits, Runtime: r.Runtime.Name(), Mount: r.Mount, Version: r.Version,
+		Limits: limits, Runtime: r.Runtime.Name(), Mount: r.Mount, Version: r.Version,
 		Mounts: r.scenario.Mounts, Consistency: r.scenario.Consistency,
 	}
 	if err := makeRunDirectory(r.dir, r.scenario, meta, r.plan); err != nil {

@@ -31,6 +31,7 @@ var breakages = []struct {
 	{"acknowledged-before-commit", "no-lost-data", "server-killed", 2, simulatedScenario},
 	{"opens-deadlock", "no-hang", "one-client", 1, simulatedScenario},
 	{"reads-wait-for-breaks", "responsive", "", 0, "testdata/breakages/bystanders.yaml"},
+	{"breaks-taken-late", "visibility", "", 0, "testdata/breakages/stale.yaml"},
 	{"log-waits-for-the-clock", "convergence", "", 0, skewed},
 }
 

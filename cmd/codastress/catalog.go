@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"time"
 
 	"github.com/codastress/codastress/checks"
 	"github.com/codastress/codastress/faults"
@@ -42,8 +43,17 @@ func catalogOf(all []faults.Fault) harness.Catalog {
 		known.Checks = append(known.Checks, harness.Check{Name: check.Name, Doc: check.Doc, Figures: checks.Figures(check.Name), Run: check.Run})
 	}
 	known.Constants = append(constants(cluster.Venus, venus.Constants), constants(cluster.Codasrv, vice.Constants)...)
+	known.Lease = leaseOf
 	known.Schedule = func(request harness.ScheduleRequest) ([]history.Step, error) { return schedule(all, request) }
 	return known
+}
+
+// leaseOf is for how long a client of a profile may trust what it has: a lease, or where there are none, until it has pinged the server again.
+func leaseOf(profile string, scale float64) time.Duration {
+	if p := coda.Profile(profile); p.Historical() {
+		return venus.TimingOf(p).Scaled(scale).Ping
+	}
+	return vice.TimingOf(coda.Profile(profile)).Scaled(scale).Lease
 }
 
 // names are the catalog's as a scenario can use them.

@@ -131,6 +131,7 @@ type limits struct {
 	P99      string `json:"p99,omitempty"`
 	Stall    string `json:"stall,omitempty"`
 	Recover  string `json:"recover,omitempty"`
+	Stale    string `json:"stale,omitempty"`
 }
 
 // MarshalJSON writes durations as text, like 1.5s.
@@ -141,7 +142,7 @@ func (l Limits) MarshalJSON() ([]byte, error) {
 		}
 		return limit.String()
 	}
-	return json.Marshal(limits{l.Hang.String(), l.Converge.String(), optional(l.P99), optional(l.Stall), optional(l.Recover)})
+	return json.Marshal(limits{l.Hang.String(), l.Converge.String(), optional(l.P99), optional(l.Stall), optional(l.Recover), optional(l.Stale)})
 }
 
 // UnmarshalJSON reads durations as text.
@@ -160,6 +161,7 @@ func (l *Limits) UnmarshalJSON(text []byte) error {
 		{"p99", read.P99, &l.P99, true},
 		{"stall", read.Stall, &l.Stall, true},
 		{"recover", read.Recover, &l.Recover, true},
+		{"stale", read.Stale, &l.Stale, true},
 	} {
 		if limit.optional && limit.text == "" {
 			continue

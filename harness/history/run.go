@@ -190,5 +190,6 @@ type Limits struct {
 	// What nothing is held against where it is 0.
 	P99     time.Duration `yaml:"p99,omitempty" json:"p99,omitempty"`         // what 99 of 100 calls that no fault hinders may take
 	Stall   time.Duration `yaml:"stall,omitempty" json:"stall,omitempty"`     // the longest in which such calls of a client wait and none returns
+	Stale   time.Duration `yaml:"stale,omitempty" json:"stale,omitempty"`     // for how long a client that is connected may not see what is on the servers
 	Recover time.Duration `yaml:"recover,omitempty" json:"recover,omitempty"` // from the healing of a client's faults until its calls are quick again
 }

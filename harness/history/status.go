@@ -5,7 +5,8 @@ import "time"
 // A Status is what the daemon of a client said of itself at one moment of a run.
 type Status struct {
 	Node    string        `json:"node"`
-	Time    Time          `json:"time"`
+	Time    Time          `json:"time"`              // when it had answered
+	Asked   Time          `json:"asked,omitempty"`   // when it was asked; zero where that is not known
 	State   string        `json:"state"`             // of the volume
 	Pending uint64        `json:"pending"`           // records of the modify log
 	Bytes   uint64        `json:"bytes"`             // of contents that are still to be sent

@@ -86,6 +86,7 @@ func (d *decoder) scenario(node ast.Node, sc *Scenario) error {
 				{"p99", d.duration(&sc.Limits.P99)},
 				{"stall", d.duration(&sc.Limits.Stall)},
 				{"recover", d.duration(&sc.Limits.Recover)},
+				{"stale", d.duration(&sc.Limits.Stale)},
 			})
 		}},
 		{"mounts", d.texts(&sc.Mounts)},
