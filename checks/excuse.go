@@ -21,7 +21,7 @@ func (l *lostData) excuse(m *history.Row, path uint32) excuse {
 	switch node := l.operations.Node(m.Worker); {
 	case l.conflicts.keeps(l, m, path), m.Kind.Writes() && l.keptLater(m):
 		return keptConflict
-	case l.power.took(l.operations, m):
+	case l.power.took(l.operations, m) && !l.safe(m):
 		return powerLost
 	case l.conflicts.pending[node]:
 		return stillPending

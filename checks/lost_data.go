@@ -28,6 +28,7 @@ func noLostData(run *history.Run) history.Verdict {
 	l.blackBox = newBlackBox(run, l.mutations, l.groups)
 	l.conflicts = newConflicts(run)
 	l.power = newPowerLosses(run)
+	l.reached = newReintegrations(run)
 	l.placings = newPlacings(l.contents)
 	l.halves = newHalves(l.operations)
 	l.finalContents()
@@ -57,6 +58,7 @@ type lostData struct {
 	blackBox   *blackBox
 	conflicts  *conflicts
 	power      *powerLosses
+	reached    *reintegrations
 	placings   *placings
 	halves     *halves
 	accounted  []bool // by content: see versions

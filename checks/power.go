@@ -9,8 +9,7 @@ import (
 
 // powerLosses is when the machines of clients lost their power, and what was safe from it: DESIGN.md section 7 promises only of what an fsync
 // covered that it is there afterwards. Venus's fsync covers everything that was acknowledged before it, but contents that were not synced
-// themselves are not promised. A client that was installed anew has lost what was synced, too: only what was reintegrated is promised, and what
-// that was nobody says.
+// themselves are not promised. A client that was installed anew has lost what was synced, too. What was reintegrated is promised in any case (safe).
 type powerLosses struct {
 	dark   map[string][]history.Time // of each node, when it lost its power or was installed anew, in order
 	wiped  map[string][]history.Time // the latter alone

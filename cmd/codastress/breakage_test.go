@@ -32,6 +32,7 @@ var breakages = []struct {
 	{"opens-deadlock", "no-hang", "one-client", 1, simulatedScenario},
 	{"reads-wait-for-breaks", "responsive", "", 0, "testdata/breakages/bystanders.yaml"},
 	{"breaks-taken-late", "visibility", "", 0, "testdata/breakages/stale.yaml"},
+	{"sent-means-reintegrated", "no-lost-data", "", 0, "testdata/breakages/purged.yaml"},
 	{"log-waits-for-the-clock", "convergence", "", 0, skewed},
 }
 
