@@ -9,7 +9,7 @@ import (
 )
 
 // convergence compares the last observations of all nodes, and holds the time that it took against Limits.Converge. That time begins when
-// the last fault was healed and the last operation had returned.
+// the last fault was healed and the last operation had returned. Where a modify log is not empty by then, it says whether that is slow or stuck.
 func convergence(run *history.Run) history.Verdict {
 	j := judge(run, "convergence")
 	if len(run.Observations) == 0 {
@@ -30,6 +30,9 @@ func convergence(run *history.Run) history.Verdict {
 	case len(differences) > 0 && sick != "":
 		return j.undecided("%s, but %s", summary(differences[0], len(differences)), sick)
 	case len(differences) > 0:
+		for _, log := range logsSince(run, healed) {
+			j.fail(history.Evidence{Text: log.describe()})
+		}
 		for _, difference := range differences {
 			j.fail(history.Evidence{Text: fmt.Sprintf("%s, %v after everything was healed", difference, round(took)), Faults: lastFaults(run)})
 		}

@@ -155,3 +155,31 @@ event client2 venus ready 0
 event client1 venus exited 5 unexpected
 `).Summary)
 }
+
+// A log that goes on shrinking needs more time, and one that does not needs somebody who looks.
+func TestConvergenceTellsASlowLogFromOneThatIsStuck(t *testing.T) {
+	const rest = `
+client1/1 1..2 write d/a A
+observe client1 mount 40 pending=%s
+  d/a file A
+observe client2 mount 40
+  d/a file A
+observe server1 server 40
+  d/a file A
+status client1 1.5 state=reachable pending=900
+`
+	slow := verdictOf(t, "convergence", fmt.Sprintf(rest, "20")+`
+status client1 3 state=reachable pending=90
+status client1 20 state=reachable pending=50
+status client1 39 state=reachable pending=20
+`)
+	require.Equal(t, "the modify log of client1 is slow: it went from 90 records to 20 in 36s, and 1 more", slow.Summary)
+	stuck := verdictOf(t, "convergence", fmt.Sprintf(rest, "80")+`
+status client1 3 state=reachable pending=90
+status client1 9 state=reachable pending=80
+status client1 39 state=reachable pending=80
+`)
+	require.Equal(t, "the modify log of client1 is stuck: it has 80 records, and none has left it for 30s, and 1 more", stuck.Summary)
+	unknown := verdictOf(t, "convergence", fmt.Sprintf(rest, "80"))
+	require.Equal(t, "client1 has 80 records in its modify log, 38s after everything was healed", unknown.Summary)
+}
