@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -267,15 +268,28 @@ func (n *fakeNode) Status(context.Context) (history.Status, error) {
 	return history.Status{State: "reachable", Reached: 1}, nil
 }
 
-// FlipBits flips the only bit that there is.
-func (n *fakeNode) FlipBits(context.Context, string, float64, uint64) ([]cluster.Flip, error) {
+// Cached are the only contents that there are, while somebody runs who knows them.
+func (n *fakeNode) Cached(context.Context, string) ([]cluster.Content, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.daemon.State != cluster.StateRunning {
+		return nil, errors.New("nobody knows what is cached")
+	}
+	return []cluster.Content{{Path: "contents"}}, nil
+}
+
+// FlipBits flips the only bit that there is.
+func (n *fakeNode) FlipBits(_ context.Context, daemon string, among []cluster.Content, _ float64, _ uint64) ([]cluster.Flip, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if venus := daemon == cluster.Venus; venus && (len(among) != 1 || n.daemon.State != cluster.StateExited) || !venus && among != nil {
+		return nil, errors.New("these are not the contents that are meant, or they are in use")
+	}
 	n.bit = cluster.BitFlipped
 	if n.sturdy {
 		n.bit = cluster.BitRight
 	}
-	return []cluster.Flip{{Path: "contents", Offset: 7, Was: 1, Is: 3}}, n.rotError
+	return []cluster.Flip{{Content: cluster.Content{Path: "contents"}, Offset: 7, Was: 1, Is: 3}}, n.rotError
 }
 
 // LookAtBits flips it back, if it can.

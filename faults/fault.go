@@ -75,7 +75,7 @@ func All() []Fault {
 	for _, ailment := range []Ailment{Slow, Stalled, Full, Failing} {
 		all = append(all, Disk{ailment, cluster.Venus}, Disk{ailment, cluster.Codasrv})
 	}
-	all = append(all, FlipBit{})
+	all = append(all, FlipBit{cluster.Venus}, FlipBit{cluster.Codasrv})
 	for _, resource := range []Resource{CPU, Memory} {
 		all = append(all, Squeeze{resource, cluster.Venus}, Squeeze{resource, cluster.Codasrv})
 	}

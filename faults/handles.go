@@ -32,9 +32,11 @@ type Node interface {
 	DiskHarm(ctx context.Context) (cluster.DiskHarm, error)
 	// ProbeDisk writes, syncs, reads and removes a file on the node's disk, and returns the error of the call that failed.
 	ProbeDisk(ctx context.Context) error
-	// FlipBits flips a bit in each of a share of the contents that a daemon keeps, one at least; which, the seed draws. With an error come those that were
-	// flipped before it.
-	FlipBits(ctx context.Context, daemon string, share float64, seed uint64) ([]cluster.Flip, error)
+	// Cached lists the contents that a daemon, which runs, keeps beside others that have them as well.
+	Cached(ctx context.Context, daemon string) ([]cluster.Content, error)
+	// FlipBits flips a bit in each of a share of some contents, one at least; which, the seed draws. Nil stands for all that a daemon keeps, where these are known by
+	// their names. With an error come those that were flipped before it.
+	FlipBits(ctx context.Context, daemon string, among []cluster.Content, share float64, seed uint64) ([]cluster.Flip, error)
 	// LookAtBits says how many of these are in which state. Before, it flips those back that are still flipped, where that is wanted.
 	LookAtBits(ctx context.Context, daemon string, flips []cluster.Flip, back bool) (map[cluster.BitState]int, error)
 	// SetClock makes the node's wall clock right or wrong; an error where nobody can.

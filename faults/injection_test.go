@@ -331,16 +331,28 @@ func breakagesOfDaemons() []breakage {
 			problem: "healing was not seen: 1 volumes of server1 are still locked", proven: true,
 		},
 		{
-			name: "a bit that cannot be flipped", fault: FlipBit{}, breaks: server(func(n *fakeNode) { n.rotError = errors.New("no contents") }),
+			name: "a bit that cannot be flipped", fault: FlipBit{cluster.Codasrv}, breaks: server(func(n *fakeNode) { n.rotError = errors.New("no contents") }),
 			problem: "injecting: no contents", healed: true,
 		},
 		{
-			name: "a bit that is not flipped", fault: FlipBit{}, breaks: server(func(n *fakeNode) { n.sturdy = true }),
+			name: "a bit that is not flipped", fault: FlipBit{cluster.Codasrv}, breaks: server(func(n *fakeNode) { n.sturdy = true }),
 			problem: "no effect was seen: 1 of 1 bits on server1 are as they were", healed: true,
 		},
 		{
-			name: "a bit that stays flipped", fault: FlipBit{}, breaks: server(func(n *fakeNode) { n.rotten = true }),
+			name: "a bit that stays flipped", fault: FlipBit{cluster.Codasrv}, breaks: server(func(n *fakeNode) { n.rotten = true }),
 			problem: "healing was not seen: 1 of 1 bits on server1 are still wrong", proven: true,
+		},
+		{
+			name: "bits of a cache that cannot be flipped", fault: FlipBit{cluster.Venus}, breaks: client(func(n *fakeNode) { n.rotError = errors.New("no contents") }),
+			problem: "injecting: no contents", healed: true,
+		},
+		{
+			name: "bits of a cache that are not flipped", fault: FlipBit{cluster.Venus}, breaks: client(func(n *fakeNode) { n.sturdy = true }),
+			problem: "no effect was seen: 1 of 1 bits on client1 are as they were", healed: true,
+		},
+		{
+			name: "bits of a cache that stay flipped", fault: FlipBit{cluster.Venus}, breaks: client(func(n *fakeNode) { n.rotten = true }),
+			problem: "healing was not seen: 1 of 1 bits on client1 are still wrong", proven: true,
 		},
 		{
 			name: "a daemon that does not survive its pause", fault: Pause{cluster.Venus}, breaks: client(func(n *fakeNode) { n.fragile = true }),

@@ -64,7 +64,7 @@ func TestParametersAreObeyed(t *testing.T) {
 		{Slicing{}, map[string]string{"piece": "7", "pause": "3ms"}, cluster.LinkShape{Piece: 7, Pause: 3 * time.Millisecond}},
 		{SlowClose{}, map[string]string{"delay": "4s"}, cluster.LinkShape{Linger: 4 * time.Second}},
 		{Corruption{}, map[string]string{"every": "100"}, cluster.LinkShape{Flip: 100, Seed: 3}},
-		{FlipBit{}, map[string]string{"share": "1"}, 1.0},
+		{FlipBit{cluster.Codasrv}, map[string]string{"share": "1"}, 1.0},
 		{Squeeze{CPU, cluster.Venus}, map[string]string{"cpus": "1.5"}, cluster.Limits{CPUs: 1.5}},
 		{Squeeze{Memory, cluster.Venus}, map[string]string{"spare": "7"}, cluster.Limits{Memory: 87 << 20}},
 		{Disk{Slow, cluster.Venus}, map[string]string{"slowest": "2s"}, cluster.DiskState{Slowest: 2 * time.Second, Seed: 3}},

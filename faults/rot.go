@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 
@@ -9,27 +10,36 @@ import (
 	"github.com/codastress/codastress/harness/history"
 )
 
-// FlipBit flips a bit in each of some of the contents that a codasrv keeps on its disk. Another server that has them mends them as soon as somebody is given them, and
-// where there is none they cannot be read until the disk gives the right byte again. Nobody ever gets wrong ones.
-type FlipBit struct{}
+// FlipBit flips a bit in each of some of the contents that a daemon keeps on its disk. Nobody ever gets wrong ones.
+//
+// Of a codasrv, another server that has them mends them as soon as somebody is given them, and where there is none they cannot be read until the disk gives the right
+// byte again. A venus looks at what it has cached when that is first opened after its start, and fetches again what is not what the servers have. So it is killed,
+// and finds the bits flipped when it is started: what it has looked at before, the disk is trusted with. What is nowhere but in its modify log is left alone: nobody
+// could tell.
+type FlipBit struct {
+	Daemon string // cluster.Venus or cluster.Codasrv
+}
 
 var _ Fault = FlipBit{}
 
 // Name implements Fault.
-func (FlipBit) Name() string { return "flip-bit-" + cluster.Codasrv }
+func (f FlipBit) Name() string { return "flip-bit-" + f.Daemon }
 
 // Doc implements Fault.
-func (FlipBit) Doc() string {
+func (f FlipBit) Doc() string {
+	if f.Daemon == cluster.Venus {
+		return "venus is killed, and the disk that it finds gives a tenth to a half of the contents that it has cached with a bit flipped, until they are fetched again, or at the end are right again"
+	}
 	return "the disk of codasrv gives a tenth to a half of its contents with a bit flipped, until they are replaced by those of another server, or at the end are right again"
 }
 
 // Applies implements Fault.
 func (f FlipBit) Applies(topology Topology) error {
-	return appliesToDaemon(f.Name(), cluster.Codasrv, topology)
+	return appliesToDaemon(f.Name(), f.Daemon, topology)
 }
 
-// Targets implements Fault: each server.
-func (FlipBit) Targets(topology Topology) [][]string { return singles(topology.Servers) }
+// Targets implements Fault.
+func (f FlipBit) Targets(topology Topology) [][]string { return singles(nodesOf(f.Daemon, topology)) }
 
 // Cuts implements Fault. What cannot be read from any server is an error; wrong contents are not excused by anything.
 func (FlipBit) Cuts(step history.Step) []history.Cut { return daemonCut(step) }
@@ -55,7 +65,7 @@ func (f FlipBit) checkArguments(args map[string]string) error {
 
 // Prepare implements Fault.
 func (f FlipBit) Prepare(handles Handles, step history.Step) (*Injection, error) {
-	victim, err := victimOf(handles, step, cluster.Codasrv)
+	victim, err := victimOf(handles, step, f.Daemon)
 	if err != nil {
 		return nil, fmt.Errorf("preparing %s: %w", f.Name(), err)
 	}
@@ -79,9 +89,27 @@ func (r *rotting) inject(ctx context.Context) error {
 	if err := r.meet(ctx); err != nil {
 		return err
 	}
-	flips, err := r.node.FlipBits(ctx, r.daemon, r.share, r.seed)
-	r.flips = flips
+	if r.daemon == cluster.Venus {
+		return r.injectKilled(ctx)
+	}
+	return r.flip(ctx, nil)
+}
+
+func (r *rotting) flip(ctx context.Context, among []cluster.Content) (err error) {
+	r.flips, err = r.node.FlipBits(ctx, r.daemon, among, r.share, r.seed)
 	return err
+}
+
+// injectKilled has the bits flipped while the daemon does not run. What it has cached only the daemon knows, so it is asked before.
+func (r *rotting) injectKilled(ctx context.Context) error {
+	among, err := r.node.Cached(ctx, r.daemon)
+	if err != nil {
+		return err
+	}
+	if err := r.node.Kill(ctx, r.daemon); err != nil {
+		return err
+	}
+	return errors.Join(r.flip(ctx, append([]cluster.Content{}, among...)), r.node.StartDaemon(ctx, r.daemon))
 }
 
 // prove demands that each bit is still wrong, or that the server has other contents in its place already.
@@ -93,6 +121,15 @@ func (r *rotting) prove(ctx context.Context) (string, error) {
 	case states[cluster.BitRight] > 0:
 		return "", fmt.Errorf("%d of %d bits on %s are as they were", states[cluster.BitRight], len(r.flips), r.node.Name())
 	}
+	if r.daemon == cluster.Venus {
+		now, err := r.ready(ctx)
+		switch {
+		case err != nil:
+			return "", err
+		case r.sameLife(now):
+			return "", fmt.Errorf("venus on %s is the process of before: it looks at nothing again", r.node.Name())
+		}
+	}
 	first := r.flips[0]
 	return fmt.Sprintf("%d contents on %s had a bit flipped, the first %s, with %#02x instead of %#02x at %d",
 		len(r.flips), r.node.Name(), first.Path, first.Is, first.Was, first.Offset), nil
@@ -101,7 +138,14 @@ func (r *rotting) prove(ctx context.Context) (string, error) {
 func (r *rotting) recover(ctx context.Context) error {
 	states, err := r.node.LookAtBits(ctx, r.daemon, r.flips, true)
 	r.gone = max(r.gone, states[cluster.BitGone])
-	return err
+	if err != nil || r.daemon != cluster.Venus {
+		return err
+	}
+	now, err := r.look(ctx)
+	if err != nil || now.State != cluster.StateExited {
+		return err
+	}
+	return r.node.StartDaemon(ctx, r.daemon) // injecting failed half-way
 }
 
 func (r *rotting) proveRecovered(ctx context.Context) (string, error) {
@@ -111,6 +155,9 @@ func (r *rotting) proveRecovered(ctx context.Context) (string, error) {
 		return "", err
 	case states[cluster.BitFlipped] > 0:
 		return "", fmt.Errorf("%d of %d bits on %s are still wrong", states[cluster.BitFlipped], len(r.flips), r.node.Name())
+	}
+	if _, err := r.ready(ctx); err != nil {
+		return "", err
 	}
 	return fmt.Sprintf("%d of them had been replaced or removed, and the disk gives the others right again", r.gone), nil
 }

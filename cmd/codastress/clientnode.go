@@ -12,6 +12,7 @@ import (
 	"github.com/codastress/codastress/harness/agent"
 	"github.com/codastress/codastress/harness/agent/fusemount"
 	"github.com/codastress/codastress/harness/agent/observe"
+	"github.com/codastress/codastress/harness/agent/rot"
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/history"
 	"github.com/codastress/codastress/system/venus"
@@ -68,9 +69,17 @@ func (n *node) clientHooks() (agent.Hooks, error) {
 		},
 		Status: func(ctx context.Context) (history.Status, error) { return statusOf(ctx, client.Control()) },
 		Order:  venusAt{client.Control()}.order,
-		Disk:   nodeDisk{n.socket(cluster.Venus, "disk")},
-		Reach:  n.reachPeer,
-		Ready:  func(ctx context.Context, daemon string) error { return n.clientReady(ctx, daemon, client) },
+		Cached: func(ctx context.Context, _ string) ([]rot.Content, error) {
+			reply, err := client.Control().ListCached(ctx, &controlpb.ListCachedRequest{})
+			var contents []rot.Content
+			for _, c := range reply.GetContents() {
+				contents = append(contents, rot.Content{Path: c.GetFile(), Digest: c.GetDigest()})
+			}
+			return contents, err
+		},
+		Disk:  nodeDisk{n.socket(cluster.Venus, "disk")},
+		Reach: n.reachPeer,
+		Ready: func(ctx context.Context, daemon string) error { return n.clientReady(ctx, daemon, client) },
 		Evidence: func(ctx context.Context, daemon string) (map[string][]byte, error) {
 			if daemon != cluster.Venus {
 				return nil, nil

@@ -188,7 +188,7 @@ func TestDisksAil(t *testing.T) {
 		t.Run(runtime, func(t *testing.T) {
 			dir := filepath.Join(ground(t), "run")
 			ran := codastress(t, exitPass, clean(t), "run", "testdata/ailing.yaml", "--runtime", runtime, "--seed", "1", "--dir", dir)
-			require.Contains(t, ran.stdout.String(), "8 of 8 proven and healed")
+			require.Contains(t, ran.stdout.String(), "9 of 9 proven and healed")
 			require.Contains(t, ran.stdout.String(), "codasrv ended by it and was started again")
 		})
 	}

@@ -291,6 +291,11 @@ func (s *simulatedServer) Clock(context.Context, string) (time.Time, error) {
 	return server.Clock(), nil
 }
 
+// Cached implements simulation.Software.
+func (s *simulatedServer) Cached(context.Context, string) ([]rot.Content, error) {
+	return nil, errors.New("a server has no cache")
+}
+
 // Evidence implements simulation.Software.
 func (s *simulatedServer) Evidence(context.Context, string) (map[string][]byte, error) {
 	server, err := s.alive()
@@ -441,6 +446,19 @@ func (c *simulatedClient) Clock(context.Context, string) (time.Time, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.venus.Clock(), nil
+}
+
+// Cached implements simulation.Software.
+func (c *simulatedClient) Cached(context.Context, string) (contents []rot.Content, err error) {
+	if c.mount.now() == nil {
+		return nil, errNotRunning
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, cached := range c.venus.CachedContents() {
+		contents = append(contents, rot.Content{Path: cached.File, Digest: cached.Digest[:]})
+	}
+	return contents, nil
 }
 
 // Evidence implements simulation.Software.

@@ -10,12 +10,32 @@ import (
 	"github.com/codastress/codastress/harness/agent/rot"
 )
 
-// FlipBits flips a bit in each of a share of the contents that a daemon keeps, one at least; which, the seed draws. The error is ErrUnknown, ErrState when it
-// keeps none, or that of the disk; with that come those that were flipped before it.
-func (c *Client) FlipBits(ctx context.Context, daemon string, share float64, seed uint64) (flips []rot.Flip, err error) {
+// Cached lists the contents that a daemon, which runs, keeps beside others that have them as well. The error is ErrNotHere, or why it does not say.
+func (c *Client) Cached(ctx context.Context, daemon string) (contents []rot.Content, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	reply, err := c.agent.FlipBits(ctx, &agentpb.FlipBitsRequest{Daemon: daemon, Share: share, Seed: seed})
+	reply, err := c.agent.Cached(ctx, &agentpb.DaemonRequest{Name: daemon})
+	if err != nil {
+		return nil, known(err)
+	}
+	if err := json.Unmarshal(reply.Contents, &contents); err != nil {
+		return nil, fmt.Errorf("reading what is cached: %w", err)
+	}
+	return contents, nil
+}
+
+// FlipBits flips a bit in each of a share of some contents, one at least; which, the seed draws. Nil stands for all that a daemon keeps in its folder of contents.
+// The error is ErrUnknown, ErrState when it has none, or that of the disk; with that come those that were flipped before it.
+func (c *Client) FlipBits(ctx context.Context, daemon string, among []rot.Content, share float64, seed uint64) (flips []rot.Flip, err error) {
+	var meant []byte
+	if among != nil {
+		if meant, err = json.Marshal(among); err != nil {
+			return nil, fmt.Errorf("saying which contents are meant: %w", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	reply, err := c.agent.FlipBits(ctx, &agentpb.FlipBitsRequest{Daemon: daemon, Among: meant, Share: share, Seed: seed})
 	if err != nil {
 		return nil, known(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/codastress/codastress/harness/agent/ill"
+	"github.com/codastress/codastress/harness/agent/rot"
 	"github.com/codastress/codastress/harness/agent/supervise"
 	"github.com/codastress/codastress/harness/history"
 	"github.com/codastress/codastress/harness/proxy"
@@ -58,6 +59,8 @@ type Hooks struct {
 	Evidence func(ctx context.Context, daemon string) (map[string][]byte, error)
 	// Disk is that of the daemon of the node that keeps something; nil where it cannot be made to work badly.
 	Disk Disk
+	// Cached lists the contents that a daemon, which runs, keeps beside others that have them as well.
+	Cached func(ctx context.Context, daemon string) ([]rot.Content, error)
 	// Links carries the links of a proxy node; nil on every other.
 	Links Links
 }

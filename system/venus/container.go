@@ -27,7 +27,7 @@ type container struct {
 	size    int64 // as counted for the cache's limit
 	refs    int32 // objects, records, sessions, handles and flights that need it
 	synced  bool  // its bytes and its name are on the disk, and somebody was promised so
-	checked bool  // its digest has been compared in this run of the operating system, or it was made in it
+	checked bool  // its digest has been compared since venus was started, or it was made since
 
 	mu     sync.Mutex
 	opened *sharedFile // nil while nobody has it open

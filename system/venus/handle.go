@@ -175,7 +175,8 @@ func (v *Venus) letGo(o *object, k *container) {
 	v.eased()
 }
 
-// check compares contents that an earlier run of the operating system left with their digest. Damaged contents that the server has are dropped.
+// check compares contents that an earlier start left with their digest: a loss of power may have overtaken them, or the disk may give other bytes than were written
+// to it. Damaged contents that the server has are dropped.
 func (v *Venus) check(o *object, k *container, file disk.File, want coda.Digest) (whole bool, err error) {
 	_, got, err := v.containers.digest(file)
 	if err != nil {

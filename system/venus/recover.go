@@ -160,7 +160,7 @@ func (v *Venus) recoverObjects(files map[string]int64) error {
 		}
 		// Contents that the server has are not worth more than a look: they are fetched again if they are gone or not whole.
 		if size, ok := files[s.Container]; ok && s.Container != "" && uint64(size) == s.Status.Length {
-			o.contents = v.adopt(s.Container, size, v.containers.sameBoot(s.Container))
+			o.contents = v.adopt(s.Container, size, false)
 		}
 		o.replay(v.id.Client)
 		return nil

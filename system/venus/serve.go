@@ -149,6 +149,15 @@ func (s *controlService) ListLocal(_ context.Context, r *controlpb.ListLocalRequ
 	return &controlpb.ListLocalReply{Records: localRecords(s.v.ListLocal(r.Path))}, nil
 }
 
+// ListCached lists the contents that the cache has beside the servers.
+func (s *controlService) ListCached(context.Context, *controlpb.ListCachedRequest) (*controlpb.ListCachedReply, error) {
+	reply := &controlpb.ListCachedReply{}
+	for _, c := range s.v.CachedContents() {
+		reply.Contents = append(reply.Contents, &controlpb.Cached{File: c.File, Digest: c.Digest[:]})
+	}
+	return reply, nil
+}
+
 // CheckLocal asks the server which records it would refuse.
 func (s *controlService) CheckLocal(ctx context.Context, r *controlpb.CheckLocalRequest) (*controlpb.CheckLocalReply, error) {
 	checked, refused, err := s.v.CheckLocal(ctx, r.Path)

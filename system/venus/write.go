@@ -87,7 +87,7 @@ func (v *Venus) openWriter(ctx context.Context, c *call, o *object, truncate boo
 		source = nil
 	}
 	if source != nil && !source.checked {
-		return nil, c.wrap(v.checkFirst(o, source)) // or what a loss of power has left would become the contents everywhere
+		return nil, c.wrap(v.checkFirst(o, source)) // or what a loss of power or a bad disk has made of them would become the contents everywhere
 	}
 	had, existed := o.current(), o.exists()
 	var truncated time.Time // a change as any other, also where there was nothing to truncate

@@ -1368,9 +1368,54 @@ func (x *ReachReply) GetTook() int64 {
 	return 0
 }
 
+type CachedReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Contents      []byte                 `protobuf:"bytes,1,opt,name=contents,proto3" json:"contents,omitempty"` // rot.Content as a JSON list
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CachedReply) Reset() {
+	*x = CachedReply{}
+	mi := &file_agent_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CachedReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CachedReply) ProtoMessage() {}
+
+func (x *CachedReply) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CachedReply.ProtoReflect.Descriptor instead.
+func (*CachedReply) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *CachedReply) GetContents() []byte {
+	if x != nil {
+		return x.Contents
+	}
+	return nil
+}
+
 type FlipBitsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Daemon        string                 `protobuf:"bytes,1,opt,name=daemon,proto3" json:"daemon,omitempty"`
+	Among         []byte                 `protobuf:"bytes,4,opt,name=among,proto3" json:"among,omitempty"`   // rot.Content as a JSON list: the contents that are meant; empty for all in the daemon's folder of contents
 	Share         float64                `protobuf:"fixed64,2,opt,name=share,proto3" json:"share,omitempty"` // of the files of contents
 	Seed          uint64                 `protobuf:"varint,3,opt,name=seed,proto3" json:"seed,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1379,7 +1424,7 @@ type FlipBitsRequest struct {
 
 func (x *FlipBitsRequest) Reset() {
 	*x = FlipBitsRequest{}
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1391,7 +1436,7 @@ func (x *FlipBitsRequest) String() string {
 func (*FlipBitsRequest) ProtoMessage() {}
 
 func (x *FlipBitsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1404,7 +1449,7 @@ func (x *FlipBitsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlipBitsRequest.ProtoReflect.Descriptor instead.
 func (*FlipBitsRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{26}
+	return file_agent_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *FlipBitsRequest) GetDaemon() string {
@@ -1412,6 +1457,13 @@ func (x *FlipBitsRequest) GetDaemon() string {
 		return x.Daemon
 	}
 	return ""
+}
+
+func (x *FlipBitsRequest) GetAmong() []byte {
+	if x != nil {
+		return x.Among
+	}
+	return nil
 }
 
 func (x *FlipBitsRequest) GetShare() float64 {
@@ -1438,7 +1490,7 @@ type FlipBitsReply struct {
 
 func (x *FlipBitsReply) Reset() {
 	*x = FlipBitsReply{}
-	mi := &file_agent_proto_msgTypes[27]
+	mi := &file_agent_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1450,7 +1502,7 @@ func (x *FlipBitsReply) String() string {
 func (*FlipBitsReply) ProtoMessage() {}
 
 func (x *FlipBitsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[27]
+	mi := &file_agent_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1463,7 +1515,7 @@ func (x *FlipBitsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlipBitsReply.ProtoReflect.Descriptor instead.
 func (*FlipBitsReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{27}
+	return file_agent_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *FlipBitsReply) GetFlips() []byte {
@@ -1490,7 +1542,7 @@ type LookAtBitsRequest struct {
 
 func (x *LookAtBitsRequest) Reset() {
 	*x = LookAtBitsRequest{}
-	mi := &file_agent_proto_msgTypes[28]
+	mi := &file_agent_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1502,7 +1554,7 @@ func (x *LookAtBitsRequest) String() string {
 func (*LookAtBitsRequest) ProtoMessage() {}
 
 func (x *LookAtBitsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[28]
+	mi := &file_agent_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1515,7 +1567,7 @@ func (x *LookAtBitsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookAtBitsRequest.ProtoReflect.Descriptor instead.
 func (*LookAtBitsRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{28}
+	return file_agent_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *LookAtBitsRequest) GetFlips() []byte {
@@ -1541,7 +1593,7 @@ type LookAtBitsReply struct {
 
 func (x *LookAtBitsReply) Reset() {
 	*x = LookAtBitsReply{}
-	mi := &file_agent_proto_msgTypes[29]
+	mi := &file_agent_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1553,7 +1605,7 @@ func (x *LookAtBitsReply) String() string {
 func (*LookAtBitsReply) ProtoMessage() {}
 
 func (x *LookAtBitsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[29]
+	mi := &file_agent_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1566,7 +1618,7 @@ func (x *LookAtBitsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookAtBitsReply.ProtoReflect.Descriptor instead.
 func (*LookAtBitsReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{29}
+	return file_agent_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *LookAtBitsReply) GetStates() map[string]int64 {
@@ -1585,7 +1637,7 @@ type SetDiskRequest struct {
 
 func (x *SetDiskRequest) Reset() {
 	*x = SetDiskRequest{}
-	mi := &file_agent_proto_msgTypes[30]
+	mi := &file_agent_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1597,7 +1649,7 @@ func (x *SetDiskRequest) String() string {
 func (*SetDiskRequest) ProtoMessage() {}
 
 func (x *SetDiskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[30]
+	mi := &file_agent_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1610,7 +1662,7 @@ func (x *SetDiskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetDiskRequest.ProtoReflect.Descriptor instead.
 func (*SetDiskRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{30}
+	return file_agent_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SetDiskRequest) GetState() []byte {
@@ -1628,7 +1680,7 @@ type SetDiskReply struct {
 
 func (x *SetDiskReply) Reset() {
 	*x = SetDiskReply{}
-	mi := &file_agent_proto_msgTypes[31]
+	mi := &file_agent_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1640,7 +1692,7 @@ func (x *SetDiskReply) String() string {
 func (*SetDiskReply) ProtoMessage() {}
 
 func (x *SetDiskReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[31]
+	mi := &file_agent_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1653,7 +1705,7 @@ func (x *SetDiskReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetDiskReply.ProtoReflect.Descriptor instead.
 func (*SetDiskReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{31}
+	return file_agent_proto_rawDescGZIP(), []int{32}
 }
 
 type DiskHarmRequest struct {
@@ -1664,7 +1716,7 @@ type DiskHarmRequest struct {
 
 func (x *DiskHarmRequest) Reset() {
 	*x = DiskHarmRequest{}
-	mi := &file_agent_proto_msgTypes[32]
+	mi := &file_agent_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1676,7 +1728,7 @@ func (x *DiskHarmRequest) String() string {
 func (*DiskHarmRequest) ProtoMessage() {}
 
 func (x *DiskHarmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[32]
+	mi := &file_agent_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1689,7 +1741,7 @@ func (x *DiskHarmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskHarmRequest.ProtoReflect.Descriptor instead.
 func (*DiskHarmRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{32}
+	return file_agent_proto_rawDescGZIP(), []int{33}
 }
 
 type DiskHarmReply struct {
@@ -1701,7 +1753,7 @@ type DiskHarmReply struct {
 
 func (x *DiskHarmReply) Reset() {
 	*x = DiskHarmReply{}
-	mi := &file_agent_proto_msgTypes[33]
+	mi := &file_agent_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1713,7 +1765,7 @@ func (x *DiskHarmReply) String() string {
 func (*DiskHarmReply) ProtoMessage() {}
 
 func (x *DiskHarmReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[33]
+	mi := &file_agent_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1726,7 +1778,7 @@ func (x *DiskHarmReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskHarmReply.ProtoReflect.Descriptor instead.
 func (*DiskHarmReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{33}
+	return file_agent_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *DiskHarmReply) GetHarm() []byte {
@@ -1744,7 +1796,7 @@ type ProbeDiskRequest struct {
 
 func (x *ProbeDiskRequest) Reset() {
 	*x = ProbeDiskRequest{}
-	mi := &file_agent_proto_msgTypes[34]
+	mi := &file_agent_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1756,7 +1808,7 @@ func (x *ProbeDiskRequest) String() string {
 func (*ProbeDiskRequest) ProtoMessage() {}
 
 func (x *ProbeDiskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[34]
+	mi := &file_agent_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1769,7 +1821,7 @@ func (x *ProbeDiskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeDiskRequest.ProtoReflect.Descriptor instead.
 func (*ProbeDiskRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{34}
+	return file_agent_proto_rawDescGZIP(), []int{35}
 }
 
 type ProbeDiskReply struct {
@@ -1780,7 +1832,7 @@ type ProbeDiskReply struct {
 
 func (x *ProbeDiskReply) Reset() {
 	*x = ProbeDiskReply{}
-	mi := &file_agent_proto_msgTypes[35]
+	mi := &file_agent_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1792,7 +1844,7 @@ func (x *ProbeDiskReply) String() string {
 func (*ProbeDiskReply) ProtoMessage() {}
 
 func (x *ProbeDiskReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[35]
+	mi := &file_agent_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1805,7 +1857,7 @@ func (x *ProbeDiskReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeDiskReply.ProtoReflect.Descriptor instead.
 func (*ProbeDiskReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{35}
+	return file_agent_proto_rawDescGZIP(), []int{36}
 }
 
 type AddLinkRequest struct {
@@ -1819,7 +1871,7 @@ type AddLinkRequest struct {
 
 func (x *AddLinkRequest) Reset() {
 	*x = AddLinkRequest{}
-	mi := &file_agent_proto_msgTypes[36]
+	mi := &file_agent_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1831,7 +1883,7 @@ func (x *AddLinkRequest) String() string {
 func (*AddLinkRequest) ProtoMessage() {}
 
 func (x *AddLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[36]
+	mi := &file_agent_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1844,7 +1896,7 @@ func (x *AddLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddLinkRequest.ProtoReflect.Descriptor instead.
 func (*AddLinkRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{36}
+	return file_agent_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *AddLinkRequest) GetName() string {
@@ -1880,7 +1932,7 @@ type SetLinkRequest struct {
 
 func (x *SetLinkRequest) Reset() {
 	*x = SetLinkRequest{}
-	mi := &file_agent_proto_msgTypes[37]
+	mi := &file_agent_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1892,7 +1944,7 @@ func (x *SetLinkRequest) String() string {
 func (*SetLinkRequest) ProtoMessage() {}
 
 func (x *SetLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[37]
+	mi := &file_agent_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1905,7 +1957,7 @@ func (x *SetLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetLinkRequest.ProtoReflect.Descriptor instead.
 func (*SetLinkRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{37}
+	return file_agent_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SetLinkRequest) GetName() string {
@@ -1952,7 +2004,7 @@ type Shape struct {
 
 func (x *Shape) Reset() {
 	*x = Shape{}
-	mi := &file_agent_proto_msgTypes[38]
+	mi := &file_agent_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1964,7 +2016,7 @@ func (x *Shape) String() string {
 func (*Shape) ProtoMessage() {}
 
 func (x *Shape) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[38]
+	mi := &file_agent_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1977,7 +2029,7 @@ func (x *Shape) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shape.ProtoReflect.Descriptor instead.
 func (*Shape) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{38}
+	return file_agent_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Shape) GetLatency() int64 {
@@ -2045,7 +2097,7 @@ type ResetLinkRequest struct {
 
 func (x *ResetLinkRequest) Reset() {
 	*x = ResetLinkRequest{}
-	mi := &file_agent_proto_msgTypes[39]
+	mi := &file_agent_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2057,7 +2109,7 @@ func (x *ResetLinkRequest) String() string {
 func (*ResetLinkRequest) ProtoMessage() {}
 
 func (x *ResetLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[39]
+	mi := &file_agent_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2070,7 +2122,7 @@ func (x *ResetLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetLinkRequest.ProtoReflect.Descriptor instead.
 func (*ResetLinkRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{39}
+	return file_agent_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ResetLinkRequest) GetName() string {
@@ -2089,7 +2141,7 @@ type ResetLinkReply struct {
 
 func (x *ResetLinkReply) Reset() {
 	*x = ResetLinkReply{}
-	mi := &file_agent_proto_msgTypes[40]
+	mi := &file_agent_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2101,7 +2153,7 @@ func (x *ResetLinkReply) String() string {
 func (*ResetLinkReply) ProtoMessage() {}
 
 func (x *ResetLinkReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[40]
+	mi := &file_agent_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2114,7 +2166,7 @@ func (x *ResetLinkReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetLinkReply.ProtoReflect.Descriptor instead.
 func (*ResetLinkReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{40}
+	return file_agent_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ResetLinkReply) GetConnections() uint32 {
@@ -2132,7 +2184,7 @@ type LinksRequest struct {
 
 func (x *LinksRequest) Reset() {
 	*x = LinksRequest{}
-	mi := &file_agent_proto_msgTypes[41]
+	mi := &file_agent_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2144,7 +2196,7 @@ func (x *LinksRequest) String() string {
 func (*LinksRequest) ProtoMessage() {}
 
 func (x *LinksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[41]
+	mi := &file_agent_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2157,7 +2209,7 @@ func (x *LinksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinksRequest.ProtoReflect.Descriptor instead.
 func (*LinksRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{41}
+	return file_agent_proto_rawDescGZIP(), []int{42}
 }
 
 type LinksReply struct {
@@ -2169,7 +2221,7 @@ type LinksReply struct {
 
 func (x *LinksReply) Reset() {
 	*x = LinksReply{}
-	mi := &file_agent_proto_msgTypes[42]
+	mi := &file_agent_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2181,7 +2233,7 @@ func (x *LinksReply) String() string {
 func (*LinksReply) ProtoMessage() {}
 
 func (x *LinksReply) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[42]
+	mi := &file_agent_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2194,7 +2246,7 @@ func (x *LinksReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinksReply.ProtoReflect.Descriptor instead.
 func (*LinksReply) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{42}
+	return file_agent_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *LinksReply) GetLinks() []*Link {
@@ -2228,7 +2280,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_agent_proto_msgTypes[43]
+	mi := &file_agent_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2240,7 +2292,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[43]
+	mi := &file_agent_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2253,7 +2305,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{43}
+	return file_agent_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Link) GetName() string {
@@ -2438,9 +2490,12 @@ const file_agent_proto_rawDesc = "" +
 	"ReachReply\x12\x18\n" +
 	"\areached\x18\x01 \x01(\bR\areached\x12\x18\n" +
 	"\aproblem\x18\x02 \x01(\tR\aproblem\x12\x12\n" +
-	"\x04took\x18\x03 \x01(\x03R\x04took\"S\n" +
+	"\x04took\x18\x03 \x01(\x03R\x04took\")\n" +
+	"\vCachedReply\x12\x1a\n" +
+	"\bcontents\x18\x01 \x01(\fR\bcontents\"i\n" +
 	"\x0fFlipBitsRequest\x12\x16\n" +
 	"\x06daemon\x18\x01 \x01(\tR\x06daemon\x12\x14\n" +
+	"\x05among\x18\x04 \x01(\fR\x05among\x12\x14\n" +
 	"\x05share\x18\x02 \x01(\x01R\x05share\x12\x12\n" +
 	"\x04seed\x18\x03 \x01(\x04R\x04seed\"?\n" +
 	"\rFlipBitsReply\x12\x14\n" +
@@ -2517,7 +2572,7 @@ const file_agent_proto_rawDesc = "" +
 	"\x04Flow\x12\r\n" +
 	"\tFLOW_PASS\x10\x00\x12\r\n" +
 	"\tFLOW_HOLD\x10\x01\x12\r\n" +
-	"\tFLOW_DROP\x10\x022\xa4\x12\n" +
+	"\tFLOW_DROP\x10\x022\xf4\x12\n" +
 	"\x05Agent\x12K\n" +
 	"\x05Hello\x12!.codastress.agent.v1.HelloRequest\x1a\x1f.codastress.agent.v1.HelloReply\x12[\n" +
 	"\tHeartbeat\x12%.codastress.agent.v1.HeartbeatRequest\x1a#.codastress.agent.v1.HeartbeatReply(\x010\x01\x12T\n" +
@@ -2529,7 +2584,8 @@ const file_agent_proto_rawDesc = "" +
 	"KillDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12R\n" +
 	"\x0fTerminateDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12M\n" +
 	"\n" +
-	"WipeDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12T\n" +
+	"WipeDaemon\x12\".codastress.agent.v1.DaemonRequest\x1a\x1b.codastress.agent.v1.Daemon\x12N\n" +
+	"\x06Cached\x12\".codastress.agent.v1.DaemonRequest\x1a .codastress.agent.v1.CachedReply\x12T\n" +
 	"\bFlipBits\x12$.codastress.agent.v1.FlipBitsRequest\x1a\".codastress.agent.v1.FlipBitsReply\x12Z\n" +
 	"\n" +
 	"LookAtBits\x12&.codastress.agent.v1.LookAtBitsRequest\x1a$.codastress.agent.v1.LookAtBitsReply\x12Q\n" +
@@ -2564,7 +2620,7 @@ func file_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_agent_proto_goTypes = []any{
 	(DaemonState)(0),                 // 0: codastress.agent.v1.DaemonState
 	(Flow)(0),                        // 1: codastress.agent.v1.Flow
@@ -2594,34 +2650,35 @@ var file_agent_proto_goTypes = []any{
 	(*EvidenceReply)(nil),            // 25: codastress.agent.v1.EvidenceReply
 	(*ReachRequest)(nil),             // 26: codastress.agent.v1.ReachRequest
 	(*ReachReply)(nil),               // 27: codastress.agent.v1.ReachReply
-	(*FlipBitsRequest)(nil),          // 28: codastress.agent.v1.FlipBitsRequest
-	(*FlipBitsReply)(nil),            // 29: codastress.agent.v1.FlipBitsReply
-	(*LookAtBitsRequest)(nil),        // 30: codastress.agent.v1.LookAtBitsRequest
-	(*LookAtBitsReply)(nil),          // 31: codastress.agent.v1.LookAtBitsReply
-	(*SetDiskRequest)(nil),           // 32: codastress.agent.v1.SetDiskRequest
-	(*SetDiskReply)(nil),             // 33: codastress.agent.v1.SetDiskReply
-	(*DiskHarmRequest)(nil),          // 34: codastress.agent.v1.DiskHarmRequest
-	(*DiskHarmReply)(nil),            // 35: codastress.agent.v1.DiskHarmReply
-	(*ProbeDiskRequest)(nil),         // 36: codastress.agent.v1.ProbeDiskRequest
-	(*ProbeDiskReply)(nil),           // 37: codastress.agent.v1.ProbeDiskReply
-	(*AddLinkRequest)(nil),           // 38: codastress.agent.v1.AddLinkRequest
-	(*SetLinkRequest)(nil),           // 39: codastress.agent.v1.SetLinkRequest
-	(*Shape)(nil),                    // 40: codastress.agent.v1.Shape
-	(*ResetLinkRequest)(nil),         // 41: codastress.agent.v1.ResetLinkRequest
-	(*ResetLinkReply)(nil),           // 42: codastress.agent.v1.ResetLinkReply
-	(*LinksRequest)(nil),             // 43: codastress.agent.v1.LinksRequest
-	(*LinksReply)(nil),               // 44: codastress.agent.v1.LinksReply
-	(*Link)(nil),                     // 45: codastress.agent.v1.Link
-	nil,                              // 46: codastress.agent.v1.LookAtBitsReply.StatesEntry
+	(*CachedReply)(nil),              // 28: codastress.agent.v1.CachedReply
+	(*FlipBitsRequest)(nil),          // 29: codastress.agent.v1.FlipBitsRequest
+	(*FlipBitsReply)(nil),            // 30: codastress.agent.v1.FlipBitsReply
+	(*LookAtBitsRequest)(nil),        // 31: codastress.agent.v1.LookAtBitsRequest
+	(*LookAtBitsReply)(nil),          // 32: codastress.agent.v1.LookAtBitsReply
+	(*SetDiskRequest)(nil),           // 33: codastress.agent.v1.SetDiskRequest
+	(*SetDiskReply)(nil),             // 34: codastress.agent.v1.SetDiskReply
+	(*DiskHarmRequest)(nil),          // 35: codastress.agent.v1.DiskHarmRequest
+	(*DiskHarmReply)(nil),            // 36: codastress.agent.v1.DiskHarmReply
+	(*ProbeDiskRequest)(nil),         // 37: codastress.agent.v1.ProbeDiskRequest
+	(*ProbeDiskReply)(nil),           // 38: codastress.agent.v1.ProbeDiskReply
+	(*AddLinkRequest)(nil),           // 39: codastress.agent.v1.AddLinkRequest
+	(*SetLinkRequest)(nil),           // 40: codastress.agent.v1.SetLinkRequest
+	(*Shape)(nil),                    // 41: codastress.agent.v1.Shape
+	(*ResetLinkRequest)(nil),         // 42: codastress.agent.v1.ResetLinkRequest
+	(*ResetLinkReply)(nil),           // 43: codastress.agent.v1.ResetLinkReply
+	(*LinksRequest)(nil),             // 44: codastress.agent.v1.LinksRequest
+	(*LinksReply)(nil),               // 45: codastress.agent.v1.LinksReply
+	(*Link)(nil),                     // 46: codastress.agent.v1.Link
+	nil,                              // 47: codastress.agent.v1.LookAtBitsReply.StatesEntry
 }
 var file_agent_proto_depIdxs = []int32{
 	11, // 0: codastress.agent.v1.DaemonsReply.daemons:type_name -> codastress.agent.v1.Daemon
 	0,  // 1: codastress.agent.v1.Daemon.state:type_name -> codastress.agent.v1.DaemonState
-	46, // 2: codastress.agent.v1.LookAtBitsReply.states:type_name -> codastress.agent.v1.LookAtBitsReply.StatesEntry
+	47, // 2: codastress.agent.v1.LookAtBitsReply.states:type_name -> codastress.agent.v1.LookAtBitsReply.StatesEntry
 	1,  // 3: codastress.agent.v1.SetLinkRequest.up:type_name -> codastress.agent.v1.Flow
 	1,  // 4: codastress.agent.v1.SetLinkRequest.down:type_name -> codastress.agent.v1.Flow
-	40, // 5: codastress.agent.v1.SetLinkRequest.shape:type_name -> codastress.agent.v1.Shape
-	45, // 6: codastress.agent.v1.LinksReply.links:type_name -> codastress.agent.v1.Link
+	41, // 5: codastress.agent.v1.SetLinkRequest.shape:type_name -> codastress.agent.v1.Shape
+	46, // 6: codastress.agent.v1.LinksReply.links:type_name -> codastress.agent.v1.Link
 	1,  // 7: codastress.agent.v1.Link.up:type_name -> codastress.agent.v1.Flow
 	1,  // 8: codastress.agent.v1.Link.down:type_name -> codastress.agent.v1.Flow
 	2,  // 9: codastress.agent.v1.Agent.Hello:input_type -> codastress.agent.v1.HelloRequest
@@ -2633,55 +2690,57 @@ var file_agent_proto_depIdxs = []int32{
 	10, // 15: codastress.agent.v1.Agent.KillDaemon:input_type -> codastress.agent.v1.DaemonRequest
 	10, // 16: codastress.agent.v1.Agent.TerminateDaemon:input_type -> codastress.agent.v1.DaemonRequest
 	10, // 17: codastress.agent.v1.Agent.WipeDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	28, // 18: codastress.agent.v1.Agent.FlipBits:input_type -> codastress.agent.v1.FlipBitsRequest
-	30, // 19: codastress.agent.v1.Agent.LookAtBits:input_type -> codastress.agent.v1.LookAtBitsRequest
-	32, // 20: codastress.agent.v1.Agent.SetDisk:input_type -> codastress.agent.v1.SetDiskRequest
-	34, // 21: codastress.agent.v1.Agent.DiskHarm:input_type -> codastress.agent.v1.DiskHarmRequest
-	36, // 22: codastress.agent.v1.Agent.ProbeDisk:input_type -> codastress.agent.v1.ProbeDiskRequest
-	10, // 23: codastress.agent.v1.Agent.PauseDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	10, // 24: codastress.agent.v1.Agent.ResumeDaemon:input_type -> codastress.agent.v1.DaemonRequest
-	12, // 25: codastress.agent.v1.Agent.Events:input_type -> codastress.agent.v1.EventsRequest
-	14, // 26: codastress.agent.v1.Agent.RunTask:input_type -> codastress.agent.v1.RunTaskRequest
-	18, // 27: codastress.agent.v1.Agent.Status:input_type -> codastress.agent.v1.StatusRequest
-	16, // 28: codastress.agent.v1.Agent.Order:input_type -> codastress.agent.v1.OrderRequest
-	20, // 29: codastress.agent.v1.Agent.PendingOperations:input_type -> codastress.agent.v1.PendingOperationsRequest
-	22, // 30: codastress.agent.v1.Agent.Observe:input_type -> codastress.agent.v1.ObserveRequest
-	24, // 31: codastress.agent.v1.Agent.Evidence:input_type -> codastress.agent.v1.EvidenceRequest
-	26, // 32: codastress.agent.v1.Agent.Reach:input_type -> codastress.agent.v1.ReachRequest
-	38, // 33: codastress.agent.v1.Agent.AddLink:input_type -> codastress.agent.v1.AddLinkRequest
-	39, // 34: codastress.agent.v1.Agent.SetLink:input_type -> codastress.agent.v1.SetLinkRequest
-	41, // 35: codastress.agent.v1.Agent.ResetLink:input_type -> codastress.agent.v1.ResetLinkRequest
-	43, // 36: codastress.agent.v1.Agent.Links:input_type -> codastress.agent.v1.LinksRequest
-	3,  // 37: codastress.agent.v1.Agent.Hello:output_type -> codastress.agent.v1.HelloReply
-	5,  // 38: codastress.agent.v1.Agent.Heartbeat:output_type -> codastress.agent.v1.HeartbeatReply
-	7,  // 39: codastress.agent.v1.Agent.Shutdown:output_type -> codastress.agent.v1.ShutdownReply
-	9,  // 40: codastress.agent.v1.Agent.Daemons:output_type -> codastress.agent.v1.DaemonsReply
-	11, // 41: codastress.agent.v1.Agent.StartDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 42: codastress.agent.v1.Agent.WaitReady:output_type -> codastress.agent.v1.Daemon
-	11, // 43: codastress.agent.v1.Agent.KillDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 44: codastress.agent.v1.Agent.TerminateDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 45: codastress.agent.v1.Agent.WipeDaemon:output_type -> codastress.agent.v1.Daemon
-	29, // 46: codastress.agent.v1.Agent.FlipBits:output_type -> codastress.agent.v1.FlipBitsReply
-	31, // 47: codastress.agent.v1.Agent.LookAtBits:output_type -> codastress.agent.v1.LookAtBitsReply
-	33, // 48: codastress.agent.v1.Agent.SetDisk:output_type -> codastress.agent.v1.SetDiskReply
-	35, // 49: codastress.agent.v1.Agent.DiskHarm:output_type -> codastress.agent.v1.DiskHarmReply
-	37, // 50: codastress.agent.v1.Agent.ProbeDisk:output_type -> codastress.agent.v1.ProbeDiskReply
-	11, // 51: codastress.agent.v1.Agent.PauseDaemon:output_type -> codastress.agent.v1.Daemon
-	11, // 52: codastress.agent.v1.Agent.ResumeDaemon:output_type -> codastress.agent.v1.Daemon
-	13, // 53: codastress.agent.v1.Agent.Events:output_type -> codastress.agent.v1.Event
-	15, // 54: codastress.agent.v1.Agent.RunTask:output_type -> codastress.agent.v1.RunTaskReply
-	19, // 55: codastress.agent.v1.Agent.Status:output_type -> codastress.agent.v1.StatusReply
-	17, // 56: codastress.agent.v1.Agent.Order:output_type -> codastress.agent.v1.OrderReply
-	21, // 57: codastress.agent.v1.Agent.PendingOperations:output_type -> codastress.agent.v1.PendingOperationsReply
-	23, // 58: codastress.agent.v1.Agent.Observe:output_type -> codastress.agent.v1.ObserveReply
-	25, // 59: codastress.agent.v1.Agent.Evidence:output_type -> codastress.agent.v1.EvidenceReply
-	27, // 60: codastress.agent.v1.Agent.Reach:output_type -> codastress.agent.v1.ReachReply
-	45, // 61: codastress.agent.v1.Agent.AddLink:output_type -> codastress.agent.v1.Link
-	45, // 62: codastress.agent.v1.Agent.SetLink:output_type -> codastress.agent.v1.Link
-	42, // 63: codastress.agent.v1.Agent.ResetLink:output_type -> codastress.agent.v1.ResetLinkReply
-	44, // 64: codastress.agent.v1.Agent.Links:output_type -> codastress.agent.v1.LinksReply
-	37, // [37:65] is the sub-list for method output_type
-	9,  // [9:37] is the sub-list for method input_type
+	10, // 18: codastress.agent.v1.Agent.Cached:input_type -> codastress.agent.v1.DaemonRequest
+	29, // 19: codastress.agent.v1.Agent.FlipBits:input_type -> codastress.agent.v1.FlipBitsRequest
+	31, // 20: codastress.agent.v1.Agent.LookAtBits:input_type -> codastress.agent.v1.LookAtBitsRequest
+	33, // 21: codastress.agent.v1.Agent.SetDisk:input_type -> codastress.agent.v1.SetDiskRequest
+	35, // 22: codastress.agent.v1.Agent.DiskHarm:input_type -> codastress.agent.v1.DiskHarmRequest
+	37, // 23: codastress.agent.v1.Agent.ProbeDisk:input_type -> codastress.agent.v1.ProbeDiskRequest
+	10, // 24: codastress.agent.v1.Agent.PauseDaemon:input_type -> codastress.agent.v1.DaemonRequest
+	10, // 25: codastress.agent.v1.Agent.ResumeDaemon:input_type -> codastress.agent.v1.DaemonRequest
+	12, // 26: codastress.agent.v1.Agent.Events:input_type -> codastress.agent.v1.EventsRequest
+	14, // 27: codastress.agent.v1.Agent.RunTask:input_type -> codastress.agent.v1.RunTaskRequest
+	18, // 28: codastress.agent.v1.Agent.Status:input_type -> codastress.agent.v1.StatusRequest
+	16, // 29: codastress.agent.v1.Agent.Order:input_type -> codastress.agent.v1.OrderRequest
+	20, // 30: codastress.agent.v1.Agent.PendingOperations:input_type -> codastress.agent.v1.PendingOperationsRequest
+	22, // 31: codastress.agent.v1.Agent.Observe:input_type -> codastress.agent.v1.ObserveRequest
+	24, // 32: codastress.agent.v1.Agent.Evidence:input_type -> codastress.agent.v1.EvidenceRequest
+	26, // 33: codastress.agent.v1.Agent.Reach:input_type -> codastress.agent.v1.ReachRequest
+	39, // 34: codastress.agent.v1.Agent.AddLink:input_type -> codastress.agent.v1.AddLinkRequest
+	40, // 35: codastress.agent.v1.Agent.SetLink:input_type -> codastress.agent.v1.SetLinkRequest
+	42, // 36: codastress.agent.v1.Agent.ResetLink:input_type -> codastress.agent.v1.ResetLinkRequest
+	44, // 37: codastress.agent.v1.Agent.Links:input_type -> codastress.agent.v1.LinksRequest
+	3,  // 38: codastress.agent.v1.Agent.Hello:output_type -> codastress.agent.v1.HelloReply
+	5,  // 39: codastress.agent.v1.Agent.Heartbeat:output_type -> codastress.agent.v1.HeartbeatReply
+	7,  // 40: codastress.agent.v1.Agent.Shutdown:output_type -> codastress.agent.v1.ShutdownReply
+	9,  // 41: codastress.agent.v1.Agent.Daemons:output_type -> codastress.agent.v1.DaemonsReply
+	11, // 42: codastress.agent.v1.Agent.StartDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 43: codastress.agent.v1.Agent.WaitReady:output_type -> codastress.agent.v1.Daemon
+	11, // 44: codastress.agent.v1.Agent.KillDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 45: codastress.agent.v1.Agent.TerminateDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 46: codastress.agent.v1.Agent.WipeDaemon:output_type -> codastress.agent.v1.Daemon
+	28, // 47: codastress.agent.v1.Agent.Cached:output_type -> codastress.agent.v1.CachedReply
+	30, // 48: codastress.agent.v1.Agent.FlipBits:output_type -> codastress.agent.v1.FlipBitsReply
+	32, // 49: codastress.agent.v1.Agent.LookAtBits:output_type -> codastress.agent.v1.LookAtBitsReply
+	34, // 50: codastress.agent.v1.Agent.SetDisk:output_type -> codastress.agent.v1.SetDiskReply
+	36, // 51: codastress.agent.v1.Agent.DiskHarm:output_type -> codastress.agent.v1.DiskHarmReply
+	38, // 52: codastress.agent.v1.Agent.ProbeDisk:output_type -> codastress.agent.v1.ProbeDiskReply
+	11, // 53: codastress.agent.v1.Agent.PauseDaemon:output_type -> codastress.agent.v1.Daemon
+	11, // 54: codastress.agent.v1.Agent.ResumeDaemon:output_type -> codastress.agent.v1.Daemon
+	13, // 55: codastress.agent.v1.Agent.Events:output_type -> codastress.agent.v1.Event
+	15, // 56: codastress.agent.v1.Agent.RunTask:output_type -> codastress.agent.v1.RunTaskReply
+	19, // 57: codastress.agent.v1.Agent.Status:output_type -> codastress.agent.v1.StatusReply
+	17, // 58: codastress.agent.v1.Agent.Order:output_type -> codastress.agent.v1.OrderReply
+	21, // 59: codastress.agent.v1.Agent.PendingOperations:output_type -> codastress.agent.v1.PendingOperationsReply
+	23, // 60: codastress.agent.v1.Agent.Observe:output_type -> codastress.agent.v1.ObserveReply
+	25, // 61: codastress.agent.v1.Agent.Evidence:output_type -> codastress.agent.v1.EvidenceReply
+	27, // 62: codastress.agent.v1.Agent.Reach:output_type -> codastress.agent.v1.ReachReply
+	46, // 63: codastress.agent.v1.Agent.AddLink:output_type -> codastress.agent.v1.Link
+	46, // 64: codastress.agent.v1.Agent.SetLink:output_type -> codastress.agent.v1.Link
+	43, // 65: codastress.agent.v1.Agent.ResetLink:output_type -> codastress.agent.v1.ResetLinkReply
+	45, // 66: codastress.agent.v1.Agent.Links:output_type -> codastress.agent.v1.LinksReply
+	38, // [38:67] is the sub-list for method output_type
+	9,  // [9:38] is the sub-list for method input_type
 	9,  // [9:9] is the sub-list for extension type_name
 	9,  // [9:9] is the sub-list for extension extendee
 	0,  // [0:9] is the sub-list for field type_name
@@ -2702,7 +2761,7 @@ func file_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   45,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

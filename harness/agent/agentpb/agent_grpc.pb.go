@@ -33,6 +33,7 @@ const (
 	Agent_KillDaemon_FullMethodName        = "/codastress.agent.v1.Agent/KillDaemon"
 	Agent_TerminateDaemon_FullMethodName   = "/codastress.agent.v1.Agent/TerminateDaemon"
 	Agent_WipeDaemon_FullMethodName        = "/codastress.agent.v1.Agent/WipeDaemon"
+	Agent_Cached_FullMethodName            = "/codastress.agent.v1.Agent/Cached"
 	Agent_FlipBits_FullMethodName          = "/codastress.agent.v1.Agent/FlipBits"
 	Agent_LookAtBits_FullMethodName        = "/codastress.agent.v1.Agent/LookAtBits"
 	Agent_SetDisk_FullMethodName           = "/codastress.agent.v1.Agent/SetDisk"
@@ -78,6 +79,8 @@ type AgentClient interface {
 	TerminateDaemon(ctx context.Context, in *DaemonRequest, opts ...grpc.CallOption) (*Daemon, error)
 	// WipeDaemon removes everything that a daemon keeps that does not run.
 	WipeDaemon(ctx context.Context, in *DaemonRequest, opts ...grpc.CallOption) (*Daemon, error)
+	// Cached lists the contents that a daemon, which runs, keeps beside others that have them as well.
+	Cached(ctx context.Context, in *DaemonRequest, opts ...grpc.CallOption) (*CachedReply, error)
 	// FlipBits flips a bit in each of a share of the contents that a daemon keeps.
 	FlipBits(ctx context.Context, in *FlipBitsRequest, opts ...grpc.CallOption) (*FlipBitsReply, error)
 	// LookAtBits says what has become of flipped bits, and may flip them back before.
@@ -213,6 +216,16 @@ func (c *agentClient) WipeDaemon(ctx context.Context, in *DaemonRequest, opts ..
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Daemon)
 	err := c.cc.Invoke(ctx, Agent_WipeDaemon_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) Cached(ctx context.Context, in *DaemonRequest, opts ...grpc.CallOption) (*CachedReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CachedReply)
+	err := c.cc.Invoke(ctx, Agent_Cached_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -469,6 +482,8 @@ type AgentServer interface {
 	TerminateDaemon(context.Context, *DaemonRequest) (*Daemon, error)
 	// WipeDaemon removes everything that a daemon keeps that does not run.
 	WipeDaemon(context.Context, *DaemonRequest) (*Daemon, error)
+	// Cached lists the contents that a daemon, which runs, keeps beside others that have them as well.
+	Cached(context.Context, *DaemonRequest) (*CachedReply, error)
 	// FlipBits flips a bit in each of a share of the contents that a daemon keeps.
 	FlipBits(context.Context, *FlipBitsRequest) (*FlipBitsReply, error)
 	// LookAtBits says what has become of flipped bits, and may flip them back before.
@@ -543,6 +558,9 @@ func (UnimplementedAgentServer) TerminateDaemon(context.Context, *DaemonRequest)
 }
 func (UnimplementedAgentServer) WipeDaemon(context.Context, *DaemonRequest) (*Daemon, error) {
 	return nil, status.Error(codes.Unimplemented, "method WipeDaemon not implemented")
+}
+func (UnimplementedAgentServer) Cached(context.Context, *DaemonRequest) (*CachedReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Cached not implemented")
 }
 func (UnimplementedAgentServer) FlipBits(context.Context, *FlipBitsRequest) (*FlipBitsReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method FlipBits not implemented")
@@ -769,6 +787,24 @@ func _Agent_WipeDaemon_Handler(srv interface{}, ctx context.Context, dec func(in
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(AgentServer).WipeDaemon(ctx, req.(*DaemonRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_Cached_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DaemonRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Cached(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Cached_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Cached(ctx, req.(*DaemonRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1125,6 +1161,10 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "WipeDaemon",
 			Handler:    _Agent_WipeDaemon_Handler,
+		},
+		{
+			MethodName: "Cached",
+			Handler:    _Agent_Cached_Handler,
 		},
 		{
 			MethodName: "FlipBits",

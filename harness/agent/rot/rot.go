@@ -1,6 +1,8 @@
 package rot
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // A Disk has files.
@@ -27,12 +30,18 @@ type File interface {
 	Stat() (fs.FileInfo, error)
 }
 
+// A Content is a file of which a bit may be flipped.
+type Content struct {
+	Path   string `json:"path"`
+	Digest []byte `json:"digest,omitempty"` // the SHA-256 of what it must have, so that it is not taken for one that has got other contents; nil where its name says enough
+}
+
 // A Flip is a bit of a file that was flipped.
 type Flip struct {
-	Path   string `json:"path"`
-	Offset int64  `json:"offset"` // of its byte
-	Was    byte   `json:"was"`    // the byte, before
-	Is     byte   `json:"is"`
+	Content
+	Offset int64 `json:"offset"` // of its byte
+	Was    byte  `json:"was"`    // the byte, before
+	Is     byte  `json:"is"`
 }
 
 // State is what has become of a flipped bit.
@@ -48,21 +57,29 @@ const (
 // ErrNothing says that there is no file of which a bit could be flipped.
 var ErrNothing = errors.New("there are no contents that could rot")
 
-// Bits flips a bit in each of a share of the files below a folder, and in one of them at least; which, random draws. It returns when the disk gives the other
-// bytes. With an error come those that were flipped before it.
-func Bits(on Disk, folder string, share float64, random *rand.Rand) (flips []Flip, err error) {
+// In gives the files below a folder.
+func In(on Disk, folder string) (all []Content, err error) {
 	paths, err := on.Files(folder)
 	if err != nil {
 		return nil, fmt.Errorf("looking for contents in %s: %w", folder, err)
 	}
-	slices.Sort(paths)
-	random.Shuffle(len(paths), func(i, j int) { paths[i], paths[j] = paths[j], paths[i] })
-	most := max(int(share*float64(len(paths))), 1)
 	for _, path := range paths {
-		flip, err := flipIn(on, path, random)
+		all = append(all, Content{Path: path})
+	}
+	return all, nil
+}
+
+// Bits flips a bit in each of a share of some files, and in one of them at least; which, random draws. It returns when the disk gives the other bytes. With an
+// error come those that were flipped before it.
+func Bits(on Disk, among []Content, share float64, random *rand.Rand) (flips []Flip, err error) {
+	among = slices.SortedFunc(slices.Values(among), func(a, b Content) int { return strings.Compare(a.Path, b.Path) })
+	random.Shuffle(len(among), func(i, j int) { among[i], among[j] = among[j], among[i] })
+	most := max(int(share*float64(len(among))), 1)
+	for _, content := range among {
+		flip, err := flipIn(on, content, random)
 		switch {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, io.EOF):
-			continue // it was removed meanwhile, or is empty
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, io.EOF), errors.Is(err, errOther):
+			continue // it was removed meanwhile, is empty, or has got other contents
 		case err != nil:
 			return flips, err
 		}
@@ -76,8 +93,11 @@ func Bits(on Disk, folder string, share float64, random *rand.Rand) (flips []Fli
 	return flips, nil
 }
 
-func flipIn(on Disk, path string, random *rand.Rand) (flip Flip, err error) {
-	file, err := on.Open(path)
+// errOther says that a file does not have the contents that were meant.
+var errOther = errors.New("it has other contents")
+
+func flipIn(on Disk, content Content, random *rand.Rand) (flip Flip, err error) {
+	file, err := on.Open(content.Path)
 	if err != nil {
 		return flip, err
 	}
@@ -89,8 +109,11 @@ func flipIn(on Disk, path string, random *rand.Rand) (flip Flip, err error) {
 	case info.Size() == 0:
 		return flip, io.EOF
 	}
-	flip = Flip{Path: path, Offset: random.Int64N(info.Size())}
+	flip = Flip{Content: content, Offset: random.Int64N(info.Size())}
 	if flip.Was, err = byteAt(file, flip.Offset); err != nil {
+		return flip, err
+	}
+	if err := flip.check(file, info.Size()); err != nil {
 		return flip, err
 	}
 	flip.Is = flip.Was ^ 1<<random.IntN(8)
@@ -99,9 +122,25 @@ func flipIn(on Disk, path string, random *rand.Rand) (flip Flip, err error) {
 	}
 	now, err := byteAt(file, flip.Offset)
 	if err == nil && now != flip.Is {
-		err = fmt.Errorf("the disk gives %#x of %s at %d, and not %#x that was written", now, path, flip.Offset, flip.Is)
+		err = fmt.Errorf("the disk gives %#x of %s at %d, and not %#x that was written", now, flip.Path, flip.Offset, flip.Is)
 	}
 	return flip, err
+}
+
+// check says whether a file has the contents that were meant, were it not for the bit.
+func (f Flip) check(file File, size int64) error {
+	if f.Digest == nil {
+		return nil
+	}
+	contents := make([]byte, size)
+	if _, err := file.ReadAt(contents, 0); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	contents[f.Offset] = f.Was
+	if got := sha256.Sum256(contents); !bytes.Equal(got[:], f.Digest) {
+		return errOther
+	}
+	return nil
 }
 
 func byteAt(file File, offset int64) (byte, error) {
@@ -144,6 +183,16 @@ func look(on Disk, flip Flip, back bool) (state State, err error) {
 		return Right, nil
 	case now != flip.Is:
 		return Gone, nil // it has other contents
+	}
+	info, err := file.Stat()
+	if err == nil {
+		err = flip.check(file, info.Size())
+	}
+	switch {
+	case errors.Is(err, errOther):
+		return Gone, nil // and just this byte is the same
+	case err != nil:
+		return "", fmt.Errorf("reading %s: %w", flip.Path, err)
 	case !back:
 		return Flipped, nil
 	}

@@ -2,6 +2,7 @@ package rot
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -16,12 +17,12 @@ func TestABitIsFlippedAndFlippedBack(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(folder, "00"), 0o700))
 	path := filepath.Join(folder, "00", "a")
 	random := rand.New(rand.NewPCG(1, 1))
-	_, err := Bits(Machine{}, folder, 1, random)
+	_, err := Bits(Machine{}, in(t, folder), 1, random)
 	require.ErrorIs(t, err, ErrNothing)
 	require.NoError(t, os.WriteFile(path, contents, 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "empty"), nil, 0o600))
 
-	flips, err := Bits(Machine{}, folder, 0.3, random)
+	flips, err := Bits(Machine{}, in(t, folder), 0.3, random)
 	require.NoError(t, err)
 	require.Len(t, flips, 1)
 	flip := flips[0]
@@ -48,7 +49,7 @@ func TestWhatIsGoneIsNotFlippedBack(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "a")
 	require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
-	flips, err := Bits(Machine{}, folder, 1, rand.New(rand.NewPCG(1, 1)))
+	flips, err := Bits(Machine{}, in(t, folder), 1, rand.New(rand.NewPCG(1, 1)))
 	require.NoError(t, err)
 	flip := flips[0]
 	for _, contents := range [][]byte{{flip.Was ^ 0xff ^ flip.Is ^ flip.Was}, nil} {
@@ -64,6 +65,41 @@ func TestWhatIsGoneIsNotFlippedBack(t *testing.T) {
 	requireState(t, Gone, flip)
 }
 
+func in(t *testing.T, folder string) []Content {
+	t.Helper()
+	all, err := In(Machine{}, folder)
+	require.NoError(t, err)
+	return all
+}
+
+// A file that has other contents than were meant is neither harmed nor mended, also where the byte is the same by chance.
+func TestOtherContentsAreLeftAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a")
+	meant, other := []byte("what was meant"), []byte("something else")
+	digest := sha256.Sum256(meant)
+	among := []Content{{Path: path, Digest: digest[:]}}
+	random := rand.New(rand.NewPCG(1, 1))
+	require.NoError(t, os.WriteFile(path, other, 0o600))
+	_, err := Bits(Machine{}, among, 1, random)
+	require.ErrorIs(t, err, ErrNothing)
+	got, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, other, got)
+
+	require.NoError(t, os.WriteFile(path, meant, 0o600))
+	flips, err := Bits(Machine{}, among, 1, random)
+	require.NoError(t, err)
+	requireState(t, Flipped, flips[0])
+	other[flips[0].Offset] = flips[0].Is
+	require.NoError(t, os.WriteFile(path, other, 0o600))
+	states, err := Look(Machine{}, flips, true)
+	require.NoError(t, err)
+	require.Equal(t, map[State]int{Gone: 1}, states)
+	got, err = os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, other, got)
+}
+
 func requireState(t *testing.T, want State, flip Flip) {
 	t.Helper()
 	states, err := Look(Machine{}, []Flip{flip}, false)
@@ -76,7 +112,7 @@ func TestAShareOfTheFilesRots(t *testing.T) {
 	for i := range 20 {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, strconv.Itoa(i)), []byte("some"), 0o600))
 	}
-	flips, err := Bits(Machine{}, folder, 0.3, rand.New(rand.NewPCG(1, 1)))
+	flips, err := Bits(Machine{}, in(t, folder), 0.3, rand.New(rand.NewPCG(1, 1)))
 	require.NoError(t, err)
 	require.Len(t, flips, 6)
 	require.NoError(t, os.Remove(flips[2].Path))

@@ -17,7 +17,7 @@ type Daemon struct {
 	Env      []string      // the whole environment
 	Dir      string        // its working directory; "" is the supervisor's
 	Keeps    string        // the folder of everything that it keeps; "" where it keeps nothing
-	Contents string        // the folder of it with contents of files alone; "" where there is none
+	Contents string        // the folder of it with contents of files alone that are known by their names; "" where there is none
 	LogFile  string        // standard output and standard error are appended here
 	Mounts   bool          // it serves the node's mount: the mount is cleared before each start but the first
 	Patience time.Duration // from SIGTERM to SIGKILL; 0 is 2 s

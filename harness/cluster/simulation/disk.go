@@ -38,13 +38,23 @@ type Disk interface {
 
 var _ cluster.Rotting = (*node)(nil)
 
+// Cached implements cluster.Rotting.
+func (n *node) Cached(ctx context.Context, daemon string) ([]rot.Content, error) {
+	return n.software.Cached(ctx, daemon)
+}
+
 // FlipBits implements cluster.Rotting.
-func (n *node) FlipBits(_ context.Context, daemon string, share float64, seed uint64) ([]rot.Flip, error) {
-	if daemon != cluster.Codasrv {
-		return nil, fmt.Errorf("%s keeps no contents", daemon)
-	}
+func (n *node) FlipBits(_ context.Context, daemon string, among []rot.Content, share float64, seed uint64) (flips []rot.Flip, err error) {
 	disk, folder := n.contents()
-	return rot.Bits(disk, folder, share, rand.New(rand.NewPCG(seed, 0)))
+	if among == nil {
+		if daemon != cluster.Codasrv {
+			return nil, fmt.Errorf("what %s keeps is not known by its names", daemon)
+		}
+		if among, err = rot.In(disk, folder); err != nil {
+			return nil, err
+		}
+	}
+	return rot.Bits(disk, among, share, rand.New(rand.NewPCG(seed, 0)))
 }
 
 // LookAtBits implements cluster.Rotting.

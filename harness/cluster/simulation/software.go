@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/codastress/codastress/harness/agent/rot"
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/history"
 )
@@ -27,6 +28,8 @@ type Software interface {
 	Reach(ctx context.Context, peer string) error
 	// Clock asks a daemon that runs what it takes for the present.
 	Clock(ctx context.Context, daemon string) (time.Time, error)
+	// Cached lists the contents that a daemon, which runs, keeps beside others that have them as well.
+	Cached(ctx context.Context, daemon string) ([]rot.Content, error)
 	// Evidence says in a daemon's own words what it is doing: files by their names.
 	Evidence(ctx context.Context, daemon string) (map[string][]byte, error)
 }

@@ -2677,6 +2677,138 @@ func (x *CheckLocalReply) GetRefused() []*LocalRecord {
 	return nil
 }
 
+type ListCachedRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCachedRequest) Reset() {
+	*x = ListCachedRequest{}
+	mi := &file_control_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCachedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCachedRequest) ProtoMessage() {}
+
+func (x *ListCachedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCachedRequest.ProtoReflect.Descriptor instead.
+func (*ListCachedRequest) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{46}
+}
+
+type ListCachedReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Contents      []*Cached              `protobuf:"bytes,1,rep,name=contents,proto3" json:"contents,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCachedReply) Reset() {
+	*x = ListCachedReply{}
+	mi := &file_control_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCachedReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCachedReply) ProtoMessage() {}
+
+func (x *ListCachedReply) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCachedReply.ProtoReflect.Descriptor instead.
+func (*ListCachedReply) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *ListCachedReply) GetContents() []*Cached {
+	if x != nil {
+		return x.Contents
+	}
+	return nil
+}
+
+type Cached struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	File          string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`     // the container
+	Digest        []byte                 `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"` // SHA-256
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Cached) Reset() {
+	*x = Cached{}
+	mi := &file_control_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Cached) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Cached) ProtoMessage() {}
+
+func (x *Cached) ProtoReflect() protoreflect.Message {
+	mi := &file_control_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Cached.ProtoReflect.Descriptor instead.
+func (*Cached) Descriptor() ([]byte, []int) {
+	return file_control_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *Cached) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *Cached) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
 type RepairRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"` // as it shows, or as ListConflicts gives it
@@ -2688,7 +2820,7 @@ type RepairRequest struct {
 
 func (x *RepairRequest) Reset() {
 	*x = RepairRequest{}
-	mi := &file_control_proto_msgTypes[46]
+	mi := &file_control_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2700,7 +2832,7 @@ func (x *RepairRequest) String() string {
 func (*RepairRequest) ProtoMessage() {}
 
 func (x *RepairRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[46]
+	mi := &file_control_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2713,7 +2845,7 @@ func (x *RepairRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepairRequest.ProtoReflect.Descriptor instead.
 func (*RepairRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{46}
+	return file_control_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *RepairRequest) GetPath() string {
@@ -2746,7 +2878,7 @@ type RepairReply struct {
 
 func (x *RepairReply) Reset() {
 	*x = RepairReply{}
-	mi := &file_control_proto_msgTypes[47]
+	mi := &file_control_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2758,7 +2890,7 @@ func (x *RepairReply) String() string {
 func (*RepairReply) ProtoMessage() {}
 
 func (x *RepairReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[47]
+	mi := &file_control_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2771,7 +2903,7 @@ func (x *RepairReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepairReply.ProtoReflect.Descriptor instead.
 func (*RepairReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{47}
+	return file_control_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *RepairReply) GetLocal() string {
@@ -2789,7 +2921,7 @@ type StateRequest struct {
 
 func (x *StateRequest) Reset() {
 	*x = StateRequest{}
-	mi := &file_control_proto_msgTypes[48]
+	mi := &file_control_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2801,7 +2933,7 @@ func (x *StateRequest) String() string {
 func (*StateRequest) ProtoMessage() {}
 
 func (x *StateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[48]
+	mi := &file_control_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2814,7 +2946,7 @@ func (x *StateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateRequest.ProtoReflect.Descriptor instead.
 func (*StateRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{48}
+	return file_control_proto_rawDescGZIP(), []int{51}
 }
 
 type StateReply struct {
@@ -2827,7 +2959,7 @@ type StateReply struct {
 
 func (x *StateReply) Reset() {
 	*x = StateReply{}
-	mi := &file_control_proto_msgTypes[49]
+	mi := &file_control_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2839,7 +2971,7 @@ func (x *StateReply) String() string {
 func (*StateReply) ProtoMessage() {}
 
 func (x *StateReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[49]
+	mi := &file_control_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2852,7 +2984,7 @@ func (x *StateReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateReply.ProtoReflect.Descriptor instead.
 func (*StateReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{49}
+	return file_control_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *StateReply) GetText() string {
@@ -2881,7 +3013,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_control_proto_msgTypes[50]
+	mi := &file_control_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2893,7 +3025,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[50]
+	mi := &file_control_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2906,7 +3038,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{50}
+	return file_control_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Call) GetOperation() string {
@@ -2946,7 +3078,7 @@ type DumpRequest struct {
 
 func (x *DumpRequest) Reset() {
 	*x = DumpRequest{}
-	mi := &file_control_proto_msgTypes[51]
+	mi := &file_control_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2958,7 +3090,7 @@ func (x *DumpRequest) String() string {
 func (*DumpRequest) ProtoMessage() {}
 
 func (x *DumpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[51]
+	mi := &file_control_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2971,7 +3103,7 @@ func (x *DumpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DumpRequest.ProtoReflect.Descriptor instead.
 func (*DumpRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{51}
+	return file_control_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *DumpRequest) GetVolume() string {
@@ -2990,7 +3122,7 @@ type DumpReply struct {
 
 func (x *DumpReply) Reset() {
 	*x = DumpReply{}
-	mi := &file_control_proto_msgTypes[52]
+	mi := &file_control_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3002,7 +3134,7 @@ func (x *DumpReply) String() string {
 func (*DumpReply) ProtoMessage() {}
 
 func (x *DumpReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[52]
+	mi := &file_control_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3015,7 +3147,7 @@ func (x *DumpReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DumpReply.ProtoReflect.Descriptor instead.
 func (*DumpReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{52}
+	return file_control_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *DumpReply) GetData() []byte {
@@ -3035,7 +3167,7 @@ type RestoreRequest struct {
 
 func (x *RestoreRequest) Reset() {
 	*x = RestoreRequest{}
-	mi := &file_control_proto_msgTypes[53]
+	mi := &file_control_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3047,7 +3179,7 @@ func (x *RestoreRequest) String() string {
 func (*RestoreRequest) ProtoMessage() {}
 
 func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[53]
+	mi := &file_control_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3060,7 +3192,7 @@ func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
 func (*RestoreRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{53}
+	return file_control_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *RestoreRequest) GetVolume() string {
@@ -3087,7 +3219,7 @@ type RestoreReply struct {
 
 func (x *RestoreReply) Reset() {
 	*x = RestoreReply{}
-	mi := &file_control_proto_msgTypes[54]
+	mi := &file_control_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3099,7 +3231,7 @@ func (x *RestoreReply) String() string {
 func (*RestoreReply) ProtoMessage() {}
 
 func (x *RestoreReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[54]
+	mi := &file_control_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3112,7 +3244,7 @@ func (x *RestoreReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreReply.ProtoReflect.Descriptor instead.
 func (*RestoreReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{54}
+	return file_control_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *RestoreReply) GetObjects() uint64 {
@@ -3142,7 +3274,7 @@ type VolumesRequest struct {
 
 func (x *VolumesRequest) Reset() {
 	*x = VolumesRequest{}
-	mi := &file_control_proto_msgTypes[55]
+	mi := &file_control_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3154,7 +3286,7 @@ func (x *VolumesRequest) String() string {
 func (*VolumesRequest) ProtoMessage() {}
 
 func (x *VolumesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[55]
+	mi := &file_control_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3167,7 +3299,7 @@ func (x *VolumesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VolumesRequest.ProtoReflect.Descriptor instead.
 func (*VolumesRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{55}
+	return file_control_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *VolumesRequest) GetChange() VolumeChange {
@@ -3214,7 +3346,7 @@ type VolumesReply struct {
 
 func (x *VolumesReply) Reset() {
 	*x = VolumesReply{}
-	mi := &file_control_proto_msgTypes[56]
+	mi := &file_control_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3226,7 +3358,7 @@ func (x *VolumesReply) String() string {
 func (*VolumesReply) ProtoMessage() {}
 
 func (x *VolumesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[56]
+	mi := &file_control_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3239,7 +3371,7 @@ func (x *VolumesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VolumesReply.ProtoReflect.Descriptor instead.
 func (*VolumesReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{56}
+	return file_control_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *VolumesReply) GetVolumes() []*vicepb.VolumeReply {
@@ -3261,7 +3393,7 @@ type ProtectionRequest struct {
 
 func (x *ProtectionRequest) Reset() {
 	*x = ProtectionRequest{}
-	mi := &file_control_proto_msgTypes[57]
+	mi := &file_control_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3273,7 +3405,7 @@ func (x *ProtectionRequest) String() string {
 func (*ProtectionRequest) ProtoMessage() {}
 
 func (x *ProtectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[57]
+	mi := &file_control_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3286,7 +3418,7 @@ func (x *ProtectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProtectionRequest.ProtoReflect.Descriptor instead.
 func (*ProtectionRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{57}
+	return file_control_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ProtectionRequest) GetChange() ProtectionChange {
@@ -3327,7 +3459,7 @@ type ProtectionReply struct {
 
 func (x *ProtectionReply) Reset() {
 	*x = ProtectionReply{}
-	mi := &file_control_proto_msgTypes[58]
+	mi := &file_control_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3339,7 +3471,7 @@ func (x *ProtectionReply) String() string {
 func (*ProtectionReply) ProtoMessage() {}
 
 func (x *ProtectionReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[58]
+	mi := &file_control_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3352,7 +3484,7 @@ func (x *ProtectionReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProtectionReply.ProtoReflect.Descriptor instead.
 func (*ProtectionReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{58}
+	return file_control_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ProtectionReply) GetVersion() uint64 {
@@ -3381,7 +3513,7 @@ type Principal struct {
 
 func (x *Principal) Reset() {
 	*x = Principal{}
-	mi := &file_control_proto_msgTypes[59]
+	mi := &file_control_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3393,7 +3525,7 @@ func (x *Principal) String() string {
 func (*Principal) ProtoMessage() {}
 
 func (x *Principal) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[59]
+	mi := &file_control_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3406,7 +3538,7 @@ func (x *Principal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Principal.ProtoReflect.Descriptor instead.
 func (*Principal) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{59}
+	return file_control_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Principal) GetNumber() int32 {
@@ -3445,7 +3577,7 @@ type FsckRequest struct {
 
 func (x *FsckRequest) Reset() {
 	*x = FsckRequest{}
-	mi := &file_control_proto_msgTypes[60]
+	mi := &file_control_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3457,7 +3589,7 @@ func (x *FsckRequest) String() string {
 func (*FsckRequest) ProtoMessage() {}
 
 func (x *FsckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[60]
+	mi := &file_control_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3470,7 +3602,7 @@ func (x *FsckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FsckRequest.ProtoReflect.Descriptor instead.
 func (*FsckRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{60}
+	return file_control_proto_rawDescGZIP(), []int{63}
 }
 
 type FsckReply struct {
@@ -3483,7 +3615,7 @@ type FsckReply struct {
 
 func (x *FsckReply) Reset() {
 	*x = FsckReply{}
-	mi := &file_control_proto_msgTypes[61]
+	mi := &file_control_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3495,7 +3627,7 @@ func (x *FsckReply) String() string {
 func (*FsckReply) ProtoMessage() {}
 
 func (x *FsckReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[61]
+	mi := &file_control_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3508,7 +3640,7 @@ func (x *FsckReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FsckReply.ProtoReflect.Descriptor instead.
 func (*FsckReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{61}
+	return file_control_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *FsckReply) GetProblems() []string {
@@ -3533,7 +3665,7 @@ type SalvageRequest struct {
 
 func (x *SalvageRequest) Reset() {
 	*x = SalvageRequest{}
-	mi := &file_control_proto_msgTypes[62]
+	mi := &file_control_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3545,7 +3677,7 @@ func (x *SalvageRequest) String() string {
 func (*SalvageRequest) ProtoMessage() {}
 
 func (x *SalvageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[62]
+	mi := &file_control_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3558,7 +3690,7 @@ func (x *SalvageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalvageRequest.ProtoReflect.Descriptor instead.
 func (*SalvageRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{62}
+	return file_control_proto_rawDescGZIP(), []int{65}
 }
 
 type SalvageReply struct {
@@ -3572,7 +3704,7 @@ type SalvageReply struct {
 
 func (x *SalvageReply) Reset() {
 	*x = SalvageReply{}
-	mi := &file_control_proto_msgTypes[63]
+	mi := &file_control_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3584,7 +3716,7 @@ func (x *SalvageReply) String() string {
 func (*SalvageReply) ProtoMessage() {}
 
 func (x *SalvageReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[63]
+	mi := &file_control_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3597,7 +3729,7 @@ func (x *SalvageReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SalvageReply.ProtoReflect.Descriptor instead.
 func (*SalvageReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{63}
+	return file_control_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *SalvageReply) GetFiles() uint64 {
@@ -3630,7 +3762,7 @@ type HeadRequest struct {
 
 func (x *HeadRequest) Reset() {
 	*x = HeadRequest{}
-	mi := &file_control_proto_msgTypes[64]
+	mi := &file_control_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3642,7 +3774,7 @@ func (x *HeadRequest) String() string {
 func (*HeadRequest) ProtoMessage() {}
 
 func (x *HeadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[64]
+	mi := &file_control_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3655,7 +3787,7 @@ func (x *HeadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeadRequest.ProtoReflect.Descriptor instead.
 func (*HeadRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{64}
+	return file_control_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *HeadRequest) GetFid() *vicepb.Fid {
@@ -3674,7 +3806,7 @@ type HeadReply struct {
 
 func (x *HeadReply) Reset() {
 	*x = HeadReply{}
-	mi := &file_control_proto_msgTypes[65]
+	mi := &file_control_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3686,7 +3818,7 @@ func (x *HeadReply) String() string {
 func (*HeadReply) ProtoMessage() {}
 
 func (x *HeadReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[65]
+	mi := &file_control_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3699,7 +3831,7 @@ func (x *HeadReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeadReply.ProtoReflect.Descriptor instead.
 func (*HeadReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{65}
+	return file_control_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *HeadReply) GetHead() []byte {
@@ -3718,7 +3850,7 @@ type TreeRequest struct {
 
 func (x *TreeRequest) Reset() {
 	*x = TreeRequest{}
-	mi := &file_control_proto_msgTypes[66]
+	mi := &file_control_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3730,7 +3862,7 @@ func (x *TreeRequest) String() string {
 func (*TreeRequest) ProtoMessage() {}
 
 func (x *TreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[66]
+	mi := &file_control_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3743,7 +3875,7 @@ func (x *TreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRequest.ProtoReflect.Descriptor instead.
 func (*TreeRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{66}
+	return file_control_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *TreeRequest) GetVolume() string {
@@ -3764,7 +3896,7 @@ type TreeReply struct {
 
 func (x *TreeReply) Reset() {
 	*x = TreeReply{}
-	mi := &file_control_proto_msgTypes[67]
+	mi := &file_control_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3776,7 +3908,7 @@ func (x *TreeReply) String() string {
 func (*TreeReply) ProtoMessage() {}
 
 func (x *TreeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[67]
+	mi := &file_control_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3789,7 +3921,7 @@ func (x *TreeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeReply.ProtoReflect.Descriptor instead.
 func (*TreeReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{67}
+	return file_control_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *TreeReply) GetPath() string {
@@ -3816,7 +3948,7 @@ type PathRequest struct {
 
 func (x *PathRequest) Reset() {
 	*x = PathRequest{}
-	mi := &file_control_proto_msgTypes[68]
+	mi := &file_control_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3828,7 +3960,7 @@ func (x *PathRequest) String() string {
 func (*PathRequest) ProtoMessage() {}
 
 func (x *PathRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[68]
+	mi := &file_control_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3841,7 +3973,7 @@ func (x *PathRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathRequest.ProtoReflect.Descriptor instead.
 func (*PathRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{68}
+	return file_control_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *PathRequest) GetPath() string {
@@ -3868,7 +4000,7 @@ type TwoPathsRequest struct {
 
 func (x *TwoPathsRequest) Reset() {
 	*x = TwoPathsRequest{}
-	mi := &file_control_proto_msgTypes[69]
+	mi := &file_control_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3880,7 +4012,7 @@ func (x *TwoPathsRequest) String() string {
 func (*TwoPathsRequest) ProtoMessage() {}
 
 func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[69]
+	mi := &file_control_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3893,7 +4025,7 @@ func (x *TwoPathsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TwoPathsRequest.ProtoReflect.Descriptor instead.
 func (*TwoPathsRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{69}
+	return file_control_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *TwoPathsRequest) GetFrom() string {
@@ -3918,7 +4050,7 @@ type EmptyReply struct {
 
 func (x *EmptyReply) Reset() {
 	*x = EmptyReply{}
-	mi := &file_control_proto_msgTypes[70]
+	mi := &file_control_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3930,7 +4062,7 @@ func (x *EmptyReply) String() string {
 func (*EmptyReply) ProtoMessage() {}
 
 func (x *EmptyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[70]
+	mi := &file_control_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3943,7 +4075,7 @@ func (x *EmptyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EmptyReply.ProtoReflect.Descriptor instead.
 func (*EmptyReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{70}
+	return file_control_proto_rawDescGZIP(), []int{73}
 }
 
 type StatReply struct {
@@ -3955,7 +4087,7 @@ type StatReply struct {
 
 func (x *StatReply) Reset() {
 	*x = StatReply{}
-	mi := &file_control_proto_msgTypes[71]
+	mi := &file_control_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3967,7 +4099,7 @@ func (x *StatReply) String() string {
 func (*StatReply) ProtoMessage() {}
 
 func (x *StatReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[71]
+	mi := &file_control_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3980,7 +4112,7 @@ func (x *StatReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatReply.ProtoReflect.Descriptor instead.
 func (*StatReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{71}
+	return file_control_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *StatReply) GetStatus() *vicepb.Status {
@@ -3999,7 +4131,7 @@ type ReadDirectoryReply struct {
 
 func (x *ReadDirectoryReply) Reset() {
 	*x = ReadDirectoryReply{}
-	mi := &file_control_proto_msgTypes[72]
+	mi := &file_control_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4011,7 +4143,7 @@ func (x *ReadDirectoryReply) String() string {
 func (*ReadDirectoryReply) ProtoMessage() {}
 
 func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[72]
+	mi := &file_control_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4024,7 +4156,7 @@ func (x *ReadDirectoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadDirectoryReply.ProtoReflect.Descriptor instead.
 func (*ReadDirectoryReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{72}
+	return file_control_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *ReadDirectoryReply) GetEntries() []*vicepb.Entry {
@@ -4047,7 +4179,7 @@ type ReadFileReply struct {
 
 func (x *ReadFileReply) Reset() {
 	*x = ReadFileReply{}
-	mi := &file_control_proto_msgTypes[73]
+	mi := &file_control_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4059,7 +4191,7 @@ func (x *ReadFileReply) String() string {
 func (*ReadFileReply) ProtoMessage() {}
 
 func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[73]
+	mi := &file_control_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4072,7 +4204,7 @@ func (x *ReadFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadFileReply.ProtoReflect.Descriptor instead.
 func (*ReadFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{73}
+	return file_control_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ReadFileReply) GetPart() isReadFileReply_Part {
@@ -4129,7 +4261,7 @@ type WriteFileRequest struct {
 
 func (x *WriteFileRequest) Reset() {
 	*x = WriteFileRequest{}
-	mi := &file_control_proto_msgTypes[74]
+	mi := &file_control_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4141,7 +4273,7 @@ func (x *WriteFileRequest) String() string {
 func (*WriteFileRequest) ProtoMessage() {}
 
 func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[74]
+	mi := &file_control_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4154,7 +4286,7 @@ func (x *WriteFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileRequest.ProtoReflect.Descriptor instead.
 func (*WriteFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{74}
+	return file_control_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *WriteFileRequest) GetPart() isWriteFileRequest_Part {
@@ -4211,7 +4343,7 @@ type WriteFileHead struct {
 
 func (x *WriteFileHead) Reset() {
 	*x = WriteFileHead{}
-	mi := &file_control_proto_msgTypes[75]
+	mi := &file_control_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4223,7 +4355,7 @@ func (x *WriteFileHead) String() string {
 func (*WriteFileHead) ProtoMessage() {}
 
 func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[75]
+	mi := &file_control_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4236,7 +4368,7 @@ func (x *WriteFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFileHead.ProtoReflect.Descriptor instead.
 func (*WriteFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{75}
+	return file_control_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *WriteFileHead) GetPath() string {
@@ -4287,7 +4419,7 @@ type EditFileRequest struct {
 
 func (x *EditFileRequest) Reset() {
 	*x = EditFileRequest{}
-	mi := &file_control_proto_msgTypes[76]
+	mi := &file_control_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4299,7 +4431,7 @@ func (x *EditFileRequest) String() string {
 func (*EditFileRequest) ProtoMessage() {}
 
 func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[76]
+	mi := &file_control_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4312,7 +4444,7 @@ func (x *EditFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileRequest.ProtoReflect.Descriptor instead.
 func (*EditFileRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{76}
+	return file_control_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *EditFileRequest) GetPart() isEditFileRequest_Part {
@@ -4366,7 +4498,7 @@ type EditFileHead struct {
 
 func (x *EditFileHead) Reset() {
 	*x = EditFileHead{}
-	mi := &file_control_proto_msgTypes[77]
+	mi := &file_control_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4378,7 +4510,7 @@ func (x *EditFileHead) String() string {
 func (*EditFileHead) ProtoMessage() {}
 
 func (x *EditFileHead) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[77]
+	mi := &file_control_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4391,7 +4523,7 @@ func (x *EditFileHead) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileHead.ProtoReflect.Descriptor instead.
 func (*EditFileHead) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{77}
+	return file_control_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *EditFileHead) GetPath() string {
@@ -4419,7 +4551,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_control_proto_msgTypes[78]
+	mi := &file_control_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4431,7 +4563,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[78]
+	mi := &file_control_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4444,7 +4576,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{78}
+	return file_control_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *Change) GetOffset() int64 {
@@ -4482,7 +4614,7 @@ type EditFileReply struct {
 
 func (x *EditFileReply) Reset() {
 	*x = EditFileReply{}
-	mi := &file_control_proto_msgTypes[79]
+	mi := &file_control_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4494,7 +4626,7 @@ func (x *EditFileReply) String() string {
 func (*EditFileReply) ProtoMessage() {}
 
 func (x *EditFileReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[79]
+	mi := &file_control_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4507,7 +4639,7 @@ func (x *EditFileReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditFileReply.ProtoReflect.Descriptor instead.
 func (*EditFileReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{79}
+	return file_control_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *EditFileReply) GetPart() isEditFileReply_Part {
@@ -4577,7 +4709,7 @@ type SetAttributesRequest struct {
 
 func (x *SetAttributesRequest) Reset() {
 	*x = SetAttributesRequest{}
-	mi := &file_control_proto_msgTypes[80]
+	mi := &file_control_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4589,7 +4721,7 @@ func (x *SetAttributesRequest) String() string {
 func (*SetAttributesRequest) ProtoMessage() {}
 
 func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[80]
+	mi := &file_control_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4602,7 +4734,7 @@ func (x *SetAttributesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAttributesRequest.ProtoReflect.Descriptor instead.
 func (*SetAttributesRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{80}
+	return file_control_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *SetAttributesRequest) GetPath() string {
@@ -4636,7 +4768,7 @@ type MakeDirectoryRequest struct {
 
 func (x *MakeDirectoryRequest) Reset() {
 	*x = MakeDirectoryRequest{}
-	mi := &file_control_proto_msgTypes[81]
+	mi := &file_control_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4648,7 +4780,7 @@ func (x *MakeDirectoryRequest) String() string {
 func (*MakeDirectoryRequest) ProtoMessage() {}
 
 func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[81]
+	mi := &file_control_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4661,7 +4793,7 @@ func (x *MakeDirectoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeDirectoryRequest.ProtoReflect.Descriptor instead.
 func (*MakeDirectoryRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{81}
+	return file_control_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *MakeDirectoryRequest) GetPath() string {
@@ -4688,7 +4820,7 @@ type MakeSymlinkRequest struct {
 
 func (x *MakeSymlinkRequest) Reset() {
 	*x = MakeSymlinkRequest{}
-	mi := &file_control_proto_msgTypes[82]
+	mi := &file_control_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4700,7 +4832,7 @@ func (x *MakeSymlinkRequest) String() string {
 func (*MakeSymlinkRequest) ProtoMessage() {}
 
 func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[82]
+	mi := &file_control_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4713,7 +4845,7 @@ func (x *MakeSymlinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MakeSymlinkRequest.ProtoReflect.Descriptor instead.
 func (*MakeSymlinkRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{82}
+	return file_control_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *MakeSymlinkRequest) GetPath() string {
@@ -4748,7 +4880,7 @@ type DiskHealth struct {
 
 func (x *DiskHealth) Reset() {
 	*x = DiskHealth{}
-	mi := &file_control_proto_msgTypes[83]
+	mi := &file_control_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4760,7 +4892,7 @@ func (x *DiskHealth) String() string {
 func (*DiskHealth) ProtoMessage() {}
 
 func (x *DiskHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[83]
+	mi := &file_control_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4773,7 +4905,7 @@ func (x *DiskHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskHealth.ProtoReflect.Descriptor instead.
 func (*DiskHealth) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{83}
+	return file_control_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *DiskHealth) GetSlowest() int64 {
@@ -4847,7 +4979,7 @@ type DiskHarmRequest struct {
 
 func (x *DiskHarmRequest) Reset() {
 	*x = DiskHarmRequest{}
-	mi := &file_control_proto_msgTypes[84]
+	mi := &file_control_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4859,7 +4991,7 @@ func (x *DiskHarmRequest) String() string {
 func (*DiskHarmRequest) ProtoMessage() {}
 
 func (x *DiskHarmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[84]
+	mi := &file_control_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4872,7 +5004,7 @@ func (x *DiskHarmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskHarmRequest.ProtoReflect.Descriptor instead.
 func (*DiskHarmRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{84}
+	return file_control_proto_rawDescGZIP(), []int{87}
 }
 
 type DiskHarmReply struct {
@@ -4889,7 +5021,7 @@ type DiskHarmReply struct {
 
 func (x *DiskHarmReply) Reset() {
 	*x = DiskHarmReply{}
-	mi := &file_control_proto_msgTypes[85]
+	mi := &file_control_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4901,7 +5033,7 @@ func (x *DiskHarmReply) String() string {
 func (*DiskHarmReply) ProtoMessage() {}
 
 func (x *DiskHarmReply) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[85]
+	mi := &file_control_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4914,7 +5046,7 @@ func (x *DiskHarmReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskHarmReply.ProtoReflect.Descriptor instead.
 func (*DiskHarmReply) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{85}
+	return file_control_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *DiskHarmReply) GetCalls() int64 {
@@ -4967,7 +5099,7 @@ type DiskProbeRequest struct {
 
 func (x *DiskProbeRequest) Reset() {
 	*x = DiskProbeRequest{}
-	mi := &file_control_proto_msgTypes[86]
+	mi := &file_control_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4979,7 +5111,7 @@ func (x *DiskProbeRequest) String() string {
 func (*DiskProbeRequest) ProtoMessage() {}
 
 func (x *DiskProbeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_control_proto_msgTypes[86]
+	mi := &file_control_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4992,7 +5124,7 @@ func (x *DiskProbeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskProbeRequest.ProtoReflect.Descriptor instead.
 func (*DiskProbeRequest) Descriptor() ([]byte, []int) {
-	return file_control_proto_rawDescGZIP(), []int{86}
+	return file_control_proto_rawDescGZIP(), []int{89}
 }
 
 var File_control_proto protoreflect.FileDescriptor
@@ -5156,7 +5288,13 @@ const file_control_proto_rawDesc = "" +
 	"\x04path\x18\x01 \x01(\tR\x04path\"c\n" +
 	"\x0fCheckLocalReply\x12\x18\n" +
 	"\achecked\x18\x01 \x01(\x04R\achecked\x126\n" +
-	"\arefused\x18\x02 \x03(\v2\x1c.coda.control.v1.LocalRecordR\arefused\"j\n" +
+	"\arefused\x18\x02 \x03(\v2\x1c.coda.control.v1.LocalRecordR\arefused\"\x13\n" +
+	"\x11ListCachedRequest\"F\n" +
+	"\x0fListCachedReply\x123\n" +
+	"\bcontents\x18\x01 \x03(\v2\x17.coda.control.v1.CachedR\bcontents\"4\n" +
+	"\x06Cached\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"j\n" +
 	"\rRepairRequest\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12)\n" +
 	"\x04keep\x18\x02 \x01(\x0e2\x15.coda.control.v1.KeepR\x04keep\x12\x1a\n" +
@@ -5321,7 +5459,7 @@ const file_control_proto_rawDesc = "" +
 	"\x15PROTECTION_CHANGE_ADD\x10\x04\x12\x1c\n" +
 	"\x18PROTECTION_CHANGE_REMOVE\x10\x05\x12\x1e\n" +
 	"\x1aPROTECTION_CHANGE_PASSWORD\x10\x06\x12\x19\n" +
-	"\x15PROTECTION_CHANGE_KEY\x10\a2\x85\x10\n" +
+	"\x15PROTECTION_CHANGE_KEY\x10\a2\xd9\x10\n" +
 	"\fVenusControl\x12X\n" +
 	"\fCheckServers\x12$.coda.control.v1.CheckServersRequest\x1a\".coda.control.v1.CheckServersReply\x12U\n" +
 	"\vListVolumes\x12#.coda.control.v1.ListVolumesRequest\x1a!.coda.control.v1.ListVolumesReply\x12d\n" +
@@ -5334,7 +5472,9 @@ const file_control_proto_rawDesc = "" +
 	"\rListConflicts\x12%.coda.control.v1.ListConflictsRequest\x1a#.coda.control.v1.ListConflictsReply\x12O\n" +
 	"\tListLocal\x12!.coda.control.v1.ListLocalRequest\x1a\x1f.coda.control.v1.ListLocalReply\x12R\n" +
 	"\n" +
-	"CheckLocal\x12\".coda.control.v1.CheckLocalRequest\x1a .coda.control.v1.CheckLocalReply\x12C\n" +
+	"CheckLocal\x12\".coda.control.v1.CheckLocalRequest\x1a .coda.control.v1.CheckLocalReply\x12R\n" +
+	"\n" +
+	"ListCached\x12\".coda.control.v1.ListCachedRequest\x1a .coda.control.v1.ListCachedReply\x12C\n" +
 	"\x06Expand\x12\x1c.coda.control.v1.PathRequest\x1a\x1b.coda.control.v1.EmptyReply\x12E\n" +
 	"\bCollapse\x12\x1c.coda.control.v1.PathRequest\x1a\x1b.coda.control.v1.EmptyReply\x12F\n" +
 	"\x06Repair\x12\x1e.coda.control.v1.RepairRequest\x1a\x1c.coda.control.v1.RepairReply\x12C\n" +
@@ -5397,7 +5537,7 @@ func file_control_proto_rawDescGZIP() []byte {
 }
 
 var file_control_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 87)
+var file_control_proto_msgTypes = make([]protoimpl.MessageInfo, 90)
 var file_control_proto_goTypes = []any{
 	(Keep)(0),                       // 0: coda.control.v1.Keep
 	(VolumeChange)(0),               // 1: coda.control.v1.VolumeChange
@@ -5448,51 +5588,54 @@ var file_control_proto_goTypes = []any{
 	(*ListLocalReply)(nil),          // 46: coda.control.v1.ListLocalReply
 	(*CheckLocalRequest)(nil),       // 47: coda.control.v1.CheckLocalRequest
 	(*CheckLocalReply)(nil),         // 48: coda.control.v1.CheckLocalReply
-	(*RepairRequest)(nil),           // 49: coda.control.v1.RepairRequest
-	(*RepairReply)(nil),             // 50: coda.control.v1.RepairReply
-	(*StateRequest)(nil),            // 51: coda.control.v1.StateRequest
-	(*StateReply)(nil),              // 52: coda.control.v1.StateReply
-	(*Call)(nil),                    // 53: coda.control.v1.Call
-	(*DumpRequest)(nil),             // 54: coda.control.v1.DumpRequest
-	(*DumpReply)(nil),               // 55: coda.control.v1.DumpReply
-	(*RestoreRequest)(nil),          // 56: coda.control.v1.RestoreRequest
-	(*RestoreReply)(nil),            // 57: coda.control.v1.RestoreReply
-	(*VolumesRequest)(nil),          // 58: coda.control.v1.VolumesRequest
-	(*VolumesReply)(nil),            // 59: coda.control.v1.VolumesReply
-	(*ProtectionRequest)(nil),       // 60: coda.control.v1.ProtectionRequest
-	(*ProtectionReply)(nil),         // 61: coda.control.v1.ProtectionReply
-	(*Principal)(nil),               // 62: coda.control.v1.Principal
-	(*FsckRequest)(nil),             // 63: coda.control.v1.FsckRequest
-	(*FsckReply)(nil),               // 64: coda.control.v1.FsckReply
-	(*SalvageRequest)(nil),          // 65: coda.control.v1.SalvageRequest
-	(*SalvageReply)(nil),            // 66: coda.control.v1.SalvageReply
-	(*HeadRequest)(nil),             // 67: coda.control.v1.HeadRequest
-	(*HeadReply)(nil),               // 68: coda.control.v1.HeadReply
-	(*TreeRequest)(nil),             // 69: coda.control.v1.TreeRequest
-	(*TreeReply)(nil),               // 70: coda.control.v1.TreeReply
-	(*PathRequest)(nil),             // 71: coda.control.v1.PathRequest
-	(*TwoPathsRequest)(nil),         // 72: coda.control.v1.TwoPathsRequest
-	(*EmptyReply)(nil),              // 73: coda.control.v1.EmptyReply
-	(*StatReply)(nil),               // 74: coda.control.v1.StatReply
-	(*ReadDirectoryReply)(nil),      // 75: coda.control.v1.ReadDirectoryReply
-	(*ReadFileReply)(nil),           // 76: coda.control.v1.ReadFileReply
-	(*WriteFileRequest)(nil),        // 77: coda.control.v1.WriteFileRequest
-	(*WriteFileHead)(nil),           // 78: coda.control.v1.WriteFileHead
-	(*EditFileRequest)(nil),         // 79: coda.control.v1.EditFileRequest
-	(*EditFileHead)(nil),            // 80: coda.control.v1.EditFileHead
-	(*Change)(nil),                  // 81: coda.control.v1.Change
-	(*EditFileReply)(nil),           // 82: coda.control.v1.EditFileReply
-	(*SetAttributesRequest)(nil),    // 83: coda.control.v1.SetAttributesRequest
-	(*MakeDirectoryRequest)(nil),    // 84: coda.control.v1.MakeDirectoryRequest
-	(*MakeSymlinkRequest)(nil),      // 85: coda.control.v1.MakeSymlinkRequest
-	(*DiskHealth)(nil),              // 86: coda.control.v1.DiskHealth
-	(*DiskHarmRequest)(nil),         // 87: coda.control.v1.DiskHarmRequest
-	(*DiskHarmReply)(nil),           // 88: coda.control.v1.DiskHarmReply
-	(*DiskProbeRequest)(nil),        // 89: coda.control.v1.DiskProbeRequest
-	(*vicepb.VolumeReply)(nil),      // 90: coda.vice.v1.VolumeReply
-	(*vicepb.Fid)(nil),              // 91: coda.vice.v1.Fid
-	(*vicepb.Status)(nil),           // 92: coda.vice.v1.Status
-	(*vicepb.Entry)(nil),            // 93: coda.vice.v1.Entry
+	(*ListCachedRequest)(nil),       // 49: coda.control.v1.ListCachedRequest
+	(*ListCachedReply)(nil),         // 50: coda.control.v1.ListCachedReply
+	(*Cached)(nil),                  // 51: coda.control.v1.Cached
+	(*RepairRequest)(nil),           // 52: coda.control.v1.RepairRequest
+	(*RepairReply)(nil),             // 53: coda.control.v1.RepairReply
+	(*StateRequest)(nil),            // 54: coda.control.v1.StateRequest
+	(*StateReply)(nil),              // 55: coda.control.v1.StateReply
+	(*Call)(nil),                    // 56: coda.control.v1.Call
+	(*DumpRequest)(nil),             // 57: coda.control.v1.DumpRequest
+	(*DumpReply)(nil),               // 58: coda.control.v1.DumpReply
+	(*RestoreRequest)(nil),          // 59: coda.control.v1.RestoreRequest
+	(*RestoreReply)(nil),            // 60: coda.control.v1.RestoreReply
+	(*VolumesRequest)(nil),          // 61: coda.control.v1.VolumesRequest
+	(*VolumesReply)(nil),            // 62: coda.control.v1.VolumesReply
+	(*ProtectionRequest)(nil),       // 63: coda.control.v1.ProtectionRequest
+	(*ProtectionReply)(nil),         // 64: coda.control.v1.ProtectionReply
+	(*Principal)(nil),               // 65: coda.control.v1.Principal
+	(*FsckRequest)(nil),             // 66: coda.control.v1.FsckRequest
+	(*FsckReply)(nil),               // 67: coda.control.v1.FsckReply
+	(*SalvageRequest)(nil),          // 68: coda.control.v1.SalvageRequest
+	(*SalvageReply)(nil),            // 69: coda.control.v1.SalvageReply
+	(*HeadRequest)(nil),             // 70: coda.control.v1.HeadRequest
+	(*HeadReply)(nil),               // 71: coda.control.v1.HeadReply
+	(*TreeRequest)(nil),             // 72: coda.control.v1.TreeRequest
+	(*TreeReply)(nil),               // 73: coda.control.v1.TreeReply
+	(*PathRequest)(nil),             // 74: coda.control.v1.PathRequest
+	(*TwoPathsRequest)(nil),         // 75: coda.control.v1.TwoPathsRequest
+	(*EmptyReply)(nil),              // 76: coda.control.v1.EmptyReply
+	(*StatReply)(nil),               // 77: coda.control.v1.StatReply
+	(*ReadDirectoryReply)(nil),      // 78: coda.control.v1.ReadDirectoryReply
+	(*ReadFileReply)(nil),           // 79: coda.control.v1.ReadFileReply
+	(*WriteFileRequest)(nil),        // 80: coda.control.v1.WriteFileRequest
+	(*WriteFileHead)(nil),           // 81: coda.control.v1.WriteFileHead
+	(*EditFileRequest)(nil),         // 82: coda.control.v1.EditFileRequest
+	(*EditFileHead)(nil),            // 83: coda.control.v1.EditFileHead
+	(*Change)(nil),                  // 84: coda.control.v1.Change
+	(*EditFileReply)(nil),           // 85: coda.control.v1.EditFileReply
+	(*SetAttributesRequest)(nil),    // 86: coda.control.v1.SetAttributesRequest
+	(*MakeDirectoryRequest)(nil),    // 87: coda.control.v1.MakeDirectoryRequest
+	(*MakeSymlinkRequest)(nil),      // 88: coda.control.v1.MakeSymlinkRequest
+	(*DiskHealth)(nil),              // 89: coda.control.v1.DiskHealth
+	(*DiskHarmRequest)(nil),         // 90: coda.control.v1.DiskHarmRequest
+	(*DiskHarmReply)(nil),           // 91: coda.control.v1.DiskHarmReply
+	(*DiskProbeRequest)(nil),        // 92: coda.control.v1.DiskProbeRequest
+	(*vicepb.VolumeReply)(nil),      // 93: coda.vice.v1.VolumeReply
+	(*vicepb.Fid)(nil),              // 94: coda.vice.v1.Fid
+	(*vicepb.Status)(nil),           // 95: coda.vice.v1.Status
+	(*vicepb.Entry)(nil),            // 96: coda.vice.v1.Entry
 }
 var file_control_proto_depIdxs = []int32{
 	7,  // 0: coda.control.v1.ListTokensReply.tokens:type_name -> coda.control.v1.Token
@@ -5510,127 +5653,130 @@ var file_control_proto_depIdxs = []int32{
 	43, // 12: coda.control.v1.ListConflictsReply.conflicts:type_name -> coda.control.v1.Conflict
 	44, // 13: coda.control.v1.ListLocalReply.records:type_name -> coda.control.v1.LocalRecord
 	44, // 14: coda.control.v1.CheckLocalReply.refused:type_name -> coda.control.v1.LocalRecord
-	0,  // 15: coda.control.v1.RepairRequest.keep:type_name -> coda.control.v1.Keep
-	53, // 16: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
-	1,  // 17: coda.control.v1.VolumesRequest.change:type_name -> coda.control.v1.VolumeChange
-	90, // 18: coda.control.v1.VolumesReply.volumes:type_name -> coda.vice.v1.VolumeReply
-	2,  // 19: coda.control.v1.ProtectionRequest.change:type_name -> coda.control.v1.ProtectionChange
-	62, // 20: coda.control.v1.ProtectionReply.principals:type_name -> coda.control.v1.Principal
-	91, // 21: coda.control.v1.HeadRequest.fid:type_name -> coda.vice.v1.Fid
-	92, // 22: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
-	92, // 23: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
-	93, // 24: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
-	92, // 25: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
-	78, // 26: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
-	80, // 27: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
-	81, // 28: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
-	73, // 29: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
-	92, // 30: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
-	24, // 31: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
-	27, // 32: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
-	33, // 33: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
-	35, // 34: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
-	37, // 35: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
-	39, // 36: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
-	41, // 37: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
-	45, // 38: coda.control.v1.VenusControl.ListLocal:input_type -> coda.control.v1.ListLocalRequest
-	47, // 39: coda.control.v1.VenusControl.CheckLocal:input_type -> coda.control.v1.CheckLocalRequest
-	71, // 40: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
-	71, // 41: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
-	49, // 42: coda.control.v1.VenusControl.Repair:input_type -> coda.control.v1.RepairRequest
-	51, // 43: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
-	3,  // 44: coda.control.v1.VenusControl.LogIn:input_type -> coda.control.v1.LogInRequest
-	4,  // 45: coda.control.v1.VenusControl.LogOut:input_type -> coda.control.v1.LogOutRequest
-	5,  // 46: coda.control.v1.VenusControl.ListTokens:input_type -> coda.control.v1.ListTokensRequest
-	9,  // 47: coda.control.v1.VenusControl.ListACL:input_type -> coda.control.v1.ACLRequest
-	8,  // 48: coda.control.v1.VenusControl.Mount:input_type -> coda.control.v1.MountRequest
-	71, // 49: coda.control.v1.VenusControl.Unmount:input_type -> coda.control.v1.PathRequest
-	12, // 50: coda.control.v1.VenusControl.SetACL:input_type -> coda.control.v1.SetACLRequest
-	14, // 51: coda.control.v1.VenusControl.HoardAdd:input_type -> coda.control.v1.HoardAddRequest
-	71, // 52: coda.control.v1.VenusControl.HoardDelete:input_type -> coda.control.v1.PathRequest
-	16, // 53: coda.control.v1.VenusControl.HoardClear:input_type -> coda.control.v1.HoardClearRequest
-	18, // 54: coda.control.v1.VenusControl.HoardList:input_type -> coda.control.v1.HoardListRequest
-	20, // 55: coda.control.v1.VenusControl.HoardWalk:input_type -> coda.control.v1.HoardWalkRequest
-	71, // 56: coda.control.v1.VenusControl.HoardVerify:input_type -> coda.control.v1.PathRequest
-	63, // 57: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
-	65, // 58: coda.control.v1.CodasrvControl.Salvage:input_type -> coda.control.v1.SalvageRequest
-	69, // 59: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
-	67, // 60: coda.control.v1.CodasrvControl.Head:input_type -> coda.control.v1.HeadRequest
-	60, // 61: coda.control.v1.CodasrvControl.Protection:input_type -> coda.control.v1.ProtectionRequest
-	58, // 62: coda.control.v1.CodasrvControl.Volumes:input_type -> coda.control.v1.VolumesRequest
-	54, // 63: coda.control.v1.CodasrvControl.Dump:input_type -> coda.control.v1.DumpRequest
-	56, // 64: coda.control.v1.CodasrvControl.Restore:input_type -> coda.control.v1.RestoreRequest
-	51, // 65: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
-	71, // 66: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
-	71, // 67: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
-	71, // 68: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
-	77, // 69: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
-	79, // 70: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
-	83, // 71: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
-	84, // 72: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
-	85, // 73: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
-	72, // 74: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
-	72, // 75: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
-	71, // 76: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
-	71, // 77: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
-	86, // 78: coda.control.v1.DiskControl.SetHealth:input_type -> coda.control.v1.DiskHealth
-	87, // 79: coda.control.v1.DiskControl.Harm:input_type -> coda.control.v1.DiskHarmRequest
-	89, // 80: coda.control.v1.DiskControl.Probe:input_type -> coda.control.v1.DiskProbeRequest
-	25, // 81: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
-	28, // 82: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
-	34, // 83: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
-	36, // 84: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
-	38, // 85: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
-	40, // 86: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
-	42, // 87: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
-	46, // 88: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
-	48, // 89: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
-	73, // 90: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
-	73, // 91: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
-	50, // 92: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
-	52, // 93: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
-	7,  // 94: coda.control.v1.VenusControl.LogIn:output_type -> coda.control.v1.Token
-	73, // 95: coda.control.v1.VenusControl.LogOut:output_type -> coda.control.v1.EmptyReply
-	6,  // 96: coda.control.v1.VenusControl.ListTokens:output_type -> coda.control.v1.ListTokensReply
-	10, // 97: coda.control.v1.VenusControl.ListACL:output_type -> coda.control.v1.ACLReply
-	73, // 98: coda.control.v1.VenusControl.Mount:output_type -> coda.control.v1.EmptyReply
-	73, // 99: coda.control.v1.VenusControl.Unmount:output_type -> coda.control.v1.EmptyReply
-	10, // 100: coda.control.v1.VenusControl.SetACL:output_type -> coda.control.v1.ACLReply
-	15, // 101: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
-	73, // 102: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
-	17, // 103: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
-	19, // 104: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
-	21, // 105: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
-	22, // 106: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
-	64, // 107: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
-	66, // 108: coda.control.v1.CodasrvControl.Salvage:output_type -> coda.control.v1.SalvageReply
-	70, // 109: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
-	68, // 110: coda.control.v1.CodasrvControl.Head:output_type -> coda.control.v1.HeadReply
-	61, // 111: coda.control.v1.CodasrvControl.Protection:output_type -> coda.control.v1.ProtectionReply
-	59, // 112: coda.control.v1.CodasrvControl.Volumes:output_type -> coda.control.v1.VolumesReply
-	55, // 113: coda.control.v1.CodasrvControl.Dump:output_type -> coda.control.v1.DumpReply
-	57, // 114: coda.control.v1.CodasrvControl.Restore:output_type -> coda.control.v1.RestoreReply
-	52, // 115: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
-	74, // 116: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
-	75, // 117: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
-	76, // 118: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
-	74, // 119: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
-	82, // 120: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
-	74, // 121: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
-	74, // 122: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
-	74, // 123: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
-	74, // 124: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
-	73, // 125: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
-	73, // 126: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
-	73, // 127: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
-	73, // 128: coda.control.v1.DiskControl.SetHealth:output_type -> coda.control.v1.EmptyReply
-	88, // 129: coda.control.v1.DiskControl.Harm:output_type -> coda.control.v1.DiskHarmReply
-	73, // 130: coda.control.v1.DiskControl.Probe:output_type -> coda.control.v1.EmptyReply
-	81, // [81:131] is the sub-list for method output_type
-	31, // [31:81] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	51, // 15: coda.control.v1.ListCachedReply.contents:type_name -> coda.control.v1.Cached
+	0,  // 16: coda.control.v1.RepairRequest.keep:type_name -> coda.control.v1.Keep
+	56, // 17: coda.control.v1.StateReply.calls:type_name -> coda.control.v1.Call
+	1,  // 18: coda.control.v1.VolumesRequest.change:type_name -> coda.control.v1.VolumeChange
+	93, // 19: coda.control.v1.VolumesReply.volumes:type_name -> coda.vice.v1.VolumeReply
+	2,  // 20: coda.control.v1.ProtectionRequest.change:type_name -> coda.control.v1.ProtectionChange
+	65, // 21: coda.control.v1.ProtectionReply.principals:type_name -> coda.control.v1.Principal
+	94, // 22: coda.control.v1.HeadRequest.fid:type_name -> coda.vice.v1.Fid
+	95, // 23: coda.control.v1.TreeReply.status:type_name -> coda.vice.v1.Status
+	95, // 24: coda.control.v1.StatReply.status:type_name -> coda.vice.v1.Status
+	96, // 25: coda.control.v1.ReadDirectoryReply.entries:type_name -> coda.vice.v1.Entry
+	95, // 26: coda.control.v1.ReadFileReply.status:type_name -> coda.vice.v1.Status
+	81, // 27: coda.control.v1.WriteFileRequest.head:type_name -> coda.control.v1.WriteFileHead
+	83, // 28: coda.control.v1.EditFileRequest.head:type_name -> coda.control.v1.EditFileHead
+	84, // 29: coda.control.v1.EditFileRequest.change:type_name -> coda.control.v1.Change
+	76, // 30: coda.control.v1.EditFileReply.read:type_name -> coda.control.v1.EmptyReply
+	95, // 31: coda.control.v1.EditFileReply.status:type_name -> coda.vice.v1.Status
+	24, // 32: coda.control.v1.VenusControl.CheckServers:input_type -> coda.control.v1.CheckServersRequest
+	27, // 33: coda.control.v1.VenusControl.ListVolumes:input_type -> coda.control.v1.ListVolumesRequest
+	33, // 34: coda.control.v1.VenusControl.ForceReintegrate:input_type -> coda.control.v1.ForceReintegrateRequest
+	35, // 35: coda.control.v1.VenusControl.Disconnect:input_type -> coda.control.v1.DisconnectRequest
+	37, // 36: coda.control.v1.VenusControl.Reconnect:input_type -> coda.control.v1.ReconnectRequest
+	39, // 37: coda.control.v1.VenusControl.FlushCache:input_type -> coda.control.v1.FlushCacheRequest
+	41, // 38: coda.control.v1.VenusControl.ListConflicts:input_type -> coda.control.v1.ListConflictsRequest
+	45, // 39: coda.control.v1.VenusControl.ListLocal:input_type -> coda.control.v1.ListLocalRequest
+	47, // 40: coda.control.v1.VenusControl.CheckLocal:input_type -> coda.control.v1.CheckLocalRequest
+	49, // 41: coda.control.v1.VenusControl.ListCached:input_type -> coda.control.v1.ListCachedRequest
+	74, // 42: coda.control.v1.VenusControl.Expand:input_type -> coda.control.v1.PathRequest
+	74, // 43: coda.control.v1.VenusControl.Collapse:input_type -> coda.control.v1.PathRequest
+	52, // 44: coda.control.v1.VenusControl.Repair:input_type -> coda.control.v1.RepairRequest
+	54, // 45: coda.control.v1.VenusControl.State:input_type -> coda.control.v1.StateRequest
+	3,  // 46: coda.control.v1.VenusControl.LogIn:input_type -> coda.control.v1.LogInRequest
+	4,  // 47: coda.control.v1.VenusControl.LogOut:input_type -> coda.control.v1.LogOutRequest
+	5,  // 48: coda.control.v1.VenusControl.ListTokens:input_type -> coda.control.v1.ListTokensRequest
+	9,  // 49: coda.control.v1.VenusControl.ListACL:input_type -> coda.control.v1.ACLRequest
+	8,  // 50: coda.control.v1.VenusControl.Mount:input_type -> coda.control.v1.MountRequest
+	74, // 51: coda.control.v1.VenusControl.Unmount:input_type -> coda.control.v1.PathRequest
+	12, // 52: coda.control.v1.VenusControl.SetACL:input_type -> coda.control.v1.SetACLRequest
+	14, // 53: coda.control.v1.VenusControl.HoardAdd:input_type -> coda.control.v1.HoardAddRequest
+	74, // 54: coda.control.v1.VenusControl.HoardDelete:input_type -> coda.control.v1.PathRequest
+	16, // 55: coda.control.v1.VenusControl.HoardClear:input_type -> coda.control.v1.HoardClearRequest
+	18, // 56: coda.control.v1.VenusControl.HoardList:input_type -> coda.control.v1.HoardListRequest
+	20, // 57: coda.control.v1.VenusControl.HoardWalk:input_type -> coda.control.v1.HoardWalkRequest
+	74, // 58: coda.control.v1.VenusControl.HoardVerify:input_type -> coda.control.v1.PathRequest
+	66, // 59: coda.control.v1.CodasrvControl.Fsck:input_type -> coda.control.v1.FsckRequest
+	68, // 60: coda.control.v1.CodasrvControl.Salvage:input_type -> coda.control.v1.SalvageRequest
+	72, // 61: coda.control.v1.CodasrvControl.Tree:input_type -> coda.control.v1.TreeRequest
+	70, // 62: coda.control.v1.CodasrvControl.Head:input_type -> coda.control.v1.HeadRequest
+	63, // 63: coda.control.v1.CodasrvControl.Protection:input_type -> coda.control.v1.ProtectionRequest
+	61, // 64: coda.control.v1.CodasrvControl.Volumes:input_type -> coda.control.v1.VolumesRequest
+	57, // 65: coda.control.v1.CodasrvControl.Dump:input_type -> coda.control.v1.DumpRequest
+	59, // 66: coda.control.v1.CodasrvControl.Restore:input_type -> coda.control.v1.RestoreRequest
+	54, // 67: coda.control.v1.CodasrvControl.State:input_type -> coda.control.v1.StateRequest
+	74, // 68: coda.control.v1.VenusFiles.Stat:input_type -> coda.control.v1.PathRequest
+	74, // 69: coda.control.v1.VenusFiles.ReadDirectory:input_type -> coda.control.v1.PathRequest
+	74, // 70: coda.control.v1.VenusFiles.ReadFile:input_type -> coda.control.v1.PathRequest
+	80, // 71: coda.control.v1.VenusFiles.WriteFile:input_type -> coda.control.v1.WriteFileRequest
+	82, // 72: coda.control.v1.VenusFiles.EditFile:input_type -> coda.control.v1.EditFileRequest
+	86, // 73: coda.control.v1.VenusFiles.SetAttributes:input_type -> coda.control.v1.SetAttributesRequest
+	87, // 74: coda.control.v1.VenusFiles.MakeDirectory:input_type -> coda.control.v1.MakeDirectoryRequest
+	88, // 75: coda.control.v1.VenusFiles.MakeSymlink:input_type -> coda.control.v1.MakeSymlinkRequest
+	75, // 76: coda.control.v1.VenusFiles.Link:input_type -> coda.control.v1.TwoPathsRequest
+	75, // 77: coda.control.v1.VenusFiles.Rename:input_type -> coda.control.v1.TwoPathsRequest
+	74, // 78: coda.control.v1.VenusFiles.Remove:input_type -> coda.control.v1.PathRequest
+	74, // 79: coda.control.v1.VenusFiles.RemoveDirectory:input_type -> coda.control.v1.PathRequest
+	89, // 80: coda.control.v1.DiskControl.SetHealth:input_type -> coda.control.v1.DiskHealth
+	90, // 81: coda.control.v1.DiskControl.Harm:input_type -> coda.control.v1.DiskHarmRequest
+	92, // 82: coda.control.v1.DiskControl.Probe:input_type -> coda.control.v1.DiskProbeRequest
+	25, // 83: coda.control.v1.VenusControl.CheckServers:output_type -> coda.control.v1.CheckServersReply
+	28, // 84: coda.control.v1.VenusControl.ListVolumes:output_type -> coda.control.v1.ListVolumesReply
+	34, // 85: coda.control.v1.VenusControl.ForceReintegrate:output_type -> coda.control.v1.ForceReintegrateReply
+	36, // 86: coda.control.v1.VenusControl.Disconnect:output_type -> coda.control.v1.DisconnectReply
+	38, // 87: coda.control.v1.VenusControl.Reconnect:output_type -> coda.control.v1.ReconnectReply
+	40, // 88: coda.control.v1.VenusControl.FlushCache:output_type -> coda.control.v1.FlushCacheReply
+	42, // 89: coda.control.v1.VenusControl.ListConflicts:output_type -> coda.control.v1.ListConflictsReply
+	46, // 90: coda.control.v1.VenusControl.ListLocal:output_type -> coda.control.v1.ListLocalReply
+	48, // 91: coda.control.v1.VenusControl.CheckLocal:output_type -> coda.control.v1.CheckLocalReply
+	50, // 92: coda.control.v1.VenusControl.ListCached:output_type -> coda.control.v1.ListCachedReply
+	76, // 93: coda.control.v1.VenusControl.Expand:output_type -> coda.control.v1.EmptyReply
+	76, // 94: coda.control.v1.VenusControl.Collapse:output_type -> coda.control.v1.EmptyReply
+	53, // 95: coda.control.v1.VenusControl.Repair:output_type -> coda.control.v1.RepairReply
+	55, // 96: coda.control.v1.VenusControl.State:output_type -> coda.control.v1.StateReply
+	7,  // 97: coda.control.v1.VenusControl.LogIn:output_type -> coda.control.v1.Token
+	76, // 98: coda.control.v1.VenusControl.LogOut:output_type -> coda.control.v1.EmptyReply
+	6,  // 99: coda.control.v1.VenusControl.ListTokens:output_type -> coda.control.v1.ListTokensReply
+	10, // 100: coda.control.v1.VenusControl.ListACL:output_type -> coda.control.v1.ACLReply
+	76, // 101: coda.control.v1.VenusControl.Mount:output_type -> coda.control.v1.EmptyReply
+	76, // 102: coda.control.v1.VenusControl.Unmount:output_type -> coda.control.v1.EmptyReply
+	10, // 103: coda.control.v1.VenusControl.SetACL:output_type -> coda.control.v1.ACLReply
+	15, // 104: coda.control.v1.VenusControl.HoardAdd:output_type -> coda.control.v1.HoardAddReply
+	76, // 105: coda.control.v1.VenusControl.HoardDelete:output_type -> coda.control.v1.EmptyReply
+	17, // 106: coda.control.v1.VenusControl.HoardClear:output_type -> coda.control.v1.HoardClearReply
+	19, // 107: coda.control.v1.VenusControl.HoardList:output_type -> coda.control.v1.HoardListReply
+	21, // 108: coda.control.v1.VenusControl.HoardWalk:output_type -> coda.control.v1.HoardWalkReply
+	22, // 109: coda.control.v1.VenusControl.HoardVerify:output_type -> coda.control.v1.HoardVerifyReply
+	67, // 110: coda.control.v1.CodasrvControl.Fsck:output_type -> coda.control.v1.FsckReply
+	69, // 111: coda.control.v1.CodasrvControl.Salvage:output_type -> coda.control.v1.SalvageReply
+	73, // 112: coda.control.v1.CodasrvControl.Tree:output_type -> coda.control.v1.TreeReply
+	71, // 113: coda.control.v1.CodasrvControl.Head:output_type -> coda.control.v1.HeadReply
+	64, // 114: coda.control.v1.CodasrvControl.Protection:output_type -> coda.control.v1.ProtectionReply
+	62, // 115: coda.control.v1.CodasrvControl.Volumes:output_type -> coda.control.v1.VolumesReply
+	58, // 116: coda.control.v1.CodasrvControl.Dump:output_type -> coda.control.v1.DumpReply
+	60, // 117: coda.control.v1.CodasrvControl.Restore:output_type -> coda.control.v1.RestoreReply
+	55, // 118: coda.control.v1.CodasrvControl.State:output_type -> coda.control.v1.StateReply
+	77, // 119: coda.control.v1.VenusFiles.Stat:output_type -> coda.control.v1.StatReply
+	78, // 120: coda.control.v1.VenusFiles.ReadDirectory:output_type -> coda.control.v1.ReadDirectoryReply
+	79, // 121: coda.control.v1.VenusFiles.ReadFile:output_type -> coda.control.v1.ReadFileReply
+	77, // 122: coda.control.v1.VenusFiles.WriteFile:output_type -> coda.control.v1.StatReply
+	85, // 123: coda.control.v1.VenusFiles.EditFile:output_type -> coda.control.v1.EditFileReply
+	77, // 124: coda.control.v1.VenusFiles.SetAttributes:output_type -> coda.control.v1.StatReply
+	77, // 125: coda.control.v1.VenusFiles.MakeDirectory:output_type -> coda.control.v1.StatReply
+	77, // 126: coda.control.v1.VenusFiles.MakeSymlink:output_type -> coda.control.v1.StatReply
+	77, // 127: coda.control.v1.VenusFiles.Link:output_type -> coda.control.v1.StatReply
+	76, // 128: coda.control.v1.VenusFiles.Rename:output_type -> coda.control.v1.EmptyReply
+	76, // 129: coda.control.v1.VenusFiles.Remove:output_type -> coda.control.v1.EmptyReply
+	76, // 130: coda.control.v1.VenusFiles.RemoveDirectory:output_type -> coda.control.v1.EmptyReply
+	76, // 131: coda.control.v1.DiskControl.SetHealth:output_type -> coda.control.v1.EmptyReply
+	91, // 132: coda.control.v1.DiskControl.Harm:output_type -> coda.control.v1.DiskHarmReply
+	76, // 133: coda.control.v1.DiskControl.Probe:output_type -> coda.control.v1.EmptyReply
+	83, // [83:134] is the sub-list for method output_type
+	32, // [32:83] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_control_proto_init() }
@@ -5638,31 +5784,31 @@ func file_control_proto_init() {
 	if File_control_proto != nil {
 		return
 	}
-	file_control_proto_msgTypes[73].OneofWrappers = []any{
+	file_control_proto_msgTypes[76].OneofWrappers = []any{
 		(*ReadFileReply_Status)(nil),
 		(*ReadFileReply_Data)(nil),
 	}
-	file_control_proto_msgTypes[74].OneofWrappers = []any{
+	file_control_proto_msgTypes[77].OneofWrappers = []any{
 		(*WriteFileRequest_Head)(nil),
 		(*WriteFileRequest_Data)(nil),
 	}
-	file_control_proto_msgTypes[76].OneofWrappers = []any{
+	file_control_proto_msgTypes[79].OneofWrappers = []any{
 		(*EditFileRequest_Head)(nil),
 		(*EditFileRequest_Change)(nil),
 	}
-	file_control_proto_msgTypes[79].OneofWrappers = []any{
+	file_control_proto_msgTypes[82].OneofWrappers = []any{
 		(*EditFileReply_Data)(nil),
 		(*EditFileReply_Read)(nil),
 		(*EditFileReply_Status)(nil),
 	}
-	file_control_proto_msgTypes[80].OneofWrappers = []any{}
+	file_control_proto_msgTypes[83].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_control_proto_rawDesc), len(file_control_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   87,
+			NumMessages:   90,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

@@ -30,6 +30,7 @@ const (
 	VenusControl_ListConflicts_FullMethodName    = "/coda.control.v1.VenusControl/ListConflicts"
 	VenusControl_ListLocal_FullMethodName        = "/coda.control.v1.VenusControl/ListLocal"
 	VenusControl_CheckLocal_FullMethodName       = "/coda.control.v1.VenusControl/CheckLocal"
+	VenusControl_ListCached_FullMethodName       = "/coda.control.v1.VenusControl/ListCached"
 	VenusControl_Expand_FullMethodName           = "/coda.control.v1.VenusControl/Expand"
 	VenusControl_Collapse_FullMethodName         = "/coda.control.v1.VenusControl/Collapse"
 	VenusControl_Repair_FullMethodName           = "/coda.control.v1.VenusControl/Repair"
@@ -70,6 +71,8 @@ type VenusControlClient interface {
 	ListLocal(ctx context.Context, in *ListLocalRequest, opts ...grpc.CallOption) (*ListLocalReply, error)
 	// CheckLocal asks the server which of the records it would refuse now, and why.
 	CheckLocal(ctx context.Context, in *CheckLocalRequest, opts ...grpc.CallOption) (*CheckLocalReply, error)
+	// ListCached lists the contents that the cache has beside the servers.
+	ListCached(ctx context.Context, in *ListCachedRequest, opts ...grpc.CallOption) (*ListCachedReply, error)
 	// Expand has the conflict at a path show as a directory with both versions. Collapse ends that.
 	Expand(ctx context.Context, in *PathRequest, opts ...grpc.CallOption) (*EmptyReply, error)
 	Collapse(ctx context.Context, in *PathRequest, opts ...grpc.CallOption) (*EmptyReply, error)
@@ -194,6 +197,16 @@ func (c *venusControlClient) CheckLocal(ctx context.Context, in *CheckLocalReque
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CheckLocalReply)
 	err := c.cc.Invoke(ctx, VenusControl_CheckLocal_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venusControlClient) ListCached(ctx context.Context, in *ListCachedRequest, opts ...grpc.CallOption) (*ListCachedReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListCachedReply)
+	err := c.cc.Invoke(ctx, VenusControl_ListCached_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -391,6 +404,8 @@ type VenusControlServer interface {
 	ListLocal(context.Context, *ListLocalRequest) (*ListLocalReply, error)
 	// CheckLocal asks the server which of the records it would refuse now, and why.
 	CheckLocal(context.Context, *CheckLocalRequest) (*CheckLocalReply, error)
+	// ListCached lists the contents that the cache has beside the servers.
+	ListCached(context.Context, *ListCachedRequest) (*ListCachedReply, error)
 	// Expand has the conflict at a path show as a directory with both versions. Collapse ends that.
 	Expand(context.Context, *PathRequest) (*EmptyReply, error)
 	Collapse(context.Context, *PathRequest) (*EmptyReply, error)
@@ -457,6 +472,9 @@ func (UnimplementedVenusControlServer) ListLocal(context.Context, *ListLocalRequ
 }
 func (UnimplementedVenusControlServer) CheckLocal(context.Context, *CheckLocalRequest) (*CheckLocalReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method CheckLocal not implemented")
+}
+func (UnimplementedVenusControlServer) ListCached(context.Context, *ListCachedRequest) (*ListCachedReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListCached not implemented")
 }
 func (UnimplementedVenusControlServer) Expand(context.Context, *PathRequest) (*EmptyReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Expand not implemented")
@@ -688,6 +706,24 @@ func _VenusControl_CheckLocal_Handler(srv interface{}, ctx context.Context, dec 
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(VenusControlServer).CheckLocal(ctx, req.(*CheckLocalRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenusControl_ListCached_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListCachedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenusControlServer).ListCached(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenusControl_ListCached_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenusControlServer).ListCached(ctx, req.(*ListCachedRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1040,6 +1076,10 @@ var VenusControl_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CheckLocal",
 			Handler:    _VenusControl_CheckLocal_Handler,
+		},
+		{
+			MethodName: "ListCached",
+			Handler:    _VenusControl_ListCached_Handler,
 		},
 		{
 			MethodName: "Expand",
