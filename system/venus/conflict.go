@@ -100,6 +100,7 @@ type Conflict struct {
 	Kept      string // the file with the contents that were to be stored, "" where there are none
 	Head      []byte // its first bytes, at most 4096
 	DependsOn uint64 // the record that the conflict began with, 0 where it is this one
+	OverQuota bool   // what it began with was refused since the volume had no room for it
 }
 
 // Conflicts lists the changes that the server refused, oldest first.
@@ -108,7 +109,7 @@ func (v *Venus) Conflicts() ([]Conflict, error) {
 	list := make([]Conflict, 0, v.conflicts.records)
 	for _, c := range v.conflicts.all {
 		for _, r := range c.records {
-			one := Conflict{Record: r.Number, Operation: r.Operation.String(), Path: v.pathOfRefused(r), Why: fmt.Sprintf("%v: %s", r.kind, r.why)}
+			one := Conflict{Record: r.Number, Operation: r.Operation.String(), Path: v.pathOfRefused(r), Why: fmt.Sprintf("%v: %s", r.kind, r.why), OverQuota: c.root().kind == coda.QuotaExceeded}
 			if _, isStore := r.Operation.(coda.Store); isStore && r.contents != nil {
 				one.Kept = r.contents.path()
 			}

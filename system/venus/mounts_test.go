@@ -1,7 +1,6 @@
 package venus_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/venus"
-	"github.com/codastress/codastress/system/vice"
 	"github.com/codastress/codastress/system/vice/vicetest"
 )
 
@@ -119,8 +117,8 @@ func TestMountingNeedsAdministrators(t *testing.T) {
 	require.NoError(t, c.Unmount(admin, top, "m"))
 }
 
-// What a locked volume refuses stays in the log until it is unlocked, and what is over a quota becomes a conflict where nobody waited for the answer.
-func TestLocksAndQuotas(t *testing.T) {
+// What a locked volume refuses stays in the log until it is unlocked.
+func TestLocks(t *testing.T) {
 	s := vicetest.Start(t)
 	c := start(t, s)
 	c.warm()
@@ -131,32 +129,6 @@ func TestLocksAndQuotas(t *testing.T) {
 	c.settle()
 	require.Contains(t, s.Tree(), "x")
 	require.Zero(t, c.Volume().Conflicts)
-
-	require.NoError(t, s.Vice().SetQuota(t.Context(), vicetest.Volume, vice.Quota{Bytes: 10}))
-	c.write("x", "more than ten bytes")
-	c.settle()
-	require.EqualValues(t, 1, c.Volume().Conflicts)
-	require.Contains(t, c.ListLocal("")[0].Why, "quota exceeded")
-	require.EqualValues(t, 3, s.Tree()["x"].Length)
-}
-
-// With updates of old a close that is over the quota fails. What was written is kept all the same, as with every refusal.
-func TestQuotaOfConnectedUpdates(t *testing.T) {
-	s := vicetest.Start(t, func(c *vice.Config) { c.Profile = coda.Coda61 })
-	c := start(t, s, of(coda.Coda61))
-	c.write("x", "one")
-	c.settle()
-	require.NoError(t, s.Vice().SetQuota(t.Context(), vicetest.Volume, vice.Quota{Bytes: 10}))
-	dir, name := c.parent("x")
-	_, h, err := c.Create(t.Context(), dir, name, 0o644, 0, venus.OpenFlags{Write: true, Truncate: true})
-	require.NoError(t, err)
-	_, err = h.WriteAt([]byte("more than ten bytes"), 0)
-	require.NoError(t, err)
-	require.ErrorIs(t, errors.Join(h.Flush(t.Context()), h.Close(t.Context())), coda.QuotaExceeded)
-	require.EqualValues(t, 3, s.Tree()["x"].Length)
-	require.EqualValues(t, 1, c.Volume().Conflicts)
-	require.Empty(t, must(c.Repair(t.Context(), "x", venus.KeepGlobal)))
-	require.Equal(t, "one", c.read("x"))
 }
 
 // Replicas have all volumes, and clients use them whatever becomes of the servers.

@@ -74,6 +74,10 @@ func (v *Venus) make(ctx context.Context, c *call, t *tx, dir coda.Fid, name str
 			}
 			continue
 		}
+		if err := v.policies.quotas.create(c, dir.Volume); err != nil {
+			v.mu.Unlock()
+			return nil, err
+		}
 		f, ok := v.newFid(t, dir.Volume, kind)
 		if ok {
 			v.append(t, v.now(), operation(f))

@@ -18,6 +18,7 @@ type policies struct {
 	directories directories
 	batching    batching
 	retrying    retrying
+	quotas      quotas
 }
 
 // policiesOf are the policies of a profile, for a venus whose life is the context.
@@ -26,6 +27,7 @@ func policiesOf(life context.Context, v *Venus) policies {
 	modern := policies{
 		admission: immediate{}, zones: boundless{}, transitions: following{new(volumeState)}, tokens: tokensOf(v),
 		updates: logged{v}, directories: updated{}, batching: streamed{v}, retrying: soon{cfg.Timing.Retry},
+		quotas: &foreseen{v: v},
 	}
 	if !cfg.Profile.Historical() {
 		return modern
@@ -39,6 +41,7 @@ func policiesOf(life context.Context, v *Venus) policies {
 		directories: fetchedAgain{},
 		batching:    &trickled{v: v},
 		retrying:    stubborn{soon{cfg.Timing.Retry}, cfg.Timing, cfg.Limits, cfg.Log},
+		quotas:      unforeseen{},
 	}
 	if cfg.Profile == coda.Coda61 {
 		historical.updates = connected{v}

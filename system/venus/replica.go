@@ -42,6 +42,8 @@ type replica struct {
 	behind uint64              // the largest number in ahead
 
 	presumed map[coda.Fid]map[coda.Fid]bool // objects that it does not have yet, as far as is known, by the directory that they are in (presume)
+
+	rooms map[uint32]coda.Room // what volumes with quotas hold, as the session has said
 }
 
 // replicas are a set of the servers that hold the volume: bit i is the server in slot i.
@@ -82,7 +84,7 @@ func newStorageGroup(cfg Config) (storageGroup, error) {
 		g.all = append(g.all, &replica{
 			slot: slot, server: server, remote: remote, since: time.Now(), broken: make(chan struct{}),
 			recent: map[coda.Fid]uint64{}, ahead: map[coda.Fid]uint64{}, wakeOwed: make(chan struct{}, 1),
-			presumed: map[coda.Fid]map[coda.Fid]bool{},
+			presumed: map[coda.Fid]map[coda.Fid]bool{}, rooms: map[uint32]coda.Room{},
 		})
 	}
 	return g, nil
@@ -263,6 +265,7 @@ func (r *replica) reset() {
 	clear(r.recent)
 	clear(r.ahead)
 	clear(r.presumed)
+	clear(r.rooms)
 }
 
 // take notes that a break has been processed. It reports whether what was promised about the object has the change in it already.

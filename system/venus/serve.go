@@ -54,8 +54,8 @@ func servers(list []ServerState) []*controlpb.Server {
 func (s *controlService) ListVolumes(context.Context, *controlpb.ListVolumesRequest) (*controlpb.ListVolumesReply, error) {
 	v := s.v.Volume()
 	q, n := s.v.Queue(), s.v.Counters()
-	counters := &controlpb.Counters{Requests: n.Requests, Resolutions: n.Resolutions, Fetched: n.Fetched}
-	return &controlpb.ListVolumesReply{Profile: string(s.v.cfg.Profile), Counters: counters, Queue: &controlpb.Queue{
+	counters := &controlpb.Counters{Requests: n.Requests, Resolutions: n.Resolutions, Fetched: n.Fetched, OverQuota: n.OverQuota}
+	return &controlpb.ListVolumesReply{Profile: string(s.v.cfg.Profile), Counters: counters, Bounded: uint32(s.v.Bounded()), Queue: &controlpb.Queue{
 		Workers: uint32(q.Workers), Made: uint32(q.Made), Busy: uint32(q.Busy), Length: uint64(q.Length), Oldest: int64(q.Oldest),
 	}, Volumes: []*controlpb.Volume{{
 		Name: v.Name, Volume: v.ID, State: v.State, LogRecords: v.LogRecords, LogBytes: v.LogBytes,
@@ -127,7 +127,7 @@ func (s *controlService) ListConflicts(context.Context, *controlpb.ListConflicts
 	for _, c := range list {
 		reply.Conflicts = append(reply.Conflicts, &controlpb.Conflict{
 			Record: c.Record, Operation: c.Operation, Path: printable(c.Path), Why: printable(c.Why), Kept: printable(c.Kept), Head: c.Head,
-			DependsOn: c.DependsOn,
+			DependsOn: c.DependsOn, OverQuota: c.OverQuota,
 		})
 	}
 	return reply, nil

@@ -222,6 +222,8 @@ func (v *Venus) receive(r *replica, stream vicepb.Vice_CallbacksClient, p *pinge
 			if err := acknowledge(b.Number); err != nil {
 				return err
 			}
+		case *vicepb.CallbackEvent_Room:
+			v.takeRoom(r, wire.RoomFromProto(part.Room))
 		}
 	}
 }

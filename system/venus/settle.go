@@ -21,6 +21,7 @@ func (v *Venus) settle(ctx context.Context, batch []*record, answers []*delivery
 	t := v.store.begin()
 	v.mu.Lock()
 	a := v.newSettlement(t, common.outcomes(answers))
+	learnRooms(answers)
 	for _, r := range batch {
 		a.note(r)
 		r.answered = true

@@ -10,17 +10,20 @@ import (
 	"github.com/codastress/codastress/system/wire/vicepb"
 )
 
-// Counters are what a venus has asked of the servers since it was started.
+// Counters are what a venus has asked of the servers since it was started, and what it has refused instead.
 type Counters struct {
 	Requests    uint64 // of every kind
 	Resolutions uint64 // requests to make one thing of what replicas differ in
 	Fetched     uint64 // bytes that answers to fetches had: contents and directories
+	OverQuota   uint64 // changes that were refused here, since their volumes have no room for them
 }
 
 // Counters says what this venus has asked of the servers since it was started.
 func (v *Venus) Counters() Counters {
 	t := v.group.tally
-	return Counters{Requests: t.requests.Load(), Resolutions: t.resolutions.Load(), Fetched: t.fetched.Load()}
+	return Counters{
+		Requests: t.requests.Load(), Resolutions: t.resolutions.Load(), Fetched: t.fetched.Load(), OverQuota: v.policies.quotas.refused(),
+	}
 }
 
 // tally counts what is asked of servers, below gRPC's retries.

@@ -2,6 +2,7 @@ package venus
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/codastress/codastress/system/coda"
@@ -248,9 +249,24 @@ func (v *Venus) flush(ctx context.Context, c *call, s *session, durable bool) er
 		}
 		return t.abandon(nil)
 	}
+	if err := v.policies.quotas.store(c, s.o, op.Length); err != nil {
+		return t.abandon(errors.Join(err, v.cutGrowth(s))) // v.mu is free now
+	}
 	v.logStore(t, s, op, coda.TimeOf(now.modified), digested, durable)
 	s.clean, s.dirty = now, false
 	return v.done(t)
+}
+
+// cutGrowth has a session go on after its volume had no room for what it was to flush. What it had flushed before is in the same container, and must not
+// grow with what was refused. It is called with v.mu held and returns without.
+func (v *Venus) cutGrowth(s *session) (err error) {
+	published, flushed := s.published(), s.o.local().Length
+	v.mu.Unlock()
+	if published {
+		err = v.truncate(s, flushed)
+	}
+	v.notices.object(s.o.fid) // the kernel believes in the length that was written
+	return err
 }
 
 // flushNeeded reports whether a session has something to flush, and whether the contents must be synced. They must be, even where nobody

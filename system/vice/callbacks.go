@@ -33,6 +33,7 @@ func (s *Server) Callbacks(stream grpc.BidiStreamingServer[vicepb.CallbackReques
 		return err
 	}
 	defer s.policies.breaking.left(session)
+	s.introduceRooms(session)
 	log := s.cfg.Log.With("session", session.id, "client", session.client, "name", session.name)
 	log.Info("session opened")
 	s.background(func() { send(stream, session) })
@@ -44,7 +45,7 @@ func (s *Server) Callbacks(stream grpc.BidiStreamingServer[vicepb.CallbackReques
 // newSession makes a session that is not entered in the table yet. Its queue starts with the Welcome.
 func (s *Server) newSession() *session {
 	session := &session{
-		id: s.row.epoch<<32 | s.opened.Add(1), opened: time.Now(), heard: time.Now(), promised: map[coda.Fid]bool{},
+		id: s.row.epoch<<32 | s.opened.Add(1), opened: time.Now(), heard: time.Now(), promised: map[coda.Fid]bool{}, counted: map[uint32]uint64{},
 		forgotten: make(chan struct{}), more: make(chan struct{}),
 		queue: queue{limit: s.cfg.Limits.Queue, filled: make(chan struct{}, 1)},
 	}

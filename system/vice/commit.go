@@ -102,6 +102,7 @@ func (s *Server) write(t *transaction, row replayRow, session uint64, answer *wi
 		return &coda.Error{Op: "write a batch", Kind: coda.IO, Err: err}
 	}
 	s.store.commit(b)
+	s.promises.count(session, t.batch.volume, t.batch.last)
 	s.made(t, session, answer, up, taken, garbage)
 	return nil
 }
@@ -118,6 +119,7 @@ func (s *Server) made(t *transaction, session uint64, answer *wire.Answer, up *u
 		}
 		up.hand(taken)
 	})
+	s.tellRooms(t, session)
 }
 
 // retire removes contents that no view names any more once publish has returned.

@@ -56,6 +56,10 @@ func (s *Server) Reintegrate(stream reintegrateStream) error {
 	if err != nil {
 		return err
 	}
+	if room := s.room(batch.Volume); room.Bounded() {
+		room.Counted = batch.Last
+		answer.Room = &room
+	}
 	return stream.SendAndClose(wire.AnswerToProto(answer))
 }
 

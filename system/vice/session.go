@@ -21,6 +21,7 @@ type session struct {
 	// Guarded by promises.mu.
 	breaks   uint64            // the number of the last break queued
 	promised map[coda.Fid]bool // what the client is promised to be told about
+	counted  map[uint32]uint64 // the client's last record in each volume that the session has seen committed
 
 	forgotten chan struct{} // closed when it has no promises any more and gets no new ones
 

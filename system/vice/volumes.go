@@ -182,6 +182,11 @@ func (s *Server) storeLocations(ctx context.Context, next *locations) error {
 		s.locations.Store(next)
 		s.used.keep(next)
 		s.promises.advance(s.newView())
+		for _, v := range next.volumes {
+			if was := now.find(v.ID); was != nil && was.Quota != v.Quota {
+				s.promises.tellRoom(s.room(v.ID), 0)
+			}
+		}
 		if purged {
 			s.promises.dismiss("a volume was purged")
 		}
@@ -232,8 +237,9 @@ func purge(ctx context.Context, base pebble.Reader, b *pebble.Batch, volume uint
 
 // usages says how much of their quotas volumes have used.
 type usages struct {
-	mu sync.Mutex
-	by map[uint32]growth
+	mu      sync.Mutex
+	by      map[uint32]growth
+	changes uint64 // how often something was changed, quotas included
 }
 
 // growth is how much a volume holds, or has more than before.
@@ -260,6 +266,7 @@ func (u *usages) found(v *vnode) {
 func (u *usages) changed(t *transaction) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.changes++
 	for _, o := range t.vnodes {
 		if o.before != o.now {
 			u.add(o.before, -1)
@@ -284,6 +291,7 @@ func (u *usages) add(v *vnode, sign int64) {
 func (u *usages) keep(l *locations) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.changes++
 	for id := range u.by {
 		if l.find(id) == nil {
 			delete(u.by, id)

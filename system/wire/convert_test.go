@@ -151,6 +151,7 @@ func TestEverythingSurvivesTheWire(t *testing.T) {
 		require.Equal(t, b, gotBreak)
 
 		a := wire.Answer{Done: 7, Refusals: []coda.Refusal{{Number: 3, Kind: coda.Conflict, Why: "x"}, {Number: 5, Kind: coda.Exists}}, Changed: []wire.Changed{{Status: s, Before: drawVersion(t), Promised: true}, {Status: d}}, Breaks: 8}
+		a.Room = &coda.Room{Volume: volume, Number: 1, QuotaBytes: 2, QuotaObjects: 3, UsedBytes: 4, UsedObjects: 5, Counted: 6}
 		gotAnswer, err := wire.AnswerFromProto(throughBytes(t, wire.AnswerToProto(a), new(vicepb.ReintegrateReply)))
 		require.NoError(t, err)
 		require.Equal(t, a, gotAnswer)

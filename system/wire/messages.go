@@ -59,6 +59,7 @@ type Answer struct {
 	Refusals []coda.Refusal // in order of their numbers
 	Changed  []Changed      // every object that the batch changed and that still exists
 	Breaks   uint64         // the number of the last break sent to the session when the batch was committed
+	Room     *coda.Room     // of the batch's volume, nil where it has no quota
 }
 
 // Changed is an object that a batch changed.
@@ -71,6 +72,9 @@ type Changed struct {
 // AnswerToProto encodes the answer to a batch.
 func AnswerToProto(a Answer) *vicepb.ReintegrateReply {
 	p := &vicepb.ReintegrateReply{Done: a.Done, Breaks: a.Breaks, Refusals: RefusalsToProto(a.Refusals)}
+	if a.Room != nil {
+		p.Room = RoomToProto(*a.Room)
+	}
 	for _, c := range a.Changed {
 		p.Changed = append(p.Changed, StatusToProto(c.Status))
 		p.Details = append(p.Details, &vicepb.ChangedDetail{Before: VersionToProto(c.Before), Promised: c.Promised})
@@ -83,6 +87,10 @@ func AnswerFromProto(p *vicepb.ReintegrateReply) (Answer, error) {
 	a := Answer{Done: p.GetDone(), Breaks: p.GetBreaks()}
 	if len(p.GetDetails()) != len(p.GetChanged()) {
 		return Answer{}, invalid("answer", "%d details of %d changed objects", len(p.GetDetails()), len(p.GetChanged()))
+	}
+	if p.GetRoom() != nil {
+		room := RoomFromProto(p.Room)
+		a.Room = &room
 	}
 	var err error
 	if a.Refusals, err = RefusalsFromProto(p.GetRefusals()); err != nil {
@@ -100,6 +108,22 @@ func AnswerFromProto(p *vicepb.ReintegrateReply) (Answer, error) {
 		a.Changed = append(a.Changed, Changed{Status: status, Before: before, Promised: p.Details[i].GetPromised()})
 	}
 	return a, nil
+}
+
+// RoomToProto encodes what a volume may hold and holds.
+func RoomToProto(r coda.Room) *vicepb.Room {
+	return &vicepb.Room{
+		Volume: r.Volume, Number: r.Number, QuotaBytes: r.QuotaBytes, QuotaObjects: r.QuotaObjects,
+		UsedBytes: r.UsedBytes, UsedObjects: r.UsedObjects, Counted: r.Counted,
+	}
+}
+
+// RoomFromProto decodes what a volume may hold and holds. Nothing about it can be wrong by itself.
+func RoomFromProto(p *vicepb.Room) coda.Room {
+	return coda.Room{
+		Volume: p.GetVolume(), Number: p.GetNumber(), QuotaBytes: p.GetQuotaBytes(), QuotaObjects: p.GetQuotaObjects(),
+		UsedBytes: p.GetUsedBytes(), UsedObjects: p.GetUsedObjects(), Counted: p.GetCounted(),
+	}
 }
 
 // RefusalsToProto encodes refusals.

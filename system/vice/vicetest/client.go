@@ -319,6 +319,7 @@ type Callbacks struct {
 	stream grpc.BidiStreamingClient[vicepb.CallbackRequest, vicepb.CallbackEvent]
 	cancel context.CancelFunc
 	pings  uint64
+	rooms  []coda.Room
 }
 
 // Open opens a session, which every later request of the client names. It ends with Close, or with the test.
@@ -353,6 +354,13 @@ func (c *Client) TryOpen() (*Callbacks, error) {
 // Close ends the session from the client's side.
 func (b *Callbacks) Close() { b.cancel() }
 
+// Rooms pings, and gives what the session was told of volumes since it was asked last.
+func (b *Callbacks) Rooms() (rooms []coda.Room, err error) {
+	_, err = b.Sync()
+	rooms, b.rooms = b.rooms, nil
+	return rooms, err
+}
+
 // Sync pings, and gives the breaks that came before the answer.
 func (b *Callbacks) Sync() ([]wire.Break, error) {
 	b.pings++
@@ -376,6 +384,8 @@ func (b *Callbacks) Sync() ([]wire.Break, error) {
 				return nil, err
 			}
 			breaks = append(breaks, decoded)
+		case *vicepb.CallbackEvent_Room:
+			b.rooms = append(b.rooms, wire.RoomFromProto(part.Room))
 		}
 	}
 }

@@ -1524,6 +1524,7 @@ type ListVolumesReply struct {
 	Queue         *Queue                 `protobuf:"bytes,2,opt,name=queue,proto3" json:"queue,omitempty"`
 	Profile       string                 `protobuf:"bytes,3,opt,name=profile,proto3" json:"profile,omitempty"`
 	Counters      *Counters              `protobuf:"bytes,20,opt,name=counters,proto3" json:"counters,omitempty"`
+	Bounded       uint32                 `protobuf:"varint,5,opt,name=bounded,proto3" json:"bounded,omitempty"` // volumes of which venus knows a quota
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1593,12 +1594,20 @@ func (x *ListVolumesReply) GetCounters() *Counters {
 	return nil
 }
 
+func (x *ListVolumesReply) GetBounded() uint32 {
+	if x != nil {
+		return x.Bounded
+	}
+	return 0
+}
+
 // Counters are what venus has asked of the servers since it was started.
 type Counters struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Requests      uint64                 `protobuf:"varint,1,opt,name=requests,proto3" json:"requests,omitempty"`       // of every kind
-	Resolutions   uint64                 `protobuf:"varint,2,opt,name=resolutions,proto3" json:"resolutions,omitempty"` // requests to make one thing of what replicas differ in
-	Fetched       uint64                 `protobuf:"varint,3,opt,name=fetched,proto3" json:"fetched,omitempty"`         // bytes that answers to fetches had: contents and directories
+	Requests      uint64                 `protobuf:"varint,1,opt,name=requests,proto3" json:"requests,omitempty"`                    // of every kind
+	Resolutions   uint64                 `protobuf:"varint,2,opt,name=resolutions,proto3" json:"resolutions,omitempty"`              // requests to make one thing of what replicas differ in
+	Fetched       uint64                 `protobuf:"varint,3,opt,name=fetched,proto3" json:"fetched,omitempty"`                      // bytes that answers to fetches had: contents and directories
+	OverQuota     uint64                 `protobuf:"varint,4,opt,name=over_quota,json=overQuota,proto3" json:"over_quota,omitempty"` // changes that were refused here, since their volumes have no room for them
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1650,6 +1659,13 @@ func (x *Counters) GetResolutions() uint64 {
 func (x *Counters) GetFetched() uint64 {
 	if x != nil {
 		return x.Fetched
+	}
+	return 0
+}
+
+func (x *Counters) GetOverQuota() uint64 {
+	if x != nil {
+		return x.OverQuota
 	}
 	return 0
 }
@@ -2311,6 +2327,7 @@ func (x *ListConflictsReply) GetConflicts() []*Conflict {
 type Conflict struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	DependsOn     uint64                 `protobuf:"varint,7,opt,name=depends_on,json=dependsOn,proto3" json:"depends_on,omitempty"` // the record that the conflict began with, 0 where it is this one
+	OverQuota     bool                   `protobuf:"varint,8,opt,name=over_quota,json=overQuota,proto3" json:"over_quota,omitempty"` // what it began with was refused since the volume had no room for it
 	Record        uint64                 `protobuf:"varint,1,opt,name=record,proto3" json:"record,omitempty"`                        // its number in the modify log
 	Operation     string                 `protobuf:"bytes,2,opt,name=operation,proto3" json:"operation,omitempty"`                   // store, create, remove, ...
 	Path          string                 `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`                             // as venus knew it
@@ -2356,6 +2373,13 @@ func (x *Conflict) GetDependsOn() uint64 {
 		return x.DependsOn
 	}
 	return 0
+}
+
+func (x *Conflict) GetOverQuota() bool {
+	if x != nil {
+		return x.OverQuota
+	}
+	return false
 }
 
 func (x *Conflict) GetRecord() uint64 {
@@ -5212,17 +5236,20 @@ const file_control_proto_rawDesc = "" +
 	"\n" +
 	"last_error\x18\x03 \x01(\tR\tlastError\x12\x14\n" +
 	"\x05state\x18\x04 \x01(\tR\x05state\"\x14\n" +
-	"\x12ListVolumesRequest\"\xfe\x01\n" +
+	"\x12ListVolumesRequest\"\x98\x02\n" +
 	"\x10ListVolumesReply\x121\n" +
 	"\avolumes\x18\x01 \x03(\v2\x17.coda.control.v1.VolumeR\avolumes\x128\n" +
 	"\amounted\x18\x04 \x03(\v2\x1e.coda.control.v1.MountedVolumeR\amounted\x12,\n" +
 	"\x05queue\x18\x02 \x01(\v2\x16.coda.control.v1.QueueR\x05queue\x12\x18\n" +
 	"\aprofile\x18\x03 \x01(\tR\aprofile\x125\n" +
-	"\bcounters\x18\x14 \x01(\v2\x19.coda.control.v1.CountersR\bcounters\"b\n" +
+	"\bcounters\x18\x14 \x01(\v2\x19.coda.control.v1.CountersR\bcounters\x12\x18\n" +
+	"\abounded\x18\x05 \x01(\rR\abounded\"\x81\x01\n" +
 	"\bCounters\x12\x1a\n" +
 	"\brequests\x18\x01 \x01(\x04R\brequests\x12 \n" +
 	"\vresolutions\x18\x02 \x01(\x04R\vresolutions\x12\x18\n" +
-	"\afetched\x18\x03 \x01(\x04R\afetched\"y\n" +
+	"\afetched\x18\x03 \x01(\x04R\afetched\x12\x1d\n" +
+	"\n" +
+	"over_quota\x18\x04 \x01(\x04R\toverQuota\"y\n" +
 	"\x05Queue\x12\x18\n" +
 	"\aworkers\x18\x01 \x01(\rR\aworkers\x12\x12\n" +
 	"\x04made\x18\x02 \x01(\rR\x04made\x12\x12\n" +
@@ -5261,10 +5288,12 @@ const file_control_proto_rawDesc = "" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\"\x16\n" +
 	"\x14ListConflictsRequest\"M\n" +
 	"\x12ListConflictsReply\x127\n" +
-	"\tconflicts\x18\x01 \x03(\v2\x19.coda.control.v1.ConflictR\tconflicts\"\xad\x01\n" +
+	"\tconflicts\x18\x01 \x03(\v2\x19.coda.control.v1.ConflictR\tconflicts\"\xcc\x01\n" +
 	"\bConflict\x12\x1d\n" +
 	"\n" +
-	"depends_on\x18\a \x01(\x04R\tdependsOn\x12\x16\n" +
+	"depends_on\x18\a \x01(\x04R\tdependsOn\x12\x1d\n" +
+	"\n" +
+	"over_quota\x18\b \x01(\bR\toverQuota\x12\x16\n" +
 	"\x06record\x18\x01 \x01(\x04R\x06record\x12\x1c\n" +
 	"\toperation\x18\x02 \x01(\tR\toperation\x12\x12\n" +
 	"\x04path\x18\x03 \x01(\tR\x04path\x12\x10\n" +

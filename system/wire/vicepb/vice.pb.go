@@ -3066,6 +3066,7 @@ type ReintegrateReply struct {
 	Changed       []*Status              `protobuf:"bytes,3,rep,name=changed,proto3" json:"changed,omitempty"`   // the new status of every object that the batch changed and that still exists
 	Breaks        uint64                 `protobuf:"varint,4,opt,name=breaks,proto3" json:"breaks,omitempty"`    // the number of the last break sent to the session when the batch was committed, as in FetchHead
 	Details       []*ChangedDetail       `protobuf:"bytes,5,rep,name=details,proto3" json:"details,omitempty"`   // one for each of changed, in the same order
+	Room          *Room                  `protobuf:"bytes,6,opt,name=room,proto3" json:"room,omitempty"`         // of the batch's volume after the batch; unset where it has no quota
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3131,6 +3132,13 @@ func (x *ReintegrateReply) GetBreaks() uint64 {
 func (x *ReintegrateReply) GetDetails() []*ChangedDetail {
 	if x != nil {
 		return x.Details
+	}
+	return nil
+}
+
+func (x *ReintegrateReply) GetRoom() *Room {
+	if x != nil {
+		return x.Room
 	}
 	return nil
 }
@@ -3818,6 +3826,7 @@ type CallbackEvent struct {
 	//	*CallbackEvent_Welcome
 	//	*CallbackEvent_Break
 	//	*CallbackEvent_Pong
+	//	*CallbackEvent_Room
 	Part          isCallbackEvent_Part `protobuf_oneof:"part"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3887,6 +3896,15 @@ func (x *CallbackEvent) GetPong() uint64 {
 	return 0
 }
 
+func (x *CallbackEvent) GetRoom() *Room {
+	if x != nil {
+		if x, ok := x.Part.(*CallbackEvent_Room); ok {
+			return x.Room
+		}
+	}
+	return nil
+}
+
 type isCallbackEvent_Part interface {
 	isCallbackEvent_Part()
 }
@@ -3903,11 +3921,110 @@ type CallbackEvent_Pong struct {
 	Pong uint64 `protobuf:"varint,3,opt,name=pong,proto3,oneof"` // the ping's number: every break for a change committed before the answer has been sent before it
 }
 
+type CallbackEvent_Room struct {
+	Room *Room `protobuf:"bytes,4,opt,name=room,proto3,oneof"` // when the session opens and when it changes, for each volume with a quota; once more for one that has lost it
+}
+
 func (*CallbackEvent_Welcome) isCallbackEvent_Part() {}
 
 func (*CallbackEvent_Break) isCallbackEvent_Part() {}
 
 func (*CallbackEvent_Pong) isCallbackEvent_Part() {}
+
+func (*CallbackEvent_Room) isCallbackEvent_Part() {}
+
+// A Room is what a volume may hold and holds.
+type Room struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Volume        uint32                 `protobuf:"varint,1,opt,name=volume,proto3" json:"volume,omitempty"`
+	Number        uint64                 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`                                 // of two rooms in one session the one with the larger number is the newer
+	QuotaBytes    uint64                 `protobuf:"varint,3,opt,name=quota_bytes,json=quotaBytes,proto3" json:"quota_bytes,omitempty"`       // 0 for no limit
+	QuotaObjects  uint64                 `protobuf:"varint,4,opt,name=quota_objects,json=quotaObjects,proto3" json:"quota_objects,omitempty"` // 0 for no limit
+	UsedBytes     uint64                 `protobuf:"varint,5,opt,name=used_bytes,json=usedBytes,proto3" json:"used_bytes,omitempty"`
+	UsedObjects   uint64                 `protobuf:"varint,6,opt,name=used_objects,json=usedObjects,proto3" json:"used_objects,omitempty"`
+	Counted       uint64                 `protobuf:"varint,7,opt,name=counted,proto3" json:"counted,omitempty"` // the client's records in the volume up to this number are in what is used, as far as the session has seen them
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Room) Reset() {
+	*x = Room{}
+	mi := &file_vice_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Room) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Room) ProtoMessage() {}
+
+func (x *Room) ProtoReflect() protoreflect.Message {
+	mi := &file_vice_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Room.ProtoReflect.Descriptor instead.
+func (*Room) Descriptor() ([]byte, []int) {
+	return file_vice_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *Room) GetVolume() uint32 {
+	if x != nil {
+		return x.Volume
+	}
+	return 0
+}
+
+func (x *Room) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Room) GetQuotaBytes() uint64 {
+	if x != nil {
+		return x.QuotaBytes
+	}
+	return 0
+}
+
+func (x *Room) GetQuotaObjects() uint64 {
+	if x != nil {
+		return x.QuotaObjects
+	}
+	return 0
+}
+
+func (x *Room) GetUsedBytes() uint64 {
+	if x != nil {
+		return x.UsedBytes
+	}
+	return 0
+}
+
+func (x *Room) GetUsedObjects() uint64 {
+	if x != nil {
+		return x.UsedObjects
+	}
+	return 0
+}
+
+func (x *Room) GetCounted() uint64 {
+	if x != nil {
+		return x.Counted
+	}
+	return 0
+}
 
 type Welcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3923,7 +4040,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_vice_proto_msgTypes[54]
+	mi := &file_vice_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3935,7 +4052,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[54]
+	mi := &file_vice_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3948,7 +4065,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{54}
+	return file_vice_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Welcome) GetSession() uint64 {
@@ -4005,7 +4122,7 @@ type Break struct {
 
 func (x *Break) Reset() {
 	*x = Break{}
-	mi := &file_vice_proto_msgTypes[55]
+	mi := &file_vice_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4017,7 +4134,7 @@ func (x *Break) String() string {
 func (*Break) ProtoMessage() {}
 
 func (x *Break) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[55]
+	mi := &file_vice_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4030,7 +4147,7 @@ func (x *Break) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Break.ProtoReflect.Descriptor instead.
 func (*Break) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{55}
+	return file_vice_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Break) GetNumber() uint64 {
@@ -4068,7 +4185,7 @@ type DirectoryChange struct {
 
 func (x *DirectoryChange) Reset() {
 	*x = DirectoryChange{}
-	mi := &file_vice_proto_msgTypes[56]
+	mi := &file_vice_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4080,7 +4197,7 @@ func (x *DirectoryChange) String() string {
 func (*DirectoryChange) ProtoMessage() {}
 
 func (x *DirectoryChange) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[56]
+	mi := &file_vice_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4093,7 +4210,7 @@ func (x *DirectoryChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DirectoryChange.ProtoReflect.Descriptor instead.
 func (*DirectoryChange) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{56}
+	return file_vice_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *DirectoryChange) GetFrom() *VersionVector {
@@ -4139,7 +4256,7 @@ type ProbeRequest struct {
 
 func (x *ProbeRequest) Reset() {
 	*x = ProbeRequest{}
-	mi := &file_vice_proto_msgTypes[57]
+	mi := &file_vice_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4151,7 +4268,7 @@ func (x *ProbeRequest) String() string {
 func (*ProbeRequest) ProtoMessage() {}
 
 func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[57]
+	mi := &file_vice_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4164,7 +4281,7 @@ func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeRequest.ProtoReflect.Descriptor instead.
 func (*ProbeRequest) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{57}
+	return file_vice_proto_rawDescGZIP(), []int{58}
 }
 
 type ProbeReply struct {
@@ -4176,7 +4293,7 @@ type ProbeReply struct {
 
 func (x *ProbeReply) Reset() {
 	*x = ProbeReply{}
-	mi := &file_vice_proto_msgTypes[58]
+	mi := &file_vice_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4188,7 +4305,7 @@ func (x *ProbeReply) String() string {
 func (*ProbeReply) ProtoMessage() {}
 
 func (x *ProbeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[58]
+	mi := &file_vice_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4201,7 +4318,7 @@ func (x *ProbeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeReply.ProtoReflect.Descriptor instead.
 func (*ProbeReply) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{58}
+	return file_vice_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ProbeReply) GetServerEpoch() uint64 {
@@ -4222,7 +4339,7 @@ type ErrorDetail struct {
 
 func (x *ErrorDetail) Reset() {
 	*x = ErrorDetail{}
-	mi := &file_vice_proto_msgTypes[59]
+	mi := &file_vice_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4234,7 +4351,7 @@ func (x *ErrorDetail) String() string {
 func (*ErrorDetail) ProtoMessage() {}
 
 func (x *ErrorDetail) ProtoReflect() protoreflect.Message {
-	mi := &file_vice_proto_msgTypes[59]
+	mi := &file_vice_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4247,7 +4364,7 @@ func (x *ErrorDetail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorDetail.ProtoReflect.Descriptor instead.
 func (*ErrorDetail) Descriptor() ([]byte, []int) {
-	return file_vice_proto_rawDescGZIP(), []int{59}
+	return file_vice_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ErrorDetail) GetKind() ErrorKind {
@@ -4477,13 +4594,14 @@ const file_vice_proto_rawDesc = "" +
 	"\x06SetACL\x12#\n" +
 	"\x03fid\x18\x01 \x01(\v2\x11.coda.vice.v1.FidR\x03fid\x12\x10\n" +
 	"\x03acl\x18\x02 \x01(\fR\x03acl\x12\x10\n" +
-	"\x03was\x18\x03 \x01(\fR\x03was\"\xd8\x01\n" +
+	"\x03was\x18\x03 \x01(\fR\x03was\"\x80\x02\n" +
 	"\x10ReintegrateReply\x12\x12\n" +
 	"\x04done\x18\x01 \x01(\x04R\x04done\x121\n" +
 	"\brefusals\x18\x02 \x03(\v2\x15.coda.vice.v1.RefusalR\brefusals\x12.\n" +
 	"\achanged\x18\x03 \x03(\v2\x14.coda.vice.v1.StatusR\achanged\x12\x16\n" +
 	"\x06breaks\x18\x04 \x01(\x04R\x06breaks\x125\n" +
-	"\adetails\x18\x05 \x03(\v2\x1b.coda.vice.v1.ChangedDetailR\adetails\"`\n" +
+	"\adetails\x18\x05 \x03(\v2\x1b.coda.vice.v1.ChangedDetailR\adetails\x12&\n" +
+	"\x04room\x18\x06 \x01(\v2\x12.coda.vice.v1.RoomR\x04room\"`\n" +
 	"\rChangedDetail\x123\n" +
 	"\x06before\x18\x01 \x01(\v2\x1b.coda.vice.v1.VersionVectorR\x06before\x12\x1a\n" +
 	"\bpromised\x18\x02 \x01(\bR\bpromised\"`\n" +
@@ -4528,12 +4646,23 @@ const file_vice_proto_rawDesc = "" +
 	"\x04part\"3\n" +
 	"\x05Hello\x12\x16\n" +
 	"\x06client\x18\x01 \x01(\fR\x06client\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\"\x8d\x01\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\xb7\x01\n" +
 	"\rCallbackEvent\x121\n" +
 	"\awelcome\x18\x01 \x01(\v2\x15.coda.vice.v1.WelcomeH\x00R\awelcome\x12+\n" +
 	"\x05break\x18\x02 \x01(\v2\x13.coda.vice.v1.BreakH\x00R\x05break\x12\x14\n" +
-	"\x04pong\x18\x03 \x01(\x04H\x00R\x04pongB\x06\n" +
-	"\x04part\"\xbe\x01\n" +
+	"\x04pong\x18\x03 \x01(\x04H\x00R\x04pong\x12(\n" +
+	"\x04room\x18\x04 \x01(\v2\x12.coda.vice.v1.RoomH\x00R\x04roomB\x06\n" +
+	"\x04part\"\xd8\x01\n" +
+	"\x04Room\x12\x16\n" +
+	"\x06volume\x18\x01 \x01(\rR\x06volume\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\x12\x1f\n" +
+	"\vquota_bytes\x18\x03 \x01(\x04R\n" +
+	"quotaBytes\x12#\n" +
+	"\rquota_objects\x18\x04 \x01(\x04R\fquotaObjects\x12\x1d\n" +
+	"\n" +
+	"used_bytes\x18\x05 \x01(\x04R\tusedBytes\x12!\n" +
+	"\fused_objects\x18\x06 \x01(\x04R\vusedObjects\x12\x18\n" +
+	"\acounted\x18\a \x01(\x04R\acounted\"\xbe\x01\n" +
 	"\aWelcome\x12\x18\n" +
 	"\asession\x18\x01 \x01(\x04R\asession\x12\x14\n" +
 	"\x05lease\x18\x02 \x01(\x03R\x05lease\x12!\n" +
@@ -4623,7 +4752,7 @@ func file_vice_proto_rawDescGZIP() []byte {
 }
 
 var file_vice_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_vice_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
+var file_vice_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
 var file_vice_proto_goTypes = []any{
 	(ObjectKind)(0),               // 0: coda.vice.v1.ObjectKind
 	(ErrorKind)(0),                // 1: coda.vice.v1.ErrorKind
@@ -4683,12 +4812,13 @@ var file_vice_proto_goTypes = []any{
 	(*CallbackRequest)(nil),       // 55: coda.vice.v1.CallbackRequest
 	(*Hello)(nil),                 // 56: coda.vice.v1.Hello
 	(*CallbackEvent)(nil),         // 57: coda.vice.v1.CallbackEvent
-	(*Welcome)(nil),               // 58: coda.vice.v1.Welcome
-	(*Break)(nil),                 // 59: coda.vice.v1.Break
-	(*DirectoryChange)(nil),       // 60: coda.vice.v1.DirectoryChange
-	(*ProbeRequest)(nil),          // 61: coda.vice.v1.ProbeRequest
-	(*ProbeReply)(nil),            // 62: coda.vice.v1.ProbeReply
-	(*ErrorDetail)(nil),           // 63: coda.vice.v1.ErrorDetail
+	(*Room)(nil),                  // 58: coda.vice.v1.Room
+	(*Welcome)(nil),               // 59: coda.vice.v1.Welcome
+	(*Break)(nil),                 // 60: coda.vice.v1.Break
+	(*DirectoryChange)(nil),       // 61: coda.vice.v1.DirectoryChange
+	(*ProbeRequest)(nil),          // 62: coda.vice.v1.ProbeRequest
+	(*ProbeReply)(nil),            // 63: coda.vice.v1.ProbeReply
+	(*ErrorDetail)(nil),           // 64: coda.vice.v1.ErrorDetail
 }
 var file_vice_proto_depIdxs = []int32{
 	8,  // 0: coda.vice.v1.LogInReply.identity:type_name -> coda.vice.v1.Identity
@@ -4751,58 +4881,60 @@ var file_vice_proto_depIdxs = []int32{
 	46, // 57: coda.vice.v1.ReintegrateReply.refusals:type_name -> coda.vice.v1.Refusal
 	17, // 58: coda.vice.v1.ReintegrateReply.changed:type_name -> coda.vice.v1.Status
 	45, // 59: coda.vice.v1.ReintegrateReply.details:type_name -> coda.vice.v1.ChangedDetail
-	16, // 60: coda.vice.v1.ChangedDetail.before:type_name -> coda.vice.v1.VersionVector
-	1,  // 61: coda.vice.v1.Refusal.kind:type_name -> coda.vice.v1.ErrorKind
-	48, // 62: coda.vice.v1.COP2Request.updates:type_name -> coda.vice.v1.UpdateSet
-	14, // 63: coda.vice.v1.ResolveRequest.fids:type_name -> coda.vice.v1.Fid
-	52, // 64: coda.vice.v1.ResolveReply.resolutions:type_name -> coda.vice.v1.Resolution
-	3,  // 65: coda.vice.v1.Resolution.outcome:type_name -> coda.vice.v1.Resolution.Outcome
-	33, // 66: coda.vice.v1.CertifyRequest.records:type_name -> coda.vice.v1.Record
-	46, // 67: coda.vice.v1.CertifyReply.refusals:type_name -> coda.vice.v1.Refusal
-	56, // 68: coda.vice.v1.CallbackRequest.hello:type_name -> coda.vice.v1.Hello
-	58, // 69: coda.vice.v1.CallbackEvent.welcome:type_name -> coda.vice.v1.Welcome
-	59, // 70: coda.vice.v1.CallbackEvent.break:type_name -> coda.vice.v1.Break
-	14, // 71: coda.vice.v1.Break.fid:type_name -> coda.vice.v1.Fid
-	60, // 72: coda.vice.v1.Break.change:type_name -> coda.vice.v1.DirectoryChange
-	16, // 73: coda.vice.v1.DirectoryChange.from:type_name -> coda.vice.v1.VersionVector
-	17, // 74: coda.vice.v1.DirectoryChange.status:type_name -> coda.vice.v1.Status
-	18, // 75: coda.vice.v1.DirectoryChange.added:type_name -> coda.vice.v1.Entry
-	1,  // 76: coda.vice.v1.ErrorDetail.kind:type_name -> coda.vice.v1.ErrorKind
-	19, // 77: coda.vice.v1.Vice.Volume:input_type -> coda.vice.v1.VolumeRequest
-	21, // 78: coda.vice.v1.Vice.AllocateVnodes:input_type -> coda.vice.v1.AllocateVnodesRequest
-	23, // 79: coda.vice.v1.Vice.Fetch:input_type -> coda.vice.v1.FetchRequest
-	27, // 80: coda.vice.v1.Vice.Validate:input_type -> coda.vice.v1.ValidateRequest
-	31, // 81: coda.vice.v1.Vice.Reintegrate:input_type -> coda.vice.v1.ReintegrateRequest
-	53, // 82: coda.vice.v1.Vice.Certify:input_type -> coda.vice.v1.CertifyRequest
-	55, // 83: coda.vice.v1.Vice.Callbacks:input_type -> coda.vice.v1.CallbackRequest
-	61, // 84: coda.vice.v1.Vice.Probe:input_type -> coda.vice.v1.ProbeRequest
-	47, // 85: coda.vice.v1.Vice.COP2:input_type -> coda.vice.v1.COP2Request
-	50, // 86: coda.vice.v1.Vice.Resolve:input_type -> coda.vice.v1.ResolveRequest
-	4,  // 87: coda.vice.v1.Auth.LogIn:input_type -> coda.vice.v1.LogInRequest
-	6,  // 88: coda.vice.v1.Auth.Renew:input_type -> coda.vice.v1.RenewRequest
-	7,  // 89: coda.vice.v1.Auth.WhoAmI:input_type -> coda.vice.v1.WhoAmIRequest
-	9,  // 90: coda.vice.v1.Auth.Principals:input_type -> coda.vice.v1.PrincipalsRequest
-	12, // 91: coda.vice.v1.Auth.ChangePassword:input_type -> coda.vice.v1.ChangePasswordRequest
-	20, // 92: coda.vice.v1.Vice.Volume:output_type -> coda.vice.v1.VolumeReply
-	22, // 93: coda.vice.v1.Vice.AllocateVnodes:output_type -> coda.vice.v1.AllocateVnodesReply
-	24, // 94: coda.vice.v1.Vice.Fetch:output_type -> coda.vice.v1.FetchReply
-	29, // 95: coda.vice.v1.Vice.Validate:output_type -> coda.vice.v1.ValidateReply
-	44, // 96: coda.vice.v1.Vice.Reintegrate:output_type -> coda.vice.v1.ReintegrateReply
-	54, // 97: coda.vice.v1.Vice.Certify:output_type -> coda.vice.v1.CertifyReply
-	57, // 98: coda.vice.v1.Vice.Callbacks:output_type -> coda.vice.v1.CallbackEvent
-	62, // 99: coda.vice.v1.Vice.Probe:output_type -> coda.vice.v1.ProbeReply
-	49, // 100: coda.vice.v1.Vice.COP2:output_type -> coda.vice.v1.COP2Reply
-	51, // 101: coda.vice.v1.Vice.Resolve:output_type -> coda.vice.v1.ResolveReply
-	5,  // 102: coda.vice.v1.Auth.LogIn:output_type -> coda.vice.v1.LogInReply
-	5,  // 103: coda.vice.v1.Auth.Renew:output_type -> coda.vice.v1.LogInReply
-	8,  // 104: coda.vice.v1.Auth.WhoAmI:output_type -> coda.vice.v1.Identity
-	10, // 105: coda.vice.v1.Auth.Principals:output_type -> coda.vice.v1.PrincipalsReply
-	13, // 106: coda.vice.v1.Auth.ChangePassword:output_type -> coda.vice.v1.ChangePasswordReply
-	92, // [92:107] is the sub-list for method output_type
-	77, // [77:92] is the sub-list for method input_type
-	77, // [77:77] is the sub-list for extension type_name
-	77, // [77:77] is the sub-list for extension extendee
-	0,  // [0:77] is the sub-list for field type_name
+	58, // 60: coda.vice.v1.ReintegrateReply.room:type_name -> coda.vice.v1.Room
+	16, // 61: coda.vice.v1.ChangedDetail.before:type_name -> coda.vice.v1.VersionVector
+	1,  // 62: coda.vice.v1.Refusal.kind:type_name -> coda.vice.v1.ErrorKind
+	48, // 63: coda.vice.v1.COP2Request.updates:type_name -> coda.vice.v1.UpdateSet
+	14, // 64: coda.vice.v1.ResolveRequest.fids:type_name -> coda.vice.v1.Fid
+	52, // 65: coda.vice.v1.ResolveReply.resolutions:type_name -> coda.vice.v1.Resolution
+	3,  // 66: coda.vice.v1.Resolution.outcome:type_name -> coda.vice.v1.Resolution.Outcome
+	33, // 67: coda.vice.v1.CertifyRequest.records:type_name -> coda.vice.v1.Record
+	46, // 68: coda.vice.v1.CertifyReply.refusals:type_name -> coda.vice.v1.Refusal
+	56, // 69: coda.vice.v1.CallbackRequest.hello:type_name -> coda.vice.v1.Hello
+	59, // 70: coda.vice.v1.CallbackEvent.welcome:type_name -> coda.vice.v1.Welcome
+	60, // 71: coda.vice.v1.CallbackEvent.break:type_name -> coda.vice.v1.Break
+	58, // 72: coda.vice.v1.CallbackEvent.room:type_name -> coda.vice.v1.Room
+	14, // 73: coda.vice.v1.Break.fid:type_name -> coda.vice.v1.Fid
+	61, // 74: coda.vice.v1.Break.change:type_name -> coda.vice.v1.DirectoryChange
+	16, // 75: coda.vice.v1.DirectoryChange.from:type_name -> coda.vice.v1.VersionVector
+	17, // 76: coda.vice.v1.DirectoryChange.status:type_name -> coda.vice.v1.Status
+	18, // 77: coda.vice.v1.DirectoryChange.added:type_name -> coda.vice.v1.Entry
+	1,  // 78: coda.vice.v1.ErrorDetail.kind:type_name -> coda.vice.v1.ErrorKind
+	19, // 79: coda.vice.v1.Vice.Volume:input_type -> coda.vice.v1.VolumeRequest
+	21, // 80: coda.vice.v1.Vice.AllocateVnodes:input_type -> coda.vice.v1.AllocateVnodesRequest
+	23, // 81: coda.vice.v1.Vice.Fetch:input_type -> coda.vice.v1.FetchRequest
+	27, // 82: coda.vice.v1.Vice.Validate:input_type -> coda.vice.v1.ValidateRequest
+	31, // 83: coda.vice.v1.Vice.Reintegrate:input_type -> coda.vice.v1.ReintegrateRequest
+	53, // 84: coda.vice.v1.Vice.Certify:input_type -> coda.vice.v1.CertifyRequest
+	55, // 85: coda.vice.v1.Vice.Callbacks:input_type -> coda.vice.v1.CallbackRequest
+	62, // 86: coda.vice.v1.Vice.Probe:input_type -> coda.vice.v1.ProbeRequest
+	47, // 87: coda.vice.v1.Vice.COP2:input_type -> coda.vice.v1.COP2Request
+	50, // 88: coda.vice.v1.Vice.Resolve:input_type -> coda.vice.v1.ResolveRequest
+	4,  // 89: coda.vice.v1.Auth.LogIn:input_type -> coda.vice.v1.LogInRequest
+	6,  // 90: coda.vice.v1.Auth.Renew:input_type -> coda.vice.v1.RenewRequest
+	7,  // 91: coda.vice.v1.Auth.WhoAmI:input_type -> coda.vice.v1.WhoAmIRequest
+	9,  // 92: coda.vice.v1.Auth.Principals:input_type -> coda.vice.v1.PrincipalsRequest
+	12, // 93: coda.vice.v1.Auth.ChangePassword:input_type -> coda.vice.v1.ChangePasswordRequest
+	20, // 94: coda.vice.v1.Vice.Volume:output_type -> coda.vice.v1.VolumeReply
+	22, // 95: coda.vice.v1.Vice.AllocateVnodes:output_type -> coda.vice.v1.AllocateVnodesReply
+	24, // 96: coda.vice.v1.Vice.Fetch:output_type -> coda.vice.v1.FetchReply
+	29, // 97: coda.vice.v1.Vice.Validate:output_type -> coda.vice.v1.ValidateReply
+	44, // 98: coda.vice.v1.Vice.Reintegrate:output_type -> coda.vice.v1.ReintegrateReply
+	54, // 99: coda.vice.v1.Vice.Certify:output_type -> coda.vice.v1.CertifyReply
+	57, // 100: coda.vice.v1.Vice.Callbacks:output_type -> coda.vice.v1.CallbackEvent
+	63, // 101: coda.vice.v1.Vice.Probe:output_type -> coda.vice.v1.ProbeReply
+	49, // 102: coda.vice.v1.Vice.COP2:output_type -> coda.vice.v1.COP2Reply
+	51, // 103: coda.vice.v1.Vice.Resolve:output_type -> coda.vice.v1.ResolveReply
+	5,  // 104: coda.vice.v1.Auth.LogIn:output_type -> coda.vice.v1.LogInReply
+	5,  // 105: coda.vice.v1.Auth.Renew:output_type -> coda.vice.v1.LogInReply
+	8,  // 106: coda.vice.v1.Auth.WhoAmI:output_type -> coda.vice.v1.Identity
+	10, // 107: coda.vice.v1.Auth.Principals:output_type -> coda.vice.v1.PrincipalsReply
+	13, // 108: coda.vice.v1.Auth.ChangePassword:output_type -> coda.vice.v1.ChangePasswordReply
+	94, // [94:109] is the sub-list for method output_type
+	79, // [79:94] is the sub-list for method input_type
+	79, // [79:79] is the sub-list for extension type_name
+	79, // [79:79] is the sub-list for extension extendee
+	0,  // [0:79] is the sub-list for field type_name
 }
 
 func init() { file_vice_proto_init() }
@@ -4842,6 +4974,7 @@ func file_vice_proto_init() {
 		(*CallbackEvent_Welcome)(nil),
 		(*CallbackEvent_Break)(nil),
 		(*CallbackEvent_Pong)(nil),
+		(*CallbackEvent_Room)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -4849,7 +4982,7 @@ func file_vice_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vice_proto_rawDesc), len(file_vice_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   60,
+			NumMessages:   61,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
