@@ -28,6 +28,7 @@ func All() []Check {
 		{"own-names", "what one client alone changes is what that client made of it, at every moment, for it and for all others", ownNames},
 		{"visibility", "what was done is seen everywhere within a lease after it was reintegrated, or as soon as a file system that is not ours claims: --consistency", visibility},
 		{"no-false-conflict", "a conflict exists only where two clients changed the same object without seeing each other", noFalseConflict},
+		{"quota", "a change is refused for want of room in its volume only while a fault bounds that", withinQuota},
 		{"proven", "the faults took effect and were healed, the load was heavy enough, and the record is whole", proven},
 	}
 }

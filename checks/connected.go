@@ -48,7 +48,7 @@ type connections struct {
 
 // look judges what one client said, in order.
 func (c *connections) look(client string, said []*history.Status) {
-	excused := c.excuses(client)
+	excused := cutOff(c.run, client)
 	var first, last *history.Status // of a time without a server
 	alone := time.Duration(0)
 	end := func() {
@@ -83,11 +83,11 @@ func (c *connections) look(client string, said []*history.Status) {
 	end()
 }
 
-// excuses is when something stood between a client and a server, the client's own daemon included.
-func (c *connections) excuses(client string) history.Intervals {
+// cutOff is when something stood between a client and a server, the client's own daemon included.
+func cutOff(run *history.Run, client string) history.Intervals {
 	var all []history.Interval
-	for _, times := range c.run.CutTimes(func(_ *history.Fault, cut history.Cut) bool {
-		return cut.Node == client && cut.Daemon == "" || cut.Peer == client || cut.Peer == "" && slices.Contains(c.run.Meta.Servers, cut.Node)
+	for _, times := range run.CutTimes(func(_ *history.Fault, cut history.Cut) bool {
+		return cut.Node == client && cut.Daemon == "" || cut.Peer == client || cut.Peer == "" && slices.Contains(run.Meta.Servers, cut.Node)
 	}) {
 		all = append(all, times...)
 	}

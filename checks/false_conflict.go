@@ -31,6 +31,8 @@ func noFalseConflict(run *history.Run) history.Verdict {
 	c.merges = newMerges(run, c.contents)
 	c.power = newPowerLosses(run)
 	c.findRefused()
+	c.quotas = newQuotas(run)
+	c.findOverQuota()
 	kept := 0
 	for i := range run.Observations {
 		o := &run.Observations[i]
@@ -53,8 +55,12 @@ func noFalseConflict(run *history.Run) history.Verdict {
 	c.figure("conflicts", float64(kept), "")
 	c.figure("conflicts in renamed directories, not judged", float64(c.unjudged), "")
 	c.figure("conflicts repaired", float64(repaired), "")
+	c.figure("conflicts that a quota has made", float64(c.quotaMade), "")
 	if kept+repaired == 0 {
 		return c.verdict("no client keeps a conflict")
+	}
+	if c.quotaMade > 0 {
+		return c.verdict("%s kept or repaired, %d since a fault had left no room, and each other after a change by another client", count(kept+repaired, "conflict"), c.quotaMade)
 	}
 	return c.verdict("%s kept or repaired, each after a change by another client", count(kept+repaired, "conflict"))
 }
@@ -70,6 +76,9 @@ type falseConflicts struct {
 	refusals   map[uint32]bool // contents that clients keep, or kept, which changed nothing on a server
 	looks      *byPath         // what saw contents; nil until it is asked for
 	unjudged   int
+	quotas     *quotas
+	quotaMade  int
+	refusedAt  map[string]map[string]bool         // the names of what each node keeps because of quotas
 	known      map[string]map[uint32]history.Time // when a node first had seen a content
 }
 
@@ -96,7 +105,11 @@ func (c *falseConflicts) judge(node string, conflict *history.Conflict) {
 		c.doubt("%s keeps a conflict, %s of %s, and is not known to have changed that", node, conflict.Operation, name)
 		return
 	}
-	if c.foreign(node, name, c.operations.Row(own)) {
+	if c.overQuota(node, name, conflict, c.operations.Row(own)) {
+		c.quotaMade++
+		return
+	}
+	if !conflict.OverQuota && c.foreign(node, name, c.operations.Row(own)) { // no change by anybody else makes a quota
 		return
 	}
 	if number, _ := c.operations.FindPath(name); c.groups.all(number) == nil {

@@ -317,7 +317,8 @@ func (p *parser) observe() {
 func (p *parser) object() {
 	o := &p.run.Observations[len(p.run.Observations)-1]
 	if p.fields[0] == "conflict" {
-		c := history.Conflict{Operation: p.fields[1], Path: p.fields[2], Why: "it was changed"}
+		c := history.Conflict{OverQuota: p.flag("over-quota"), Why: "it was changed"}
+		c.Operation, c.Path = p.fields[1], p.fields[2]
 		if len(p.fields) > 3 {
 			c.Content = p.nonce(p.fields[3])
 		}

@@ -97,6 +97,8 @@ type fakeNode struct {
 	synced     bool // there is nothing that a loss of power could take
 	alone      bool // it was told to disconnect
 	locked     int  // volumes that it was told to lock
+	bound      int  // volumes that it was told to bound, or knows to be
+	roomy      bool // they have room all the same
 	deafToAll  bool // Order does nothing
 	offended   bool // only the first Order does something
 	orders     int
@@ -235,8 +237,18 @@ func (n *fakeNode) ProbeDisk(ctx context.Context) error {
 func (n *fakeNode) Order(_ context.Context, order cluster.Order) (said int, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if order == cluster.OrderLocked {
+	switch order {
+	case cluster.OrderLocked:
 		return n.locked, nil
+	case cluster.OrderBound:
+		return n.bound, nil
+	case cluster.OrderOverQuota:
+		if n.roomy {
+			return 0, nil
+		}
+		return n.bound, nil
+	case cluster.OrderRefused:
+		return 0, nil
 	}
 	n.orders++
 	if n.deafToAll || n.offended && n.orders > 1 && order != cluster.OrderHoard && order != cluster.OrderHoarded {
@@ -251,6 +263,11 @@ func (n *fakeNode) Order(_ context.Context, order cluster.Order) (said int, err 
 		n.locked = 1
 	case cluster.OrderUnlockVolumes:
 		n.locked = 0
+	case cluster.OrderUnboundVolumes:
+		n.bound = 0
+	}
+	if _, _, bound := order.Bounds(); bound {
+		n.bound = 1
 	}
 	if n.hoards {
 		return 1, nil

@@ -69,6 +69,7 @@ func All() []Fault {
 		Disconnect{},
 		HoardWalk{},
 		VolumeLock{},
+		Quota{},
 		PowerLoss{Daemon: cluster.Venus},
 		PowerLoss{Daemon: cluster.Codasrv},
 	}

@@ -77,6 +77,7 @@ func gentle() []Fault {
 		Slicing{},
 		SlowClose{},
 		HoardWalk{},
+		Quota{},
 		Disk{Slow, cluster.Venus},
 		Disk{Slow, cluster.Codasrv},
 		Disk{Full, cluster.Venus},
@@ -329,6 +330,22 @@ func breakagesOfDaemons() []breakage {
 		{
 			name: "volumes that stay locked", fault: VolumeLock{}, breaks: server(func(n *fakeNode) { n.offended = true }),
 			problem: "healing was not seen: 1 volumes of server1 are still locked", proven: true,
+		},
+		{
+			name: "volumes without a quota", fault: Quota{}, breaks: server(func(n *fakeNode) { n.deafToAll = true }),
+			problem: "no effect was seen: no volume of server1 has got a quota", healed: true,
+		},
+		{
+			name: "volumes that have room all the same", fault: Quota{}, breaks: server(func(n *fakeNode) { n.roomy = true }),
+			problem: "no effect was seen: all volumes of server1 have room, and nothing was refused", healed: true,
+		},
+		{
+			name: "volumes that keep their quota", fault: Quota{}, breaks: server(func(n *fakeNode) { n.offended = true }),
+			problem: "healing was not seen: 1 volumes of server1 still have another quota than before", proven: true,
+		},
+		{
+			name: "a client that does not hear of the healing", fault: Quota{}, breaks: client(func(n *fakeNode) { n.bound = 1 }),
+			problem: "healing was not seen: client1 has not heard that 1 volumes have no quota any more", proven: true,
 		},
 		{
 			name: "a bit that cannot be flipped", fault: FlipBit{cluster.Codasrv}, breaks: server(func(n *fakeNode) { n.rotError = errors.New("no contents") }),

@@ -36,6 +36,10 @@ func settings(t *testing.T, fault Fault, args map[string]string) any {
 		made, err = of.shape(step)
 	case FlipBit:
 		made, err = of.share(step)
+	case Quota:
+		var bytes, objects int
+		bytes, objects, err = of.bounds(step)
+		made = []int{bytes, objects}
 	case Squeeze:
 		made, err = of.limits(step, cluster.Usage{Memory: 80 << 20})
 	case Disk:
@@ -65,6 +69,7 @@ func TestParametersAreObeyed(t *testing.T) {
 		{SlowClose{}, map[string]string{"delay": "4s"}, cluster.LinkShape{Linger: 4 * time.Second}},
 		{Corruption{}, map[string]string{"every": "100"}, cluster.LinkShape{Flip: 100, Seed: 3}},
 		{FlipBit{cluster.Codasrv}, map[string]string{"share": "1"}, 1.0},
+		{Quota{}, map[string]string{"bytes": "0", "objects": "7"}, []int{0, 7}},
 		{Squeeze{CPU, cluster.Venus}, map[string]string{"cpus": "1.5"}, cluster.Limits{CPUs: 1.5}},
 		{Squeeze{Memory, cluster.Venus}, map[string]string{"spare": "7"}, cluster.Limits{Memory: 87 << 20}},
 		{Disk{Slow, cluster.Venus}, map[string]string{"slowest": "2s"}, cluster.DiskState{Slowest: 2 * time.Second, Seed: 3}},

@@ -298,7 +298,7 @@ func (v venusAt) conflicts(ctx context.Context) ([]venus.Conflict, error) {
 	for _, c := range reply.GetConflicts() {
 		kept = append(kept, venus.Conflict{
 			Record: c.GetRecord(), Operation: c.GetOperation(), Path: c.GetPath(), Why: c.GetWhy(), Kept: c.GetKept(), Head: c.GetHead(),
-			DependsOn: c.GetDependsOn(),
+			DependsOn: c.GetDependsOn(), OverQuota: c.GetOverQuota(),
 		})
 	}
 	return kept, err

@@ -22,7 +22,7 @@ func keptConflicts(kept []venus.Conflict) []history.Conflict {
 	for _, conflict := range kept {
 		header, _ := history.CheckContent(conflict.Head, conflict.Path)
 		list = append(list, history.Conflict{
-			Path: conflict.Path, Operation: conflict.Operation, Why: conflict.Why, Content: header.Nonce,
+			Path: conflict.Path, Operation: conflict.Operation, Why: conflict.Why, Content: header.Nonce, OverQuota: conflict.OverQuota,
 		})
 	}
 	return list

@@ -121,6 +121,7 @@ func venusMetrics(v *venus.Venus) figures {
 		give("venus_requests_total", "requests to servers", prometheus.CounterValue, float64(asked.Requests))
 		give("venus_resolutions_total", "requests to make one thing of what replicas differ in", prometheus.CounterValue, float64(asked.Resolutions))
 		give("venus_fetched_bytes_total", "bytes of contents and directories that were fetched", prometheus.CounterValue, float64(asked.Fetched))
+		give("venus_over_quota_total", "changes that were refused, since their volumes have no room for them", prometheus.CounterValue, float64(asked.OverQuota))
 		for slot, r := range volume.Replicas {
 			up := 0.0
 			if r.Up {

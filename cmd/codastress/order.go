@@ -10,6 +10,7 @@ import (
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/system/coda"
 	"github.com/codastress/codastress/system/venus"
+	"github.com/codastress/codastress/system/vice"
 	"github.com/codastress/codastress/system/wire"
 	"github.com/codastress/codastress/system/wire/controlpb"
 )
@@ -34,6 +35,12 @@ func (v venusAt) order(ctx context.Context, order string) (said int, err error) 
 		var reply *controlpb.HoardListReply
 		reply, err = v.client.HoardList(ctx, &controlpb.HoardListRequest{})
 		said = oneIf(slices.ContainsFunc(reply.GetEntries(), func(e *controlpb.Hoarded) bool { return e.GetPath() == everything }))
+	case cluster.OrderBound, cluster.OrderRefused:
+		var reply *controlpb.ListVolumesReply
+		reply, err = v.client.ListVolumes(ctx, &controlpb.ListVolumesRequest{})
+		if said = int(reply.GetBounded()); cluster.Order(order) == cluster.OrderRefused {
+			said = int(reply.GetCounters().GetOverQuota())
+		}
 	default:
 		err = fmt.Errorf("no order %q", order)
 	}
@@ -58,30 +65,42 @@ func oneIf(is bool) int {
 	return 0
 }
 
-// volumeKeeper is a codasrv that can be told to lock volumes.
+// volumeKeeper is a codasrv that can be told to lock and to bound volumes.
 type volumeKeeper interface {
-	// volumes says for each volume whether it is locked.
-	volumes(ctx context.Context) (map[string]bool, error)
+	// volumes says what each volume is, by rising ids.
+	volumes(ctx context.Context) ([]keptVolume, error)
 	lock(ctx context.Context, volume string, locked bool) error
+	bound(ctx context.Context, volume string, quota vice.Quota) error
 }
 
-// orderServer has a codasrv do what volutil could tell it, and gives the number of volumes that are locked then.
-func orderServer(ctx context.Context, server volumeKeeper, order string) (locked int, err error) {
+// keptVolume is a volume, as volutil shows it.
+type keptVolume struct {
+	name        string
+	locked      bool
+	quota, used vice.Quota
+}
+
+// orderServer has a codasrv do what volutil could tell it, and gives the number of volumes of which that is true then what the order is about.
+func orderServer(ctx context.Context, server volumeKeeper, before *quotasBefore, order string) (count int, err error) {
 	volumes, err := server.volumes(ctx)
 	if err != nil {
 		return 0, err
 	}
-	for name := range volumes {
-		switch cluster.Order(order) {
-		case cluster.OrderLockVolumes, cluster.OrderUnlockVolumes:
-			lock := cluster.Order(order) == cluster.OrderLockVolumes
-			volumes[name] = lock
-			err = errors.Join(err, persist(ctx, func() error { return server.lock(ctx, name, lock) }))
-		case cluster.OrderLocked:
-		default:
-			return 0, fmt.Errorf("no order %q", order)
+	switch cluster.Order(order) {
+	case cluster.OrderLockVolumes, cluster.OrderUnlockVolumes, cluster.OrderLocked:
+		return orderLocks(ctx, server, volumes, cluster.Order(order))
+	}
+	return before.order(ctx, server, volumes, cluster.Order(order))
+}
+
+// orderLocks locks volumes, and gives the number of those that are locked then.
+func orderLocks(ctx context.Context, server volumeKeeper, volumes []keptVolume, order cluster.Order) (locked int, err error) {
+	for _, volume := range volumes {
+		if order != cluster.OrderLocked {
+			volume.locked = order == cluster.OrderLockVolumes
+			err = errors.Join(err, persist(ctx, func() error { return server.lock(ctx, volume.name, volume.locked) }))
 		}
-		locked += oneIf(volumes[name])
+		locked += oneIf(volume.locked)
 	}
 	return locked, err
 }
@@ -104,13 +123,21 @@ func persist(ctx context.Context, ask func() error) error {
 	}
 }
 
-func (c codasrvAt) volumes(ctx context.Context) (map[string]bool, error) {
+func (c codasrvAt) volumes(ctx context.Context) (list []keptVolume, err error) {
 	reply, err := c.client.Volumes(ctx, &controlpb.VolumesRequest{})
-	locked := map[string]bool{}
 	for _, v := range reply.GetVolumes() {
-		locked[v.Name] = v.Locked
+		list = append(list, keptVolume{
+			name: v.Name, locked: v.Locked, quota: vice.Quota{Bytes: v.QuotaBytes, Objects: v.QuotaObjects}, used: vice.Quota{Bytes: v.UsedBytes, Objects: v.UsedObjects},
+		})
 	}
-	return locked, err
+	return list, err
+}
+
+func (c codasrvAt) bound(ctx context.Context, volume string, quota vice.Quota) error {
+	_, err := c.client.Volumes(ctx, &controlpb.VolumesRequest{
+		Change: controlpb.VolumeChange_VOLUME_CHANGE_QUOTA, Name: volume, QuotaBytes: quota.Bytes, QuotaObjects: quota.Objects,
+	})
+	return err
 }
 
 func (c codasrvAt) lock(ctx context.Context, volume string, locked bool) error {
@@ -122,12 +149,19 @@ func (c codasrvAt) lock(ctx context.Context, volume string, locked bool) error {
 	return err
 }
 
-func (c codasrvHere) volumes(context.Context) (map[string]bool, error) {
-	locked := map[string]bool{}
-	for _, v := range c.server.Volumes() {
-		locked[v.Name] = v.Locked
+func (c codasrvHere) volumes(context.Context) (list []keptVolume, err error) {
+	used := map[string]vice.Quota{}
+	for _, v := range c.server.Counters().Volumes {
+		used[v.Name] = v.Used
 	}
-	return locked, nil
+	for _, v := range c.server.Volumes() {
+		list = append(list, keptVolume{name: v.Name, locked: v.Locked, quota: v.Quota, used: used[v.Name]})
+	}
+	return list, nil
+}
+
+func (c codasrvHere) bound(ctx context.Context, volume string, quota vice.Quota) error {
+	return c.server.SetQuota(ctx, volume, quota)
 }
 
 func (c codasrvHere) lock(ctx context.Context, volume string, locked bool) error {
@@ -143,7 +177,7 @@ func (s *simulatedServer) Order(ctx context.Context, order string) (said int, er
 	if err := s.life.Running(ctx); err != nil {
 		return 0, err
 	}
-	return orderServer(ctx, codasrvHere{server}, order)
+	return orderServer(ctx, codasrvHere{server}, &s.quotas, order)
 }
 
 // Order implements simulation.Software.
@@ -176,6 +210,10 @@ func (c *simulatedClient) Order(ctx context.Context, order string) (said int, er
 		}
 	case cluster.OrderHoarded:
 		said = oneIf(slices.ContainsFunc(client.HoardList(), func(e venus.Hoarded) bool { return e.Path == everything }))
+	case cluster.OrderBound:
+		said = client.Bounded()
+	case cluster.OrderRefused:
+		said = int(client.Counters().OverQuota)
 	default:
 		err = fmt.Errorf("no order %q", order)
 	}

@@ -58,7 +58,7 @@ func (n *node) serverHooks() (agent.Hooks, error) {
 	if err != nil {
 		return agent.Hooks{}, fmt.Errorf("codasrv's control socket: %w", err)
 	}
-	control := controlpb.NewCodasrvControlClient(conn)
+	control, quotas := controlpb.NewCodasrvControlClient(conn), &quotasBefore{}
 	return agent.Hooks{
 		Observe: func(ctx context.Context) (history.Observation, error) {
 			return observeServer(ctx, codasrvAt{control}, len(n.Servers) > 0)
@@ -71,7 +71,7 @@ func (n *node) serverHooks() (agent.Hooks, error) {
 		},
 		Ready: func(ctx context.Context, _ string) error { return n.reach(ctx, n.Name, n.Codasrv) },
 		Order: func(ctx context.Context, order string) (int, error) {
-			return orderServer(ctx, codasrvAt{control}, order)
+			return orderServer(ctx, codasrvAt{control}, quotas, order)
 		},
 		Disk: nodeDisk{n.socket(cluster.Codasrv, "disk")},
 		Evidence: func(ctx context.Context, _ string) (map[string][]byte, error) {

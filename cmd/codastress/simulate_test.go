@@ -27,6 +27,9 @@ const rough = "testdata/rough.yaml"
 // operators is the same with everything that operators do, and the network parted in every way.
 const operators = "testdata/operators.yaml"
 
+// people has what people forget: quotas that are too low.
+const people = "testdata/people.yaml"
+
 // chosen has disks refuse calls that its steps choose.
 const chosen = "testdata/chosen.yaml"
 
@@ -61,7 +64,7 @@ func TestSimulatedRunsPass(t *testing.T) {
 	for _, one := range []struct {
 		scenario string
 		seeds    int
-	}{{simulatedScenario, 200}, {dark, 100}, {rough, 10}, {operators, 20}, {replicated, 30}, {skewed, 30}, {chosen, 10}, {failpoints, 30}, {rotten, 10}} {
+	}{{simulatedScenario, 200}, {dark, 100}, {rough, 10}, {operators, 20}, {people, 20}, {replicated, 30}, {skewed, 30}, {chosen, 10}, {failpoints, 30}, {rotten, 10}} {
 		t.Run(filepath.Base(one.scenario), func(t *testing.T) {
 			searched := codastress(t, exitPass, clean(t), "simulate", one.scenario, "--seeds", fmt.Sprint("1..", one.seeds), "--dir", ground(t))
 			require.Equal(t, one.seeds, seedsOf(t, searched.stdout.String()))

@@ -200,6 +200,8 @@ const (
 type simulatedServer struct {
 	software
 
+	quotas quotasBefore
+
 	mu   sync.Mutex
 	vice *vice.Server // of the last life
 	life simulation.Life

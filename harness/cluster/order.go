@@ -19,7 +19,25 @@ const (
 	OrderLockVolumes   Order = "lock-volumes"   // refuse what clients change in any volume; it says how many are locked
 	OrderUnlockVolumes Order = "unlock-volumes" // refuse it no longer; it says the same
 	OrderLocked        Order = "locked"         // say how many volumes are locked
+
+	OrderUnboundVolumes Order = "unbound-volumes" // give volumes the quotas back that BoundVolumes has taken; it says how many have not got them
+	OrderBound          Order = "bound"           // say how many volumes have not got them; a client, of how many volumes it knows a quota
+	OrderOverQuota      Order = "over-quota"      // say how many volumes hold as much as they may, or more
+	OrderRefused        Order = "refused"         // say how many changes the client has refused, since their volumes have no room
 )
+
+// boundVolumes is the form of the order to bound volumes.
+const boundVolumes = "bound-volumes %d %d"
+
+// BoundVolumes has all volumes hold no more than so many percent of the bytes and of the objects that each holds now, 0 for no bound. It says how many have
+// another quota than before.
+func BoundVolumes(bytes, objects int) Order { return Order(fmt.Sprintf(boundVolumes, bytes, objects)) }
+
+// Bounds is what BoundVolumes was asked for, if that is the order.
+func (o Order) Bounds() (bytes, objects int, ok bool) {
+	_, err := fmt.Sscanf(string(o), boundVolumes, &bytes, &objects)
+	return bytes, objects, err == nil
+}
 
 // Ordered is what an Agent has besides whose daemon takes orders: that of a client or server of ours.
 type Ordered interface {

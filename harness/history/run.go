@@ -144,6 +144,7 @@ type Conflict struct {
 	Operation string `json:"operation"`
 	Why       string `json:"why"`
 	Content   Nonce  `json:"content"`
+	OverQuota bool   `json:"overQuota,omitempty"` // what it began with was refused since the volume had no room for it
 }
 
 // A Verdict is what a check says of a run.
