@@ -99,6 +99,7 @@ type fakeNode struct {
 	locked     int  // volumes that it was told to lock
 	bound      int  // volumes that it was told to bound, or knows to be
 	roomy      bool // they have room all the same
+	owed       int  // changes that wait for a token
 	deafToAll  bool // Order does nothing
 	offended   bool // only the first Order does something
 	orders     int
@@ -249,6 +250,8 @@ func (n *fakeNode) Order(_ context.Context, order cluster.Order) (said int, err 
 		return n.bound, nil
 	case cluster.OrderRefused:
 		return 0, nil
+	case cluster.OrderWaiting, cluster.OrderOwed:
+		return n.owed, nil
 	}
 	n.orders++
 	if n.deafToAll || n.offended && n.orders > 1 && order != cluster.OrderHoard && order != cluster.OrderHoarded {
@@ -263,6 +266,10 @@ func (n *fakeNode) Order(_ context.Context, order cluster.Order) (said int, err 
 		n.locked = 1
 	case cluster.OrderUnlockVolumes:
 		n.locked = 0
+	case cluster.OrderExpire:
+		n.owed = 3
+	case cluster.OrderLogIn:
+		n.owed = 0
 	case cluster.OrderUnboundVolumes:
 		n.bound = 0
 	}

@@ -70,6 +70,7 @@ func All() []Fault {
 		HoardWalk{},
 		VolumeLock{},
 		Quota{},
+		TokenExpiry{},
 		PowerLoss{Daemon: cluster.Venus},
 		PowerLoss{Daemon: cluster.Codasrv},
 	}

@@ -348,6 +348,14 @@ func breakagesOfDaemons() []breakage {
 			problem: "healing was not seen: client1 has not heard that 1 volumes have no quota any more", proven: true,
 		},
 		{
+			name: "a token that does not end", fault: TokenExpiry{}, breaks: client(func(n *fakeNode) { n.deafToAll = true }),
+			problem: "no effect was seen: nothing on client1 waits for a token", healed: true,
+		},
+		{
+			name: "a user who does not log in again", fault: TokenExpiry{}, breaks: client(func(n *fakeNode) { n.offended = true }),
+			problem: "healing was not seen: client1 still has 3 changes that only a token can send", proven: true,
+		},
+		{
 			name: "a bit that cannot be flipped", fault: FlipBit{cluster.Codasrv}, breaks: server(func(n *fakeNode) { n.rotError = errors.New("no contents") }),
 			problem: "injecting: no contents", healed: true,
 		},

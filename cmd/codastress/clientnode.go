@@ -68,7 +68,9 @@ func (n *node) clientHooks() (agent.Hooks, error) {
 			return observeClient(ctx, venusAt{client.Control()}, tree, n.CallTime)
 		},
 		Status: func(ctx context.Context) (history.Status, error) { return statusOf(ctx, client.Control()) },
-		Order:  venusAt{client.Control()}.order,
+		Order: func(ctx context.Context, order string) (int, error) {
+			return venusAt{client.Control()}.order(ctx, n.workingUID(), order)
+		},
 		Cached: func(ctx context.Context, _ string) ([]rot.Content, error) {
 			reply, err := client.Control().ListCached(ctx, &controlpb.ListCachedRequest{})
 			var contents []rot.Content

@@ -18,8 +18,11 @@ import (
 // everything is the root of the volume, as what is to be hoarded.
 const everything = ""
 
-// order has a venus that answers on a socket do what cfs and hoard could tell it.
-func (v venusAt) order(ctx context.Context, order string) (said int, err error) {
+// order has a venus that answers on a socket do what cfs, hoard and clog could tell it. The local user who works is uid.
+func (v venusAt) order(ctx context.Context, uid uint32, order string) (said int, err error) {
+	if said, known, err := orderTokens(ctx, v, uid, cluster.Order(order)); known {
+		return said, err
+	}
 	switch cluster.Order(order) {
 	case cluster.OrderDisconnect:
 		_, err = v.client.Disconnect(ctx, &controlpb.DisconnectRequest{})
@@ -71,6 +74,7 @@ type volumeKeeper interface {
 	volumes(ctx context.Context) ([]keptVolume, error)
 	lock(ctx context.Context, volume string, locked bool) error
 	bound(ctx context.Context, volume string, quota vice.Quota) error
+	userKeeper
 }
 
 // keptVolume is a volume, as volutil shows it.
@@ -82,6 +86,9 @@ type keptVolume struct {
 
 // orderServer has a codasrv do what volutil could tell it, and gives the number of volumes of which that is true then what the order is about.
 func orderServer(ctx context.Context, server volumeKeeper, before *quotasBefore, order string) (count int, err error) {
+	if cluster.Order(order) == cluster.OrderMakeUser {
+		return 0, persist(ctx, func() error { return server.makeUser(ctx) })
+	}
 	volumes, err := server.volumes(ctx)
 	if err != nil {
 		return 0, err
@@ -177,7 +184,7 @@ func (s *simulatedServer) Order(ctx context.Context, order string) (said int, er
 	if err := s.life.Running(ctx); err != nil {
 		return 0, err
 	}
-	return orderServer(ctx, codasrvHere{server}, &s.quotas, order)
+	return orderServer(ctx, codasrvHere{server, s.entropy}, &s.quotas, order)
 }
 
 // Order implements simulation.Software.
@@ -192,6 +199,9 @@ func (c *simulatedClient) Order(ctx context.Context, order string) (said int, er
 	c.mu.Lock()
 	client := c.venus
 	c.mu.Unlock()
+	if said, known, err := orderTokens(ctx, venusHere{client}, directUID, cluster.Order(order)); known {
+		return said, err
+	}
 	switch cluster.Order(order) {
 	case cluster.OrderDisconnect:
 		client.Disconnect()

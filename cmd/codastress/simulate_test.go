@@ -27,7 +27,7 @@ const rough = "testdata/rough.yaml"
 // operators is the same with everything that operators do, and the network parted in every way.
 const operators = "testdata/operators.yaml"
 
-// people has what people forget: quotas that are too low.
+// people has what people forget: quotas that are too low, and tokens that have ended.
 const people = "testdata/people.yaml"
 
 // chosen has disks refuse calls that its steps choose.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	mathrand "math/rand/v2"
@@ -218,7 +219,7 @@ func (s *simulatedServer) Start(ctx context.Context, _ string, life simulation.L
 	config := vice.Config{
 		Replication: s.replication(life), Disk: diskOf(life), Dir: simulatedVice, Volume: volumeName, Volumes: s.machine.Spec.AllVolumes(), Log: life.Log, Entropy: s.entropy, Fatal: life.Die,
 		Profile: profile, Timing: vice.TimingOf(profile).Scaled(s.machine.Spec.TimeScale),
-		Clock: life.Clock, Limits: vice.Limits{Inline: simulatedInline, WriteBuffer: simulatedBuffer, Cache: simulatedCache},
+		Clock: life.Clock, Limits: vice.Limits{Inline: simulatedInline, WriteBuffer: simulatedBuffer, Cache: simulatedCache, Password: simulatedPassword()},
 	}
 	if err := config.SetConstants(s.machine.Spec.Constants[cluster.Codasrv]); err != nil {
 		return nil, err
@@ -276,7 +277,7 @@ func (s *simulatedServer) Observe(ctx context.Context) (history.Observation, err
 	if err := s.life.Running(ctx); err != nil {
 		return history.Observation{Source: history.SourceServer}, err
 	}
-	return observeServer(ctx, codasrvHere{server}, len(s.machine.Servers) > 1)
+	return observeServer(ctx, codasrvHere{server, s.entropy}, len(s.machine.Servers) > 1)
 }
 
 // Status implements simulation.Software.
@@ -313,7 +314,10 @@ func (s *simulatedServer) RunTask(context.Context, history.Step, *history.Record
 }
 
 // codasrvHere is a codasrv in this process.
-type codasrvHere struct{ server *vice.Server }
+type codasrvHere struct {
+	server  *vice.Server
+	entropy io.Reader
+}
 
 func (c codasrvHere) tree(ctx context.Context, each func(path string, status coda.Status) error) error {
 	return c.server.Tree(ctx, volumeName, each)

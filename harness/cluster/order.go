@@ -26,6 +26,16 @@ const (
 	OrderRefused        Order = "refused"         // say how many changes the client has refused, since their volumes have no room
 )
 
+// The orders about the token of the user who works on a client.
+const (
+	OrderMakeUser Order = "make-user" // have the user, with a password
+	OrderExpire   Order = "expire"    // have a token as long as nothing waits to be sent for its user, and none from then on
+	OrderWaiting  Order = "waiting"   // say how many changes wait, if it is for a token
+	OrderLogIn    Order = "log-in"    // have a token again
+	OrderOwed     Order = "owed"      // say how many changes there are that only such a token can send
+	OrderLogOut   Order = "log-out"   // have none, as before
+)
+
 // boundVolumes is the form of the order to bound volumes.
 const boundVolumes = "bound-volumes %d %d"
 
