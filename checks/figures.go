@@ -13,8 +13,10 @@ func Figures(check string) []string {
 		"convergence":       {"time to converge", "objects"},
 		"session-reads":     {"reads judged"},
 		"own-names":         {"names judged", "sightings judged"},
-		"visibility":        {"looks judged", "longest unseen"},
-		"no-false-conflict": {"conflicts", "conflicts in renamed directories, not judged", "conflicts repaired"},
+		"visibility":        {"looks judged", "longest unseen", "90 % of the changes seen within", "99 % of the changes seen within"},
+		"responsive":        {"calls that no fault hindered", "99 % of them within", "longest stall of a client", "quick again after"},
+		"no-false-conflict": {"conflicts", "conflicts in renamed directories, not judged", "conflicts repaired", "conflicts that a quota has made"},
+		"quota":             {"refused for want of room"},
 		"proven":            {"faults", "operations", "missed"},
 	}[check]
 }

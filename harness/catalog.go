@@ -9,6 +9,7 @@ import (
 	"github.com/codastress/codastress/harness/cluster"
 	"github.com/codastress/codastress/harness/history"
 	"github.com/codastress/codastress/harness/nearest"
+	"github.com/codastress/codastress/harness/scenario"
 )
 
 // A Catalog lists everything that a run can be made of.
@@ -19,8 +20,8 @@ type Catalog struct {
 	Constants []Constant
 	// Schedule places faults in the time of the load: a nemesis schedule, the same for the same request.
 	Schedule func(ScheduleRequest) ([]history.Step, error)
-	// Lease is for how long clients of a profile may trust what they have, with a time scale. Nil where nobody knows.
-	Lease func(profile string, scale float64) time.Duration
+	// Lease is for how long clients may trust what they have, with the profile, time scale and constants of a scenario. Nil where nobody knows.
+	Lease func(sc scenario.Scenario) (time.Duration, error)
 }
 
 // A Workload plans the tasks that the nodes carry out by its name.

@@ -99,7 +99,10 @@ func (r *running) begin() error {
 	}
 	limits := r.scenario.Limits
 	if limits.Stale == 0 && !r.scenario.Foreign() && r.catalog.Lease != nil {
-		limits.Stale = r.catalog.Lease(r.scenario.Profile, r.scenario.TimeScale)
+		var err error
+		if limits.Stale, err = r.catalog.Lease(r.scenario); err != nil {
+			return fmt.Errorf("working out the lease: %w", err)
+		}
 	}
 	meta := history.Meta{
 		Scenario: r.scenario.Name, Seed: r.Seed,

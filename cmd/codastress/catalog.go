@@ -48,12 +48,17 @@ func catalogOf(all []faults.Fault) harness.Catalog {
 	return known
 }
 
-// leaseOf is for how long a client of a profile may trust what it has: a lease, or where there are none, until it has pinged the server again.
-func leaseOf(profile string, scale float64) time.Duration {
-	if p := coda.Profile(profile); p.Historical() {
-		return venus.TimingOf(p).Scaled(scale).Ping
+// leaseOf is for how long a client may trust what it has: a lease, or with a profile that has none, until it has pinged the server again.
+func leaseOf(sc scenario.Scenario) (time.Duration, error) {
+	profile := coda.Profile(sc.Profile)
+	if profile.Historical() {
+		config := venus.Config{Profile: profile, Timing: venus.TimingOf(profile).Scaled(sc.TimeScale)}
+		err := config.SetConstants(sc.Constants[cluster.Venus])
+		return config.Timing.Ping, err
 	}
-	return vice.TimingOf(coda.Profile(profile)).Scaled(scale).Lease
+	config := vice.Config{Profile: profile, Timing: vice.TimingOf(profile).Scaled(sc.TimeScale)}
+	err := config.SetConstants(sc.Constants[cluster.Codasrv])
+	return config.Timing.Lease, err
 }
 
 // names are the catalog's as a scenario can use them.
