@@ -30,7 +30,7 @@ func (v *versions) succession() {
 	if v.run.Meta.Foreign() {
 		return // nothing is certified there
 	}
-	contentAt := map[uint32]uint32{}
+	contentAt := make([]uint32, max(v.writes.paths(), v.operations.Paths()))
 	for i := range v.lostData.final.Objects {
 		o := &v.lostData.final.Objects[i]
 		if path, known := v.operations.FindPath(o.Path); known {
@@ -38,10 +38,22 @@ func (v *versions) succession() {
 		}
 	}
 	for path := range uint32(v.writes.paths()) {
-		if last := contentAt[path]; last != 0 && len(v.writes.of(path)) > 1 && !v.told[path] && v.isOneFile(path) {
+		if last := contentAt[path]; last != 0 && !v.plain(path, last) && !v.told[path] && v.isOneFile(path) {
 			v.succeed(path, last)
 		}
 	}
+}
+
+// plain says whether nothing can be wrong with the order of a file: whatever was written to it began before the last version was done, no client is known
+// not to have heard of it, and no edit has to follow what it edited.
+func (v *versions) plain(path, last uint32) bool {
+	if len(v.separations) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(v.writes.of(path), func(i uint32) bool {
+		row := v.operations.Row(int(i))
+		return row.Kind != history.Write || row.Content != last && row.Invoked > v.contents.by[last]
+	})
 }
 
 // isOneFile says whether a name was that of one file from its creation on.
