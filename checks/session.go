@@ -10,8 +10,8 @@ import (
 )
 
 // sessionReads looks at what each client saw of each file, one after the other: a read must not see a content that certainly had been in
-// place before that began which the client had written itself, or had seen. What it wrote itself survives a restart of its daemon; of
-// what it only saw, nothing is demanded then. Names with conflicts, renames or links are left out, since there a client may rightly go back.
+// place before that began which the client had written itself, or had seen, nor one that it had seen before it saw another. What it wrote itself survives a
+// restart of its daemon; of what it only saw, nothing is demanded then. Names with conflicts, renames or links are left out, since there a client may rightly go back.
 func sessionReads(run *history.Run) history.Verdict {
 	s := &sessions{judgement: judge(run, "session-reads"), operations: run.Operations}
 	if !run.Meta.Consistency.Sessions() {
@@ -24,6 +24,7 @@ func sessionReads(run *history.Run) history.Verdict {
 	if s.contents, err = newContents(run); err != nil {
 		return s.undecided("%v", err)
 	}
+	s.foreign, s.zoneOf = run.Meta.Foreign(), make([]int32, s.operations.Nonces())
 	s.still = run.Standstills()
 	s.conflicts = newConflicts(run)
 	s.power = newPowerLosses(run)
@@ -55,6 +56,9 @@ type sessions struct {
 	nodeOf     []uint32   // of each worker, in nodes
 	perNode    [][]uint32 // rows of one path, kept for the next
 	completed  []uint32   // likewise
+	seen       []zone     // of what one client saw of one path, kept for the next
+	zoneOf     []int32    // of each content, its number in seen, plus one
+	foreign    bool
 	reads      int
 }
 
@@ -147,6 +151,66 @@ func (s *sessions) session(f *sessionFile, node string, rows []uint32) {
 		}
 		s.judgeRead(f, node, int(i), row, newest)
 	}
+	s.judgeOrder(node, rows)
+}
+
+// shows says whether an operation of a client shows which content was there.
+func (s *sessions) shows(node string, row *history.Row) bool {
+	write := s.contents.write(row.Content)
+	switch {
+	case s.foreign || row.Outcome != history.OK || row.Completed == 0 || write == nil || s.operations.Problem(row) != "":
+		return false
+	case row.Kind.Writes():
+		return !s.power.took(s.operations, row)
+	}
+	return s.operations.Node(write.Worker) != node || write.Outcome == history.OK
+}
+
+// judgeOrder finds two contents that a client saw in both orders: whichever was written first, it went back. rows are by their begin. What it saw before a
+// standstill of its daemon says nothing of what it sees afterwards.
+func (s *sessions) judgeOrder(node string, rows []uint32) {
+	still := s.still[node]
+	part := 0
+	s.seen = s.seen[:0]
+	for _, i := range rows {
+		row := s.operations.Row(int(i))
+		if !s.shows(node, row) || len(still) > 0 && still.Overlap(history.Interval{From: row.Invoked, To: row.Completed}) > 0 {
+			continue
+		}
+		for ; part < len(still) && still[part].To <= row.Invoked; part++ {
+			s.endOrder(node)
+		}
+		number := s.zoneOf[row.Content]
+		if number == 0 {
+			s.seen = append(s.seen, zone{done: history.Forever})
+			number = int32(len(s.seen))
+			s.zoneOf[row.Content] = number
+		}
+		z := &s.seen[number-1]
+		if row.Completed < z.done {
+			z.done, z.first = row.Completed, int(i)
+		}
+		if row.Invoked >= z.begun {
+			z.begun, z.last = row.Invoked, int(i)
+		}
+	}
+	s.endOrder(node)
+}
+
+// endOrder judges what was seen so far, and forgets it.
+func (s *sessions) endOrder(node string) {
+	if one, other := crossed(s.seen); one != nil {
+		again := one
+		if other.begun > one.begun {
+			again, other = other, one
+		}
+		between := s.operations.Row(other.last)
+		s.back(node, again.last, mark{began: between.Invoked, row: other.last, seen: true}, "sees a content that it had seen before another one")
+	}
+	for i := range s.seen {
+		s.zoneOf[s.operations.Row(s.seen[i].first).Content] = 0
+	}
+	s.seen = s.seen[:0]
 }
 
 // learn takes in what a client knows once one of its operations has returned.
