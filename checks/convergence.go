@@ -25,16 +25,19 @@ func convergence(run *history.Run) history.Verdict {
 	}
 	took := time.Duration(max(0, seen-healed))
 	limit := run.Meta.Limits.Converge
-	differences := history.Differences(withoutFsck(run.Observations), 1000)
+	differences := history.Compare(withoutFsck(run.Observations), 1000)
 	switch {
 	case len(differences) > 0 && sick != "":
-		return j.undecided("%s, but %s", summary(differences[0], len(differences)), sick)
+		return j.undecided("%s, but %s", summary(differences[0].Text, len(differences)), sick)
 	case len(differences) > 0:
 		for _, log := range logsSince(run, healed) {
 			j.fail(history.Evidence{Text: log.describe()})
 		}
 		for _, difference := range differences {
-			j.fail(history.Evidence{Text: fmt.Sprintf("%s, %v after everything was healed", difference, round(took)), Faults: lastFaults(run)})
+			j.fail(history.Evidence{
+				Text:   fmt.Sprintf("%s, %v after everything was healed", difference.Text, round(took)),
+				Faults: lastFaults(run), Files: filesOf(run, difference.Nodes),
+			})
 		}
 	case limit <= 0:
 		return j.undecided("the run has no bound for convergence")
@@ -46,6 +49,19 @@ func convergence(run *history.Run) history.Verdict {
 	j.figure("time to converge", took.Seconds(), "s")
 	j.figure("objects", float64(len(run.Observations[0].Objects)), "")
 	return j.verdict("%s were seen to be equal %v after everything was healed", count(len(run.Observations), "tree"), round(took))
+}
+
+// filesOf are those that were saved as the nodes did not agree, of some nodes first.
+func filesOf(run *history.Run, first []string) []string {
+	var files, others []string
+	for i := range run.Observations {
+		if o := &run.Observations[i]; slices.Contains(first, o.Node) {
+			files = append(files, o.Files...)
+		} else {
+			others = append(others, o.Files...)
+		}
+	}
+	return append(files, others...)
 }
 
 // unobserved lists the nodes that should have been observed and were not.

@@ -88,6 +88,21 @@ fault 3 partition 2..5 cuts=client1-server1
 	require.Contains(t, v.Figures, history.Figure{Name: "never returned", Value: 2, Unit: "calls"})
 }
 
+func TestEvidenceOfADivergenceHasTheFilesOfTheNodesThatDiffer(t *testing.T) {
+	v := verdictOf(t, "convergence", `
+client1/1 1..2 write d/a A
+observe client1 mount 15 file=nodes/client1/diverged/venus.state.txt
+  d/a file A
+observe client2 mount 15 file=nodes/client2/diverged/venus.state.txt
+observe server1 server 15 file=nodes/server1/diverged/codasrv.state.txt
+  d/a file A
+`)
+	require.Len(t, v.Evidence, 1)
+	require.Equal(t, []string{
+		"nodes/client2/diverged/venus.state.txt", "nodes/server1/diverged/codasrv.state.txt", "nodes/client1/diverged/venus.state.txt",
+	}, v.Evidence[0].Files)
+}
+
 func TestEvidenceOfAReadThatWentBack(t *testing.T) {
 	v := verdictOf(t, "session-reads", `
 client1/1 1..2 write d/a A

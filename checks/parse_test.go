@@ -29,7 +29,7 @@ import (
 //	NODE/WORKER FROM..TO KIND PATH [TARGET] [CONTENT] [parents=A,B] [failed=ERRNO|unknown|unknown=ERRNO] [abandoned=TIME] [problem=...] [empty] [synced]
 //	  [mode=...] of a stat: file, directory or symlink; [entries=A,B] of a list
 //	status NODE TIME state=... [pending=N]
-//	observe NODE mount|server TIME [pending=N] [state=...] [error=...] [hung=CALL after=TIME] [problem=...]
+//	observe NODE mount|server TIME [pending=N] [state=...] [error=...] [hung=CALL after=TIME] [problem=...] [file=...]
 //	  PATH file CONTENT [problem=...] [mode=...] [links=...] | PATH file empty | PATH directory | PATH symlink TEXT
 //	  conflict OPERATION PATH [CONTENT]
 //
@@ -310,7 +310,7 @@ func (p *parser) observe() {
 	}
 	p.run.Observations = append(p.run.Observations, history.Observation{
 		Node: p.fields[1], Source: p.fields[2], Time: p.time(p.fields[3]),
-		Pending: p.number(p.option("pending")), State: p.option("state"), Error: p.option("error"), Problems: split(p.option("problem")), Hung: hung,
+		Pending: p.number(p.option("pending")), State: p.option("state"), Error: p.option("error"), Problems: split(p.option("problem")), Hung: hung, Files: split(p.option("file")),
 	})
 }
 

@@ -2,6 +2,8 @@ package harness
 
 import (
 	"context"
+	"path"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,16 +15,28 @@ import (
 const observeInterval = 250 * time.Millisecond
 
 // converge observes every client and server until all agree and no modify log has records left, or the scenario's bound passed.
-// Only the last observation of each node is kept.
+// Only the last observation of each node is kept, with the evidence that was saved where they did not agree.
 func (r *running) converge(ctx context.Context) error {
 	observations := r.awaitConverged(ctx)
+	if !history.Converged(observations) {
+		giveFiles(observations, r.evidence(ctx, "diverged"))
+	}
 	for _, observation := range observations {
 		r.note(r.writer.Observation(observation))
 	}
-	if !history.Converged(observations) {
-		r.evidence(ctx, "diverged")
-	}
 	return ctx.Err()
+}
+
+// giveFiles names in each observation the evidence of its node.
+func giveFiles(observations []history.Observation, files []string) {
+	for i := range observations {
+		folder := path.Join(NodesFolder, observations[i].Node) + "/"
+		for _, file := range files {
+			if strings.HasPrefix(file, folder) {
+				observations[i].Files = append(observations[i].Files, file)
+			}
+		}
+	}
 }
 
 // awaitConverged observes until all agree, and gives the last observations.

@@ -17,9 +17,25 @@ func Converged(observations []Observation) bool {
 	return len(observations) > 0 && len(Differences(observations, 1)) == 0
 }
 
-// Differences lists at most so many things that keep observations from being converged, in words. The trees are compared with that of the
-// first server, or with the first tree where no server was observed.
+// A Difference is one thing that keeps observations from being converged.
+type Difference struct {
+	Text  string   // in words
+	Path  string   // of the name that is not the same, or wrong; "" where it is none
+	Nodes []string // whose trees differ, or whose state is wrong
+}
+
+// Differences lists at most so many things that keep observations from being converged, in words.
 func Differences(observations []Observation, most int) []string {
+	var texts []string
+	for _, difference := range Compare(observations, most) {
+		texts = append(texts, difference.Text)
+	}
+	return texts
+}
+
+// Compare lists at most so many things that keep observations from being converged. The trees are compared with that of the
+// first server, or with the first tree where no server was observed.
+func Compare(observations []Observation, most int) []Difference {
 	d := differences{most: most}
 	reference := -1
 	for i := range observations {
@@ -39,32 +55,33 @@ func Differences(observations []Observation, most int) []string {
 
 type differences struct {
 	most  int
-	found []string
+	found []Difference
 }
 
-func (d *differences) add(what string, args ...any) {
+func (d *differences) add(path string, nodes []string, what string, args ...any) {
 	if len(d.found) < d.most {
-		d.found = append(d.found, fmt.Sprintf(what, args...))
+		d.found = append(d.found, Difference{fmt.Sprintf(what, args...), path, nodes})
 	}
 }
 
 // node looks at what one observation says by itself. A file that was moved, or made and not written yet, keeps nothing from being converged.
 func (d *differences) node(o *Observation) {
+	here := []string{o.Node}
 	if o.Error != "" {
-		d.add("%s could not be observed: %s", o.Node, o.Error)
+		d.add("", here, "%s could not be observed: %s", o.Node, o.Error)
 	}
 	if o.Pending > 0 {
-		d.add("%s has %d records in its modify log", o.Node, o.Pending)
+		d.add("", here, "%s has %d records in its modify log", o.Node, o.Pending)
 	}
 	if Disconnected(o.State) {
-		d.add("%s says that its volume is %s", o.Node, o.State)
+		d.add("", here, "%s says that its volume is %s", o.Node, o.State)
 	}
 	for _, problem := range o.Problems {
-		d.add("%s: %s", o.Node, problem)
+		d.add("", here, "%s: %s", o.Node, problem)
 	}
 	for i := range o.Objects {
 		if object := &o.Objects[i]; object.Problem != "" && !IsMisplaced(object.Problem) && !IsEmpty(object.Problem) {
-			d.add("%s on %s: %s", object.Path, o.Node, object.Problem)
+			d.add(object.Path, here, "%s on %s: %s", object.Path, o.Node, object.Problem)
 		}
 	}
 }
@@ -105,10 +122,10 @@ func (d *differences) trees(a, b *Observation) {
 	for len(x)+len(y) > 0 && len(d.found) < d.most {
 		switch {
 		case len(y) == 0 || len(x) > 0 && x[0].Path < y[0].Path:
-			d.add("%s is on %s and not on %s", x[0].Path, a.Node, b.Node)
+			d.add(x[0].Path, []string{b.Node, a.Node}, "%s is on %s and not on %s", x[0].Path, a.Node, b.Node)
 			x = x[1:]
 		case len(x) == 0 || y[0].Path < x[0].Path:
-			d.add("%s is on %s and not on %s", y[0].Path, b.Node, a.Node)
+			d.add(y[0].Path, []string{b.Node, a.Node}, "%s is on %s and not on %s", y[0].Path, b.Node, a.Node)
 			y = y[1:]
 		default:
 			d.objects(a.Node, &x[0], b.Node, &y[0])
@@ -119,7 +136,7 @@ func (d *differences) trees(a, b *Observation) {
 
 func (d *differences) objects(aNode string, a *Object, bNode string, b *Object) {
 	differ := func(what string, x, y any) {
-		d.add("%s differs in its %s: %v on %s, %v on %s", a.Path, what, x, aNode, y, bNode)
+		d.add(a.Path, []string{bNode, aNode}, "%s differs in its %s: %v on %s, %v on %s", a.Path, what, x, aNode, y, bNode)
 	}
 	switch {
 	case a.Kind != b.Kind:

@@ -104,13 +104,14 @@ type Observation struct {
 	Node      string     `json:"node"`
 	Source    string     `json:"source"` // mount (a client's tree), server (codasrv's own tree)
 	Time      Time       `json:"time"`
-	Objects   []Object   `json:"objects"`        // sorted by path
-	Pending   uint64     `json:"pending"`        // modify-log records of a client
-	State     string     `json:"state"`          // of a client's volume
-	Conflicts []Conflict `json:"conflicts"`      // local versions that a client keeps
-	Problems  []string   `json:"problems"`       // what fsck found on a server
-	Error     string     `json:"error"`          // why it could not be observed
-	Hung      *HungCall  `json:"hung,omitempty"` // what ended the observation, if that is what did
+	Objects   []Object   `json:"objects"`         // sorted by path
+	Pending   uint64     `json:"pending"`         // modify-log records of a client
+	State     string     `json:"state"`           // of a client's volume
+	Conflicts []Conflict `json:"conflicts"`       // local versions that a client keeps
+	Problems  []string   `json:"problems"`        // what fsck found on a server
+	Error     string     `json:"error"`           // why it could not be observed
+	Hung      *HungCall  `json:"hung,omitempty"`  // what ended the observation, if that is what did
+	Files     []string   `json:"files,omitempty"` // evidence in the run directory of how the node was, where the nodes did not agree
 }
 
 // A HungCall is a call of whoever observed a tree that had not returned when it was left behind.
