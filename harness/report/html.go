@@ -46,6 +46,7 @@ type pageEvidence struct {
 	Text       string
 	Operations []string
 	Faults     []string
+	Around     []string
 	Files      []string
 }
 
@@ -126,7 +127,9 @@ func (f *findings) page() page {
 func (f *findings) pageCheck(verdict history.Verdict) pageCheck {
 	c := pageCheck{Name: verdict.Check, Verdict: word(verdict), Summary: verdict.Summary}
 	for _, e := range verdict.Evidence {
-		evidence := pageEvidence{Text: e.Text, Operations: f.operations(e.Operations), Files: e.Files}
+		evidence := pageEvidence{
+			Text: e.Text, Operations: f.operations(e.Operations), Around: f.lines(f.around(verdict, e), mostEvents), Files: e.Files,
+		}
 		for _, step := range e.Faults {
 			evidence.Faults = append(evidence.Faults, f.faultText(step))
 		}

@@ -44,6 +44,25 @@ type evidenceDocument struct {
 	Operations []callDocument `json:"operations,omitempty"`
 	Faults     []int          `json:"faults,omitempty"` // their steps
 	Files      []string       `json:"files,omitempty"`  // in the directory of the run
+
+	Events   []eventDocument  `json:"events,omitempty"`   // around the operations of a check that failed
+	Statuses []statusDocument `json:"statuses,omitempty"` // of the clients that carried them out, nearest to the last
+}
+
+type eventDocument struct {
+	At       float64 `json:"at"`
+	Node     string  `json:"node"`
+	Daemon   string  `json:"daemon"`
+	What     string  `json:"what"`
+	Expected bool    `json:"expected"` // a fault or the teardown asked for it
+	Detail   string  `json:"detail,omitempty"`
+}
+
+type statusDocument struct {
+	At      float64 `json:"at"`
+	Node    string  `json:"node"`
+	State   string  `json:"state"`   // of the volume
+	Pending uint64  `json:"pending"` // records of the modify log
 }
 
 type callDocument struct {
@@ -152,7 +171,17 @@ func (f *findings) verdict(verdict history.Verdict) verdictDocument {
 		Evidence: []evidenceDocument{}, Figures: append([]history.Figure{}, verdict.Figures...),
 	}
 	for _, e := range verdict.Evidence {
-		c.Evidence = append(c.Evidence, evidenceDocument{e.Text, f.calls(e.Operations), e.Faults, e.Files})
+		doc := evidenceDocument{Text: e.Text, Operations: f.calls(e.Operations), Faults: e.Faults, Files: e.Files}
+		around := f.around(verdict, e)
+		for _, event := range around.events {
+			doc.Events = append(doc.Events, eventDocument{
+				f.at(event.Time).Seconds(), event.Node, event.Daemon, event.What, event.Expected, event.Detail,
+			})
+		}
+		for _, status := range around.statuses {
+			doc.Statuses = append(doc.Statuses, statusDocument{f.at(status.Time).Seconds(), status.Node, status.State, status.Pending})
+		}
+		c.Evidence = append(c.Evidence, doc)
 	}
 	return c
 }

@@ -134,6 +134,9 @@ func (f *findings) proof(verdict history.Verdict) string {
 		for _, number := range evidence.Faults {
 			fmt.Fprintln(&out, "  during "+f.faultText(number))
 		}
+		for _, line := range f.lines(f.around(verdict, evidence), mostEvents) {
+			fmt.Fprintln(&out, "  "+line)
+		}
 		if len(evidence.Files) > 0 {
 			fmt.Fprintln(&out, "  see "+strings.Join(evidence.Files, ", "))
 		}

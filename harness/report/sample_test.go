@@ -149,6 +149,12 @@ func failing() report.Result {
 	run := *result.Run
 	run.Faults = faults()
 	run.Observations = observations()
+	run.Statuses = []history.Status{
+		{Node: "client3", Time: at(2 * time.Second), State: "reachable"},
+		{Node: "client3", Time: at(5500 * time.Millisecond), State: "unreachable", Pending: 36},
+		{Node: "client1", Time: at(13500 * time.Millisecond), State: "reachable", Pending: 1},
+		{Node: "client3", Time: at(9 * time.Second), State: "reachable"},
+	}
 	run.Observations[1].Objects = nil
 	run.Faults[0].Proven, run.Faults[0].Proof, run.Faults[0].Problem = 0, "", "client2 still got an answer from server1"
 	result.Run = newRun(run, append(operations(), lost, seen, stuck))

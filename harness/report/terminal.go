@@ -19,6 +19,7 @@ type Options struct {
 const (
 	mostEvidence   = 3 // of a check, in the summary
 	mostOperations = 4 // of one piece of evidence
+	mostTold       = 4 // of the events around it
 	labelWidth     = 11
 )
 
@@ -57,12 +58,14 @@ func (t *terminal) checks() {
 		head := fmt.Sprintf("  %s  %-*s  ", t.colored(verdict.Result, mark), widest, verdict.Check)
 		t.wrapped(head, 2+9+2+widest+2, verdict.Summary)
 		if verdict.Result > history.Pass {
-			t.evidence(verdict.Evidence)
+			t.evidence(verdict)
 		}
 	}
 }
 
-func (t *terminal) evidence(all []history.Evidence) {
+func (t *terminal) evidence(verdict history.Verdict) {
+	all := verdict.Evidence
+	var told []string
 	for i, evidence := range all {
 		if i == mostEvidence {
 			t.line(13, "and %d more in report.html", len(all)-i)
@@ -78,6 +81,12 @@ func (t *terminal) evidence(all []history.Evidence) {
 		}
 		for _, number := range evidence.Faults {
 			t.line(15, "during %s", t.faultText(number))
+		}
+		if lines := t.lines(t.around(verdict, evidence), mostTold); !slices.Equal(lines, told) {
+			for _, line := range lines {
+				t.wrapped("", 15, line)
+			}
+			told = lines
 		}
 		if len(evidence.Files) > 0 && (i == 0 || !slices.Equal(evidence.Files, all[i-1].Files)) {
 			t.wrapped("", 15, "see "+folders(evidence.Files))
