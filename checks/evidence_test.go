@@ -110,7 +110,7 @@ client1/1 3..4 write d/a B
 client2/1 5..6 read d/a B
 client2/2 7..8 page d/a A
 `)
-	require.Equal(t, []string{"client1 write d/a", "client2 read d/a", "client2 page d/a"}, kinds(v.Evidence[0]))
+	require.Equal(t, []string{"client1 write d/a", "client1 write d/a", "client2 read d/a", "client2 page d/a"}, kinds(v.Evidence[0]))
 	require.Equal(t, "page d/a on client2 sees an older content, although client2 had seen a newer one", v.Summary)
 }
 
