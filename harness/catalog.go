@@ -75,6 +75,7 @@ type Fault struct {
 	Doc  string
 	// Only is the runtime that it can be injected in alone; "" where any will do.
 	Only       string
+	Excuses    string      // what it may excuse, in words
 	Parameters []Parameter // that a fixed step can set
 	// CheckArguments says what is wrong with the arguments of a step; nil where nothing is. A value that cannot be is an [*ArgumentError].
 	CheckArguments func(map[string]string) error

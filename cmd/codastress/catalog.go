@@ -137,7 +137,7 @@ func injected(fault faults.Fault) harness.Fault {
 		parameters = append(parameters, harness.Parameter(p))
 	}
 	return harness.Fault{
-		Name: fault.Name(), Doc: fault.Doc(), Only: faults.OnlyIn(fault), Parameters: parameters,
+		Name: fault.Name(), Doc: fault.Doc(), Only: faults.OnlyIn(fault), Excuses: faults.Excuses(fault), Parameters: parameters,
 		CheckArguments: func(args map[string]string) error {
 			err := faults.CheckArguments(fault, args)
 			if bad, ok := errors.AsType[*faults.ArgumentError](err); ok {

@@ -22,12 +22,13 @@ type part struct {
 func listCommand() *cobra.Command {
 	kinds := []string{"scenarios", "workloads", "faults", "checks"}
 	return &cobra.Command{
-		Use:       "list [scenarios|workloads|faults|checks]",
+		Use:       "list [scenarios|workloads|faults|checks|...]",
 		Short:     "List what a run can be made of",
-		ValidArgs: kinds,
+		Long:      "List shows what a run can be made of, or one kind of it: " + strings.Join(listable(), ", ") + ".",
+		ValidArgs: listable(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usageError{fmt.Errorf("want at most one of %s", strings.Join(kinds, ", "))}
+				return usageError{fmt.Errorf("want at most one of %s", strings.Join(listable(), ", "))}
 			}
 			for _, arg := range args {
 				kinds = []string{arg}
@@ -39,6 +40,11 @@ func listCommand() *cobra.Command {
 			return list(cmd.OutOrStdout(), all, kinds)
 		},
 	}
+}
+
+// listable are the kinds of parts that can be listed.
+func listable() []string {
+	return []string{"scenarios", "workloads", "faults", "checks", "profiles", "runtimes", "failpoints", "operations", "levels", "fields", "constants"}
 }
 
 func list(out io.Writer, all []part, kinds []string) error {
@@ -57,52 +63,10 @@ func list(out io.Writer, all []part, kinds []string) error {
 			fmt.Fprintf(table, "%s\t%s\n", p.name, summary)
 		}
 		if !found {
-			return usageError{fmt.Errorf("%s", nearest.Unknown("kind of part", kind, []string{"scenarios", "workloads", "faults", "checks"}))}
+			return usageError{fmt.Errorf("%s", nearest.Unknown("kind of part", kind, listable()))}
 		}
 	}
 	return table.Flush()
-}
-
-func explainCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "explain NAME",
-		Short: "Describe a scenario, workload, fault or check, or how a fault hook is called",
-		Args:  oneArgument("name"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			all, err := parts()
-			if err != nil {
-				return err
-			}
-			return explain(cmd.OutOrStdout(), all, args[0])
-		},
-	}
-}
-
-func explain(out io.Writer, all []part, name string) error {
-	var names []string
-	found := false
-	for _, p := range all {
-		names = append(names, p.name)
-		if p.name != name {
-			continue
-		}
-		if found {
-			fmt.Fprintln(out)
-		}
-		found = true
-		fmt.Fprintf(out, "%s %s\n\n%s\n", p.kind, p.name, strings.TrimSpace(p.doc))
-		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		for i, detail := range p.details {
-			fmt.Fprintf(table, "%s  %s\t%s\n", strings.Repeat("\n", max(0, 1-i)), detail[0], detail[1])
-		}
-		if err := table.Flush(); err != nil {
-			return fmt.Errorf("explaining %s: %w", name, err)
-		}
-	}
-	if !found {
-		return usageError{fmt.Errorf("%s", nearest.Unknown("part", name, names))}
-	}
-	return nil
 }
 
 // parts lists everything that the catalog and the scenario library have.
@@ -120,10 +84,14 @@ func parts() ([]part, error) {
 		all = append(all, part{kind: "workload", name: w.Name, doc: w.Doc, details: parameters(w.Parameters)})
 	}
 	for _, f := range known.Faults {
-		all = append(all, part{kind: "fault", name: f.Name, doc: f.Doc, details: drawnParameters(f.Parameters)})
+		all = append(all, part{kind: "fault", name: f.Name, doc: f.Doc + faultDoc(f), details: drawnParameters(f.Parameters)})
 	}
 	for _, c := range known.Checks {
-		all = append(all, part{kind: "check", name: c.Name, doc: c.Doc})
+		all = append(all, part{kind: "check", name: c.Name, doc: c.Doc, details: measured(c.Figures)})
+	}
+	all = append(all, vocabulary()...)
+	for _, c := range known.Constants {
+		all = append(all, constantPart(c))
 	}
 	return append(all, part{kind: "option", name: "fault-hook", doc: faults.HookDoc}), nil
 }

@@ -17,15 +17,28 @@ type Consistency struct {
 // A Level is a kind of consistency.
 type Level string
 
-// The levels, the strictest first.
+// The levels, the strictest first. Doc says what each is.
 const (
-	// CloseToOpen: what was closed, made, removed or renamed is seen by everything that begins afterwards, on every client.
 	CloseToOpen Level = "close-to-open"
-	// Session: a client sees what it did itself, and nothing that it sees goes back. When it sees what others did is left open.
-	Session Level = "session"
-	// Eventual: what was done is seen everywhere after a time that is known. Until then anything may be seen that was there before.
-	Eventual Level = "eventual"
+	Session     Level = "session"
+	Eventual    Level = "eventual"
 )
+
+// Levels returns them all, the strictest first.
+func Levels() []Level { return []Level{CloseToOpen, Session, Eventual} }
+
+// Doc says what a file system of that level claims.
+func (l Level) Doc() string {
+	switch l {
+	case CloseToOpen:
+		return "what was closed, made, removed or renamed is seen by everything that begins afterwards, on every client"
+	case Session:
+		return "a client sees what it did itself, and nothing that it sees goes back; when it sees what others did is left open"
+	case Eventual:
+		return "what was done is seen everywhere after a time that is known, as in eventual=10s; until then anything may be seen that was there before"
+	}
+	return ""
+}
 
 // ErrConsistency says that a text names no consistency.
 var ErrConsistency = errors.New("no consistency level")

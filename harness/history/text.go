@@ -16,6 +16,20 @@ func kindNames() []string {
 	}
 }
 
+// kindDocs say what each kind does.
+func kindDocs() []string {
+	return []string{
+		"", "open a file, read everything, close", "open a file (making it where needed), replace everything, close", "remove a file: unlink", "make a directory: mkdir",
+		"remove an empty directory: rmdir", "give a file or directory another name, in the place of what has it: rename", "give a file one more name: link", "make a symlink",
+		"list a directory: readdir", "look at the attributes of a name: lstat", "fetch a page from a web server that reads it from the mount",
+		"open a file, read everything, add to the end, close", "open a file, read everything, change a part or the length, close", "change permissions: chmod",
+		"change the time of a file: utimensat", "read the text of a symlink: readlink",
+	}
+}
+
+// Doc says what an operation of the kind does.
+func (k Kind) Doc() string { return nameOf("kind", int(k), kindDocs()) }
+
 // Kinds are all kinds of operations.
 func Kinds() []Kind {
 	var all []Kind

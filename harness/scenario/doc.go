@@ -6,7 +6,7 @@
 //	doc: |                       # the first line is what `codastress list` shows
 //	  What happened to us.
 //	clients: 3
-//	servers: 1
+//	servers: 1                   # each holds every volume: the number of replicas
 //	profile: modern              # of the file system: docs/profiles.md
 //	time_scale: 1                # divides the time constants of the file system
 //	constants:                   # of the daemons, as they are to be: the time scale does not divide what is set here

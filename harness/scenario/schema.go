@@ -33,17 +33,26 @@ type object map[string]any
 // Schema is the JSON Schema (draft 2020-12) of scenario files that use these workloads, faults, profiles, checks and daemons with their constants. It is what an editor completes and explains fields
 // with; [Parse] is stricter, since it looks at values too.
 func Schema(workloads, faults []ParametricTerm, profiles, checks []Term, daemons []ParametricTerm) ([]byte, error) {
+	schema := schemaOf(workloads, faults, profiles, checks, daemons)
+	text, err := json.MarshalIndent(schema, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("writing the schema of scenarios: %w", err)
+	}
+	return append(text, '\n'), nil
+}
+
+func schemaOf(workloads, faults []ParametricTerm, profiles, checks []Term, daemons []ParametricTerm) object {
 	initial := defaults()
 	weights := object{}
 	for _, fault := range faults {
 		weights[fault.Name] = object{"type": "integer", "minimum": 1, "maximum": maxWeight, "description": fault.Doc}
 	}
-	kind := object{"oneOf": terms(bare(faults))}
+	kind := object{"oneOf": terms(bare(faults)), "description": "Names the fault: `codastress list faults`."}
 	properties := object{
 		"name":       object{"type": "string", "pattern": validName.String(), "description": "Names the run directory."},
 		"doc":        object{"type": "string", "description": "What the scenario is for. The first line is what `codastress list` shows."},
 		"clients":    whole(maxNodes, initial.Clients, "Nodes that mount the file system."),
-		"servers":    whole(maxSlots, initial.Servers, "Nodes that hold it, each all of it."),
+		"servers":    whole(maxSlots, initial.Servers, "Nodes that hold the file system. Each holds every volume, so this is the number of replicas."),
 		"volumes":    object{"type": "integer", "minimum": 0, "maximum": maxVolumes, "default": 0, "description": "Of each client: the first directories that it makes are volumes of their own."},
 		"profile":    object{"oneOf": terms(profiles), "default": initial.Profile, "description": "How the file system does what can be done in several ways."},
 		"time_scale": object{"type": "number", "minimum": 1.0 / maxScale, "maximum": maxScale, "default": initial.TimeScale, "description": "Divides the time constants of the file system."},
@@ -83,10 +92,10 @@ func Schema(workloads, faults []ParametricTerm, profiles, checks []Term, daemons
 			"type": "string", "pattern": `^(close-to-open|session|eventual=.+)$`, "default": string(history.CloseToOpen),
 			"description": "What the file system in the mounts claims: close-to-open, session, or eventual=TIME.",
 		},
-		"expect": object{"oneOf": []object{
+		"expect": object{"description": "What is expected of the checks: pass, or symptoms.", "oneOf": []object{
 			{"const": expectPass, "description": "Every check is to pass."},
 			{"type": "array", "description": "Symptoms that must show up; every other check is to pass.", "items": closed("A check that must fail.", object{
-				"check":    object{"oneOf": terms(checks)},
+				"check":    object{"oneOf": terms(checks), "description": "Names the check: `codastress list checks`."},
 				"profiles": object{"type": "array", "items": object{"oneOf": terms(profiles)}, "description": "With which the symptom must show up; with any where none is named."},
 				"text":     object{"type": "string", "description": "What the check must say in its summary or its evidence."},
 				"figure":   object{"type": "string", "description": "A figure of the check that must be large or small enough."},
@@ -99,11 +108,7 @@ func Schema(workloads, faults []ParametricTerm, profiles, checks []Term, daemons
 	schema["oneOf"] = []object{{"required": []string{"workload"}}, {"required": []string{"workloads"}}}
 	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	schema["title"] = "codastress scenario"
-	text, err := json.MarshalIndent(schema, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("writing the schema of scenarios: %w", err)
-	}
-	return append(text, '\n'), nil
+	return schema
 }
 
 // workloadSchemas allow with each name the parameters of that workload, and no others but more.

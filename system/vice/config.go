@@ -106,7 +106,7 @@ type Limits struct {
 	Transfers   int       `doc:"batches whose data are being received at once; default 32"`
 	Free        uint64    `doc:"bytes of the disk that must stay free for a batch to be accepted; default 64 MiB"`
 	WriteBuffer int       `doc:"bytes of each of the store's two write buffers; default 64 MiB, twice the largest batch, which is an ordinary write then"`
-	Password    auth.Cost `doc:"of hashing a password; default auth.DefaultCost"`
+	Password    auth.Cost `doc:"of hashing a password"`
 	Cache       int       `doc:"bytes of what was read from the disk that the store keeps in memory; default 32 MiB"`
 }
 
