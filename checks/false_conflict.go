@@ -124,8 +124,21 @@ func (c *falseConflicts) judge(node string, conflict *history.Conflict) {
 	c.fail(history.Evidence{
 		Text: fmt.Sprintf("%s keeps a conflict, %s of %s (%s), although no other client had changed that without its knowledge",
 			node, conflict.Operation, name, conflict.Why) + c.history(c.operations.Row(own)),
-		Operations: []history.Operation{op}, Faults: faultsAround(c.run, op.Invoked, max(op.Invoked, op.Completed)),
+		Operations: append([]history.Operation{op}, c.behind(own)...), Faults: faultsAround(c.run, op.Invoked, max(op.Invoked, op.Completed)),
 	})
+}
+
+// behind are the operations that made the versions from which a refused one was edited, the last one first.
+func (c *falseConflicts) behind(own int) (made []history.Operation) {
+	for len(made) < mostLinks {
+		parent := parentOf(c.operations, c.operations.Row(own))
+		if parent == 0 || c.contents.write(parent) == nil {
+			break
+		}
+		own = int(c.contents.writer[parent]) - 1
+		made = append(made, c.operations.At(own))
+	}
+	return made
 }
 
 // judgeReplicas looks for two clients that have changed what the replicas have in conflict without knowing of each other. It returns how much is in

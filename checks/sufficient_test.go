@@ -25,6 +25,7 @@ func exceptions() (alone, without map[string]string) {
 		"no-lost-data/mixture-that-one-client-left-on-the-mounts": damage,
 		"no-false-conflict/nobody-else-wrote":                     conflict,
 		"no-false-conflict/directory-filled-by-nobody-else":       conflict,
+		"no-false-conflict/replicas-although-everything-was-seen": conflict,
 	}
 }
 
