@@ -8,7 +8,8 @@ import (
 )
 
 // noHang holds every call against Limits.Hang. Time in which the own daemon of the client was down or stood still by a fault does not
-// count, and of who asks for pages neither that of its web server; a cut link is no excuse.
+// count, and of who asks for pages neither that of its web server; a cut link is no excuse. What a client has it must give within Limits.Cached, also
+// with every server gone.
 func noHang(run *history.Run) history.Verdict {
 	h := &hangs{
 		judgement: judge(run, "no-hang"), bound: run.Meta.Limits.Hang, last: end(run), stillOn: run.Standstills(), closedOn: run.Visits(), stalls: stallsByCall(run),
@@ -25,8 +26,10 @@ func noHang(run *history.Run) history.Verdict {
 	case run.Operations.Len() == 0 && len(run.Stalls) == 0:
 		return h.undecided("no operation was recorded")
 	}
+	cached := newCachedReads(h.judgement)
 	for i, row := range run.Operations.Rows() {
 		h.look(i, row)
+		cached.look(i, row)
 	}
 	h.lookAtStalls()
 	h.lookAtObservers()

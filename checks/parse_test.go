@@ -19,7 +19,7 @@ import (
 // Small histories are written by hand, a line for each thing (# begins a comment). Times are seconds, or anything that time.ParseDuration
 // takes, after an arbitrary moment; a dash is a time that never came.
 //
-//	run clients=client1,client2 servers=server1 hang=10s converge=30s [p99=1s stall=1s recover=1s stale=1s] [mounts=/a,/b consistency=close-to-open]
+//	run clients=client1,client2 servers=server1 hang=10s converge=30s [p99=1s stall=1s recover=1s stale=1s cached=1s] [mounts=/a,/b consistency=close-to-open]
 //	truncated | missing TEXT
 //	step NUMBER KIND NAME NODES...
 //	fault STEP NAME FROM..TO [cuts=NODE|NODE/DAEMON|NODE-PEER,...] [nodes=NODE,...] [unproven] [problem=...]
@@ -171,6 +171,8 @@ func (p *parser) runLine() {
 			m.Limits.Converge = p.duration(value)
 		case "p99":
 			m.Limits.P99 = p.duration(value)
+		case "cached":
+			m.Limits.Cached = p.duration(value)
 		case "stale":
 			m.Limits.Stale = p.duration(value)
 		case "stall":

@@ -104,6 +104,9 @@ func (r *running) begin() error {
 			return fmt.Errorf("working out the lease: %w", err)
 		}
 	}
+	if limits.Cached == 0 && !r.scenario.Foreign() && r.scenario.Profile == scenario.DefaultProfile {
+		limits.Cached = time.Second // in a historical profile everything may wait for a worker
+	}
 	meta := history.Meta{
 		Scenario: r.scenario.Name, Seed: r.Seed,
 		Clients: cluster.ClientNames(r.scenario.Clients), Servers: cluster.ServerNames(r.scenario.Servers),

@@ -33,6 +33,7 @@ var breakages = []struct {
 	{"reads-wait-for-breaks", "responsive", "", 0, "testdata/breakages/bystanders.yaml"},
 	{"breaks-taken-late", "visibility", "", 0, "testdata/breakages/stale.yaml"},
 	{"sent-means-reintegrated", "no-lost-data", "", 0, "testdata/breakages/purged.yaml"},
+	{"lease-given-up-early", "no-hang", "", 0, "testdata/breakages/aloof.yaml"},
 	{"log-waits-for-the-clock", "convergence", "", 0, skewed},
 }
 

@@ -132,6 +132,7 @@ type limits struct {
 	Stall    string `json:"stall,omitempty"`
 	Recover  string `json:"recover,omitempty"`
 	Stale    string `json:"stale,omitempty"`
+	Cached   string `json:"cached,omitempty"`
 }
 
 // MarshalJSON writes durations as text, like 1.5s.
@@ -142,7 +143,7 @@ func (l Limits) MarshalJSON() ([]byte, error) {
 		}
 		return limit.String()
 	}
-	return json.Marshal(limits{l.Hang.String(), l.Converge.String(), optional(l.P99), optional(l.Stall), optional(l.Recover), optional(l.Stale)})
+	return json.Marshal(limits{l.Hang.String(), l.Converge.String(), optional(l.P99), optional(l.Stall), optional(l.Recover), optional(l.Stale), optional(l.Cached)})
 }
 
 // UnmarshalJSON reads durations as text.
@@ -162,6 +163,7 @@ func (l *Limits) UnmarshalJSON(text []byte) error {
 		{"stall", read.Stall, &l.Stall, true},
 		{"recover", read.Recover, &l.Recover, true},
 		{"stale", read.Stale, &l.Stale, true},
+		{"cached", read.Cached, &l.Cached, true},
 	} {
 		if limit.optional && limit.text == "" {
 			continue

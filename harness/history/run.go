@@ -192,6 +192,7 @@ type Limits struct {
 	// What nothing is held against where it is 0.
 	P99     time.Duration `yaml:"p99,omitempty" json:"p99,omitempty"`         // what 99 of 100 calls that no fault hinders may take
 	Stall   time.Duration `yaml:"stall,omitempty" json:"stall,omitempty"`     // the longest in which such calls of a client wait and none returns
+	Cached  time.Duration `yaml:"cached,omitempty" json:"cached,omitempty"`   // the longest that a client may take for what it has, with every server gone
 	Stale   time.Duration `yaml:"stale,omitempty" json:"stale,omitempty"`     // for how long a client that is connected may not see what is on the servers
 	Recover time.Duration `yaml:"recover,omitempty" json:"recover,omitempty"` // from the healing of a client's faults until its calls are quick again
 }

@@ -27,6 +27,7 @@
 //	  p99: 500ms                 # what 99 of 100 calls that no fault hinders may take; as the next two, it is not held against anything unless it is set
 //	  stall: 2s                  # the longest in which such calls of a client may wait without one that returns
 //	  stale: 2s                  # for how long a client may not see what is on the servers; without it, for a lease of the profile
+//	  cached: 1s                 # the longest that a client may take for what it has, with every server gone; without it, 1 s with the profile modern
 //	  recover: 5s                # from the healing of what hindered a client until its calls are quick again
 //	expect: pass                 # what is expected of the checks; without it they are to pass as well
 //

@@ -154,7 +154,7 @@ func anyScenario() *rapid.Generator[scenario.Scenario] {
 			Limits: history.Limits{
 				Hang: duration(1, time.Hour).Draw(t, "hang"), Converge: duration(1, time.Hour).Draw(t, "converge"),
 				P99: duration(0, time.Hour).Draw(t, "p99"), Stall: duration(0, time.Hour).Draw(t, "stall"), Recover: duration(0, time.Hour).Draw(t, "recover"),
-				Stale: duration(0, time.Hour).Draw(t, "stale"),
+				Stale: duration(0, time.Hour).Draw(t, "stale"), Cached: duration(0, time.Hour).Draw(t, "cached"),
 			},
 			Expect: orNil(rapid.SliceOfN(symptom, 0, 2).Draw(t, "expect")),
 		}

@@ -87,6 +87,7 @@ func (d *decoder) scenario(node ast.Node, sc *Scenario) error {
 				{"stall", d.duration(&sc.Limits.Stall)},
 				{"recover", d.duration(&sc.Limits.Recover)},
 				{"stale", d.duration(&sc.Limits.Stale)},
+				{"cached", d.duration(&sc.Limits.Cached)},
 			})
 		}},
 		{"mounts", d.texts(&sc.Mounts)},

@@ -77,7 +77,7 @@ type limit struct {
 
 // optionalLimits are what a scenario need not hold its runs against, in the order of a file.
 func (s Scenario) optionalLimits() []limit {
-	return []limit{{"p99", s.Limits.P99}, {"stall", s.Limits.Stall}, {"recover", s.Limits.Recover}, {"stale", s.Limits.Stale}}
+	return []limit{{"p99", s.Limits.P99}, {"stall", s.Limits.Stall}, {"recover", s.Limits.Recover}, {"stale", s.Limits.Stale}, {"cached", s.Limits.Cached}}
 }
 
 // Workload names what is done to the file system.

@@ -82,6 +82,7 @@ func schemaOf(workloads, faults []ParametricTerm, profiles, checks []Term, daemo
 			"p99":      span("", "What 99 of 100 calls that no fault hinders may take; without it they may take what they like."),
 			"stall":    span("", "The longest in which calls of a client that no fault hinders may wait without one that returns; without it, as long as they like."),
 			"stale":    span("", "For how long a client that is connected may not see what has reached the servers; without it, for a lease of the profile."),
+			"cached":   span("", "The longest that a client may take for what it has, with every server gone; without it, a second with the profile modern."),
 			"recover":  span("", "From the healing of what hindered a client until its calls are quick again; without it, as long as they like."),
 		}),
 		"mounts": object{
