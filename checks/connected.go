@@ -56,7 +56,7 @@ func (c *connections) look(client string, said []*history.Status) {
 			c.fail(history.Evidence{
 				Text: fmt.Sprintf("%s was disconnected for %v although its server was there, and may be for %v: its volume was %s, with %s in its modify log",
 					client, round(alone), c.bound, last.State, count(int(last.Pending), "record")),
-				Faults: faultsAround(c.run, first.Time, last.Time),
+				Operations: c.changesOf(client, first.Time, last.Time), Faults: faultsAround(c.run, first.Time, last.Time),
 			})
 		}
 		c.longest = max(c.longest, alone)
@@ -81,6 +81,29 @@ func (c *connections) look(client string, said []*history.Status) {
 		last = now
 	}
 	end()
+}
+
+// changesOf are the first and the last change that a client made between two times: they had to wait in its modify log.
+func (c *connections) changesOf(client string, from, to history.Time) []history.Operation {
+	first, last := -1, -1
+	for i, row := range c.run.Operations.Rows() {
+		if !row.Kind.Mutates() || row.Outcome != history.OK || row.Invoked < from || row.Completed > to || c.run.Operations.Node(row.Worker) != client {
+			continue
+		}
+		if first < 0 || row.Invoked < c.run.Operations.Row(first).Invoked {
+			first = i
+		}
+		if last < 0 || row.Completed > c.run.Operations.Row(last).Completed {
+			last = i
+		}
+	}
+	switch first {
+	case -1:
+		return nil
+	case last:
+		return []history.Operation{c.run.Operations.At(first)}
+	}
+	return []history.Operation{c.run.Operations.At(first), c.run.Operations.At(last)}
 }
 
 // cutOff is when something stood between a client and a server, the client's own daemon included.

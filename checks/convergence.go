@@ -1,7 +1,10 @@
 package checks
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"path"
 	"slices"
 	"time"
 
@@ -33,12 +36,14 @@ func convergence(run *history.Run) history.Verdict {
 		for _, log := range logsSince(run, healed) {
 			j.fail(history.Evidence{Text: log.describe()})
 		}
-		for _, difference := range differences {
+		shown := differences[:min(len(differences), mostEvidence)]
+		for _, difference := range shown {
 			j.fail(history.Evidence{
-				Text:   fmt.Sprintf("%s, %v after everything was healed", difference.Text, round(took)),
-				Faults: lastFaults(run), Files: filesOf(run, difference.Nodes),
+				Text:       fmt.Sprintf("%s, %v after everything was healed", difference.Text, round(took)),
+				Operations: lastChanges(run, difference.Path), Faults: lastFaults(run), Files: filesOf(run, difference.Nodes),
 			})
 		}
+		j.failures += len(differences) - len(shown)
 	case limit <= 0:
 		return j.undecided("the run has no bound for convergence")
 	case took > limit:
@@ -49,6 +54,30 @@ func convergence(run *history.Run) history.Verdict {
 	j.figure("time to converge", took.Seconds(), "s")
 	j.figure("objects", float64(len(run.Observations[0].Objects)), "")
 	return j.verdict("%s were seen to be equal %v after everything was healed", count(len(run.Observations), "tree"), round(took))
+}
+
+// lastChanges are what each client changed of a name last, in the order in which they ended, or of the nearest directory above it where nobody
+// changed the name itself.
+func lastChanges(run *history.Run, name string) []history.Operation {
+	for ; name != "" && name != "." && name != "/"; name = path.Dir(name) {
+		last := map[string]history.Operation{}
+		for i, row := range run.Operations.Rows() {
+			if !row.Kind.Mutates() || row.Outcome == history.Failed ||
+				run.Operations.Path(row.Path) != name && run.Operations.Path(run.Operations.Target(row)) != name {
+				continue
+			}
+			op := run.Operations.At(i)
+			if before, known := last[op.Node]; !known || before.Completed != 0 && (op.Completed == 0 || op.Completed > before.Completed) {
+				last[op.Node] = op
+			}
+		}
+		if len(last) > 0 {
+			return slices.SortedFunc(maps.Values(last), func(a, b history.Operation) int {
+				return cmp.Or(cmp.Compare(a.Completed, b.Completed), cmp.Compare(a.Node, b.Node))
+			})
+		}
+	}
+	return nil
 }
 
 // filesOf are those that were saved as the nodes did not agree, of some nodes first.

@@ -103,6 +103,53 @@ observe server1 server 15 file=nodes/server1/diverged/codasrv.state.txt
 	}, v.Evidence[0].Files)
 }
 
+func TestEvidenceOfADivergenceIsWhatEachClientChangedLast(t *testing.T) {
+	v := verdictOf(t, "convergence", `
+client1/1 1..2 write d/a A
+client2/1 3..4 write d/a B
+client1/1 3..6 rename d/c d/a
+client2/1 7..8 remove d/a failed=ENOENT
+client2/1 7..8 write d/b C
+client1/1 1..2 make-directory e
+client1/1 1..3 read e/x D
+observe client1 mount 15
+  d/a file A
+observe client2 mount 15
+observe server1 server 15
+  d/a file A
+  e/x file D
+`)
+	require.Len(t, v.Evidence, 3)
+	require.Equal(t, "e/x is on server1 and not on client1, 7s after everything was healed, and 2 more", v.Summary)
+	all := map[string][]string{}
+	for _, evidence := range v.Evidence {
+		name, _, _ := strings.Cut(evidence.Text, " ")
+		all[name] = kinds(evidence)
+	}
+	require.Equal(t, map[string][]string{
+		"d/a": {"client2 write d/a", "client1 rename d/c"},
+		"e/x": {"client1 make-directory e"}, // nobody changed the file
+	}, all)
+}
+
+func TestEvidenceOfAClientAloneIsWhatItChangedMeanwhile(t *testing.T) {
+	var text strings.Builder
+	for at := range 15 {
+		fmt.Fprintf(&text, "status client1 %d state=unreachable pending=3\n", 10+at)
+	}
+	v := verdictOf(t, "connected", text.String()+`
+client1/1 8..9 write d/a A
+client1/1 11..12 write d/b B
+client2/1 12..13 write d/c C
+client1/1 13..14 remove d/b
+client1/1 15..16 write d/d D
+client1/1 17..18 read d/d D
+client1/1 26..27 write d/e E
+`)
+	require.Equal(t, history.Fail, v.Result)
+	require.Equal(t, []string{"client1 write d/b", "client1 write d/d"}, kinds(v.Evidence[0]))
+}
+
 func TestEvidenceOfAReadThatWentBack(t *testing.T) {
 	v := verdictOf(t, "session-reads", `
 client1/1 1..2 write d/a A
