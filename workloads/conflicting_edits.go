@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/codastress/codastress/harness/history"
@@ -30,11 +31,12 @@ func (ConflictingEdits) needsCoda() string { return "conflicts that are kept unt
 func (ConflictingEdits) parameters() parameters {
 	return append(
 		siteParameters(), rateParameter(),
+		parameter{name: "editors", preset: 3, least: 1, most: 100, documentation: "processes that edit on each client"},
 		parameter{name: "edited", preset: 20, least: 1, most: 10_000, documentation: "pages that all clients edit"},
 		parameter{name: "made", preset: 5, least: 0, most: 10_000, documentation: "pages that all clients make, each under the same name"},
 		parameter{
 			name: "think", preset: int64(200 * time.Millisecond), least: int64(time.Millisecond), most: int64(time.Minute), nanoseconds: true,
-			documentation: "mean pause between two edits of a client",
+			documentation: "mean pause between two edits of a process",
 		},
 		parameter{name: "conflicts", preset: 1, least: 0, most: 10_000, documentation: "fewest conflicts that have to arise in all"},
 	)
@@ -53,7 +55,7 @@ func (w ConflictingEdits) Plan(request PlanRequest) ([]history.Step, error) {
 		return nil, fmt.Errorf("workload %s: %w", d.name, badParameter("edited", "%d is not a number from 1 to the number of pages, %d", edited, pages))
 	}
 	d.add(load, taskEdit, request.Clients, 0, request.Load, map[string]string{
-		"edited": d.value("edited"), "made": d.value("made"), "think": time.Duration(d.values["think"]).String(),
+		"editors": d.value("editors"), "edited": d.value("edited"), "made": d.value("made"), "think": time.Duration(d.values["think"]).String(),
 	})
 	for i, client := range request.Clients {
 		wanted := "0"
@@ -72,33 +74,35 @@ func (ConflictingEdits) Do(ctx context.Context, step history.Step, env Environme
 	})
 }
 
-// editPages changes random ones of the first pages, one after the other, and makes pages at the same names as all others.
+// editPages has processes that each change random ones of the first pages, one after the other, and make pages at the same names as all others.
+// One that waits for long, as for a page that is not cached and a server that is cut off, leaves the others at work.
 func editPages(ctx context.Context, step history.Step, env Environment) (history.Load, error) {
 	a := &arguments{step: step.Args}
-	s, edited, made, think := siteOf(a), a.number("edited"), a.number("made"), a.duration("think")
+	s, editors, edited, made, think := siteOf(a), a.number("editors"), a.number("edited"), a.number("made"), a.duration("think")
 	if a.err != nil {
 		return history.Load{}, a.err
 	}
 	files := NewFiles(env)
-	editor := files.Process()
-	random := rand.New(rand.NewPCG(derive(step.Seed, env.Node), 0))
 	until := time.Now().Add(step.Length)
-	var done uint64
-	var result Result
-	for ctx.Err() == nil && time.Now().Before(until) && !errors.Is(result.Err, ErrStuck) {
-		if i := random.IntN(edited + made); i < edited {
-			result = s.change(ctx, editor, i, random)
-		} else {
-			result = editor.Write(ctx, s.madePage(i-edited), s.length(i%s.pages), How{Exclusive: true})
+	var done atomic.Uint64
+	together(ctx, files, editors, editors, func(editor *Process, number int) (result Result) {
+		random := rand.New(rand.NewPCG(derive(step.Seed, env.Node), uint64(number)))
+		for ctx.Err() == nil && time.Now().Before(until) && !errors.Is(result.Err, ErrStuck) {
+			if i := random.IntN(edited + made); i < edited {
+				result = s.change(ctx, editor, i, random)
+			} else {
+				result = editor.Write(ctx, s.madePage(i-edited), s.length(i%s.pages), How{Exclusive: true})
+			}
+			if result.OK() {
+				done.Add(1)
+			}
+			pauseFor(ctx, min(time.Duration(random.Int64N(int64(2*think)+1)), time.Until(until)))
 		}
-		if result.OK() {
-			done++
-		}
-		pauseFor(ctx, min(time.Duration(random.Int64N(int64(2*think)+1)), time.Until(until)))
-	}
+		return result
+	})
 	files.logStuck(env.Log, step)
 	// What is in conflict cannot be edited any more, so that a client that was cut off soon finds little to do.
-	return history.Load{Done: done, Wanted: max(1, uint64(step.Length/(think+readingTime))/20)}, nil
+	return history.Load{Done: done.Load(), Wanted: max(1, uint64(step.Length/(think+readingTime))/20)}, nil
 }
 
 // change edits a page, or replaces it after reading it, as some programs do. An edit reads and changes the page while that is open, so that it is known which

@@ -3,8 +3,10 @@ package workloads
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"github.com/codastress/codastress/harness/history"
@@ -63,7 +65,7 @@ func TestConflictingEdits(t *testing.T) {
 	b.Conflicts = conflicts
 	loads := map[string]history.Load{}
 	var repairs []history.Step
-	for _, step := range tiny(t, ConflictingEdits{}, "edited", "3", "made", "2", "think", "2ms", "conflicts", "4") {
+	for _, step := range tiny(t, ConflictingEdits{}, "editors", "1", "edited", "3", "made", "2", "think", "2ms", "conflicts", "4") {
 		if step.Phase == load && step.Task == taskFetchPages {
 			continue
 		}
@@ -103,4 +105,63 @@ func TestConflictingEdits(t *testing.T) {
 	made, err := filepath.Glob(filepath.Join(b.root, "site-*", "d*", "made*.html"))
 	require.NoError(t, err)
 	require.NotEmpty(t, made)
+}
+
+// slowPage is a directory whose first read of a page does not return before the others have done some work.
+type slowPage struct {
+	LocalDirectory
+	held    *atomic.Bool // a read is held, or was
+	release chan struct{}
+	writes  *atomic.Int64
+}
+
+func (s slowPage) ReadFile(ctx context.Context, path string, to io.Writer) error {
+	if s.held.CompareAndSwap(false, true) {
+		<-s.release
+	}
+	return s.LocalDirectory.ReadFile(ctx, path, to)
+}
+
+func (s slowPage) WriteFile(ctx context.Context, path string, content []byte, how How) error {
+	s.count()
+	return s.LocalDirectory.WriteFile(ctx, path, content, how)
+}
+
+func (s slowPage) EditFile(ctx context.Context, path string, edit Edit, how How) error {
+	s.count()
+	return s.LocalDirectory.EditFile(ctx, path, edit, how)
+}
+
+func (s slowPage) count() {
+	if s.held.Load() && s.writes.Add(1) == 5 {
+		close(s.release)
+	}
+}
+
+// TestAnEditorThatWaitsLeavesTheOthersAtWork holds the first read until five pages were written: a client with one editor would wait for ever.
+func TestAnEditorThatWaitsLeavesTheOthersAtWork(t *testing.T) {
+	b := newBench(t)
+	b.serve(t, nil)
+	steps := tiny(t, ConflictingEdits{}, "edited", "3", "made", "0", "think", "2ms")
+	for _, step := range steps {
+		if step.Task == taskWriteSite {
+			_, err := ConflictingEdits{}.Do(t.Context(), step, b.Environment)
+			require.NoError(t, err)
+		}
+	}
+	files := slowPage{LocalDirectory{Root: b.root}, &atomic.Bool{}, make(chan struct{}), &atomic.Int64{}}
+	b.Files = files
+	for _, step := range steps {
+		if step.Task == taskEdit && step.Nodes[0] == "client1" {
+			done, err := ConflictingEdits{}.Do(t.Context(), step, b.Environment)
+			require.NoError(t, err)
+			require.Positive(t, done.Done)
+		}
+	}
+	require.GreaterOrEqual(t, files.writes.Load(), int64(5))
+	select {
+	case <-files.release:
+	default:
+		require.Fail(t, "the read is still held")
+	}
 }
