@@ -20,7 +20,7 @@ func TestDaemonsHaveTheConstantsOfTheScenario(t *testing.T) {
 				require.Contains(t, venus, " ping=1.7s dead=2s ", "the time scale divides what is not set")
 				require.Contains(t, venus, " log_records=5000 hoard_entries=50000 batch_records=77 ")
 				require.Contains(t, codasrv, "\nconstants: lease=7s silence=14s ")
-				require.Contains(t, codasrv, " password_time=2 password_memory=9000 ")
+				require.Contains(t, codasrv, " password_memory=9000 ")
 			}
 		})
 	}
