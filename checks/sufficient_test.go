@@ -19,11 +19,11 @@ func byOperations() []string {
 func exceptions() (alone, without map[string]string) {
 	damage := "what was observed is damaged, whoever wrote it"
 	return map[string]string{
-			"no-lost-data/removal-before-an-fsync-and-a-loss-of-power": "it takes the fsync of another file, which has nothing to do with the name",
-		}, map[string]string{
-			"no-lost-data/misplaced-in-the-end":                       damage,
-			"no-lost-data/mixture-that-one-client-left-on-the-mounts": damage,
-		}
+		"no-lost-data/removal-before-an-fsync-and-a-loss-of-power": "it takes the fsync of another file, which has nothing to do with the name",
+	}, map[string]string{
+		"no-lost-data/misplaced-in-the-end":                       damage,
+		"no-lost-data/mixture-that-one-client-left-on-the-mounts": damage,
+	}
 }
 
 // TestEvidenceAloneFails judges each bad history again with nothing but the operations of one evidence, and what was observed: the check says the same. With
