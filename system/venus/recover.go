@@ -160,12 +160,16 @@ func (v *Venus) recoverObjects(files map[string]int64) error {
 		}
 		// Contents that the server has are not worth more than a look: they are fetched again if they are gone or not whole.
 		if size, ok := files[s.Container]; ok && s.Container != "" && uint64(size) == s.Status.Length {
-			o.contents = v.adopt(s.Container, size, false)
+			o.contents = v.adopt(s.Container, size, size > maxRecheck && v.containers.sameBoot(s.Container))
 		}
 		o.replay(v.id.Client)
 		return nil
 	})
 }
+
+// maxRecheck is the size in bytes of the largest contents that are compared with their digest in each life of venus, when they are first opened: a call on what is
+// cached may take a second. Larger ones are compared only after a loss of power may have overtaken them.
+const maxRecheck = 64 << 20
 
 // adopt gives a container that an earlier run made, with one reference.
 func (v *Venus) adopt(name string, size int64, checked bool) *container {
