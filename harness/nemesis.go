@@ -14,7 +14,7 @@ const healingTime = 20 * time.Second
 
 // nemesis carries out the planned faults, each in a goroutine of its own, and returns when all are healed. A fault waits for those
 // before it that share a node with it, where their healing takes longer than planned, and then as long as was planned between them, at most
-// the scenario's gap, unless the load would be over before its end then. Those that are planned to overlap do.
+// the scenario's gap. Those that are planned to overlap do.
 // A fault that is triggered waits for those that are at its nodes, whatever was planned, and they wait for it. loaded is closed when the load is over.
 // A fault that did not take effect is a problem in the record, not an error of the run: the check of what was proven weighs it.
 func (r *running) nemesis(ctx context.Context, start time.Time, loaded <-chan struct{}) error {
@@ -46,7 +46,7 @@ func (r *running) nemesis(ctx context.Context, start time.Time, loaded <-chan st
 			planned := step.Start - before.Start - before.Length
 			if before.When == nil && step.When == nil && shareNode(before, step) && planned >= 0 {
 				<-healed[j].done
-				sleepUntil(ctx, earliest(healed[j].at.Add(min(planned, r.scenario.Faults.Gap)), start.Add(r.scenario.Load-step.Length)))
+				sleepUntil(ctx, healed[j].at.Add(min(planned, r.scenario.Faults.Gap)))
 			}
 		}
 		if ctx.Err() != nil || !nodes.enter(ctx, step) {
@@ -104,13 +104,6 @@ func (r *running) harm(ctx context.Context, step history.Step, goOn func()) erro
 func (r *running) least(step history.Step, record history.Fault) time.Time {
 	since := time.Duration(history.Now() - record.Injected)
 	return time.Now().Add(min(step.Length, r.scenario.Faults.Least) - since)
-}
-
-func earliest(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }
 
 func latest(a, b time.Time) time.Time {
