@@ -335,21 +335,28 @@ func (c *falseConflicts) causes(node string, name uint32, own *history.Row) func
 // findRefused notes the contents that servers refused, but for those of files that they may have made all the same.
 func (c *falseConflicts) findRefused() {
 	c.refusals = map[uint32]bool{}
-	note := func(conflicts []history.Conflict) {
-		for _, conflict := range conflicts {
-			content, _ := c.operations.FindNonce(conflict.Content)
-			if write := c.contents.write(content); write != nil && conflict.Operation != history.Inconsistent && len(c.operations.Parents(write)) > 0 {
-				c.refusals[content] = true
+	c.eachOfClients(func(_ string, conflict *history.Conflict) {
+		content, _ := c.operations.FindNonce(conflict.Content)
+		if write := c.contents.write(content); write != nil && conflict.Operation != history.Inconsistent && len(c.operations.Parents(write)) > 0 {
+			c.refusals[content] = true
+		}
+	})
+}
+
+// eachOfClients calls do for each conflict that a client keeps, or kept until it was repaired.
+func (c *falseConflicts) eachOfClients(do func(node string, conflict *history.Conflict)) {
+	for i := range c.run.Observations {
+		o := &c.run.Observations[i]
+		for k := range o.Conflicts {
+			if o.Source != history.SourceServer {
+				do(o.Node, &o.Conflicts[k])
 			}
 		}
 	}
-	for i := range c.run.Observations {
-		if o := &c.run.Observations[i]; o.Source != history.SourceServer {
-			note(o.Conflicts)
-		}
-	}
 	for i := range c.run.Loads {
-		note(c.run.Loads[i].Conflicts)
+		for k := range c.run.Loads[i].Conflicts {
+			do(c.run.Loads[i].Node, &c.run.Loads[i].Conflicts[k])
+		}
 	}
 }
 

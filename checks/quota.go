@@ -150,7 +150,7 @@ func (c *falseConflicts) besideOverQuota(node, name string) bool {
 // findOverQuota notes what clients keep because of quotas, by the names of then and of the contents.
 func (c *falseConflicts) findOverQuota() {
 	c.refusedAt = map[string]map[string]bool{}
-	note := func(node string, conflict *history.Conflict) {
+	c.eachOfClients(func(node string, conflict *history.Conflict) {
 		if !conflict.OverQuota {
 			return
 		}
@@ -161,16 +161,5 @@ func (c *falseConflicts) findOverQuota() {
 		if name, _, known := c.refused(node, conflict); known {
 			c.refusedAt[node][name] = true
 		}
-	}
-	for i := range c.run.Observations {
-		o := &c.run.Observations[i]
-		for k := range o.Conflicts {
-			note(o.Node, &o.Conflicts[k])
-		}
-	}
-	for i := range c.run.Loads {
-		for k := range c.run.Loads[i].Conflicts {
-			note(c.run.Loads[i].Node, &c.run.Loads[i].Conflicts[k])
-		}
-	}
+	})
 }

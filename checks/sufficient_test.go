@@ -18,12 +18,14 @@ func byOperations() []string {
 // exceptions are bad histories of which the operations that are shown prove nothing alone, or of which what was observed proves it without any.
 func exceptions() (alone, without map[string]string) {
 	damage := "what was observed is damaged, whoever wrote it"
-	return map[string]string{
+	alone = map[string]string{
 		"no-lost-data/removal-before-an-fsync-and-a-loss-of-power": "it takes the fsync of another file, which has nothing to do with the name",
-	}, map[string]string{
+	}
+	without = map[string]string{
 		"no-lost-data/misplaced-in-the-end":                       damage,
 		"no-lost-data/mixture-that-one-client-left-on-the-mounts": damage,
 	}
+	return alone, without
 }
 
 // TestEvidenceAloneFails judges each bad history again with nothing but the operations of one evidence, and what was observed: the check says the same. With
