@@ -112,6 +112,9 @@ func (c *falseConflicts) judge(node string, conflict *history.Conflict) {
 	if !conflict.OverQuota && c.foreign(node, name, c.operations.Row(own)) { // no change by anybody else makes a quota
 		return
 	}
+	if c.inconsistent(name) {
+		return // what the replicas have in conflict takes no change by anybody, and is judged by itself
+	}
 	if number, _ := c.operations.FindPath(name); c.groups.all(number) == nil {
 		c.unjudged++ // what others did may have been done by names that are not known
 		return
@@ -139,6 +142,19 @@ func (c *falseConflicts) behind(own int) (made []history.Operation) {
 		made = append(made, c.operations.At(own))
 	}
 	return made
+}
+
+// inconsistent says whether the replicas were seen to have in conflict what has a name.
+func (c *falseConflicts) inconsistent(name string) bool {
+	for i := range c.run.Observations {
+		o := &c.run.Observations[i]
+		if o.Source == history.SourceServer && slices.ContainsFunc(o.Conflicts, func(conflict history.Conflict) bool {
+			return conflict.Operation == history.Inconsistent && conflict.Path == name
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 // judgeReplicas looks for two clients that have changed what the replicas have in conflict without knowing of each other. It returns how much is in
